@@ -1,0 +1,36 @@
+# Every command makes its own .venv first; nothing but Python ≥ 3.11, make and a package index is needed.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DATA   ?=
+TRUTH  ?=
+
+install: $(STAMP)
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/unet-flows demo $(if $(DATA),--images "$(DATA)") $(if $(TRUTH),--truth "$(TRUTH)")
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/bench --benchmarks
+
+serve: $(STAMP)
+	$(BIN)/unet-flows serve demo
+
+.PHONY: install demo test test-all check bench serve

@@ -1,0 +1,334 @@
+"""The run record: what a person may set, in one closed tree of frozen dataclasses.
+
+Each section is the settings of one pure function and is named after it. `VERSION` is that function's version: it stands
+here rather than in the function's module so that the planner reads it without importing numpy or torch. Bump it when
+the output of the function changes for the same input; a golden test fails otherwise.
+
+Rejected: pydantic models all the way down (the pure functions would then drag pydantic into every worker), and one
+flat record (a setting would no longer live with the function that reads it).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from unet.architecture import Architecture
+
+CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Device = Literal["auto", "cpu", "cuda"]
+Dimensions = Literal[2, 3]
+
+
+def _must(holds: bool, text: str) -> None:
+    if not holds:
+        raise ValueError(text)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of microscope files (or one file), and the truth that people drew for some of them."""
+
+    __pydantic_config__: ClassVar = CLOSED
+
+    images: str
+    """Folder or file of images. Every file is a stack, and so is every scene within a file."""
+    truth: str | None = None
+    """Folder or file of labels, matched to the images by name; stacks without truth are the normal case."""
+    slices: Literal["z", "t"] | None = None
+    """Set when each folder of single planes is one stack: the axis along which its files are ordered by name."""
+    foreground: Literal["ids", 0, 255] = "ids"
+    """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object."""
+
+    def __post_init__(self) -> None:
+        """Refuse an empty path."""
+        _must(self.images != "", "images must name a folder or file, got an empty path")
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """How microscope files become OME-Zarr, and which statistics of each channel are kept for normalisation."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 1
+
+    low: float = 1.0
+    """Percentile of a channel that training and prediction map to 0."""
+    high: float = 99.8
+    """Percentile of a channel that training and prediction map to 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse percentiles out of order."""
+        _must(0 <= self.low < self.high <= 100, f"low and high must be 0 ≤ low < high ≤ 100, got {self.low}, {self.high}")
+
+
+@dataclass(frozen=True)
+class BorderWeights:
+    """The border term of the weight map, w0·exp(−(d1+d2)²/2σ²) (Ronneberger et al. 2015, eq. 2)."""
+
+    __pydantic_config__: ClassVar = CLOSED
+
+    w0: float = 10.0
+    """Weight in the narrowest possible gap, added to the class weight; ≥ 0."""
+    sigma: float = 5.0
+    """Width of a felt gap in pixels of y x; > 0."""
+    tolerance: float = 1e-3
+    """Weights below this are 0, which makes the map local: computed block by block it equals the whole bit for bit."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings for which the map is not defined."""
+        _must(self.w0 >= 0, f"w0 must be ≥ 0, got {self.w0}")
+        _must(self.sigma > 0, f"sigma must be > 0 pixels, got {self.sigma}")
+        _must(self.tolerance > 0, f"tolerance must be > 0, got {self.tolerance}")
+
+    @property
+    def cutoff(self) -> float:
+        """Distance sum d1 + d2 in pixels beyond which the term is 0: T = σ·√(2·ln(w0/tolerance)).
+
+        >>> round(BorderWeights(w0=10, sigma=5, tolerance=1e-3).cutoff, 2)
+        21.46
+        """
+        if self.w0 <= self.tolerance:
+            return 0.0
+        return self.sigma * math.sqrt(2 * math.log(self.w0 / self.tolerance))
+
+
+@dataclass(frozen=True)
+class Weigh(BorderWeights):
+    """How truth becomes what training sees: classes with touching objects parted, and border weights."""
+
+    VERSION: ClassVar[int] = 1
+
+    ridge: int = 2
+    """Width in pixels of the background ridge that parts touching objects; even, half of it on either side; 0 = none."""
+    dimensions: Dimensions = 2
+    """2: each y x plane by itself; 3: whole volumes, distances along z in units of the y x pixel."""
+
+    def __post_init__(self) -> None:
+        """Refuse an odd ridge: half of it lies on either side."""
+        super().__post_init__()
+        _must(self.ridge >= 0 and self.ridge % 2 == 0, f"ridge must be an even number ≥ 0, got {self.ridge}")
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every k-th stack validates; of a single stack, the last block of 1/k of its planes."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    every: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse a split that leaves nothing to train on."""
+        _must(self.every >= 2, f"every must be ≥ 2, got {self.every}")
+
+
+@dataclass(frozen=True)
+class Last:
+    """The last fraction of the stacks validates; of a single stack, of its planes."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    last: float
+
+    def __post_init__(self) -> None:
+        """Refuse a split that leaves nothing to train on or to validate."""
+        _must(0 < self.last < 1, f"last must lie between 0 and 1, got {self.last}")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network is trained: what `unet.training.train` reads."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 1
+
+    architecture: Architecture = field(default_factory=lambda: Architecture(base=16, padding="same", norm="batch"))
+    """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
+    tile: int = 256
+    """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
+    batch: int = 4
+    """Samples in a step."""
+    steps: int = 1000
+    """Steps of the optimiser."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """`sgd` has the paper's momentum."""
+    rate: float = 1e-3
+    """Learning rate at its peak; warmed up over the first 5 % of the steps, then lowered to 0 by a cosine."""
+    momentum: float = 0.99
+    """Momentum of `sgd`."""
+    elastic: float = 10.0
+    """Standard deviation in pixels of the elastic deformation's 3 × 3 random vectors; 0 = no deformation."""
+    border: bool = True
+    """Whether the border term is added to the class weights in the loss."""
+    validate_every: int = 100
+    """Steps between two looks at the validation part; the best parameters are kept."""
+    memory: float = 2.0
+    """GB of image, classes and border kept in memory; a larger training part is read from disk sample by sample."""
+    seed: int = 0
+    """Seed of the parameters, the drawing of samples and the augmentation."""
+    device: Device = "auto"
+    """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers for which there is no training."""
+        for name in ("tile", "batch", "steps", "rate", "validate_every", "memory"):
+            _must(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
+        _must(0 <= self.momentum < 1, f"momentum must be 0 ≤ momentum < 1, got {self.momentum}")
+        _must(self.elastic >= 0, f"elastic must be ≥ 0 pixels, got {self.elastic}")
+
+
+@dataclass(frozen=True)
+class Train(Training):
+    """One model of this dataset: its name, its channels, its split, and how it is trained."""
+
+    name: str = "unet"
+    """Name of the model: `models/NAME`, `labels/NAME`, `reports/NAME`."""
+    channels: tuple[str, ...] | None = None
+    """Names of the channels the network sees; default: all of the first training stack's."""
+    validation: Every | Last | tuple[str, ...] = field(default_factory=Every)
+    """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is not one plain word, as it becomes a folder."""
+        super().__post_init__()
+        _must(
+            self.name.replace("-", "").replace("_", "").isalnum() and self.name != "truth",
+            f"name must be letters, digits, - and _ and not 'truth', got {self.name!r}",
+        )
+
+
+@dataclass(frozen=True)
+class Predict:
+    """How scores are computed: which model, in which tiles, in which form they are kept."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 1
+
+    model: str | None = None
+    """Name of the model; default: `train.name`."""
+    dtype: Literal["uint8", "float32"] = "uint8"
+    """uint8 is round(255·p), a quarter of float32's bytes."""
+    keep_scores: bool = True
+    """False drops a stack's scores once it is segmented."""
+    tile: int = 1024
+    """Side in pixels of the largest tile that is written at once; memory grows with its square, the result is the same."""
+    device: Device = "auto"
+    """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a tile without pixels."""
+        _must(self.tile > 0, f"tile must be > 0 pixels, got {self.tile}")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """How scores become instances."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 1
+
+    threshold: float = 0.5
+    """A pixel belongs to an object where the sum of the object classes' scores reaches this; 0 < threshold ≤ 1."""
+    minimum: int = 16
+    """Objects of fewer pixels are dropped."""
+    dimensions: Dimensions = 2
+    """2: objects end at their y x plane; 3: they go on along z."""
+    connectivity: Literal["faces", "full"] = "faces"
+    """Which pixels touch: those sharing an edge (4 in 2-D, 6 in 3-D), or a corner too (8, 26)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold that every pixel or none can reach."""
+        _must(0 < self.threshold <= 1, f"threshold must be 0 < threshold ≤ 1, got {self.threshold}")
+        _must(self.minimum >= 0, f"minimum must be ≥ 0 pixels, got {self.minimum}")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How segments are compared with truth."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 1
+
+    confidence: float = 0.95
+    """Level of the intervals, which come from resampling the frames."""
+    resamples: int = 1000
+    """Bootstrap resamples of an interval."""
+
+    def __post_init__(self) -> None:
+        """Refuse a level that is no probability."""
+        _must(0 < self.confidence < 1, f"confidence must lie between 0 and 1, got {self.confidence}")
+        _must(self.resamples > 0, f"resamples must be > 0, got {self.resamples}")
+
+
+class Cluster(BaseModel):
+    """A dask cluster to start: a class such as `dask_jobqueue.SLURMCluster` and what it is called with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    cls: str
+    options: dict[str, Any] = {}
+
+
+class Record(BaseModel):
+    """`dataset.yaml`: the sources of a dataset, and each stage's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: tuple[Source, ...] = ()
+    ingest: Ingest = Ingest()
+    weigh: Weigh = Weigh()
+    train: Train = Train()
+    predict: Predict = Predict()
+    segment: Segment = Segment()
+    evaluate: Evaluate = Evaluate()
+    cluster: str | Cluster | None = None
+
+    @property
+    def model(self) -> str:
+        """Name of the model that predicts."""
+        return self.predict.model or self.train.name
+
+    @classmethod
+    def read(cls, values: dict[str, Any], name: str = "dataset.yaml") -> Self:
+        """Record of plain values; every wrong one is named with its path, as the person wrote it.
+
+        >>> Record.read({"wiegh": {"sigma": 4}})
+        Traceback (most recent call last):
+        ...
+        ValueError: dataset.yaml: wiegh is no setting; did you mean weigh?
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ValueError(f"{name}: {_first_fault(error)}") from error
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Plain values of a record's section, as YAML and JSON write them.
+
+    >>> plain(Last(0.2))
+    {'last': 0.2}
+    """
+    values: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return values
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    path = [str(step) for step in fault["loc"]]
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{'.'.join(path)} is no setting{_suggestion(path)}"
+    return f"{'.'.join(path)}: {fault['msg'].removeprefix('Value error, ')}, got {fault['input']!r}"
+
+
+def _suggestion(path: list[str]) -> str:
+    from difflib import get_close_matches
+
+    known: Any = Record.model_fields
+    for step in path[:-1]:
+        if step not in known:
+            return ""
+        known = getattr(getattr(known[step], "annotation", known[step]), "__dataclass_fields__", {})
+    near = get_close_matches(path[-1], list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}" if known else ""

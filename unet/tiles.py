@@ -1,0 +1,75 @@
+"""Tiles: which pixels are read together and which are written, as plain integers.
+
+The law: every pixel of a region is written by exactly one tile; every tile reads its context on all sides, beyond
+the image's edges too, where the image is mirrored; origins are multiples of 2^depth, counted from the image's origin.
+With it a tile's scores are the whole image's scores, since each reads the same pixels of the same, endless image.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unet.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels `[y, y + height) × [x, x + width)`; it may reach beyond an image's edges."""
+
+    y: int
+    x: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The rectangle as an index of the last two axes."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def within(self, outer: "Window") -> "Window":
+        """The same rectangle, counted from `outer`'s corner."""
+        return Window(self.y - outer.y, self.x - outer.x, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One pass of the network: it reads `read` and writes `write`, which lies `context` pixels within."""
+
+    read: Window
+    write: Window
+
+
+def reading_window(write: Window, architecture: Architecture) -> Window:
+    """The least legal input of the network that writes `write`: its context before, and what evens it out behind."""
+    context = architecture.context
+    return Window(
+        write.y - context,
+        write.x - context,
+        architecture.input_size(write.height),
+        architecture.input_size(write.width),
+    )
+
+
+def plan_tiles(region: Window, side: int, architecture: Architecture) -> list[Tile]:
+    """Tiles of at most `side` pixels that partition `region`, in raster order.
+
+    Args:
+        region: what is to be written; its origin must be a multiple of 2^depth.
+        side: largest side of a written rectangle in pixels, rounded down to a multiple of 2^depth.
+        architecture: gives the context and the multiple.
+
+    >>> [t.write.slices for t in plan_tiles(Window(0, 0, 16, 40), 32, Architecture())]
+    [(slice(0, 16, None), slice(0, 32, None)), (slice(0, 16, None), slice(32, 40, None))]
+    """
+    multiple = architecture.multiple
+    if region.y % multiple or region.x % multiple:
+        raise ValueError(
+            f"the origin of a region must be a multiple of 2^depth = {multiple}, got {region.y}, {region.x}"
+        )
+    step = max(side // multiple, 1) * multiple
+    return [Tile(reading_window(write, architecture), write) for write in _partition(region, step)]
+
+
+def _partition(region: Window, step: int) -> Iterator[Window]:
+    for y in range(region.y, region.y + region.height, step):
+        for x in range(region.x, region.x + region.width, step):
+            yield Window(y, x, min(step, region.y + region.height - y), min(step, region.x + region.width - x))
