@@ -65,9 +65,8 @@ class Architecture:
         >>> Architecture().input_size(388), Architecture().input_size(380)
         (572, 572)
         """
-        rest = -4 if self.padding == "valid" else 0
-        surplus = (output - rest) % self.multiple
-        return output + (self.multiple - surplus) % self.multiple + 2 * self.context
+        rest = 4 if self.padding == "valid" else 0
+        return output + (rest - output) % self.multiple + 2 * self.context
 
     def output_size(self, size: int) -> int:
         """Side in pixels of the map that an input of `size` pixels gives; ValueError names the nearest legal sizes.
@@ -75,14 +74,15 @@ class Architecture:
         >>> Architecture().output_size(570)
         Traceback (most recent call last):
         ...
-        ValueError: input size 570 leaves an odd map before a pooling at depth 4; the nearest legal sizes are 556 and 572
+        ValueError: input size 570 leaves an odd map before a pooling at depth 4, or none at all; nearest legal: 556 and 572
         """
         lost = 2 * self.context if self.padding == "valid" else 0
-        below = size - (size - lost + (4 if lost else 0)) % self.multiple
-        if below != size or size - lost < 1:
-            legal = [n for n in (below, below + self.multiple) if n > lost]
+        below = size - (size + (4 if lost else 0)) % self.multiple
+        if below != size or size <= lost:
+            least = self.input_size(1) if lost else self.multiple
+            legal = sorted({max(below, least), max(below + self.multiple, least)})
             raise ValueError(
-                f"input size {size} leaves an odd map before a pooling at depth {self.depth}; "
-                f"the nearest legal sizes are {' and '.join(map(str, legal))}"
+                f"input size {size} leaves an odd map before a pooling at depth {self.depth}, or none at all; "
+                f"nearest legal: {' and '.join(map(str, legal))}"
             )
         return size - lost

@@ -299,7 +299,7 @@ class Record(BaseModel):
         ValueError: dataset.yaml: wiegh is no setting; did you mean weigh?
         """
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(_with_default_architecture(values))
         except ValidationError as error:
             raise ValueError(f"{name}: {_first_fault(error)}") from error
 
@@ -314,12 +314,22 @@ def plain(settings: Any) -> dict[str, Any]:
     return values
 
 
+def _with_default_architecture(values: dict[str, Any]) -> dict[str, Any]:
+    """`train.architecture` may be given in part; the rest is the recipe's, not the paper's."""
+    train = values.get("train")
+    if not isinstance(train, dict) or not isinstance(train.get("architecture"), dict):
+        return values
+    return {**values, "train": {**train, "architecture": plain(Train().architecture) | train["architecture"]}}
+
+
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     path = [str(step) for step in fault["loc"]]
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{'.'.join(path)} is no setting{_suggestion(path)}"
-    return f"{'.'.join(path)}: {fault['msg'].removeprefix('Value error, ')}, got {fault['input']!r}"
+    if fault["type"] == "value_error":  # our own words, which name what was got
+        return f"{'.'.join(path)}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{'.'.join(path)}: {fault['msg']}, got {fault['input']!r}"
 
 
 def _suggestion(path: list[str]) -> str:

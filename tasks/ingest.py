@@ -1,0 +1,172 @@
+"""Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.outcomes import each
+from tasks.policy import cpu_task
+from tasks.progress import Sink
+from unet import fingerprint, ome
+from unet.folder import Dataset
+from unet.labels import connected_segments
+from unet.layout import Region, plane_layout, regions, stack_layout
+from unet.ledger import Outcome, Recipe, Result, image_of, labels_of
+from unet.readers import Opened, open_stack
+from unet.recipes import image_recipe, is_edited, source_fingerprint, truth_recipe
+from unet.records import Ingest
+from unet.sources import Stack
+from unet.statistics import Gathering, plain_statistics
+from unet.store import Stored, average, create, nearest, pyramid
+
+
+@cpu_task("ingest")
+def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: bool = False) -> list[Outcome]:
+    """Outcomes of a batch of stacks."""
+    place, stacks = Dataset(dataset), {stack.name: stack for stack in names}
+    with Sink("ingest", len(stacks)) as sink:
+
+        def work(name: str, recipe: Recipe) -> str:
+            word = ingest_stack(place, stacks[name], settings, recipe, force)
+            sink.step(name)
+            return word
+
+        return each(place, list(stacks), lambda name: image_recipe(place, stacks[name], settings), work)
+
+
+def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, recipe: Recipe, force: bool = False) -> str:
+    """Bring in a stack's image and its truth, each only where it is stale; says what was done."""
+    image = image_of(dataset, stack.name)
+    stamp = image.stamp()
+    if force or stamp is None or stamp.recipe != recipe:
+        _write_image(image, stack, settings, recipe)
+    if not stack.truth:
+        return "image"
+    return f"image, {_ingest_truth(dataset, stack, force)}"
+
+
+def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
+    with open_stack(stack.files, stack.scene, stack.axis) as opened:
+        generation = image.begin(recipe, {})
+        layout = stack_layout(opened.shape, opened.dtype.itemsize)
+        stored = create(generation.folder / "0", layout, opened.dtype, opened.axes)
+        gatherings = [Gathering() for _ in opened.channels]
+        for region, block in _copied(opened, stored):
+            for channel, part in _by_channel(region, block, opened.axes):
+                gatherings[channel].add(part)
+    shapes = pyramid(generation.folder, average, opened.axes)
+    statistics = [gathering.finish(settings.low, settings.high) for gathering in gatherings]
+    scales = ome.multiscales(generation.name, opened.axes, shapes, opened.spacing, opened.units)
+    facts = {
+        "axes": opened.axes,
+        "shape": list(opened.shape),
+        "dtype": str(opened.dtype),
+        "spacing": dict(opened.spacing),
+        "units": dict(opened.units),
+        "channels": list(opened.channels),
+        "statistics": plain_statistics(statistics),
+        "source": list(stack.files),
+        "scene": stack.scene,
+        "files": vars(source_fingerprint(image, stack.files)),
+    }
+    image.commit(generation, ome.image_attributes(scales, opened.channels, statistics), facts)
+
+
+def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
+    truth, recipe = labels_of(dataset, stack.name, "truth"), truth_recipe(dataset, stack)
+    stamp = truth.stamp()
+    if is_edited(dataset, stack.name):
+        return "truth kept as it was edited by hand"
+    if not force and stamp is not None and stamp.recipe == recipe:
+        return "truth as before"
+    of_image = image_of(dataset, stack.name).committed().facts
+    axes = of_image["axes"].replace("c", "")
+    shape = tuple(size for axis, size in zip(of_image["axes"], of_image["shape"], strict=True) if axis != "c")
+    with open_stack(stack.truth, stack.scene, stack.axis) as opened:
+        _require_fit(stack.name, opened, shape)
+        generation = truth.begin(recipe, {})
+        layout = plane_layout(shape, 4)
+        stored = create(generation.folder / "0", layout, _truth_dtype(opened, stack), axes)
+        _write_planes(stored, _truth_planes(opened, stack))
+    shapes = pyramid(generation.folder, nearest, axes)
+    scales = ome.multiscales(generation.name, axes, shapes, of_image["spacing"], of_image["units"])
+    ome.list_label(dataset.image(stack.name) / "labels", "truth")
+    facts = {
+        "files": vars(source_fingerprint(truth, stack.truth)),
+        "arrays": vars(fingerprint.of_folder(generation.folder / "0")),
+    }
+    truth.commit(generation, ome.label_attributes(scales), facts)
+    return "truth"
+
+
+def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:
+    """Every region with its pixels, written where it was not yet."""
+    plane = lru_cache(maxsize=1)(opened.plane)
+    for region in regions(stored.layout):
+        if stored.is_done(region):
+            yield region, stored.read(region)
+            continue
+        block = np.empty([part.stop - part.start for part in region], opened.dtype)
+        for position in np.ndindex(*block.shape[:-2]):
+            index = tuple(part.start + at for part, at in zip(region, position, strict=False))
+            block[position] = plane(index)[region[-2:]]
+        stored.write(region, block)
+        yield region, block
+
+
+def _by_channel(region: Region, block: NDArray[Any], axes: str) -> Iterable[tuple[int, NDArray[Any]]]:
+    if "c" not in axes:
+        return [(0, block)]
+    axis = axes.index("c")
+    return [(region[axis].start + i, part) for i, part in enumerate(np.moveaxis(block, axis, 0))]
+
+
+def _require_fit(name: str, opened: Opened, shape: Sequence[int]) -> None:
+    if "c" in opened.axes or tuple(opened.shape) != tuple(shape):
+        raise ValueError(
+            f"truth of {name} must have the image's shape {' × '.join(map(str, shape))} in one channel, got "
+            f"{' × '.join(map(str, opened.shape))} ({' '.join(opened.axes)}); give the labels drawn on this image"
+        )
+
+
+def _truth_dtype(opened: Opened, stack: Stack) -> Any:
+    if opened.dtype.kind not in "iu":
+        raise ValueError(f"truth of {stack.name} must hold integer labels, got {opened.dtype}; save it as integers")
+    return opened.dtype if stack.foreground == "ids" else np.dtype(np.uint32)
+
+
+def _truth_planes(opened: Opened, stack: Stack) -> Iterable[NDArray[Any]]:
+    """Labels plane by plane: ids as given, or the 4-connected objects of a mask, numbered on through the planes."""
+    count, values = 0, set[int]()
+    for index in np.ndindex(*opened.shape[:-2]):
+        plane = opened.plane(index)
+        if stack.foreground == "ids":
+            if plane.min() < 0:
+                raise ValueError(f"truth of {stack.name} must hold ids ≥ 0, got {plane.min()}; renumber it")
+            yield plane
+            continue
+        values |= set(np.unique(plane).tolist())
+        if len(values) > 2:
+            raise ValueError(
+                f"truth of {stack.name} read with foreground {stack.foreground} must hold two values, "
+                f"got {len(values)} or more; set its source's foreground to ids"
+            )
+        objects = connected_segments((plane == 0) == (stack.foreground == 0))
+        yield np.where(objects > 0, objects + count, 0)
+        count += int(objects.max())
+
+
+def _write_planes(stored: Stored, planes: Iterable[NDArray[Any]]) -> None:
+    shape = stored.layout.shape
+    for index, plane in zip(np.ndindex(*shape[:-2]), planes, strict=True):
+        for region in _plane_regions(stored, index):
+            stored.write(region, plane[region[-2:]].reshape([part.stop - part.start for part in region]))
+
+
+def _plane_regions(stored: Stored, index: Sequence[int]) -> list[Region]:
+    leading = tuple(slice(i, i + 1) for i in index)
+    plane = type(stored.layout)(stored.layout.shape[-2:], stored.layout.shard[-2:], stored.layout.chunk[-2:])
+    return [(*leading, *region) for region in regions(plane)]

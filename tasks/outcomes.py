@@ -1,0 +1,47 @@
+"""The loop over names that every stage shares: one outcome a name, whatever happens to one of them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from unet.folder import Dataset
+from unet.ledger import Outcome, Recipe, put_aside
+
+log = logging.getLogger(__name__)
+
+
+def each(
+    dataset: Dataset,
+    names: Sequence[str],
+    recipe: Callable[[str], Recipe],
+    work: Callable[[str, Recipe], str],
+    at_once: int = 1,
+) -> list[Outcome]:
+    """Outcomes of `work`, which says in a word what it did; a bad stack is set aside with the reason, the others go on.
+
+    Raises:
+        OSError: the first one, after all other names were done; a retry finds those fresh.
+    """
+    with ThreadPoolExecutor(at_once) as pool:
+        results = list(pool.map(lambda name: _one(dataset, name, recipe, work), names))
+    failures = [result for result in results if isinstance(result, OSError)]
+    if failures:
+        raise failures[0]
+    return [result for result in results if isinstance(result, Outcome)]
+
+
+def _one(
+    dataset: Dataset, name: str, recipe: Callable[[str], Recipe], work: Callable[[str, Recipe], str]
+) -> Outcome | OSError:
+    try:
+        of_now = recipe(name)
+        word = work(name, of_now)
+    except OSError as error:
+        log.warning("%s: %s", name, error)
+        return error
+    except Exception as error:
+        expected = isinstance(error, ValueError | LookupError)
+        log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)
+        return put_aside(dataset, of_now, name, error)
+    dataset.set_aside(of_now.stage, name).remove()
+    return Outcome(of_now.stage, name, "done", word)

@@ -1,0 +1,60 @@
+"""What is being done, shown twice: as a bar on a terminal and as a progress artifact in the Prefect UI.
+
+Both are updated once a second at most. Outside a flow run there is no artifact, away from a terminal no bar.
+"""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.context import TaskRunContext
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+EVERY = 1.0
+"""Seconds between two updates."""
+
+
+class Sink:
+    """Progress of one task: `with Sink("weigh", 24) as sink: sink(1, 24, "nuclei-3")`."""
+
+    def __init__(self, stage: str, total: int) -> None:
+        self.stage, self.total, self.done, self.word, self.last = stage, total, 0, "", time.monotonic()
+        self.artifact = self._begin_artifact()
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self.bar = Progress(*columns, disable=not sys.stderr.isatty(), transient=True)
+        self.line = self.bar.add_task(stage, total=total)
+
+    def __call__(self, done: int, total: int, word: str = "") -> None:
+        """So much is done, of so much."""
+        self.done, self.total, self.word = done, total, word
+        if time.monotonic() - self.last >= EVERY:
+            self.flush()
+
+    def step(self, word: str = "") -> None:
+        """One more is done."""
+        self(self.done + 1, self.total, word)
+
+    def flush(self) -> None:
+        """Show it now."""
+        self.last = time.monotonic()
+        self.bar.update(self.line, completed=self.done, total=self.total, description=f"{self.stage} {self.word}".strip())
+        if self.artifact is not None:
+            percent = round(100 * self.done / max(self.total, 1), 1)
+            update_progress_artifact(self.artifact, percent, f"{self.done}/{self.total} {self.word}".strip())
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+        self.bar.stop()
+
+    def _begin_artifact(self):  # type: ignore[no-untyped-def]  # Prefect's own union of a coroutine and an id
+        if TaskRunContext.get() is None:
+            return None
+        return create_progress_artifact(0.0, key=f"{self.stage}-progress", description=f"0/{self.total}")

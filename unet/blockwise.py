@@ -1,0 +1,66 @@
+"""One loop over regions: submit, gather, never more in flight than memory allows.
+
+`map_overlap` would make some twenty graph tasks a chunk and hold them all; here a region is one task that reads its own
+halo and writes its own shard, whatever runs it: threads of this process, or the workers of a dask cluster.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from itertools import islice
+from typing import Any, TypeVar
+
+import dask
+from distributed import Client, as_completed
+
+from unet.records import Cluster
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+IN_FLIGHT = 2
+"""Regions submitted for each thread of the cluster: one at work, one waiting."""
+
+dask.config.set({"logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
+
+
+@contextlib.contextmanager
+def workers(cluster: str | Cluster | None) -> Iterator[Client]:
+    """Workers of a dask cluster: threads of this process, a scheduler's address, or a cluster class started now."""
+    with contextlib.ExitStack() as stack:
+        if cluster is None:
+            threads = os.cpu_count() or 1
+            where: Any = {"processes": False, "n_workers": 1, "threads_per_worker": threads, "dashboard_address": None}
+        elif isinstance(cluster, str):
+            where = {"address": cluster}
+        else:
+            module, _, name = cluster.cls.rpartition(".")
+            where = {"address": stack.enter_context(getattr(import_module(module), name)(**cluster.options))}
+        yield stack.enter_context(Client(**where, set_as_default=False))
+
+
+def run_regions(
+    client: Client, function: Callable[[Item], Answer], items: Iterable[Item], progress: Callable[[], None]
+) -> Iterator[tuple[Item, Answer]]:
+    """Each item with its answer, as they come; the first error is raised after what is in flight has ended."""
+    waiting = iter(items)
+    threads = sum(client.nthreads().values()) or 1
+    futures = {client.submit(function, item, pure=False): item for item in islice(waiting, IN_FLIGHT * threads)}
+    running = as_completed(list(futures), loop=client.loop)
+    failure: Exception | None = None
+    for future in running:
+        item = futures.pop(future)
+        try:
+            answer = future.result()
+        except Exception as error:  # raised below, when nothing is in flight any more
+            failure = failure or error
+            continue
+        future.release()
+        progress()
+        yield item, answer
+        for more in islice(waiting if failure is None else iter(()), 1):
+            new = client.submit(function, more, pure=False)
+            futures[new] = more
+            running.add(new)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,162 @@
+"""The dataset folder: where each thing lies, and how a small file is put there whole.
+
+A folder is a local path or any fsspec URL. Nothing but names goes around between stages; this module alone knows
+what paths they stand for, and that a name never leaves the folder.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder somewhere; `folder / name` is a folder or file below it."""
+
+    url: str
+
+    def __truediv__(self, name: str) -> "Folder":
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(f"a name must stay within its folder, got {name!r}")
+        return Folder(f"{self.url.rstrip('/')}/{name}")
+
+    @cached_property
+    def _place(self) -> tuple[Any, str]:
+        filesystem, path = fsspec.core.url_to_fs(self.url)
+        return filesystem, path
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a plain path."""
+        return "://" not in self.url
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+    def exists(self) -> bool:
+        """Whether a file or folder is here."""
+        filesystem, path = self._place
+        return bool(filesystem.exists(path))
+
+    def names(self) -> list[str]:
+        """Names of the files and folders right below, sorted; none where there is no folder."""
+        filesystem, path = self._place
+        try:
+            entries = filesystem.ls(path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+
+    def files(self) -> dict[str, tuple[int, str]]:
+        """Every file below: path from here → bytes and time of change."""
+        filesystem, path = self._place
+        found = filesystem.find(path, detail=True)
+        return {
+            str(os.path.relpath(name, path)): (int(info["size"]), str(info.get("mtime") or info.get("LastModified")))
+            for name, info in found.items()
+        }
+
+    def read(self) -> bytes | None:
+        """Bytes of the file, None where there is none."""
+        filesystem, path = self._place
+        try:
+            return bytes(filesystem.cat_file(path))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def read_json(self) -> Json | None:
+        """The file's JSON object, None where there is no file; ValueError where it is none."""
+        content = self.read()
+        if content is None:
+            return None
+        try:
+            values: Json = json.loads(content)
+        except ValueError as error:
+            raise ValueError(f"{self.url} must hold JSON; it is damaged: remove it and run again") from error
+        return values
+
+    def write(self, content: bytes) -> None:
+        """Put the file here whole: a reader sees the old one or the new one, never a part."""
+        filesystem, path = self._place
+        if not self.is_local:
+            filesystem.pipe_file(path, content)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def write_json(self, values: Mapping[str, Any]) -> None:
+        """Put a JSON object here whole."""
+        self.write(json.dumps(values, indent=1, ensure_ascii=False).encode())
+
+    def remove(self) -> None:
+        """Remove the file or folder, if it is there."""
+        filesystem, path = self._place
+        if filesystem.exists(path):
+            filesystem.rm(path, recursive=True)
+
+
+@dataclass(frozen=True)
+class Dataset(Folder):
+    """The folder that holds one dataset."""
+
+    @property
+    def record(self) -> Folder:
+        """`dataset.yaml`, the one file that a person edits."""
+        return self / "dataset.yaml"
+
+    def image(self, name: str) -> Folder:
+        """OME-Zarr image of a stack."""
+        return self / f"images/{name}.ome.zarr"
+
+    def labels(self, name: str, labels: str) -> Folder:
+        """Labels of a stack: `truth`, or the segments that a model made."""
+        return self.image(name) / f"labels/{labels}"
+
+    def weights(self, name: str) -> Folder:
+        """Classes and border weights of a stack."""
+        return self / f"weights/{name}.zarr"
+
+    def model(self, model: str) -> Folder:
+        """A model's folder."""
+        return self / f"models/{model}"
+
+    def scores(self, model: str, name: str) -> Folder:
+        """Scores that a model gave a stack."""
+        return self / f"scores/{model}/{name}.ome.zarr"
+
+    def table(self, model: str, name: str) -> Folder:
+        """Table of a stack's segments."""
+        return self / f"tables/{model}/{name}.parquet"
+
+    def report(self, model: str) -> Folder:
+        """Folder of a model's report."""
+        return self / f"reports/{model}"
+
+    def set_aside(self, stage: str, name: str) -> Folder:
+        """Why a stack failed at a stage."""
+        return self / f"set-aside/{stage}/{name}.json"
+
+    def stacks(self) -> list[str]:
+        """Names of the stacks that have an image here, whole or in the making."""
+        return [n.removesuffix(".ome.zarr") for n in (self / "images").names() if n.endswith(".ome.zarr")]
+
+    def stacks_of(self, kind: str) -> list[str]:
+        """Names of the models that made something of one kind: `models`, `scores`, `tables` or `reports`."""
+        return (self / kind).names()

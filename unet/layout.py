@@ -1,0 +1,120 @@
+"""How arrays lie in a store: chunks, shards, pyramid levels and regions, as plain integers.
+
+A chunk is what is compressed at once (about 1 MB), a shard is one file and the unit of work: written once, whole, by one
+worker. Two writers within a shard lose data silently, hence `require_whole_shards`.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Shape = tuple[int, ...]
+Region = tuple[slice, ...]
+
+PLANE_SHARD = 4096
+"""Largest side in pixels of a shard of one plane: large enough for tiles whose context costs little."""
+SHARD_BYTES = 2**25
+"""Bytes that a shard of several planes holds at most, uncompressed."""
+SMALLEST = 512
+"""Side in pixels below which a pyramid needs no further level."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape, shard and chunk of one stored array, in elements by axis."""
+
+    shape: Shape
+    shard: Shape
+    chunk: Shape
+
+
+def plane_layout(shape: Shape, itemsize: int) -> Layout:
+    """Layout with one plane a shard, for scores, labels and weights.
+
+    >>> plane_layout((3, 5000, 600), 1)
+    Layout(shape=(3, 5000, 600), shard=(1, 4096, 600), chunk=(1, 1024, 600))
+    """
+    chunk = _plane_chunk(shape, itemsize)
+    return Layout(shape, _planes(shape, chunk, PLANE_SHARD, 1), chunk)
+
+
+def stack_layout(shape: Shape, itemsize: int) -> Layout:
+    """Layout with several planes a shard, for images, which are written plane after plane and read in any way.
+
+    >>> stack_layout((100, 512, 512), 2).shard
+    (64, 512, 512)
+    """
+    chunk = _plane_chunk(shape, itemsize)
+    plane = _planes(shape, chunk, PLANE_SHARD // 2, 1)
+    whole = all(step >= size for step, size in zip(plane[-2:], shape[-2:], strict=True))
+    several = SHARD_BYTES // (math.prod(plane) * itemsize) if whole else 1  # a large plane is decoded once, not held
+    return Layout(shape, _planes(shape, chunk, PLANE_SHARD // 2, max(several, 1)), chunk)
+
+
+def regions(layout: Layout) -> Iterator[Region]:
+    """Every shard's pixels, in raster order; together they are the array, each pixel once."""
+    axes = [range(0, size, step) for size, step in zip(layout.shape, layout.shard, strict=True)]
+    for corner in itertools.product(*axes):
+        yield tuple(
+            slice(start, min(start + step, size))
+            for start, step, size in zip(corner, layout.shard, layout.shape, strict=True)
+        )
+
+
+def shard_index(region: Region, layout: Layout) -> tuple[int, ...]:
+    """Position of the one shard that `region` is, in shards; ValueError where it is not exactly one whole shard."""
+    require_whole_shards(region, layout)
+    return tuple(part.start // step for part, step in zip(region, layout.shard, strict=True))
+
+
+def require_whole_shards(region: Region, layout: Layout) -> None:
+    """Refuse a region that is not exactly one shard: two writers in one shard lose data without an error."""
+    for axis, (part, step, size) in enumerate(zip(region, layout.shard, layout.shape, strict=True)):
+        if part.start % step or part.stop != min(part.start + step, size):
+            raise ValueError(
+                f"a region must be one whole shard, got [{part.start}, {part.stop}) on axis {axis} "
+                f"where shards have {step} of {size} elements; take regions from `regions(layout)`"
+            )
+
+
+def pyramid_shapes(shape: Shape) -> list[Shape]:
+    """Shapes of all levels, the full one first; y and x are halved until both are at most 512 px.
+
+    >>> pyramid_shapes((7, 2001, 600))
+    [(7, 2001, 600), (7, 1001, 300), (7, 501, 150)]
+    """
+    shapes = [shape]
+    while max(shapes[-1][-2:]) > SMALLEST:
+        *leading, height, width = shapes[-1]
+        shapes.append((*leading, -(-height // 2), -(-width // 2)))
+    return shapes
+
+
+def grow(region: Region, halo: Shape, shape: Shape) -> Region:
+    """`region` with `halo` more elements on both sides of each axis, cut at the array's edges."""
+    return tuple(
+        slice(max(part.start - more, 0), min(part.stop + more, size))
+        for part, more, size in zip(region, halo, shape, strict=True)
+    )
+
+
+def within(region: Region, outer: Region) -> Region:
+    """`region` counted from the corner of `outer`."""
+    return tuple(
+        slice(part.start - around.start, part.stop - around.start) for part, around in zip(region, outer, strict=True)
+    )
+
+
+def _plane_chunk(shape: Shape, itemsize: int) -> Shape:
+    side = 1024 if itemsize == 1 else 512
+    return (*(1 for _ in shape[:-2]), *(max(min(side, size), 1) for size in shape[-2:]))
+
+
+def _planes(shape: Shape, chunk: Shape, side: int, planes: int) -> Shape:
+    """Shard of whole chunks: at most `side` pixels in y x and `planes` planes along the innermost leading axis."""
+    leading = [1 for _ in shape[:-2]]
+    if leading:
+        leading[-1] = max(min(planes, shape[-3]), 1)
+    plane = (c * max(min(-(-size // c), side // c), 1) for c, size in zip(chunk[-2:], shape[-2:], strict=True))
+    return (*leading, *plane)

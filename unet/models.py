@@ -1,0 +1,101 @@
+"""Models on disk: parameters as safetensors below a generation, everything else on the card `model.json`.
+
+Nothing that came as data is run: safetensors holds tensors and no code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+import safetensors.torch
+import torch
+
+from unet.architecture import Architecture
+from unet.folder import Dataset, Folder, Json
+from unet.ledger import Generation, Result, Stamp, model_of
+from unet.model import UNet
+
+PARAMETERS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with what it needs to be used: channels by name, and the rule its images were normalised by."""
+
+    network: UNet
+    channels: tuple[str, ...]
+    normalisation: Json
+
+    def on(self, device: torch.device) -> "Model":
+        """The model ready to predict there."""
+        network = self.network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        return Model(network, self.channels, self.normalisation)
+
+
+def save(result: Result, generation: Generation, model: Model, record: Json, facts: Json) -> Stamp:
+    """Write a model below its generation, then its card; `record` is how it was trained."""
+    parameters = {k: v.contiguous().cpu() for k, v in model.network.state_dict().items()}
+    (generation.folder / PARAMETERS).write(safetensors.torch.save(parameters))
+    card = {
+        "architecture": asdict(model.network.architecture),
+        "channels": list(model.channels),
+        "normalisation": model.normalisation,
+        **record,
+    }
+    return result.commit(generation, card, facts)
+
+
+def load(dataset: Dataset, name: str) -> Model:
+    """A model of the dataset; LookupError where there is none or it is damaged."""
+    result = model_of(dataset, name)
+    stamp = result.stamp()
+    if stamp is None:
+        known = ", ".join(dataset.stacks_of("models")) or "none"
+        raise LookupError(
+            f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train` or `unet-flows import`"
+        )
+    return _load(result.attributes(), result.folder / stamp.generation)
+
+
+def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
+    """Copy a model folder of elsewhere into the dataset under a name of its own, after loading it to see it whole."""
+    came = Result(source, "model.json")
+    stamp = came.stamp()
+    if stamp is None:
+        raise LookupError(f"{source.url} must be a model folder with a model.json, got none; give models/MODEL of a dataset")
+    if model_of(dataset, name).stamp() is not None:
+        raise ValueError(f"a new name is needed, got {name!r}, which is a model here already; choose another with --as")
+    model = _load(came.attributes(), source / stamp.generation)
+    result = model_of(dataset, name)
+    kept = {k: v for k, v in came.attributes().items() if k not in ("unet-flows", "split")}
+    return save(result, result.begin(stamp.recipe, stamp.plan), model, {**kept, "came_from": source.url}, stamp.facts)
+
+
+def _load(card: Json, folder: Folder) -> Model:
+    network = UNet(Architecture(**card["architecture"]))
+    content = (folder / PARAMETERS).read()
+    if content is None:
+        raise LookupError(f"{folder.url}/{PARAMETERS} must be there, got nothing: the model was copied in part; copy it again")
+    try:
+        network.load_state_dict(safetensors.torch.load(content))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {error}; copy it again") from error
+    return Model(network, tuple(card["channels"]), card["normalisation"])
+
+
+def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -> tuple[int, ...]:
+    """Positions of the model's channels in a stack, by name; ValueError names both where one is missing."""
+    present = list(present)
+    if len(wanted) == len(present) == 1:
+        return (0,)
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise ValueError(f"{stack} must have the model's channels {', '.join(wanted)}, got {', '.join(present)}")
+    return tuple(present.index(name) for name in wanted)
+
+
+def parameter_count(network: UNet) -> int:
+    """Numbers that training sets."""
+    return sum(p.numel() for p in network.parameters())
+
+

@@ -1,0 +1,230 @@
+"""Pictures that people judge by: frames with outlines and tints, plots of training, and PNG bytes of all of them.
+
+Grey is dimmed so that colours stand out, and it has few levels, so that a picture has at most 256 colours and its PNG
+a palette: exact, and a third of the size. Orange is what the model says, blue what people drew, white where they
+agree; these colours of Okabe and Ito (2008) are told apart by colour-blind readers too.
+
+Figures are `matplotlib.figure.Figure` objects; pyplot is never imported, as its global state is not safe in threads.
+"""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from math import isfinite
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Bytes = NDArray[np.uint8]
+
+SEGMENTS = (230, 159, 0)
+"""Orange: outlines of segments."""
+TRUTH = (86, 180, 233)
+"""Sky blue: outlines of truth."""
+BOTH = (255, 255, 255)
+"""White: outlines of both."""
+EMBEDDED = 300_000
+"""Bytes of the largest picture that a database should hold."""
+
+
+def stretch(frame: NDArray[Any]) -> Bytes:
+    """Grey values 0–255 of a frame: its percentile 1 becomes 0, its percentile 99.8 becomes 255; a constant is 0.
+
+    >>> stretch(np.array([[100, 150, 200]])).tolist()
+    [[0, 127, 255]]
+    """
+    low, high = (float(value) for value in np.percentile(frame, (1, 99.8)))
+    if low == high:
+        low, high = float(frame.min()), float(frame.max())
+    scale = 255 / (high - low) if high > low else 0
+    return np.clip((frame.astype(np.float64) - low) * scale, 0, 255).astype(np.uint8)
+
+
+def outlines(frame: NDArray[Any], segments: ArrayLike | None = None, truth: ArrayLike | None = None) -> Bytes:
+    """RGB picture (y, x, 3) of a frame, its segments and its truth outlined by their outermost pixels.
+
+    Orange outlines are of segments alone, blue ones of truth alone, white ones of both. Ids do not matter: equal
+    outlines are white whatever the numbers. Objects that touch have an outline each, side by side.
+    """
+    ours, theirs = (_edge(labels, frame.shape) for labels in (segments, truth))
+    picture = _grey(frame)
+    picture[ours] = SEGMENTS
+    picture[theirs] = TRUTH
+    picture[ours & theirs] = BOTH
+    return picture
+
+
+def tint(frame: NDArray[Any], labels: ArrayLike) -> Bytes:
+    """RGB picture (y, x, 3) of a frame, orange wherever `labels` is not 0: the pixels that count as object."""
+    inside = _same_shape(labels, frame.shape) != 0
+    picture = _grey(frame)
+    picture[inside] = picture[inside] // 2 + np.array(SEGMENTS, np.uint8) // 2
+    return picture
+
+
+def _grey(frame: NDArray[Any]) -> Bytes:
+    """RGB picture of 128 greys up to 190, which leaves room for colours, and for two tones in one palette."""
+    dimmed = (stretch(frame) // 2 * 1.5).astype(np.uint8)
+    return np.repeat(dimmed[..., np.newaxis], 3, axis=-1)
+
+
+def _edge(labels: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    from skimage.segmentation import find_boundaries
+
+    if labels is None:
+        return np.zeros(shape, bool)
+    return np.asarray(find_boundaries(_same_shape(labels, shape), mode="inner"), bool)
+
+
+def _same_shape(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = np.asarray(labels)
+    if len(shape) != 2 or array.shape != shape:
+        raise ValueError(
+            f"frame and labels must be one y x plane each, got {shape} and {array.shape}; take frame z of both"
+        )
+    return array
+
+
+def png(rgb: NDArray[Any]) -> bytes:
+    """PNG of an RGB picture (y, x, 3), exact; with a palette where at most 256 colours allow it."""
+    codes, places = np.unique(rgb.astype(np.uint32) @ np.array((65536, 256, 1), np.uint32), return_inverse=True)
+    if len(codes) > 256:
+        return _encode(Image.fromarray(rgb.astype(np.uint8)))
+    image = Image.fromarray(places.reshape(rgb.shape[:2]).astype(np.uint8))
+    image.putpalette(b"".join(int(code).to_bytes(3, "big") for code in codes))
+    return _encode(image)
+
+
+def thumbnail(rgb: NDArray[Any], side: int = 512) -> bytes:
+    """PNG of at most `side` pixels either way and less than 300 kB, in at most 256 colours; never enlarged."""
+    image = Image.fromarray(rgb.astype(np.uint8))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    data = png(np.asarray(image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGB")))
+    return data if len(data) < EMBEDDED else thumbnail(rgb, side * 3 // 4)
+
+
+def _encode(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def plot_training(history: Sequence[Mapping[str, Any]]) -> bytes:
+    """PNG of the loss on training samples and on the validation part, and of the learning rate, over the steps.
+
+    A row of `history` is one step: `{"step", "loss", "validation_loss" or None, "rate"}`. The least validation loss
+    is marked, as its parameters are those kept.
+    """
+    if not history:
+        raise ValueError("history must hold at least one step, got none; train the model first")
+    figure = _figure(8, 5)
+    losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    steps = np.array([row["step"] for row in history])
+    _plot_losses(losses, steps, history)
+    rates.plot(steps, [row["rate"] for row in history], color="0.35", linewidth=1.5)
+    rates.set(xlabel="step of the optimiser", ylabel="learning rate", ylim=(0, None))
+    rates.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    figure.align_ylabels()
+    return _save(figure)
+
+
+def _plot_losses(axes: "Axes", steps: NDArray[Any], history: Sequence[Mapping[str, Any]]) -> None:
+    loss = np.array([row["loss"] for row in history], float)
+    axes.plot(steps, loss, color=_hex(SEGMENTS), alpha=0.3, linewidth=0.8)
+    axes.plot(steps, _running_mean(loss), color=_hex(SEGMENTS), linewidth=2, label="training (running mean)")
+    seen = [(row["step"], row["validation_loss"]) for row in history if _is_number(row.get("validation_loss"))]
+    if seen:
+        step, least = min(seen, key=itemgetter(1))
+        axes.plot(*zip(*seen, strict=True), "o-", color="#0072b2", linewidth=2, markersize=4, label="validation")
+        axes.scatter(
+            step, least, 150, facecolor="none", edgecolor="0.2", zorder=3, label=f"kept: step {step}, {least:.3g}"
+        )
+    axes.set_ylabel("weighted cross-entropy")
+    if (loss > 0).any():
+        _log_scale(axes)
+    axes.legend(frameon=False)
+
+
+def _log_scale(axes: "Axes") -> None:
+    """Sets a logarithmic y axis with ticks at 1, 2 and 5, written as plain numbers."""
+    from matplotlib.ticker import LogLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and isfinite(value)
+
+
+def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over a window of 1/20 of the values, shorter at the ends."""
+    window = np.ones(max(1, len(values) // 20))
+    return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")
+
+
+def weights_picture(truth: NDArray[Any], classes: NDArray[Any], border: NDArray[Any]) -> bytes:
+    """PNG of one frame's truth, the classes that training sees, and its border weights with their scale."""
+    figure = _figure(11, 3.9)
+    left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
+    left.imshow(_colours(truth), interpolation="nearest")
+    left.set_title(f"truth: {len(np.unique(truth[truth > 0]))} objects", loc="left")
+    _show_classes(middle, classes)
+    weights = right.imshow(border, cmap="magma", vmin=0, interpolation="nearest")
+    right.set_title("border weights", loc="left")
+    figure.colorbar(weights, ax=right, label="weight added to the class weight", shrink=0.85)
+    for axes in (left, middle, right):
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    return _save(figure)
+
+
+def _show_classes(axes: "Axes", classes: NDArray[Any]) -> None:
+    from matplotlib.patches import Patch
+
+    names = {0: "background", 1: "object", 255: "ignored"}
+    shades = {0: "#202020", 1: _hex(TRUTH), 255: "#8a8a8a"}
+    picture = _colours(classes)
+    for value, shade in shades.items():
+        picture[classes == value] = tuple(bytes.fromhex(shade[1:]))
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_title("classes that training sees", loc="left")
+    present = [Patch(color=shades[value], label=names[value]) for value in names if (classes == value).any()]
+    axes.legend(handles=present, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
+
+
+def _colours(ids: NDArray[Any]) -> Bytes:
+    """RGB picture of ids: 0 dark, others in hues a golden angle apart, so that near ids differ much."""
+    from matplotlib.colors import hsv_to_rgb
+
+    hue = ids * 0.618034 % 1
+    rgb = hsv_to_rgb(np.stack([hue, np.full(ids.shape, 0.55), np.full(ids.shape, 0.9)], axis=-1))
+    return np.where((ids > 0)[..., np.newaxis], rgb * 255, 32).astype(np.uint8)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches, at 120 pixels an inch."""
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=120, layout="constrained")
+
+
+def _save(figure: "Figure") -> bytes:
+    """PNG of a figure, the same bytes for the same figure."""
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with Image.open(buffer) as image:
+        return _encode(image.convert("RGB").quantize(256, dither=Image.Dither.NONE))
+
+
+def _hex(rgb: tuple[int, int, int]) -> str:
+    return "#" + bytes(rgb).hex()

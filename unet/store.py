@@ -1,0 +1,130 @@
+"""Arrays in a store, and the law of writing them: a region is one whole shard, written once, atomically.
+
+A shard that exists is done; shards of nothing but the fill value are written too, or nobody could tell. zarr forgets
+`write_empty_chunks` when an array is opened again, and overlooks it as an option of `open_array`; hence `with_config`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numcodecs.blosc
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from unet.folder import Folder
+from unet.layout import Layout, Region, Shape, plane_layout, pyramid_shapes, regions, shard_index, stack_layout
+
+CODEC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+WRITE_ALL = {"write_empty_chunks": True}
+
+numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a store, told by its folder alone, so that it goes to any worker."""
+
+    folder: Folder
+
+    @cached_property
+    def array(self) -> Any:
+        """The opened array."""
+        return zarr.open_array(self.folder.url, mode="r+").with_config(WRITE_ALL)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Shape, shard and chunk."""
+        return Layout(self.array.shape, self.array.shards or self.array.chunks, self.array.chunks)
+
+    def is_done(self, region: Region) -> bool:
+        """Whether the region's shard has been written."""
+        key = "/".join(str(i) for i in shard_index(region, self.layout))
+        return (self.folder / f"c/{key}").exists()
+
+    def missing(self) -> list[Region]:
+        """Regions that remain to be written, in raster order."""
+        return [region for region in regions(self.layout) if not self.is_done(region)]
+
+    def write(self, region: Region, block: NDArray[Any]) -> None:
+        """Write one whole shard; ValueError for any other region."""
+        shard_index(region, self.layout)
+        self.array[region] = block
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Values of any region."""
+        return np.asarray(self.array[region])
+
+
+def create(folder: Folder, layout: Layout, dtype: Any, axes: str) -> Stored:
+    """The array of this layout in `folder`, made now or begun before."""
+    if not (folder / "zarr.json").exists():
+        zarr.create_array(
+            folder.url,
+            shape=layout.shape,
+            shards=layout.shard,
+            chunks=layout.chunk,
+            dtype=dtype,
+            compressors=CODEC,
+            fill_value=0,
+            dimension_names=tuple(axes),
+            config=WRITE_ALL,
+        )
+    return Stored(folder)
+
+
+def open_array(folder: Folder) -> Any:
+    """An array for reading; LookupError, which no retry mends, where there is none."""
+    try:
+        return zarr.open_array(folder.url, mode="r")
+    except FileNotFoundError as error:
+        raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
+
+
+Reduce = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def pyramid(folder: Folder, reduce: Reduce, axes: str) -> list[Shape]:
+    """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
+
+    Args:
+        folder: the generation.
+        reduce: halves y and x of a block, such as `average` or `nearest`.
+        axes: names of the axes.
+    """
+    finer = Stored(folder / "0")
+    shapes = pyramid_shapes(finer.layout.shape)
+    several = math.prod(finer.layout.shard[:-2]) > 1
+    for level, shape in enumerate(shapes[1:], start=1):
+        layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
+        coarser = create(folder / str(level), layout, finer.array.dtype, axes)
+        for region in coarser.missing():
+            coarser.write(region, reduce(finer.read(_doubled(region))))
+        finer = coarser
+    return shapes
+
+
+def average(block: NDArray[Any]) -> NDArray[Any]:
+    """Means of 2 × 2 pixels, rounded for integers; at an odd edge of those that are there.
+
+    >>> average(np.array([[1, 3, 5], [1, 3, 5]], np.uint8)).tolist()
+    [[2, 5]]
+    """
+    pad = [(0, 0)] * (block.ndim - 2) + [(0, size % 2) for size in block.shape[-2:]]
+    even = np.pad(block, pad, mode="edge")
+    mean = sum(even[..., dy::2, dx::2].astype(np.float64) for dy in (0, 1) for dx in (0, 1)) / 4
+    return np.asarray(np.rint(mean) if block.dtype.kind in "iu" else mean).astype(block.dtype)
+
+
+def nearest(block: NDArray[Any]) -> NDArray[Any]:
+    """Every second pixel, for labels."""
+    return block[..., ::2, ::2]
+
+
+def _doubled(region: Region) -> Region:
+    *leading, y, x = region
+    return (*leading, slice(2 * y.start, 2 * y.stop), slice(2 * x.start, 2 * x.stop))
