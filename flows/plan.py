@@ -10,7 +10,20 @@ from pathlib import Path
 
 from unet import recipes
 from unet.folder import Dataset
-from unet.ledger import STAGES, Outcome, Recipe, Result, Stamp, aside, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger import (
+    STAGES,
+    Outcome,
+    Recipe,
+    Result,
+    Stamp,
+    aside,
+    image_of,
+    labels_of,
+    model_of,
+    report_of,
+    scores_of,
+    weights_of,
+)
 from unet.records import Record
 from unet.sources import Catalogue, Stack, find_stacks
 
@@ -79,7 +92,8 @@ def _catalogue(dataset: Dataset, record: Record) -> Catalogue:
 
         return count_scenes(file)
 
-    return find_stacks(record.sources, Path.cwd(), count)
+    found = find_stacks(record.sources, Path(dataset.url) if dataset.is_local else Path.cwd(), count)
+    return Catalogue(tuple(stack for stack in found.stacks if stack.name not in record.exclude), found.unmatched)
 
 
 @dataclass
@@ -114,21 +128,22 @@ class _Planner:
 
     def _compare(
         self, recipe: Recipe, name: str, stamps: Iterable[tuple[Stamp | None, Recipe]], after: Iterable[str] = ()
-    ) -> Outcome:
-        """State of one result by its recipe, unless it waits for a stage before it."""
-        stage, pairs = recipe.stage, list(stamps)
+    ) -> Outcome | None:
+        """State of one result by its recipe; None where a run of this stage alone has nothing to make it from."""
+        stage, pairs, waits = recipe.stage, list(stamps), [f"after {before}" for before in after]
+        if self.trust and waits:
+            return None
         whys = [why for stamp, now in pairs if stamp for why in stamp.recipe.changes(now)]
         if self.force == stage:
             return Outcome(stage, name, "stale", "forced")
         why = aside(self.dataset, recipe, name)
         if why is not None:
             return Outcome(stage, name, "set aside", why)
-        waits = [] if self.trust else [f"after {before}" for before in after]
         if any(stamp is None for stamp, _ in pairs):
             return Outcome(stage, name, "missing", "")
         return Outcome(stage, name, "stale" if whys or waits else "fresh", "; ".join(whys or waits))
 
-    def _ingest(self, name: str) -> Outcome:
+    def _ingest(self, name: str) -> Outcome | None:
         if name not in self.stacks:
             self.notes.append(f"{name}: its source is gone; its image is kept (`unet-flows remove` forgets it)")
             return Outcome("ingest", name, "fresh", "its source is gone")
@@ -145,32 +160,30 @@ class _Planner:
         given = name in self.stacks and bool(self.stacks[name].truth)
         return given or recipes.truth_content(self.dataset, name) is not None
 
-    def _weigh(self, name: str) -> Outcome:
+    def _weigh(self, name: str) -> Outcome | None:
         recipe = recipes.weigh_recipe(self.dataset, name, self.record.weigh)
         stamps = [(weights_of(self.dataset, name).stamp(), recipe)]
         return self._compare(recipe, name, stamps, self._waiting(name, "ingest"))
 
     def _waiting(self, name: str, *stages: str) -> list[str]:
-        return [stage for stage in stages if self._state(stage, name) in WAITING]
+        """Stages before that must run first: those not fresh, or, in a run of one stage alone, those never run."""
+        states = ("missing",) if self.trust else WAITING
+        return [stage for stage in stages if self._state(stage, name) in states]
 
     def _plan_train(self, names: list[str]) -> None:
         train, model = self.record.train, model_of(self.dataset, self.record.train.name)
         usable = [name for name in names if self._state("weigh", name) != "set aside"]
         if not usable or self.record.model != train.name:
             return
-        members = self._members(model, usable)
-        new = len(set(usable) - set(members))
+        made_of = members(model, usable)
+        new = len(set(usable) - set(made_of))
         if new:
             self.notes.append(f"{new} new truths not in {train.name}; `unet-flows train --refresh` takes them in")
-        recipe = recipes.train_recipe(self.dataset, train, members)
-        after = sorted({stage for name in members for stage in self._waiting(name, "ingest", "weigh")}, key=STAGES.index)
+        recipe = recipes.train_recipe(self.dataset, train, made_of)
+        after = sorted(
+            {stage for name in made_of for stage in self._waiting(name, "ingest", "weigh")}, key=STAGES.index
+        )
         self._put(self._compare(recipe, train.name, [(model.stamp(), recipe)], after))
-
-    @staticmethod
-    def _members(model: Result, usable: list[str]) -> list[str]:
-        """The stacks a model is made of: those of its split, of which none was forgotten; at first all with truth."""
-        split = model.attributes().get("split", [])
-        return sorted({part["stack"] for part in split} & set(usable)) or usable
 
     def _model_exists(self) -> bool:
         return model_of(self.dataset, self.record.model).stamp() is not None
@@ -196,7 +209,13 @@ class _Planner:
         made = stamp if self.dataset.table(model, name).exists() else None
         cell = self._compare(recipe, name, [(made, recipe)], self._waiting(name, "ingest", "predict"))
         scores = scores_of(self.dataset, model, name).stamp()
-        if cell.state in WAITING and scores and scores.facts.get("dropped") and self._state("predict", name) == "fresh":
+        if (
+            cell
+            and cell.state in WAITING
+            and scores
+            and scores.facts.get("dropped")
+            and self._state("predict", name) == "fresh"
+        ):
             self._put(Outcome("predict", name, "stale", "its scores were dropped"))
         return cell
 
@@ -212,6 +231,14 @@ class _Planner:
         self._put(self._compare(recipe, model, [(result.stamp(), recipe)], [*self._after_train(), *after]))
 
 
+def require_known(plan: Plan, only: Iterable[str]) -> None:
+    """Refuse names that are no stacks of the dataset."""
+    unknown = sorted(set(only) - set(plan.names()))
+    if unknown:
+        known = ", ".join(plan.names()[:8]) or "none"
+        raise LookupError(f"a name must be that of a stack of the dataset, got {unknown[0]!r}; known: {known}")
+
+
 def evaluated(plan: Plan) -> list[str]:
     """Stacks that a report is made over: those with truth and segments."""
     return [n for n in plan.names() if ("weigh", n) in plan.cells and ("segment", n) in plan.cells]
@@ -219,7 +246,11 @@ def evaluated(plan: Plan) -> list[str]:
 
 def trained_on(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
     """Stacks that a model is made of; `refresh` takes in all that have truth now."""
-    weighed = [name for name in plan.names() if plan.cells.get(("weigh", name)) and plan.cells["weigh", name].state == "fresh"]
-    return weighed if refresh else _Planner._members(model_of(dataset, record.train.name), weighed)
+    weighed = [name for stage, name in plan.cells if stage == "weigh" and plan.cells[stage, name].state == "fresh"]
+    return weighed if refresh else members(model_of(dataset, record.train.name), weighed)
 
 
+def members(model: Result, usable: list[str]) -> list[str]:
+    """The stacks a model is made of: those of its split, of which none was forgotten; at first all with truth."""
+    split = model.attributes().get("split", [])
+    return sorted({part["stack"] for part in split} & set(usable)) or usable

@@ -107,12 +107,20 @@ def _interval(name: str, scored: Sequence[Scored], settings: Evaluate, draw: np.
     chosen = draw.integers(0, len(values), (settings.resamples, len(values)))
     means = (values[chosen] * shares[chosen]).sum(axis=1) / shares[chosen].sum(axis=1)
     low, high = np.quantile(means, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    return {"value": float(np.average(values, weights=shares)), "low": float(low), "high": float(high), "n": len(values)}
+    return {
+        "value": float(np.average(values, weights=shares)),
+        "low": float(low),
+        "high": float(high),
+        "n": len(values),
+    }
 
 
 def _score(dataset: Dataset, part: Part, model: str) -> list[Scored]:
     truths, segments = (_planes(labels_of(dataset, part.stack, labels)) for labels in ("truth", model))
-    return [_score_plane(part, plane, _pixels(truths[plane]), _pixels(segments[plane])) for plane in range(part.start, part.stop)]
+    return [
+        _score_plane(part, plane, _pixels(truths[plane]), _pixels(segments[plane]))
+        for plane in range(part.start, part.stop)
+    ]
 
 
 def _score_plane(part: Part, plane: int, truth: NDArray[Any], segments: NDArray[Any]) -> Scored:
@@ -143,7 +151,9 @@ def _write(
     card = model_of(dataset, model).attributes()
     shown = [_picture(dataset, model, title, s, generation.folder) for title, s in _examples(scored)]
     (generation.folder / "training.png").write(pictures.plot_training(card.get("history", [])))
-    stacks = {name: _stack_means([s for s in scored if s.part.stack == name]) for name in {s.part.stack for s in scored}}
+    stacks = {
+        name: _stack_means([s for s in scored if s.part.stack == name]) for name in {s.part.stack for s in scored}
+    }
     made = datetime.now(UTC).isoformat(timespec="seconds")
     settings = record.model_dump(mode="json")
     report = Report(
@@ -161,7 +171,10 @@ def _write(
     )
     (result.folder / "report.html").write(render_report(report).encode())
     digests = {"model": card["unet-flows"]["generation"], "report": generation.name}
-    result.commit(generation, {"model": model, **summary, "stacks": stacks, "settings": settings, "digests": digests, "made": made})
+    result.commit(
+        generation,
+        {"model": model, **summary, "stacks": stacks, "settings": settings, "digests": digests, "made": made},
+    )
 
 
 def _stack_means(scored: Sequence[Scored]) -> dict[str, Any]:
@@ -224,7 +237,9 @@ def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Gen
 def _notes(summary: dict[str, Any], card: Json) -> list[str]:
     notes = []
     if "validation" not in summary:
-        notes.append("Nothing was kept for validation: these figures are of what the model was trained on, and flatter it.")
+        notes.append(
+            "Nothing was kept for validation: these figures are of what the model was trained on, and flatter it."
+        )
     if card.get("came_from"):
         notes.append(f"The model was brought in from {card['came_from']}; all truth here validates it.")
     return notes

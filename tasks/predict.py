@@ -29,6 +29,7 @@ from unet.tiles import Window
 @gpu_task("predict")
 def predict_stacks(dataset: str, names: list[str], model: str, settings: Predict) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once."""
+    choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
     loaded = models.load(place, model)
     with Sink("predict", len(names)) as sink:
@@ -52,9 +53,7 @@ def numeric_plan(settings: Predict, model: Model) -> Json:
     }
 
 
-def predict_stack(
-    dataset: Dataset, name: str, model_name: str, model: Model, settings: Predict, recipe: Recipe
-) -> str:
+def predict_stack(dataset: Dataset, name: str, model_name: str, model: Model, settings: Predict, recipe: Recipe) -> str:
     """Write one stack's scores; out of memory, a new generation is begun with tiles of half the side."""
     plan = numeric_plan(settings, model)
     while True:

@@ -39,7 +39,9 @@ class Sink:
     def flush(self) -> None:
         """Show it now."""
         self.last = time.monotonic()
-        self.bar.update(self.line, completed=self.done, total=self.total, description=f"{self.stage} {self.word}".strip())
+        self.bar.update(
+            self.line, completed=self.done, total=self.total, description=f"{self.stage} {self.word}".strip()
+        )
         if self.artifact is not None:
             percent = round(100 * self.done / max(self.total, 1), 1)
             update_progress_artifact(self.artifact, percent, f"{self.done}/{self.total} {self.word}".strip())

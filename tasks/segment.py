@@ -60,9 +60,7 @@ def segment_stacks(
         return each(place, names, lambda name: segment_recipe(place, model, name, settings), work, STACKS_AT_ONCE)
 
 
-def segment_stack(
-    dataset: Dataset, name: str, model: str, settings: Segment, recipe: Recipe, client: Client
-) -> str:
+def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, recipe: Recipe, client: Client) -> str:
     """Write one stack's segments and their table; says how many there are."""
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
@@ -111,7 +109,9 @@ class Job:
         """Blocks of whole shards that tile the array."""
         planes = 1 if self.dimensions == 2 else PLANES
         *leading, y, x = self.layout.shard
-        return regions(Layout(self.layout.shape, (*leading[:-1], *([planes] if leading else []), y, x), self.layout.chunk))
+        return regions(
+            Layout(self.layout.shape, (*leading[:-1], *([planes] if leading else []), y, x), self.layout.chunk)
+        )
 
 
 def _job(dataset: Dataset, name: str, model: str, settings: Segment, facts: Json, generation: Generation) -> Job:
@@ -142,7 +142,10 @@ def _second_pass(job: Job, block_and_lookup: tuple[Region, NDArray[Any]]) -> Mea
     labels = relabel_block(_mask(scores, job.settings.threshold), lookup, job.dimensions, job.settings.connectivity)
     target = Stored(job.target)
     for region in _shards(block, job.layout):
-        target.write(region, labels[tuple(slice(r.start - b.start, r.stop - b.start) for r, b in zip(region, block, strict=True))])
+        target.write(
+            region,
+            labels[tuple(slice(r.start - b.start, r.stop - b.start) for r, b in zip(region, block, strict=True))],
+        )
     return measure_block(labels, _pixels(job, block), scores, [part.start for part in block])
 
 
@@ -194,5 +197,3 @@ def read_table(dataset: Dataset, model: str, name: str) -> Any:
     if content is None:
         raise LookupError(f"{name} must be segmented by {model} to have a table; run `unet-flows segment` first")
     return pq.read_table(io.BytesIO(content))
-
-

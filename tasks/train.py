@@ -3,37 +3,38 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
 from unet import ome
 from unet.folder import Dataset, Json
+from unet.inference import choose_device
 from unet.ledger import Outcome, Recipe, image_of, model_of, weights_of
 from unet.loss import balanced_class_weights
 from unet.mirror import Plane, planes
 from unet.models import Model, channel_indices, save
 from unet.recipes import train_recipe
-from unet.records import Train
-from unet.split import Part, split
+from unet.records import Train, plain
+from unet.split import Part, extend, split
 from unet.statistics import Statistics
 from unet.store import open_array
-from unet.training import Frame, plain_history, train
+from unet.training import Frame, Progress, plain_history, train
 
 RULE = "percentiles"
 
 
 @gpu_task("train")
-def train_model(dataset: str, names: list[str], settings: Train, parts: list[Part] | None = None) -> list[Outcome]:
-    """Outcome of one model, trained and validated on the stacks `names`; `parts` keeps a split that was made before."""
+def train_model(dataset: str, names: list[str], settings: Train) -> list[Outcome]:
+    """Outcome of one model, trained and validated on the stacks `names`."""
+    choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
     with Sink("train", settings.steps) as sink:
         return each(
             place,
             [settings.name],
             lambda _: train_recipe(place, settings, names),
-            lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink, parts),
+            lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink),
         )
 
 
@@ -42,11 +43,10 @@ def train_on_stacks(
     names: Sequence[str],
     settings: Train,
     recipe: Recipe,
-    progress: Any = lambda done, total, word: None,
-    parts: Sequence[Part] | None = None,
+    progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    parts = parts or split({name: plane_count(dataset, name) for name in names}, settings.validation)
+    parts = _parts(dataset, names, settings)
     channels = settings.channels or tuple(_facts(dataset, parts[0].stack)["channels"])
     settings = replace(settings, architecture=replace(settings.architecture, in_channels=len(channels)))
     result = model_of(dataset, settings.name)
@@ -66,6 +66,15 @@ def train_on_stacks(
     return _word(trained.history[trained.best - 1].validation_loss)
 
 
+def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Part]:
+    """The model's split: the one it was made with, where `train.validation` is still the same, with new stacks in it."""
+    planes_of = {name: plane_count(dataset, name) for name in names}
+    before, model = model_of(dataset, settings.name).stamp(), model_of(dataset, settings.name).attributes()
+    if before and model.get("split") and before.recipe.settings["validation"] == plain(settings)["validation"]:
+        return extend([Part(**part) for part in model["split"]], planes_of)
+    return split(planes_of, settings.validation)
+
+
 def plane_count(dataset: Dataset, name: str) -> int:
     """Planes of a stack, over t and z."""
     facts = _facts(dataset, name)
@@ -77,9 +86,7 @@ def _facts(dataset: Dataset, name: str) -> Json:
 
 
 def _frames(dataset: Dataset, parts: Sequence[Part], use: str, channels: Sequence[str], resident: bool) -> list[Frame]:
-    return [
-        frame for part in parts if part.use == use for frame in _frames_of(dataset, part, channels, resident)
-    ]
+    return [frame for part in parts if part.use == use for frame in _frames_of(dataset, part, channels, resident)]
 
 
 def _frames_of(dataset: Dataset, part: Part, channels: Sequence[str], resident: bool) -> list[Frame]:
@@ -114,7 +121,12 @@ def _bytes(dataset: Dataset, part: Part, channels: Sequence[str]) -> int:
 def _counts(dataset: Dataset, parts: Sequence[Part]) -> list[int]:
     """Pixels of each class over the training part alone."""
     planes_of = {part: weights_of(dataset, part.stack).committed().facts["counts"] for part in parts}
-    taken = [count for part, counts in planes_of.items() if part.use == "training" for count in counts[part.start : part.stop]]
+    taken = [
+        count
+        for part, counts in planes_of.items()
+        if part.use == "training"
+        for count in counts[part.start : part.stop]
+    ]
     totals = [sum(column) for column in zip(*taken, strict=True)][:2]
     if not all(totals):
         raise ValueError(

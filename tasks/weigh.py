@@ -69,7 +69,9 @@ def spacing_in_pixels(axes: str, attributes: Json) -> tuple[float, ...]:
     return tuple(size[axis] / size["x"] for axis in axes if axis in "zyx")
 
 
-def _weigh_region(level: Folder, generation: Folder, settings: Weigh, spacing: tuple[float, ...], region: Region) -> None:
+def _weigh_region(
+    level: Folder, generation: Folder, settings: Weigh, spacing: tuple[float, ...], region: Region
+) -> None:
     """One region of both arrays, from the truth around it; the border last, since its shard says that both are done."""
     truth = open_array(level)
     alone = truth.ndim - len(spacing)  # t, each by itself

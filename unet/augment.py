@@ -43,9 +43,7 @@ def symmetric(batch: Batch, turns: int, flip: bool) -> Batch:
 def displacement(image: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """Displacement (n, 2, y, x) in pixels, along x and y: 3 × 3 Gaussian vectors, bicubic in between."""
     coarse = torch.randn((image.shape[0], 2, 3, 3), generator=generator) * sigma
-    return functional.interpolate(
-        coarse.to(image.device), size=image.shape[-2:], mode="bicubic", align_corners=True
-    )
+    return functional.interpolate(coarse.to(image.device), size=image.shape[-2:], mode="bicubic", align_corners=True)
 
 
 def warp(batch: Batch, field: Tensor) -> Batch:
@@ -56,7 +54,9 @@ def warp(batch: Batch, field: Tensor) -> Batch:
     y = torch.arange(height, device=device)[:, None] + field[:, 1]
     grid = torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
     classes = _sample(batch.classes[:, None].float(), grid, "nearest")[:, 0].long()
-    return Batch(_sample(batch.image, grid, "bilinear"), classes, _sample(batch.border[:, None], grid, "bilinear")[:, 0])
+    return Batch(
+        _sample(batch.image, grid, "bilinear"), classes, _sample(batch.border[:, None], grid, "bilinear")[:, 0]
+    )
 
 
 def _sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:

@@ -157,6 +157,13 @@ class Dataset(Folder):
         """Names of the stacks that have an image here, whole or in the making."""
         return [n.removesuffix(".ome.zarr") for n in (self / "images").names() if n.endswith(".ome.zarr")]
 
-    def stacks_of(self, kind: str) -> list[str]:
-        """Names of the models that made something of one kind: `models`, `scores`, `tables` or `reports`."""
+    def members(self, kind: str) -> list[str]:
+        """Names below one of the folders, such as the models below `models`, `scores` or `tables`."""
         return (self / kind).names()
+
+    def all_of(self, name: str) -> list[Folder]:
+        """Everything that was made from a stack."""
+        made = [self.image(name), self.weights(name)]
+        made += [self.scores(model, name) for model in self.members("scores")]
+        made += [self.table(model, name) for model in self.members("tables")]
+        return made + [self.set_aside(stage, name) for stage in self.members("set-aside")]

@@ -52,7 +52,9 @@ class Recipe:
         ['segment is version 2, was 1', 'threshold 0.5 → 0.6', 'scores changed']
         """
         words = [f"{now.stage} is version {now.version}, was {self.version}"] if now.version != self.version else []
-        words += [f"{k} {self.settings.get(k)} → {now.settings.get(k)}" for k in _differing(self.settings, now.settings)]
+        words += [
+            f"{k} {self.settings.get(k)} → {now.settings.get(k)}" for k in _differing(self.settings, now.settings)
+        ]
         words += [f"{k} {_how(k, self.inputs, now.inputs)}" for k in _differing(self.inputs, now.inputs)]
         return words
 

@@ -63,21 +63,32 @@ def iou(truth: Labels, prediction: Labels) -> float:
 
 
 def rand_error(truth: Labels, prediction: Labels) -> float:
-    """Adapted Rand error, 0 to 1: 1 − F over all pairs of truth foreground pixels, together or apart.
+    """Adapted Rand error, 0 to 1: 1 − `rand_f`.
+
+    The ISBI 2012 board took this of 4-connected components, pooled over the stack, at the best of 11 thresholds.
+
+    >>> truth, prediction = np.array([[1, 1, 1, 2, 2, 2]]), np.array([[7, 0, 0, 9, 9, 9]])
+    >>> round(rand_error(truth, prediction), 6)
+    0.2
+    """
+    return 1 - rand_f(truth, prediction)
+
+
+def rand_f(truth: Labels, prediction: Labels) -> float:
+    """Adapted Rand F, 0 to 1, over all pairs of truth foreground pixels, together or apart.
 
     F is the harmonic mean of the split score Σn²/Σt² and the merge score Σn²/Σs²; t, s and n are the pixels of an
     object, of a segment and of their overlap. Each pixel of predicted background is a segment of its own; truth
     background is dropped, whatever is predicted there. NaN where truth has no object.
 
-    The ISBI 2012 board took this of 4-connected components, pooled over the stack, at the best of 11 thresholds.
     Source: Arganda-Carreras et al. 2015, Front Neuroanat 9:142, with squares rather than n·(n − 1)/2.
 
     >>> truth, prediction = np.array([[1, 1, 1, 2, 2, 2]]), np.array([[7, 0, 0, 9, 9, 9]])
-    >>> round(rand_error(truth, prediction), 6)  # Σn² = Σs² = 1 + 1 + 1 + 9, Σt² = 9 + 9: F = 24/30
-    0.2
+    >>> round(rand_f(truth, prediction), 6)  # Σn² = Σs² = 1 + 1 + 1 + 9, Σt² = 9 + 9: F = 24/30
+    0.8
     """
     _check(truth, prediction)
-    return 1 - _rand_f(_foreground_table(truth, prediction))
+    return _rand_f(_foreground_table(truth, prediction))
 
 
 def v_rand(truth: Labels, prediction: Labels) -> float:

@@ -20,7 +20,9 @@ class DoubleConvolution(nn.Sequential):
     """Two 3 × 3 convolutions, each followed by the norm, if any, and ReLU."""
 
     def __init__(self, incoming: int, outgoing: int, architecture: Architecture) -> None:
-        super().__init__(*_convolution(incoming, outgoing, architecture), *_convolution(outgoing, outgoing, architecture))
+        super().__init__(
+            *_convolution(incoming, outgoing, architecture), *_convolution(outgoing, outgoing, architecture)
+        )
 
 
 class UNet(nn.Module):

@@ -50,7 +50,7 @@ def load(dataset: Dataset, name: str) -> Model:
     result = model_of(dataset, name)
     stamp = result.stamp()
     if stamp is None:
-        known = ", ".join(dataset.stacks_of("models")) or "none"
+        known = ", ".join(dataset.members("models")) or "none"
         raise LookupError(
             f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train` or `unet-flows import`"
         )
@@ -62,7 +62,9 @@ def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
     came = Result(source, "model.json")
     stamp = came.stamp()
     if stamp is None:
-        raise LookupError(f"{source.url} must be a model folder with a model.json, got none; give models/MODEL of a dataset")
+        raise LookupError(
+            f"{source.url} must be a model folder with a model.json, got none; give models/MODEL of a dataset"
+        )
     if model_of(dataset, name).stamp() is not None:
         raise ValueError(f"a new name is needed, got {name!r}, which is a model here already; choose another with --as")
     model = _load(came.attributes(), source / stamp.generation)
@@ -75,7 +77,9 @@ def _load(card: Json, folder: Folder) -> Model:
     network = UNet(Architecture(**card["architecture"]))
     content = (folder / PARAMETERS).read()
     if content is None:
-        raise LookupError(f"{folder.url}/{PARAMETERS} must be there, got nothing: the model was copied in part; copy it again")
+        raise LookupError(
+            f"{folder.url}/{PARAMETERS} must be there, got nothing: the model was copied in part; copy it again"
+        )
     try:
         network.load_state_dict(safetensors.torch.load(content))
     except (RuntimeError, safetensors.SafetensorError) as error:
@@ -97,5 +101,3 @@ def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -
 def parameter_count(network: UNet) -> int:
     """Numbers that training sets."""
     return sum(p.numel() for p in network.parameters())
-
-

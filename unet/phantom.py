@@ -70,7 +70,7 @@ def draw_stack(planes: int, side: int, seed: int) -> tuple[NDArray[np.uint16], I
 
     >>> image, truth = draw_stack(planes=2, side=64, seed=1)
     >>> image.shape, image.dtype.name, int(truth.max())
-    ((2, 64, 64), 'uint16', 7)
+    ((2, 64, 64), 'uint16', 5)
     """
     if planes < 1 or side < 64:
         raise ValueError(f"planes must be ≥ 1 and side ≥ 64 pixels, got {planes} and {side}; ask for a larger stack")

@@ -37,7 +37,7 @@ def stretch(frame: NDArray[Any]) -> Bytes:
     """Grey values 0–255 of a frame: its percentile 1 becomes 0, its percentile 99.8 becomes 255; a constant is 0.
 
     >>> stretch(np.array([[100, 150, 200]])).tolist()
-    [[0, 127, 255]]
+    [[0, 126, 255]]
     """
     low, high = (float(value) for value in np.percentile(frame, (1, 99.8)))
     if low == high:

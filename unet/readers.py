@@ -9,6 +9,7 @@ memory of one page. Pixel sizes come from OME-XML, else from ImageJ, else from t
 centimetre; inches are what printers use, and are not believed.
 """
 
+import errno
 import logging
 import math
 import struct
@@ -108,9 +109,9 @@ def _readable(file: str, kind: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one sentence; errors of the world, which may pass, stay as they are."""
     try:
         yield
-    except (OSError, MemoryError):
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is a seek to a nonsensical offset
+            raise
         raise ValueError(f"{file} is not a readable {kind} ({error}): copy it again from the microscope") from error
 
 
@@ -130,10 +131,10 @@ def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Open
         at = dict(zip(axes[:-2], index, strict=True))
         file = files[at.pop(axis)]
         with open_stack([file]) as one:
-            if (one.shape, one.dtype) != (first.shape, first.dtype):
+            if (one.axes, one.shape, one.dtype) != (first.axes, first.shape, first.dtype):
                 raise ValueError(
-                    f"all slices must be alike, got {one.shape} {one.dtype} in {file} "
-                    f"but {first.shape} {first.dtype} in {files[0]}; remove what does not belong"
+                    f"all slices must be alike, got {one.axes} {one.shape} {one.dtype} in {file} "
+                    f"but {first.axes} {first.shape} {first.dtype} in {files[0]}; remove what does not belong"
                 )
             return one.plane(tuple(at.values()))
 
@@ -197,7 +198,9 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
         tif = tifffile.TiffFile(file)
     with tif:
         with _readable(file, "TIFF"):
-            scenes = [series for series in tif.series if not series.keyframe.is_reduced]
+            scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
+            if not scenes:
+                raise ValueError("it holds no image")
         yield tif, scenes
 
 
@@ -283,7 +286,7 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> 
         raise ValueError(f"{file} must hold whole planes, got pages {page.shape} of a stack {series.shape}")
     ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": axis or "z", "Q": axis or "z"}
     axes = "".join(ours.get(letter, "?") for letter in series.axes)
-    if "?" in axes or len(set(axes)) < len(axes):
+    if "?" in axes or len(set(axes)) < len(axes) or not axes.endswith(("yx", "yxc")):
         raise ValueError(
             f"the axes of {file} must be some of T C Z Y X, each once, got {series.axes}; save it as OME-TIFF"
         )

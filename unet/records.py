@@ -61,7 +61,9 @@ class Ingest:
 
     def __post_init__(self) -> None:
         """Refuse percentiles out of order."""
-        _must(0 <= self.low < self.high <= 100, f"low and high must be 0 ≤ low < high ≤ 100, got {self.low}, {self.high}")
+        _must(
+            0 <= self.low < self.high <= 100, f"low and high must be 0 ≤ low < high ≤ 100, got {self.low}, {self.high}"
+        )
 
 
 @dataclass(frozen=True)
@@ -271,11 +273,12 @@ class Cluster(BaseModel):
 
 
 class Record(BaseModel):
-    """`dataset.yaml`: the sources of a dataset, and each stage's settings."""
+    """`dataset.yaml`: the sources of a dataset, stacks of them that are not taken, and each stage's settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: tuple[Source, ...] = ()
+    exclude: tuple[str, ...] = ()
     ingest: Ingest = Ingest()
     weigh: Weigh = Weigh()
     train: Train = Train()

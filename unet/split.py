@@ -39,6 +39,17 @@ def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -
     return [Part(n, 0, stacks[n], "validation" if n in chosen else "training") for n in sorted(stacks)]
 
 
+def extend(parts: Sequence[Part], stacks: Mapping[str, int]) -> list[Part]:
+    """A split made before, with stacks that came since taken into training; what validated keeps out of it.
+
+    >>> [p.use for p in extend([Part("a", 0, 1, "validation"), Part("gone", 0, 1, "training")], {"a": 1, "b": 1})]
+    ['validation', 'training']
+    """
+    known = {part.stack for part in parts}
+    new = [Part(name, 0, planes, "training") for name, planes in sorted(stacks.items()) if name not in known]
+    return [part for part in parts if part.stack in stacks] + new
+
+
 def _split_planes(stack: str, planes: int, validation: Every | Last) -> list[Part]:
     share = validation.last if isinstance(validation, Last) else 1 / validation.every
     kept = max(int(planes * share), 1) if planes > 1 else 0  # one plane alone trains, and nothing validates

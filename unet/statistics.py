@@ -50,7 +50,9 @@ class Gathering:
         """
         if not self.values:
             raise ValueError("a channel must have at least one finite pixel, got none; look at the source file")
-        values, counts = (np.array(column, dtype=np.float64) for column in zip(*sorted(self.values.items()), strict=True))
+        values, counts = (
+            np.array(column, dtype=np.float64) for column in zip(*sorted(self.values.items()), strict=True)
+        )
         total, share = counts.sum(), np.cumsum(counts) / counts.sum()
         mean = float((values * counts).sum() / total)
         spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / total))

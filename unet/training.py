@@ -80,7 +80,9 @@ def train(
         ValueError: without a frame to train on, or when the loss is no longer finite.
     """
     if not training_part:
-        raise ValueError("training must have at least one frame with truth, got none; draw labels or add a truth folder")
+        raise ValueError(
+            "training must have at least one frame with truth, got none; draw labels or add a truth folder"
+        )
     device = choose_device(training.device)
     network, optimiser, schedule = _begin(training, device)
     weights = torch.tensor(class_weights, dtype=torch.float32, device=device)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_a_plane_is_the_callers_to_change(tmp_path):
 
 
 @pytest.mark.parametrize("truncate", [False, True])
-@pytest.mark.parametrize("unit", ["micron", "um", "µm", "\\u00B5m"])
+@pytest.mark.parametrize("unit", ["micron", "um", "nm", "\\u00B5m"])
 def test_imagej_hyperstacks(tmp_path, truncate, unit):
     image = noise(2, 3, 4, 8, 9)
     said = {"axes": "TZCYX", "unit": unit, "spacing": 0.5, "finterval": 30.0}
@@ -91,7 +92,7 @@ def test_imagej_hyperstacks(tmp_path, truncate, unit):
     opened, values = read(tmp_path / "a.tif")
     assert (opened.axes, opened.shape) == ("tczyx", (2, 4, 3, 8, 9))
     assert opened.spacing == pytest.approx({"t": 30, "z": 0.5, "y": 1 / 5, "x": 1 / 4})
-    assert opened.units == {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
+    assert opened.units == {"t": "second"} | dict.fromkeys("zyx", "nanometer" if unit == "nm" else "micrometer")
     np.testing.assert_array_equal(values, image.transpose(0, 2, 1, 3, 4))
 
 
@@ -179,7 +180,7 @@ def test_transparency_is_refused(tmp_path):
 
 
 def test_axes_without_a_place_are_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", noise(2, 3, 8, 9))
+    tifffile.imwrite(tmp_path / "a.tif", noise(2, 3, 8, 9), photometric="minisblack")
     with pytest.raises(ValueError, match=r"a\.tif must be some of T C Z Y X, each once, got QQYX; save it as OME-TIFF"):
         read(tmp_path / "a.tif")
 
@@ -213,8 +214,8 @@ def test_a_thumbnail_is_no_scene(tmp_path):
 
 
 OME = """<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{own}"><Image ID="Image:0"
- Name="set"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="3" SizeC="1" SizeT="1">
- {planes}</Pixels></Image></OME>"""
+ Name="set"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="3" SizeC="1"
+ SizeT="1">{planes}</Pixels></Image></OME>"""
 PART = '<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="z{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
 
 
@@ -292,6 +293,19 @@ def test_what_is_no_tiff_is_refused_when_counted_too(tmp_path):
         count_scenes(str(tmp_path / "a.tif"))
 
 
+@pytest.mark.parametrize("way", ["plain", "zlib", "imagej", "ome", "big"])
+def test_a_damaged_file_raises_nothing_but_errors_of_value(tmp_path, way):
+    file, random = tmp_path / "a.tif", np.random.default_rng(0)
+    tifffile.imwrite(file, noise(6, 16, 16), **WAYS[way])
+    whole = np.frombuffer(file.read_bytes(), np.uint8)
+    for _ in range(50):
+        damaged = whole.copy()
+        damaged[random.integers(0, 400, 2)] = random.integers(0, 256, 2)
+        file.write_bytes(damaged.tobytes())
+        with contextlib.suppress(ValueError):
+            read(file)
+
+
 def test_a_missing_file_is_the_worlds_fault(tmp_path):
     for name in ("a.tif", "a.png"):
         with pytest.raises(FileNotFoundError):
@@ -358,7 +372,7 @@ def test_slices_that_differ_are_refused_by_name(tmp_path, odd):
 def test_stacks_are_no_slices(tmp_path):
     files = [tmp_path / f"{z}.tif" for z in range(2)]
     for file in files:
-        tifffile.imwrite(file, noise(4, 8, 9))
+        tifffile.imwrite(file, noise(5, 8, 9))
     with pytest.raises(ValueError, match="each slice must be one plane, got axes zyx"):
         read(*files, axis="t")
 
@@ -392,32 +406,34 @@ def micrometres(**sizes):
     return pytest.approx(sizes), dict.fromkeys(sizes, "micrometer")
 
 
+REAL = {
+    "ome_tiff/170918_tn_neutrophil_migration_wave.ome.tif": (
+        ("yx", (1024, 1024), "uint16", ("488 TIRF left",)), {"y": 1, "x": 1}),
+    "ome_tiff/derived_cluster_nd2_TCZYX.ome.tif": (
+        ("tczyx", (3, 2, 10, 31, 38), "uint16", ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")),
+        {"z": 0.5, "y": 0.167809, "x": 0.167809}),
+    "ome_tiff/multi-channel-time-series.ome.tif": (("tcyx", (7, 3, 167, 439), "int8", ("0", "1", "2")), {}),
+    "ome_tiff/multi-channel-z-series.ome.tif": (("czyx", (3, 5, 167, 439), "int8", ("0", "1", "2")), {}),
+    "idr0062_3d_nuclei/6001240_level2.ome.tif": (
+        ("czyx", (2, 236, 68, 67), "uint16", ("LaminB1", "Dapi")), {"z": 0.500203, "y": 1.441593, "x": 1.441593}),
+    "stardist_samples/img3d.tif": (("zyx", (31, 61, 57), "uint16", ("0",)), {}),
+    "dsb2018_fluorescence/image/001.tif": (("yx", (256, 256), "uint8", ("0",)), {}),
+    "isbi2012_em/image/00.tif": (("yx", (512, 512), "uint8", ("0",)), {"y": 0.004, "x": 0.004}),
+}  # fmt: skip
+
+
 @real
-@pytest.mark.parametrize(
-    ("file", "axes", "shape", "dtype", "sizes", "channels"),
-    [
-        ("ome_tiff/170918_tn_neutrophil_migration_wave.ome.tif", "yx", (1024, 1024), "uint16", {"y": 1, "x": 1},
-         ("488 TIRF left",)),
-        ("ome_tiff/derived_cluster_nd2_TCZYX.ome.tif", "tczyx", (3, 2, 10, 31, 38), "uint16",
-         {"z": 0.5, "y": 0.167809, "x": 0.167809}, ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")),
-        ("ome_tiff/multi-channel-time-series.ome.tif", "tcyx", (7, 3, 167, 439), "int8", {}, ("0", "1", "2")),
-        ("ome_tiff/multi-channel-z-series.ome.tif", "czyx", (3, 5, 167, 439), "int8", {}, ("0", "1", "2")),
-        ("idr0062_3d_nuclei/6001240_level2.ome.tif", "czyx", (2, 236, 68, 67), "uint16",
-         {"z": 0.500203, "y": 1.441593, "x": 1.441593}, ("LaminB1", "Dapi")),
-        ("stardist_samples/img3d.tif", "zyx", (31, 61, 57), "uint16", {}, ("0",)),
-        ("dsb2018_fluorescence/image/001.tif", "yx", (256, 256), "uint8", {}, ("0",)),
-        ("isbi2012_em/image/00.tif", "yx", (512, 512), "uint8", {"y": 0.004, "x": 0.004}, ("0",)),
-    ],
-)  # fmt: skip
-def test_real_files(capfd, file, axes, shape, dtype, sizes, channels):
-    file = str(Path(DATA, file))
+@pytest.mark.parametrize("name", REAL)
+def test_real_files(capfd, name):
+    file, (expected, sizes) = str(Path(DATA, name)), REAL[name]
     opened, values = read(file)
-    assert (opened.axes, opened.shape, opened.dtype, opened.channels) == (axes, shape, np.dtype(dtype), channels)
+    assert (opened.axes, opened.shape, opened.dtype.name, opened.channels) == expected
     assert (opened.spacing, opened.units) == micrometres(**sizes)
     assert count_scenes(file) == 1
-    stored = tifffile.TiffFile(file).series[0]
-    order = [stored.axes.index(a.upper()) for a in axes]
-    np.testing.assert_array_equal(values, stored.asarray().transpose(order))
+    with tifffile.TiffFile(file) as tif:
+        stored = tif.series[0]
+        order = [stored.axes.index(a.upper()) for a in opened.axes]
+        np.testing.assert_array_equal(values, stored.asarray().transpose(order))
     assert capfd.readouterr() == ("", "")
 
 
@@ -430,7 +446,8 @@ def test_a_real_set_of_24_files(capfd):
         assert (opened.axes, opened.shape, opened.channels) == ("tcyx", (4, 2, 128, 128), ("Ch1", "Ch2"))
         assert (opened.spacing, opened.units) == micrometres(y=4.05296, x=4.05296)
         last = Path(DATA, f"ome_tiff/bruker_multifile/TSeries-camp-005_Cycle{cycle:05}_Ch2_000004.ome.tif")
-        np.testing.assert_array_equal(values[3, 1], tifffile.imread(last, is_ome=False))
+        with tifffile.TiffFile(last) as tif:
+            np.testing.assert_array_equal(values[3, 1], tif.pages[0].asarray())
     assert capfd.readouterr() == ("", "")
 
 

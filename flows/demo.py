@@ -1,0 +1,66 @@
+"""The demo: microscope files drawn, or one's own, and then what a person would type."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.init import initialise
+from unet.folder import Dataset
+from unet.ledger import report_of
+from unet.record_file import read_record, set_values
+
+SETTINGS = {"train.steps": 300, "train.validate_every": 50}
+SMALL = {"train.steps": 12, "train.architecture.base": 4, "train.architecture.depth": 2, "train.tile": 128}
+
+
+def demo(
+    at: Path,
+    small: bool,
+    images: str | None,
+    truth: str | None,
+    say: Callable[[str], None],
+    reprocess: Callable[[str], None],
+) -> None:
+    """Draw a small dataset, write it as microscope files, run every stage, and say where to look."""
+    dataset = Dataset(str(at / "dataset"))
+    if not dataset.record.exists():
+        for source in _sources(at, small, images, truth):
+            say(f"$ unet-flows init {shlex.quote(dataset.url)} {_options(source)}")
+            for line in initialise(dataset, **source):
+                say(line)
+        if images is None:
+            set_values(dataset, SETTINGS | (SMALL if small else {}))
+    say(f"$ unet-flows reprocess {shlex.quote(dataset.url)}")
+    reprocess(dataset.url)
+    _say_figures(dataset, say)
+
+
+def _sources(at: Path, small: bool, images: str | None, truth: str | None) -> list[dict[str, str | None]]:
+    """Options of `init`, one call a source."""
+    if images is not None:
+        return [{"images": images, "truth": truth, "slices": None, "foreground": None}]
+    from unet.phantom import write_dataset
+
+    files = at / "microscope"
+    write_dataset(files, small)
+    return [
+        {"images": f"{files}/{kind}/image", "truth": f"{files}/{kind}/truth", "slices": slices, "foreground": "ids"}
+        for kind, slices in (("stacks", None), ("slices", "z"))
+    ]
+
+
+def _options(source: dict[str, str | None]) -> str:
+    return " ".join(f"--{key} {shlex.quote(value)}" for key, value in source.items() if value is not None)
+
+
+def _say_figures(dataset: Dataset, say: Callable[[str], None]) -> None:
+    model = read_record(dataset).model
+    metrics = report_of(dataset, model).attributes()
+    part = "validation" if "validation" in metrics else "training"
+    say(f"\nmeasured on the {part} part:")
+    for name, figure in metrics.get(part, {}).items():
+        if figure["n"]:
+            interval = f"{figure['low']:.3f} – {figure['high']:.3f}"
+            say(f"  {name:18} {figure['value']:.3f}  ({interval}, n = {figure['n']} planes)")
+    say(f"report: {dataset.report(model).url}/report.html")
+    say(f"next:   unet-flows status {shlex.quote(dataset.url)}")

@@ -1,0 +1,20 @@
+"""The flow of one stage: predict."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.run import ONE_AT_A_TIME, StageRun
+from tasks.predict import predict_stacks
+from unet.ledger import Outcome
+
+
+@flow(flow_run_name="predict {dataset}", task_runner=ONE_AT_A_TIME)
+def predict(
+    dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
+) -> list[Outcome]:
+    """Compute class scores of every stack, without a seam."""
+    run = StageRun.open("predict", dataset, only, overrides, force)
+    return run.finish(
+        predict_stacks.submit(dataset, names, run.record.model, run.record.predict) for names in run.batches()
+    )

@@ -1,0 +1,51 @@
+"""The flow over all stages: whatever is stale, in order."""
+
+from typing import Any, Literal
+
+from prefect import Flow, flow
+
+from flows.evaluate import evaluate
+from flows.ingest import ingest
+from flows.plan import make_plan, require_known
+from flows.predict import predict
+from flows.run import SetAside, summarise
+from flows.segment import segment
+from flows.train import train
+from flows.weigh import weigh
+from unet.folder import Dataset
+from unet.ledger import Outcome
+from unet.record_file import read_record
+
+STAGE_FLOWS: dict[str, Flow[..., list[Outcome]]] = {
+    one.name: one for one in (ingest, weigh, train, predict, segment, evaluate)
+}
+
+Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
+
+
+@flow(flow_run_name="reprocess {dataset}")
+def reprocess(
+    dataset: str,
+    only: list[str] | None = None,
+    overrides: dict[str, Any] | None = None,
+    force: Stage | None = None,
+) -> list[Outcome]:
+    """Recompute everything that is stale, in order."""
+    place = Dataset(dataset)
+    record = read_record(place, overrides)
+    outcomes: list[Outcome] = []
+    for stage, stage_flow in STAGE_FLOWS.items():
+        plan = make_plan(place, record, force)
+        require_known(plan, only or ())
+        if not plan.works(stage, only):
+            continue
+        try:
+            outcomes += stage_flow(dataset, only, overrides, force == stage)
+        except SetAside:  # that flow is Failed in the UI; the stages after it go on with the other stacks
+            continue
+    failed = make_plan(place, record).set_aside()
+    if outcomes or failed:
+        summarise("reprocess", [*outcomes, *failed])
+    if failed:
+        raise SetAside(failed)
+    return outcomes

@@ -1,0 +1,80 @@
+"""What all flows share: opening a dataset, batches of small stacks, gathering outcomes, the summary."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.artifacts import create_table_artifact
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.plan import Plan, make_plan, require_known
+from unet.folder import Dataset
+from unet.ledger import Outcome
+from unet.record_file import read_record
+from unet.records import Record
+
+BATCH = 64
+"""Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
+
+ONE_AT_A_TIME = ThreadPoolTaskRunner(max_workers=1)  # type: ignore[var-annotated]
+"""Tasks of a flow one after another: each uses all cores by itself."""
+
+
+class SetAside(RuntimeError):
+    """Some stacks failed and were set aside with the reason; the others are done."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        listed = "; ".join(f"{o.name} at {o.stage}: {o.why}" for o in outcomes[:5])
+        more = f"; and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
+        super().__init__(f"{len(outcomes)} set aside: {listed}{more}")
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage over one dataset: its record, and what is to be done."""
+
+    stage: str
+    dataset: Dataset
+    record: Record
+    plan: Plan
+    works: list[Outcome]
+
+    @classmethod
+    def open(
+        cls, stage: str, dataset: str, only: Sequence[str] | None, overrides: dict[str, Any] | None, force: bool
+    ) -> "StageRun":
+        """Read the record, and plan this stage from what lies in the dataset."""
+        place = Dataset(dataset)
+        record = read_record(place, overrides)
+        plan = make_plan(place, record, force=stage if force else None, trust=True)
+        if not any(of == stage for of, _ in plan.cells):
+            raise LookupError(
+                f"{stage} must find what the stages before it make, got nothing; run `unet-flows reprocess`"
+            )
+        require_known(plan, only or ())
+        return cls(stage, place, record, plan, plan.works(stage, only))
+
+    def batches(self) -> list[list[str]]:
+        """Names of the stacks to be worked on, some at a time."""
+        names = [work.name for work in self.works]
+        return [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
+
+    def finish(self, futures: Iterable[PrefectFuture[list[Outcome]]]) -> list[Outcome]:
+        """Outcomes of all tasks, listed in an artifact; SetAside where a stack failed, after all others were done."""
+        futures = list(futures)
+        for future in futures:
+            future.wait()
+        outcomes = [outcome for future in futures for outcome in future.result()]
+        if outcomes:
+            summarise(self.stage, outcomes)
+        failed = [outcome for outcome in outcomes if outcome.state == "set aside"]
+        if failed:
+            raise SetAside(failed)
+        return outcomes
+
+
+def summarise(key: str, outcomes: Sequence[Outcome]) -> None:
+    """A table of outcomes as a Prefect artifact."""
+    rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in outcomes]
+    create_table_artifact(rows, key=f"{key}-outcomes", description=f"{len(rows)} results of {key}")

@@ -1,0 +1,23 @@
+"""The flow of one stage: segment."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.run import ONE_AT_A_TIME, StageRun
+from tasks.segment import segment_stacks
+from unet.ledger import Outcome
+
+
+@flow(flow_run_name="segment {dataset}", task_runner=ONE_AT_A_TIME)
+def segment(
+    dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
+) -> list[Outcome]:
+    """Turn scores into instances and their tables."""
+    run = StageRun.open("segment", dataset, only, overrides, force)
+    return run.finish(
+        segment_stacks.submit(
+            dataset, names, run.record.model, run.record.segment, run.record.predict.keep_scores, run.record.cluster
+        )
+        for names in run.batches()
+    )

@@ -1,0 +1,69 @@
+"""Which Prefect server a command uses, and what Prefect is told before it is imported.
+
+In this order: `PREFECT_API_URL`; a server that `unet-flows serve` started for this user; else an ephemeral one with
+SQLite, in a place of this user's own, so that a person's other Prefect settings stay untouched.
+"""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import platformdirs
+
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # the default of 20 is too short for two busy cores
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "unet,tasks,flows",
+    "PREFECT_CLI_COLORS": "true",
+    "DASK_LOGGING__DISTRIBUTED": "critical",  # a failure is told by its outcome, in one sentence
+}
+
+
+def home() -> Path:
+    """The per-user place of server and database; `UNET_FLOWS_HOME` overrides it."""
+    return Path(os.environ.get("UNET_FLOWS_HOME") or platformdirs.user_state_path("unet-flows"))
+
+
+def configure(quiet: bool = True) -> str:
+    """Tell Prefect where it is, before it is imported; says which server will be used."""
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
+    os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # SQLite makes a file, but no folder
+    if quiet:
+        os.environ.setdefault("PREFECT_LOGGING_TO_CONSOLE_LEVEL", "ERROR")
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    if "PREFECT_API_URL" in os.environ:
+        return os.environ["PREFECT_API_URL"]
+    running = served()
+    if running:
+        os.environ["PREFECT_API_URL"] = running
+        return running
+    return "an ephemeral server"
+
+
+def card() -> Path:
+    """File that says where the server that `serve` started answers."""
+    return home() / "server.json"
+
+
+def served() -> str | None:
+    """API address of the server that `serve` started, where it answers."""
+    try:
+        url = str(json.loads(card().read_text())["api"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return url if is_healthy(url) else None
+
+
+def is_healthy(api: str) -> bool:
+    """Whether a server answers at this API address."""
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,26 @@
+"""The flow of one stage: train."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.plan import trained_on
+from flows.run import ONE_AT_A_TIME, StageRun
+from tasks.train import train_model
+from unet.ledger import Outcome
+
+
+@flow(flow_run_name="train {dataset}", task_runner=ONE_AT_A_TIME)
+def train(
+    dataset: str,
+    only: list[str] | None = None,
+    overrides: dict[str, Any] | None = None,
+    force: bool = False,
+    refresh: bool = False,
+) -> list[Outcome]:
+    """Train the network on the stacks with truth; `refresh` takes in truth that is new."""
+    run = StageRun.open("train", dataset, None, overrides, force or refresh)
+    names = trained_on(run.plan, run.dataset, run.record, refresh)
+    if only is not None:
+        names = [name for name in names if name in only]
+    return run.finish(train_model.submit(dataset, names, run.record.train) for _ in run.works)

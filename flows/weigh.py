@@ -1,0 +1,20 @@
+"""The flow of one stage: weigh."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.run import ONE_AT_A_TIME, StageRun
+from tasks.weigh import weigh_stacks
+from unet.ledger import Outcome
+
+
+@flow(flow_run_name="weigh {dataset}", task_runner=ONE_AT_A_TIME)
+def weigh(
+    dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
+) -> list[Outcome]:
+    """Turn truth into classes and border weights."""
+    run = StageRun.open("weigh", dataset, only, overrides, force)
+    return run.finish(
+        weigh_stacks.submit(dataset, names, run.record.weigh, run.record.cluster) for names in run.batches()
+    )
