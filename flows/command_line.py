@@ -12,20 +12,19 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from flows import server
-from flows.plan import Plan, make_plan
+from flows.plan import Plan, make_plan, require_known
+from flows.show import as_text, err, out, show_json, show_outcomes, show_plan, show_set_aside, show_works
 from unet.folder import Dataset, Folder
 from unet.ledger import STAGES, Outcome
 from unet.record_file import parse_change, read_record, set_values
-from unet.records import Record
 
 app = typer.Typer(
     name="unet-flows",
@@ -35,55 +34,48 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
-
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's folder, or an fsspec URL.")]
 SetOption = Annotated[
-    list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting in dataset.yaml and show it.")
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting in dataset.yaml and show it."),
 ]
-OnlyOption = Annotated[list[str], typer.Option("--only", metavar="NAME", help="Narrow it to these stacks.")]
+OnlyOption = Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Narrow it to these stacks.")]
 ForceFlag = Annotated[bool, typer.Option("--force", help="Make it again though it is fresh.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; --set only tries.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for: one stage, or all of them."""
+
+    dataset: str
+    changes: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    stage: str | None = None
+    force: str | None = None
+    refresh: bool = False
+
+
 def main() -> None:
     """Run the command line; the exit status says how it ended."""
     try:
-        app(standalone_mode=True)
+        app()
     except (ValueError, LookupError) as error:
-        err.print(f"[red]error:[/red] {_text(error)}", markup=True, highlight=False)
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        err.print(f"[red]error:[/red] {as_text(text)}")
         sys.exit(2)
 
 
 def first_line(flow: str) -> str:
     """First line of a flow's docstring, read without importing it."""
     spec = find_spec(f"flows.{flow}")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     for node in ast.parse(Path(spec.origin).read_text("utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == flow:
             return (ast.get_docstring(node) or "").splitlines()[0]
     raise LookupError(f"flows.{flow} must define a flow of that name")
-
-
-def stage_verb(stage: str) -> None:
-    """Add the verb of one stage."""
-
-    def verb(
-        dataset: DatasetArgument,
-        changes: SetOption = [],  # noqa: B006  # typer reads the default
-        only: OnlyOption = [],  # noqa: B006
-        force: ForceFlag = False,
-        dry_run: DryRunFlag = False,
-        as_json: JsonFlag = False,
-    ) -> None:
-        _run(dataset, changes, only, stage, stage if force else None, dry_run, as_json)
-
-    app.command(stage, help=first_line(stage))(verb)
-
-
-def _text(error: Exception) -> str:
-    return str(error.args[0] if isinstance(error, KeyError) and error.args else error).replace("[", "\\[")
 
 
 @app.command(help="Write a commented dataset.yaml after looking at the sources; on a dataset, add one more source.")
@@ -100,18 +92,32 @@ def init(
     from flows.init import initialise
 
     for line in initialise(Dataset(dataset), images, truth, slices, foreground):
-        out.print(line, highlight=False)
+        out.print(as_text(line))
 
 
-for _stage in STAGES:
-    if _stage != "train":
-        stage_verb(_stage)
+def _stage_verb(stage: str) -> None:
+    def verb(
+        dataset: DatasetArgument,
+        changes: SetOption = None,
+        only: OnlyOption = None,
+        force: ForceFlag = False,
+        dry_run: DryRunFlag = False,
+        as_json: JsonFlag = False,
+    ) -> None:
+        order = Order(dataset, tuple(changes or ()), tuple(only or ()), stage, stage if force else None)
+        _carry_out(order, dry_run, as_json)
+
+    app.command(stage, help=first_line(stage))(verb)
+
+
+for _stage in ("ingest", "weigh"):
+    _stage_verb(_stage)
 
 
 @app.command("train", help=first_line("train"))
 def train_verb(
     dataset: DatasetArgument,
-    changes: SetOption = [],  # noqa: B006
+    changes: SetOption = None,
     force: ForceFlag = False,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Take in truth that came since the last training.")
@@ -120,14 +126,19 @@ def train_verb(
     as_json: JsonFlag = False,
 ) -> None:
     """Train."""
-    _run(dataset, changes, [], "train", "train" if force or refresh else None, dry_run, as_json, refresh=refresh)
+    order = Order(dataset, tuple(changes or ()), (), "train", "train" if force or refresh else None, refresh)
+    _carry_out(order, dry_run, as_json)
+
+
+for _stage in ("predict", "segment", "evaluate"):
+    _stage_verb(_stage)
 
 
 @app.command("reprocess", help=first_line("reprocess"))
 def reprocess_verb(
     dataset: DatasetArgument,
-    changes: SetOption = [],  # noqa: B006
-    only: OnlyOption = [],  # noqa: B006
+    changes: SetOption = None,
+    only: OnlyOption = None,
     force: Annotated[
         str | None, typer.Option(metavar="STAGE", help="Make this stage again though it is fresh.")
     ] = None,
@@ -137,7 +148,7 @@ def reprocess_verb(
     """Reprocess."""
     if force is not None and force not in STAGES:
         raise ValueError(f"--force must name a stage, got {force!r}; stages are {', '.join(STAGES)}")
-    _run(dataset, changes, only, None, force, dry_run, as_json)
+    _carry_out(Order(dataset, tuple(changes or ()), tuple(only or ()), None, force), dry_run, as_json)
 
 
 @app.command(help="Show what is fresh, stale (and why), missing or set aside, stack by stack.")
@@ -146,10 +157,10 @@ def status(dataset: DatasetArgument, as_json: JsonFlag = False) -> None:
     place = Dataset(dataset)
     plan = make_plan(place, read_record(place))
     if as_json:
-        _print_json(plan, list(plan.cells.values()))
+        show_json(plan, list(plan.cells.values()))
     else:
-        _print_plan(plan)
-    _exit(plan)
+        show_plan(plan)
+    _fail_where_set_aside(plan)
 
 
 @app.command("import", help="Bring a model of elsewhere into the dataset under a name of its own.")
@@ -165,7 +176,7 @@ def import_model(
     read_record(place, {"predict.model": name})
     bring_in(place, Folder(path), name)
     for line in set_values(place, {"predict.model": name}):
-        err.print(line)
+        err.print(as_text(line))
     out.print(f"{name} is in {place.model(name).url}; next: unet-flows reprocess {dataset}")
 
 
@@ -173,26 +184,24 @@ def import_model(
 def export_labels(
     dataset: DatasetArgument,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write into.")],
-    only: OnlyOption = [],  # noqa: B006
+    only: OnlyOption = None,
 ) -> None:
     """Export segments and tables."""
     from tasks.export import export_labels as export
 
     place = Dataset(dataset)
-    record = read_record(place)
-    plan = make_plan(place, record)
-    _require(plan, only)
-    names = [name for name in plan.names() if (not only or name in only) and place.table(record.model, name).exists()]
+    model = read_record(place).model
+    plan = make_plan(place, read_record(place))
+    require_known(plan, only or ())
+    names = [name for name in plan.names() if (not only or name in only) and place.table(model, name).exists()]
     if not names:
-        raise LookupError(
-            f"{dataset} must hold segments of {record.model}, got none; run `unet-flows reprocess {dataset}`"
-        )
+        raise LookupError(f"{dataset} must hold segments of {model}, got none; run `unet-flows reprocess {dataset}`")
     for name in names:
-        for path in export(place, name, record.model, to):
-            out.print(str(path))
+        for path in export(place, name, model, to):
+            out.print(as_text(path))
 
 
-@app.command(help="Forget a stack and all that was made from it; its source file is left where it is.")
+@app.command(help="Forget stacks and all that was made from them; their source files are left where they are.")
 def remove(
     dataset: DatasetArgument,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of stacks.")],
@@ -202,11 +211,11 @@ def remove(
     place = Dataset(dataset)
     record = read_record(place)
     plan = make_plan(place, record)
-    _require(plan, names)
-    if not yes and not typer.confirm(f"Forget {', '.join(names)} and all that was made from it?"):
-        raise typer.Exit(1)
+    require_known(plan, names)
+    if not yes:
+        typer.confirm(f"Forget {', '.join(names)} and all that was made from it?", abort=True)
     kept = [name for name in names if name in plan.stacks]
-    if kept:  # its source is still there: the record says that it is not taken
+    if kept:  # the source is still there: the record says that it is not taken
         set_values(place, {"exclude": [*record.exclude, *kept]})
     for name in names:
         for folder in place.all_of(name):
@@ -217,15 +226,14 @@ def remove(
 @app.command(help=first_line("demo"))
 def demo(
     small: Annotated[bool, typer.Option("--small", help="Within a minute, for a first look.")] = False,
-    images: Annotated[str | None, typer.Option(help="One's own image files instead of a drawn dataset.")] = None,
+    images: Annotated[str | None, typer.Option(help="One's own image files instead of drawn ones.")] = None,
     truth: Annotated[str | None, typer.Option(help="One's own labels, matched by name.")] = None,
     at: Annotated[Path, typer.Option("--at", metavar="DIR", help="Folder to work in.")] = Path("demo"),
 ) -> None:
     """Walk the whole road."""
     from flows.demo import demo as walk
 
-    with _exit_status():
-        walk(at, small, images, truth, lambda line: out.print(line, highlight=False), _reprocess)
+    walk(at, small, images, truth, lambda line: out.print(as_text(line)), lambda name: _carry_out(Order(name)))
 
 
 @app.command(help=first_line("serve"))
@@ -238,134 +246,64 @@ def serve(
     read_record(Dataset(dataset))
     from flows.serve import serve as run_server
 
-    run_server(str(Path(dataset).resolve()), port, cron, lambda line: out.print(line, highlight=False))
+    with _exit_status():
+        run_server(str(Path(dataset).resolve()), port, cron, lambda line: out.print(as_text(line)))
 
 
-def _run(
-    dataset: str,
-    changes: list[str],
-    only: list[str],
-    stage: str | None,
-    force: str | None,
-    dry_run: bool,
-    as_json: bool,
-    refresh: bool = False,
-) -> None:
+def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> None:
     """Plan; say what there is to do; do it, unless there is nothing or it was only asked."""
-    began, place = time.monotonic(), Dataset(dataset)
-    overrides = dict(parse_change(change) for change in changes)
+    began, place = time.monotonic(), Dataset(order.dataset)
+    overrides = dict(parse_change(change) for change in order.changes)
     record = read_record(place, overrides)
     if overrides and not dry_run:
         for line in set_values(place, overrides):
-            err.print(line, highlight=False)
-    plan = make_plan(place, record, force, trust=stage is not None)
-    _require(plan, only)
-    works = plan.works(stage, only)
-    if dry_run or not works:
+            err.print(as_text(line))
+    plan = make_plan(place, record, order.force, trust=order.stage is not None)
+    require_known(plan, order.only)
+    works = plan.works(order.stage, order.only or None)
+    if works and not dry_run:
+        with _exit_status():
+            outcomes = _call(order)
         if as_json:
-            _print_json(plan, works)
+            print(json.dumps([vars(outcome) for outcome in outcomes]))
         else:
-            _print_works(plan, works, stage, time.monotonic() - began)
-        _exit(plan)
-    with _exit_status():
-        outcomes = _call(stage, dataset, only, force, refresh)
+            show_outcomes(outcomes, time.monotonic() - began)
+            show_set_aside(make_plan(place, record))
+        return
     if as_json:
-        print(json.dumps([vars(outcome) for outcome in outcomes]))
+        show_json(plan, works)
     else:
-        _print_outcomes(outcomes, time.monotonic() - began)
+        show_works(plan, works, order.stage, time.monotonic() - began)
+    _fail_where_set_aside(plan)
 
 
-def _reprocess(dataset: str) -> None:
-    """What `unet-flows reprocess DATASET` does."""
-    _run(dataset, [], [], None, None, dry_run=False, as_json=False)
-
-
-def _call(stage: str | None, dataset: str, only: list[str], force: str | None, refresh: bool) -> list[Outcome]:
-    """Call the flow; Prefect is imported here."""
+def _call(order: Order) -> list[Outcome]:
+    """Call the flow; Prefect is imported here, once there is something to run."""
     where = server.configure()
-    with err.status(f"starting {where}" if where.startswith("an ") else f"using the server at {where}"):
+    with err.status(f"using {where}"):
         from flows.reprocess import STAGE_FLOWS, reprocess
     warnings.filterwarnings("ignore", module="prefect")
     logging.getLogger("prefect").setLevel(logging.CRITICAL)
-    if stage is None:
-        return reprocess(dataset, only or None, None, force)  # type: ignore[arg-type]
-    more = {"refresh": True} if refresh else {}
-    return STAGE_FLOWS[stage](dataset, only or None, None, force is not None, **more)
+    only = list(order.only) or None
+    if order.stage is None:
+        return reprocess(order.dataset, only, None, order.force)  # type: ignore[arg-type]
+    more = {"refresh": True} if order.refresh else {}
+    return STAGE_FLOWS[order.stage](order.dataset, only, None, order.force is not None, **more)
 
 
 @contextmanager
 def _exit_status() -> Iterator[None]:
-    """Whatever goes wrong becomes one sentence and an exit status."""
+    """Whatever the world does wrong becomes one sentence and status 1."""
     try:
         yield
-    except (ValueError, LookupError, typer.Exit):
-        raise
     except (RuntimeError, OSError) as error:
-        err.print(f"[red]failed:[/red] {_text(error)}", highlight=False)
+        err.print(f"[red]failed:[/red] {as_text(error)}")
         raise typer.Exit(1) from error
 
 
-def _exit(plan: Plan) -> None:
+def _fail_where_set_aside(plan: Plan) -> None:
     if plan.set_aside():
         raise typer.Exit(1)
-
-
-def _require(plan: Plan, only: list[str]) -> None:
-    from flows.plan import require_known
-
-    require_known(plan, only)
-
-
-def _print_works(plan: Plan, works: list[Outcome], stage: str | None, seconds: float) -> None:
-    for work in works:
-        out.print(f"{work.stage:9}{work.name}  {work.why or 'never made'}", highlight=False)
-    _print_aside(plan.set_aside())
-    for note in plan.notes:
-        err.print(f"note: {note}", highlight=False)
-    if not works:
-        fresh = sum(1 for cell in plan.cells.values() if cell.state == "fresh" and stage in (None, cell.stage))
-        what = f"nothing to do: {fresh} results are fresh" if plan.set_aside() else f"all fresh: {fresh} results"
-        out.print(f"{what} ({seconds:.1f} s)", highlight=False)
-
-
-def _print_outcomes(outcomes: list[Outcome], seconds: float) -> None:
-    table = Table("stage", "done", "e.g.", box=None)
-    for stage in STAGES:
-        of_stage = [o for o in outcomes if o.stage == stage]
-        if of_stage:
-            table.add_row(stage, str(len(of_stage)), f"{of_stage[0].name}: {of_stage[0].why}")
-    out.print(table)
-    out.print(f"all fresh ({seconds:.0f} s)", highlight=False)
-
-
-def _print_aside(outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        err.print(f"[yellow]set aside[/yellow] {outcome.name} at {outcome.stage}: {_text(ValueError(outcome.why))}")
-
-
-def _print_plan(plan: Plan) -> None:
-    table = Table("stack", *STAGES, box=None)
-    for name in dict.fromkeys([*plan.names(), *(name for _, name in plan.cells)]):
-        cells = [plan.cells.get((stage, name)) for stage in STAGES]
-        table.add_row(name, *(_word(cell) for cell in cells))
-    out.print(table)
-    _print_aside(plan.set_aside())
-    for note in plan.notes:
-        err.print(f"note: {note}", highlight=False)
-
-
-def _word(cell: Outcome | None) -> str:
-    if cell is None:
-        return "–"
-    colour = {"fresh": "green", "set aside": "red"}.get(cell.state, "yellow")
-    why = f" ({_text(ValueError(cell.why))})" if cell.state == "stale" else ""
-    return f"[{colour}]{cell.state}[/{colour}]{why}"
-
-
-def _print_json(plan: Plan, cells: list[Outcome]) -> None:
-    values: dict[str, Any] = {"results": [vars(cell) for cell in cells], "notes": list(plan.notes)}
-    values["set_aside"] = [vars(cell) for cell in plan.set_aside()]
-    print(json.dumps(values, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flows.init import initialise
 from unet.folder import Dataset
@@ -10,7 +11,15 @@ from unet.ledger import report_of
 from unet.record_file import read_record, set_values
 
 SETTINGS = {"train.steps": 300, "train.validate_every": 50}
-SMALL = {"train.steps": 12, "train.architecture.base": 4, "train.architecture.depth": 2, "train.tile": 128}
+SMALL = {
+    "train.steps": 80,
+    "train.validate_every": 20,
+    "train.rate": 0.005,
+    "train.batch": 2,
+    "train.architecture.base": 4,
+    "train.architecture.depth": 2,
+    "train.tile": 128,
+}
 
 
 def demo(
@@ -35,7 +44,7 @@ def demo(
     _say_figures(dataset, say)
 
 
-def _sources(at: Path, small: bool, images: str | None, truth: str | None) -> list[dict[str, str | None]]:
+def _sources(at: Path, small: bool, images: str | None, truth: str | None) -> list[dict[str, Any]]:
     """Options of `init`, one call a source."""
     if images is not None:
         return [{"images": images, "truth": truth, "slices": None, "foreground": None}]
@@ -49,7 +58,7 @@ def _sources(at: Path, small: bool, images: str | None, truth: str | None) -> li
     ]
 
 
-def _options(source: dict[str, str | None]) -> str:
+def _options(source: dict[str, Any]) -> str:
     return " ".join(f"--{key} {shlex.quote(value)}" for key, value in source.items() if value is not None)
 
 

@@ -17,11 +17,11 @@ from unet.records import Record
 BATCH = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
 
-ONE_AT_A_TIME = ThreadPoolTaskRunner(max_workers=1)  # type: ignore[var-annotated]
+ONE_AT_A_TIME: Any = ThreadPoolTaskRunner(max_workers=1)
 """Tasks of a flow one after another: each uses all cores by itself."""
 
 
-class SetAside(RuntimeError):
+class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
     """Some stacks failed and were set aside with the reason; the others are done."""
 
     def __init__(self, outcomes: Sequence[Outcome]) -> None:

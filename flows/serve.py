@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from flows import server
 
 
 def serve(dataset: str, port: int, cron: str, say: Callable[[str], None]) -> None:
     """Run a server, its UI and a nightly `reprocess` of the dataset on this machine, until Ctrl-C."""
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(stop, signal.default_int_handler)
     api = f"http://127.0.0.1:{port}/api"
     os.environ["PREFECT_API_URL"] = api
     server.configure(quiet=False)
@@ -57,15 +60,14 @@ def _await(api: str, process: subprocess.Popen[bytes] | None, seconds: float = 1
 
 def _deploy(dataset: str, cron: str) -> None:
     """Serve `reprocess` on a schedule, and each stage for a click in the UI."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop ends it like Ctrl-C
     from prefect import serve as serve_deployments
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import EntrypointType
+    from prefect.types.entrypoint import EntrypointType
 
     from flows.reprocess import STAGE_FLOWS, reprocess
 
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-    options = {"parameters": {"dataset": dataset}, "entrypoint_type": EntrypointType.MODULE_PATH}
-    stages = [each.to_deployment(each.name, **options) for each in STAGE_FLOWS.values()]
-    nightly = reprocess.to_deployment("nightly", cron=cron, concurrency_limit=one, **options)
+    options: dict[str, Any] = {"parameters": {"dataset": dataset}, "entrypoint_type": EntrypointType.MODULE_PATH}
+    stages: list[Any] = [each.to_deployment(each.name, **options) for each in STAGE_FLOWS.values()]
+    nightly: Any = reprocess.to_deployment("nightly", cron=cron, concurrency_limit=one, **options)
     serve_deployments(nightly, *stages, pause_on_shutdown=False, print_starting_message=False)

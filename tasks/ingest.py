@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.outcomes import each
+from tasks.outcomes import each, ingest_recipe
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import fingerprint, ome
@@ -15,12 +15,12 @@ from unet.folder import Dataset
 from unet.labels import connected_segments
 from unet.layout import Region, plane_layout, regions, stack_layout
 from unet.ledger import Outcome, Recipe, Result, image_of, labels_of
-from unet.readers import Opened, open_stack
-from unet.recipes import image_recipe, is_edited, source_fingerprint, truth_recipe
+from unet.readers import Opened, count_scenes, open_stack
+from unet.recipes import image_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
 from unet.records import Ingest
 from unet.sources import Stack
 from unet.statistics import Gathering, plain_statistics
-from unet.store import Stored, average, create, nearest, pyramid
+from unet.store import Stored, average, create, nearest, open_array, pyramid
 
 
 @cpu_task("ingest")
@@ -29,21 +29,21 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
     place, stacks = Dataset(dataset), {stack.name: stack for stack in names}
     with Sink("ingest", len(stacks)) as sink:
 
-        def work(name: str, recipe: Recipe) -> str:
-            word = ingest_stack(place, stacks[name], settings, recipe, force)
+        def work(name: str, _: Recipe) -> str:
+            word = ingest_stack(place, stacks[name], settings, force)
             sink.step(name)
             return word
 
-        return each(place, list(stacks), lambda name: image_recipe(place, stacks[name], settings), work)
+        return each(place, list(stacks), lambda name: ingest_recipe(place, stacks[name], settings), work)
 
 
-def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, recipe: Recipe, force: bool = False) -> str:
+def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:
     """Bring in a stack's image and its truth, each only where it is stale; says what was done."""
-    image = image_of(dataset, stack.name)
+    image, recipe = image_of(dataset, stack.name), image_recipe(dataset, stack, settings)
     stamp = image.stamp()
     if force or stamp is None or stamp.recipe != recipe:
         _write_image(image, stack, settings, recipe)
-    if not stack.truth:
+    if not stack.truth and truth_content(dataset, stack.name) is None:
         return "image"
     return f"image, {_ingest_truth(dataset, stack, force)}"
 
@@ -70,6 +70,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "statistics": plain_statistics(statistics),
         "source": list(stack.files),
         "scene": stack.scene,
+        "scenes": 1 if stack.scene is None else count_scenes(stack.files[0]),
         "files": vars(source_fingerprint(image, stack.files)),
     }
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics), facts)
@@ -77,16 +78,15 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
 
 def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     truth, recipe = labels_of(dataset, stack.name, "truth"), truth_recipe(dataset, stack)
-    stamp = truth.stamp()
-    if is_edited(dataset, stack.name):
-        return "truth kept as it was edited by hand"
-    if not force and stamp is not None and stamp.recipe == recipe:
-        return "truth as before"
     of_image = image_of(dataset, stack.name).committed().facts
     axes = of_image["axes"].replace("c", "")
     shape = tuple(size for axis, size in zip(of_image["axes"], of_image["shape"], strict=True) if axis != "c")
-    with open_stack(stack.truth, stack.scene, stack.axis) as opened:
-        _require_fit(stack.name, opened, shape)
+    edited, stamp = is_edited(dataset, stack.name), truth.stamp()
+    if edited or not stack.truth or (not force and stamp is not None and stamp.recipe == recipe):
+        _require_fit(stack.name, axes, open_array(truth.folder / ome.first_level(truth.attributes())).shape, shape)
+        return "truth kept as it was edited by hand" if edited else "truth as before"
+    with open_stack(stack.truth, axis=stack.axis) as opened:  # truth of a scene is a file of its own
+        _require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = truth.begin(recipe, {})
         layout = plane_layout(shape, 4)
         stored = create(generation.folder / "0", layout, _truth_dtype(opened, stack), axes)
@@ -124,11 +124,11 @@ def _by_channel(region: Region, block: NDArray[Any], axes: str) -> Iterable[tupl
     return [(region[axis].start + i, part) for i, part in enumerate(np.moveaxis(block, axis, 0))]
 
 
-def _require_fit(name: str, opened: Opened, shape: Sequence[int]) -> None:
-    if "c" in opened.axes or tuple(opened.shape) != tuple(shape):
+def _require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[int]) -> None:
+    if "c" in axes or tuple(shape) != tuple(of_image):
         raise ValueError(
-            f"truth of {name} must have the image's shape {' × '.join(map(str, shape))} in one channel, got "
-            f"{' × '.join(map(str, opened.shape))} ({' '.join(opened.axes)}); give the labels drawn on this image"
+            f"truth of {name} must have the image's shape {' × '.join(map(str, of_image))} in one channel, got "
+            f"{' × '.join(map(str, shape))} ({' '.join(axes)}); give the labels drawn on this image"
         )
 
 
@@ -149,10 +149,10 @@ def _truth_planes(opened: Opened, stack: Stack) -> Iterable[NDArray[Any]]:
             yield plane
             continue
         values |= set(np.unique(plane).tolist())
-        if len(values) > 2:
+        if len(values) > 2 or (len(values) == 2 and 0 not in values):
             raise ValueError(
-                f"truth of {stack.name} read with foreground {stack.foreground} must hold two values, "
-                f"got {len(values)} or more; set its source's foreground to ids"
+                f"truth of {stack.name} read with foreground {stack.foreground} must hold 0 and one other value, "
+                f"got {', '.join(map(str, sorted(values)[:4]))}; set its source's foreground to ids"
             )
         objects = connected_segments((plane == 0) == (stack.foreground == 0))
         yield np.where(objects > 0, objects + count, 0)

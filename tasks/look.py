@@ -30,7 +30,7 @@ def look_at(stack: Stack) -> Look:
     words += f", pixel size {', '.join(sizes)}" if sizes else ", pixel size unknown"
     if not stack.truth:
         return Look(words, None, 0, 0.0)
-    with open_stack(stack.truth, stack.scene, stack.axis) as truth:
+    with open_stack(stack.truth, axis=stack.axis) as truth:
         labels = truth.plane((0,) * (len(truth.shape) - 2))
     objects = (labels == 0) == (stack.foreground == 0)
     picture = pictures.png(pictures.tint(frame, objects)) if objects.shape == frame.shape else None

@@ -1,11 +1,18 @@
-"""The loop over names that every stage shares: one outcome a name, whatever happens to one of them."""
+"""The loop over names that every stage shares: one outcome a name, whatever happens to one of them.
+
+Imports nothing heavy: the planner asks here under which recipe an ingest was set aside.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from unet.folder import Dataset
 from unet.ledger import Outcome, Recipe, put_aside
+from unet.recipes import image_recipe, is_edited, truth_content, truth_recipe
+from unet.records import Ingest
+from unet.sources import Stack
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +28,7 @@ def each(
 
     Raises:
         OSError: the first one, after all other names were done; a retry finds those fresh.
+        ValueError: a card in the dataset is damaged, so that there is no recipe to set the stack aside under.
     """
     with ThreadPoolExecutor(at_once) as pool:
         results = list(pool.map(lambda name: _one(dataset, name, recipe, work), names))
@@ -33,6 +41,7 @@ def each(
 def _one(
     dataset: Dataset, name: str, recipe: Callable[[str], Recipe], work: Callable[[str, Recipe], str]
 ) -> Outcome | OSError:
+    of_now: Recipe | None = None
     try:
         of_now = recipe(name)
         word = work(name, of_now)
@@ -40,8 +49,24 @@ def _one(
         log.warning("%s: %s", name, error)
         return error
     except Exception as error:
+        if of_now is None:
+            raise
         expected = isinstance(error, ValueError | LookupError)
         log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)
         return put_aside(dataset, of_now, name, error)
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
+
+
+def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
+    """All that bringing in a stack depends on, image and truth as one: what it is set aside under.
+
+    The image's recipe alone would not do: truth that did not fit would not be tried again once it was mended.
+    """
+    whole = image_recipe(dataset, stack, settings)
+    if stack.truth:
+        given = truth_recipe(dataset, stack)
+        whole = replace(whole, settings=whole.settings | given.settings, inputs=whole.inputs | given.inputs)
+    if is_edited(dataset, stack.name):
+        whole = replace(whole, inputs=whole.inputs | {"truth": truth_content(dataset, stack.name) or ""})
+    return whole

@@ -10,7 +10,7 @@ from prefect import Task, task
 from prefect.client.schemas.objects import State, TaskRun
 
 RETRIES = 2
-DELAYS = [5, 30]
+DELAYS: list[float] = [5, 30]
 """Seconds before the first and the second retry."""
 
 

@@ -61,6 +61,7 @@ def predict_stack(dataset: Dataset, name: str, model_name: str, model: Model, se
         try:
             return _predict(dataset, name, model_name, model, settings, generation)
         except torch.OutOfMemoryError as error:
+            generation.folder.remove()  # else it would be taken on, with the plan that did not fit
             plan = {**generation.plan, "tile": generation.plan["tile"] // 2}
             if plan["tile"] < model.network.architecture.multiple:
                 raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error

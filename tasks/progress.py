@@ -6,7 +6,7 @@ Both are updated once a second at most. Outside a flow run there is no artifact,
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
@@ -56,7 +56,7 @@ class Sink:
         self.flush()
         self.bar.stop()
 
-    def _begin_artifact(self):  # type: ignore[no-untyped-def]  # Prefect's own union of a coroutine and an id
+    def _begin_artifact(self) -> Any:  # Prefect's own union of a coroutine and an id
         if TaskRunContext.get() is None:
             return None
         return create_progress_artifact(0.0, key=f"{self.stage}-progress", description=f"0/{self.total}")

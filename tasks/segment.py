@@ -157,10 +157,9 @@ def _mask(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
 def _object_scores(job: Job, block: Region) -> NDArray[Any]:
     """Scores of being any object: the sum over classes, in the scores' own type."""
     scores = _with_channels(job.scores, job.score_axes, job.axes, block)
-    if scores.shape[0] == 1:
-        return scores[0]
     highest = 255 if scores.dtype == np.uint8 else 1
-    return np.minimum(scores.sum(axis=0, dtype=np.float64), highest).astype(scores.dtype)
+    total = scores[0] if len(scores) == 1 else np.minimum(scores.sum(axis=0, dtype=np.float64), highest)
+    return np.asarray(total, scores.dtype)
 
 
 def _pixels(job: Job, block: Region) -> NDArray[Any]:

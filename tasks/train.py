@@ -67,7 +67,7 @@ def train_on_stacks(
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Part]:
-    """The model's split: the one it was made with, where `train.validation` is still the same, with new stacks in it."""
+    """The model's split: the one it was made with while `train.validation` is the same, new stacks taken in."""
     planes_of = {name: plane_count(dataset, name) for name in names}
     before, model = model_of(dataset, settings.name).stamp(), model_of(dataset, settings.name).attributes()
     if before and model.get("split") and before.recipe.settings["validation"] == plain(settings)["validation"]:
@@ -96,17 +96,19 @@ def _frames_of(dataset: Dataset, part: Part, channels: Sequence[str], resident: 
     chosen = channel_indices(channels, facts["channels"], part.stack)
     statistics = [Statistics(**facts["statistics"][c]) for c in chosen]
     axes = facts["axes"]
-    layers = (
-        planes(open_array(image.folder / ome.first_level(image.attributes())), axes, chosen),
-        planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", "")),
-        planes(open_array(weights.folder / arrays["border"]), axes.replace("c", "")),
-    )
-    taken = zip(*(layer[part.start : part.stop] for layer in layers), strict=True)
-    return [Frame(*(_held(p) if resident else p for p in plane), statistics) for plane in taken]  # type: ignore[arg-type]
+    pixels = planes(open_array(image.folder / ome.first_level(image.attributes())), axes, chosen)
+    classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
+    border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
+    frames = [Frame(*layers, statistics) for layers in zip(pixels, classes, border, strict=True)][part.start : part.stop]
+    return [_held(frame) for frame in frames] if resident else frames
 
 
-def _held(plane: Plane) -> Plane:
-    """The plane in memory."""
+def _held(frame: Frame) -> Frame:
+    """The frame in memory."""
+    return replace(frame, **{name: _read(getattr(frame, name)) for name in ("image", "classes", "border")})
+
+
+def _read(plane: Plane) -> Plane:
     pixels = plane.read(plane.window)
     return Plane(pixels, tuple((channel,) for channel in range(pixels.shape[0])))
 
@@ -114,7 +116,7 @@ def _held(plane: Plane) -> Plane:
 def _bytes(dataset: Dataset, part: Part, channels: Sequence[str]) -> int:
     """Bytes of image, classes and border of a part."""
     facts = _facts(dataset, part.stack)
-    pixels = math.prod(facts["shape"][-2:]) * (part.stop - part.start)
+    pixels: int = math.prod(facts["shape"][-2:]) * (part.stop - part.start)
     return pixels * (8 * len(channels) + 1 + 4)
 
 

@@ -1,4 +1,7 @@
-"""`labels/truth` → `weights/NAME.zarr`: what training sees of the truth, and the border weights, region by region through dask."""
+"""`labels/truth` → `weights/NAME.zarr`: what training sees of the truth, and the border weights.
+
+Region by region through dask; a region is one shard of both arrays.
+"""
 
 from collections.abc import Iterator
 from functools import partial

@@ -2,7 +2,8 @@
 
 Elastic deformation as in Ronneberger et al. 2015: random vectors on a coarse 3 × 3 grid that spans the tile, Gaussian,
 per-pixel displacement by bicubic interpolation (which passes through the grid's vectors). Images and borders are
-sampled linearly, classes by nearest. Flips and quarter turns are exact array operations.
+sampled linearly, classes by nearest. Flips, quarter turns and displacements by whole pixels are exact: torch's
+`grid_sample` is not, as it scales positions to −1 … 1 and back.
 """
 
 from dataclasses import dataclass
@@ -49,18 +50,32 @@ def displacement(image: Tensor, sigma: float, generator: torch.Generator) -> Ten
 def warp(batch: Batch, field: Tensor) -> Batch:
     """The batch sampled at each pixel's place plus `field`, mirrored beyond the window."""
     height, width = field.shape[-2:]
-    device = field.device
-    x = torch.arange(width, device=device) + field[:, 0]
-    y = torch.arange(height, device=device)[:, None] + field[:, 1]
-    grid = torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
-    classes = _sample(batch.classes[:, None].float(), grid, "nearest")[:, 0].long()
-    return Batch(
-        _sample(batch.image, grid, "bilinear"), classes, _sample(batch.border[:, None], grid, "bilinear")[:, 0]
-    )
+    x = torch.arange(width, device=field.device) + field[:, 0]
+    y = torch.arange(height, device=field.device)[:, None] + field[:, 1]
+    classes = _at(batch.classes[:, None], y.round(), x.round())[:, 0]
+    return Batch(_linear(batch.image, y, x), classes, _linear(batch.border[:, None], y, x)[:, 0])
 
 
-def _sample(values: Tensor, grid: Tensor, mode: str) -> Tensor:
-    return functional.grid_sample(values, grid, mode=mode, padding_mode="reflection", align_corners=True)
+def _linear(values: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Values (n, c, y, x) at the positions y and x (n, y, x), linear between the four pixels around."""
+    top, left = y.floor(), x.floor()
+    below, right = (y - top)[:, None], (x - left)[:, None]
+    above = torch.lerp(_at(values, top, left), _at(values, top, left + 1), right)
+    return torch.lerp(above, torch.lerp(_at(values, top + 1, left), _at(values, top + 1, left + 1), right), below)
+
+
+def _at(values: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Values (n, c, y, x) at whole positions y and x (n, y, x)."""
+    height, width = values.shape[-2:]
+    flat = (_mirrored(y, height) * width + _mirrored(x, width))[:, None].expand(-1, values.shape[1], -1, -1)
+    return values.flatten(2).gather(2, flat.flatten(2)).view(values.shape)
+
+
+def _mirrored(position: Tensor, size: int) -> Tensor:
+    """Index within `size` of whole positions, mirrored again and again, as `unet.mirror` does."""
+    period = max(2 * (size - 1), 1)
+    position = position.long() % period
+    return torch.minimum(position, period - position) if size > 1 else torch.zeros_like(position)
 
 
 def _grey(image: Tensor, generator: torch.Generator) -> Tensor:

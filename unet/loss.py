@@ -1,4 +1,4 @@
-"""The loss: softmax cross entropy, weighted pixel by pixel (Ronneberger et al. 2015, eq. 1 with the sign that is minimised)."""
+"""The loss: softmax cross entropy, weighted pixel by pixel (Ronneberger et al. 2015, eq. 1, its sign turned)."""
 
 import torch
 from torch import Tensor

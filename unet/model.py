@@ -6,6 +6,7 @@
 | `Architecture(padding="same", norm="batch")` | 31,036,546 | 96 px   | everywhere, halo dropped |
 """
 
+import math
 from typing import cast
 
 import torch
@@ -75,6 +76,8 @@ def _centre(skip: Tensor, like: Tensor) -> Tensor:
 def _initialise(module: nn.Module) -> None:
     """Gaussian of standard deviation √(2/N), N the fan-in (He et al. 2015, as the paper asks)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        # Each output pixel of a 2 × 2 transposed convolution of stride 2 has one input pixel; torch would count four.
+        pixels = 1 if isinstance(module, nn.ConvTranspose2d) else math.prod(module.kernel_size)
+        nn.init.normal_(module.weight, std=math.sqrt(2 / (module.in_channels * pixels)))
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -87,20 +87,20 @@ def train(
     network, optimiser, schedule = _begin(training, device)
     weights = torch.tensor(class_weights, dtype=torch.float32, device=device)
     looks = list(_validation_batches(validation_part, training, device))
-    best, kept, history = math.inf, (training.steps, copy.deepcopy(network.state_dict())), []
+    best, kept, history = math.inf, (0, network.state_dict()), list[Step]()
     for number, batch in enumerate(_batches(training_part, training, device), start=1):
-        loss = _step(network, optimiser, batch, weights)
-        step = Step(number, loss, schedule.get_last_lr()[0])
-        _require_finite(step)
+        step = Step(number, _step(network, optimiser, batch, weights), float(schedule.get_last_lr()[0]))
         schedule.step()
         if number % training.validate_every == 0 or number == training.steps:
             step = replace(step, validation_loss=_look(network, looks, weights))
-            if step.validation_loss is None or step.validation_loss < best:
-                best, kept = step.validation_loss or math.inf, (number, copy.deepcopy(network.state_dict()))
+        _require_finite(step)
         history.append(step)
-        progress(number, training.steps, f"loss {loss:.3f}")
-    network.load_state_dict(kept[1])
-    return Trained(network.eval(), kept[0], history)
+        if step.validation_loss is not None and step.validation_loss < best:
+            best, kept = step.validation_loss, (number, copy.deepcopy(network.state_dict()))
+        progress(number, training.steps, f"loss {step.loss:.3f}")
+    if looks:
+        network.load_state_dict(kept[1])
+    return Trained(network.eval(), kept[0] if looks else training.steps, history)
 
 
 def plain_history(history: Sequence[Step]) -> list[dict[str, float | None]]:
@@ -112,7 +112,8 @@ def _begin(
     training: Training, device: torch.device
 ) -> tuple[UNet, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     torch.manual_seed(training.seed)
-    network = UNet(training.architecture).to(device, memory_format=torch.channels_last)
+    network = UNet(training.architecture)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     if training.optimiser == "sgd":
         optimiser: torch.optim.Optimizer = torch.optim.SGD(network.parameters(), training.rate, training.momentum)
     else:
@@ -182,14 +183,15 @@ def _step(network: UNet, optimiser: torch.optim.Optimizer, batch: Batch, weights
     network.train()
     optimiser.zero_grad(set_to_none=True)
     loss = weighted_cross_entropy(network(batch.image), batch.classes, batch.border, weights)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimiser.step()
     return loss.item()
 
 
 def _require_finite(step: Step) -> None:
-    if not math.isfinite(step.loss):
-        raise ValueError(f"the loss must stay finite, got {step.loss} at step {step.step}; try a lower train.rate")
+    for name, loss in (("loss", step.loss), ("validation loss", step.validation_loss)):
+        if loss is not None and not math.isfinite(loss):
+            raise ValueError(f"the {name} must stay finite, got {loss} at step {step.step}; try a lower train.rate")
 
 
 def _validation_batches(frames: Sequence[Frame], training: Training, device: torch.device) -> Iterator[Batch]:
