@@ -28,7 +28,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest -q -s -p no:cacheprovider tests/bench --benchmarks
+	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" tests/bench
 
 serve: $(STAMP)
 	$(BIN)/unet-flows serve demo

@@ -152,7 +152,11 @@ def reprocess_verb(
 
 
 @app.command(help="Show what is fresh, stale (and why), missing or set aside, stack by stack.")
-def status(dataset: DatasetArgument, as_json: JsonFlag = False) -> None:
+def status(
+    dataset: DatasetArgument,
+    verify: Annotated[bool, typer.Option("--verify", help="Read everything again and compare checksums.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Show the state of every stack at every stage."""
     place = Dataset(dataset)
     plan = make_plan(place, read_record(place))
@@ -160,7 +164,22 @@ def status(dataset: DatasetArgument, as_json: JsonFlag = False) -> None:
         show_json(plan, list(plan.cells.values()))
     else:
         show_plan(plan)
+    if verify:
+        _verify(place, plan)
     _fail_where_set_aside(plan)
+
+
+def _verify(place: Dataset, plan: Plan) -> None:
+    """Name every damaged shard; status 1 where there is one."""
+    from tasks.verify import damage
+
+    damaged = [line for name in plan.names() for line in damage(place, name)]
+    for line in damaged:
+        err.print(as_text(line))
+    if damaged:
+        err.print("remove what is named and run `unet-flows reprocess` to make it again")
+        raise typer.Exit(1)
+    err.print("every shard reads, and its checksum holds")
 
 
 @app.command("import", help="Bring a model of elsewhere into the dataset under a name of its own.")

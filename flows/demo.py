@@ -9,6 +9,7 @@ from flows.init import initialise
 from unet.folder import Dataset
 from unet.ledger import report_of
 from unet.record_file import read_record, set_values
+from unet.sources import safe_name
 
 SETTINGS = {"train.steps": 300, "train.validate_every": 50}
 SMALL = {
@@ -31,7 +32,8 @@ def demo(
     reprocess: Callable[[str], None],
 ) -> None:
     """Draw a small dataset, write it as microscope files, run every stage, and say where to look."""
-    dataset = Dataset(str(at / "dataset"))
+    dataset = Dataset(str(at / ("dataset" if images is None else safe_name(Path(images).resolve().name))))
+    _require_same(dataset, images)
     if not dataset.record.exists():
         for source in _sources(at, small, images, truth):
             say(f"$ unet-flows init {shlex.quote(dataset.url)} {_options(source)}")
@@ -42,6 +44,15 @@ def demo(
     say(f"$ unet-flows reprocess {shlex.quote(dataset.url)}")
     reprocess(dataset.url)
     _say_figures(dataset, say)
+
+
+def _require_same(dataset: Dataset, images: str | None) -> None:
+    """Refuse to go on with a dataset that was made from other files."""
+    if images is None or not dataset.record.exists():
+        return
+    made_from = [source.images for source in read_record(dataset).sources]
+    if str(Path(images).resolve()) not in made_from:
+        raise ValueError(f"{dataset.url} must be made from {images}, got {made_from[0]}; give --at another folder")
 
 
 def _sources(at: Path, small: bool, images: str | None, truth: str | None) -> list[dict[str, Any]]:

@@ -5,12 +5,12 @@ from typing import Any
 from prefect import flow
 
 from flows.plan import evaluated
-from flows.run import ONE_AT_A_TIME, StageRun
+from flows.run import ONE_AT_A_TIME, StageRun, run_name
 from tasks.evaluate import evaluate_model
 from unet.ledger import Outcome
 
 
-@flow(flow_run_name="evaluate {dataset}", task_runner=ONE_AT_A_TIME)
+@flow(flow_run_name=run_name, task_runner=ONE_AT_A_TIME)
 def evaluate(
     dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
 ) -> list[Outcome]:

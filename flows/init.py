@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.plan import find_catalogue
 from unet.folder import Dataset
-from unet.record_file import add_source, write_record
+from unet.record_file import add_source, read_record, write_record
 from unet.records import Record, Source
-from unet.sources import Catalogue, find_stacks
+from unet.sources import Catalogue, Stack, find_stacks
 
 SHOWN = 6
 """Stacks that are listed by name."""
@@ -18,7 +19,7 @@ def initialise(
 ) -> Iterator[str]:
     """Write the record, and say line by line what was found; the dataset is untouched where something is wrong."""
     source = _source(images, truth, slices, foreground)
-    catalogue = _look(source)
+    catalogue = _look(dataset, source)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     yield f"{len(catalogue.stacks)} stacks in {images}, {len(marked)} of them with truth"
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
@@ -43,9 +44,13 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def _look(source: Source) -> Catalogue:
+def _look(dataset: Dataset, source: Source) -> Catalogue:
+    """What the source holds; refused where its stacks would bear the names of those there are."""
     from unet.readers import count_scenes
 
+    if dataset.record.exists():
+        record = read_record(dataset)
+        find_catalogue(dataset, record.model_copy(update={"sources": (*record.sources, source)}))
     return find_stacks([source], Path.cwd(), count_scenes)
 
 
@@ -53,19 +58,27 @@ def _show(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
     """A line for each of the first stacks, and a picture of how truth is read."""
     from tasks.look import look_at
 
-    shown = [stack for stack in catalogue.stacks if stack.truth][:1]
+    readable = []
     for stack in catalogue.stacks[:SHOWN]:
         try:
             yield f"  {stack.name}: {look_at(stack).words}"
-        except ValueError as error:
+            readable.append(stack)
+        except (ValueError, LookupError) as error:
             yield f"  {stack.name}: {error}; it will be set aside"
     if len(catalogue.stacks) > SHOWN:
         yield f"  and {len(catalogue.stacks) - SHOWN} more"
-    for stack in shown:
-        look = look_at(stack)
-        yield f"truth is read with foreground {stack.foreground}: {look.share:.0%} of the first plane is object"
-        if stack.foreground == "ids" and look.values == 2:
-            yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"
-        if look.picture is not None:
-            (dataset / "truth.png").write(look.picture)
-            yield f"  {(dataset / 'truth.png').url} shows which: tinted is object"
+    for stack in [s for s in (*readable, *catalogue.stacks[SHOWN:]) if s.truth][:1]:
+        yield from _show_truth(dataset, stack)
+
+
+def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
+    """How truth would be read: polarity is never guessed, so a person must see it."""
+    from tasks.look import look_at
+
+    look = look_at(stack)
+    yield f"truth is read with foreground {stack.foreground}: {look.share:.0%} of the first plane is object"
+    if stack.foreground == "ids" and look.values == 2:
+        yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"
+    if look.picture is not None:
+        (dataset / "truth.png").write(look.picture)
+        yield f"  {(dataset / 'truth.png').url} shows which: tinted is object"

@@ -1,14 +1,15 @@
-"""The plan: for every stack and stage, whether its result is fresh, and if not, why. Frozen data, made from stamps alone.
+"""The plan: for every stack and stage, whether its result is fresh, and if not, why. Frozen data, from stamps alone.
 
 The law: a result is fresh exactly when its recipe (stage version, settings, inputs) is what it would be now and what it
-is made of is fresh. Nothing heavy is imported; only files that were never seen are opened, to count their scenes.
+is made of is fresh. Nothing heavy is imported; only files that are new or changed are opened, to count their scenes.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unet import recipes
+from tasks.outcomes import ingest_recipe
+from unet import fingerprint, recipes
 from unet.folder import Dataset
 from unet.ledger import (
     STAGES,
@@ -69,21 +70,20 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
     Raises:
         LookupError, ValueError: the sources are not there, or two stacks would bear one name.
     """
-    catalogue = _catalogue(dataset, record)
+    catalogue = find_catalogue(dataset, record)
     planner = _Planner(dataset, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
     planner.plan()
     notes = [*planner.notes, *(f"{file} belongs to no stack: no image bears its name" for file in catalogue.unmatched)]
     return Plan(planner.cells, planner.stacks, tuple(notes))
 
 
-def _catalogue(dataset: Dataset, record: Record) -> Catalogue:
+def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     """Stacks in the sources; files that were ingested before are not opened again."""
     scenes: dict[str, int] = {}
     for name in dataset.stacks():
         stamp = image_of(dataset, name).stamp()
-        if stamp:
-            for file in stamp.facts["source"]:
-                scenes[file] = max(scenes.get(file, 1), (stamp.facts["scene"] or 0) + 1)
+        if stamp and "scenes" in stamp.facts:
+            scenes |= dict.fromkeys(_unchanged(stamp), int(stamp.facts["scenes"]))
 
     def count(file: str) -> int:
         if file in scenes:
@@ -94,6 +94,15 @@ def _catalogue(dataset: Dataset, record: Record) -> Catalogue:
 
     found = find_stacks(record.sources, Path(dataset.url) if dataset.is_local else Path.cwd(), count)
     return Catalogue(tuple(stack for stack in found.stacks if stack.name not in record.exclude), found.unmatched)
+
+
+def _unchanged(stamp: Stamp) -> list[str]:
+    """Source files of an image, while they are there and hold what they held."""
+    files: list[str] = stamp.facts["source"]
+    if not all(Path(file).exists() for file in files):
+        return []
+    known = stamp.facts["files"]
+    return files if fingerprint.of_files(files, known).content == known["content"] else []
 
 
 @dataclass
@@ -129,7 +138,14 @@ class _Planner:
     def _compare(
         self, recipe: Recipe, name: str, stamps: Iterable[tuple[Stamp | None, Recipe]], after: Iterable[str] = ()
     ) -> Outcome | None:
-        """State of one result by its recipe; None where a run of this stage alone has nothing to make it from."""
+        """State of what is made at a stage; None where a run of this stage alone has nothing to make it from.
+
+        Args:
+            recipe: what it would be set aside under.
+            name: of the stack or model.
+            stamps: what is there of it, each with its recipe of now.
+            after: stages that must run first.
+        """
         stage, pairs, waits = recipe.stage, list(stamps), [f"after {before}" for before in after]
         if self.trust and waits:
             return None
@@ -152,7 +168,7 @@ class _Planner:
         stamps = [(image_of(self.dataset, name).stamp(), recipe)]
         if stack.truth and not recipes.is_edited(self.dataset, name):
             stamps.append((labels_of(self.dataset, name, "truth").stamp(), recipes.truth_recipe(self.dataset, stack)))
-        return self._compare(recipe, name, stamps)
+        return self._compare(ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
 
     def _has_truth(self, name: str) -> bool:
         if self._state("ingest", name) == "set aside":
@@ -173,7 +189,7 @@ class _Planner:
     def _plan_train(self, names: list[str]) -> None:
         train, model = self.record.train, model_of(self.dataset, self.record.train.name)
         usable = [name for name in names if self._state("weigh", name) != "set aside"]
-        if not usable or self.record.model != train.name:
+        if not usable or self.record.model != train.name or model.attributes().get("came_from"):
             return
         made_of = members(model, usable)
         new = len(set(usable) - set(made_of))
@@ -208,16 +224,18 @@ class _Planner:
         stamp = labels_of(self.dataset, name, model).stamp()
         made = stamp if self.dataset.table(model, name).exists() else None
         cell = self._compare(recipe, name, [(made, recipe)], self._waiting(name, "ingest", "predict"))
-        scores = scores_of(self.dataset, model, name).stamp()
-        if (
-            cell
-            and cell.state in WAITING
-            and scores
-            and scores.facts.get("dropped")
-            and self._state("predict", name) == "fresh"
-        ):
+        if cell is None or cell.state not in WAITING or not self._scores_dropped(name):
+            return cell
+        if self.trust:
+            self.notes.append(f"{name}: its scores were dropped; `unet-flows reprocess` makes them again")
+            return None
+        if self._state("predict", name) == "fresh":
             self._put(Outcome("predict", name, "stale", "its scores were dropped"))
         return cell
+
+    def _scores_dropped(self, name: str) -> bool:
+        scores = scores_of(self.dataset, self.record.model, name).stamp()
+        return scores is not None and bool(scores.facts.get("dropped"))
 
     def _plan_evaluate(self, names: list[str]) -> None:
         model = self.record.model
@@ -241,7 +259,8 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
 
 def evaluated(plan: Plan) -> list[str]:
     """Stacks that a report is made over: those with truth and segments."""
-    return [n for n in plan.names() if ("weigh", n) in plan.cells and ("segment", n) in plan.cells]
+    segmented = {n for (stage, n), cell in plan.cells.items() if stage == "segment" and cell.state != "set aside"}
+    return [n for n in plan.names() if ("weigh", n) in plan.cells and n in segmented]
 
 
 def trained_on(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:

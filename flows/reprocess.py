@@ -8,7 +8,7 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.plan import make_plan, require_known
 from flows.predict import predict
-from flows.run import SetAside, summarise
+from flows.run import SetAside, run_name, summarise
 from flows.segment import segment
 from flows.train import train
 from flows.weigh import weigh
@@ -23,7 +23,7 @@ STAGE_FLOWS: dict[str, Flow[..., list[Outcome]]] = {
 Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
 
 
-@flow(flow_run_name="reprocess {dataset}")
+@flow(flow_run_name=run_name)
 def reprocess(
     dataset: str,
     only: list[str] | None = None,
@@ -40,12 +40,12 @@ def reprocess(
         if not plan.works(stage, only):
             continue
         try:
-            outcomes += stage_flow(dataset, only, overrides, force == stage)
-        except SetAside:  # that flow is Failed in the UI; the stages after it go on with the other stacks
-            continue
+            outcomes += stage_flow(dataset, None if stage == "train" else only, overrides, force == stage)
+        except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with the other stacks
+            outcomes += failure.done
     failed = make_plan(place, record).set_aside()
     if outcomes or failed:
         summarise("reprocess", [*outcomes, *failed])
     if failed:
-        raise SetAside(failed)
+        raise SetAside(failed, outcomes)
     return outcomes

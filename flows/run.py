@@ -1,11 +1,12 @@
-"""What all flows share: opening a dataset, batches of small stacks, gathering outcomes, the summary."""
+"""What all flows share: opening a dataset, batches of small stacks, gathering outcomes, a summary, names of runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_table_artifact
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.plan import Plan, make_plan, require_known
@@ -22,12 +23,13 @@ ONE_AT_A_TIME: Any = ThreadPoolTaskRunner(max_workers=1)
 
 
 class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
-    """Some stacks failed and were set aside with the reason; the others are done."""
+    """Some stacks failed and were set aside with the reason; the others are done, and listed in `done`."""
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, outcomes: Sequence[Outcome], done: Sequence[Outcome] = ()) -> None:
         listed = "; ".join(f"{o.name} at {o.stage}: {o.why}" for o in outcomes[:5])
         more = f"; and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
         super().__init__(f"{len(outcomes)} set aside: {listed}{more}")
+        self.done = list(done)
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,22 @@ class StageRun:
         return [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
 
     def finish(self, futures: Iterable[PrefectFuture[list[Outcome]]]) -> list[Outcome]:
-        """Outcomes of all tasks, listed in an artifact; SetAside where a stack failed, after all others were done."""
+        """Outcomes of all tasks, listed in an artifact; what failed is raised after all others were done.
+
+        Raises:
+            SetAside: stacks failed by themselves.
+            Exception: a whole task failed; the first one's error.
+        """
         futures = list(futures)
-        for future in futures:
-            future.wait()
-        outcomes = [outcome for future in futures for outcome in future.result()]
+        wait(futures)
+        outcomes = [outcome for future in futures if future.state.is_completed() for outcome in future.result()]
         if outcomes:
             summarise(self.stage, outcomes)
+        for future in futures:
+            future.result()
         failed = [outcome for outcome in outcomes if outcome.state == "set aside"]
         if failed:
-            raise SetAside(failed)
+            raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])
         return outcomes
 
 
@@ -78,3 +86,11 @@ def summarise(key: str, outcomes: Sequence[Outcome]) -> None:
     """A table of outcomes as a Prefect artifact."""
     rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in outcomes]
     create_table_artifact(rows, key=f"{key}-outcomes", description=f"{len(rows)} results of {key}")
+
+
+def run_name() -> str:
+    """Name of a flow run: its stage, and its dataset by the folder's last part."""
+    from prefect.runtime import flow_run
+
+    dataset = Dataset(flow_run.parameters["dataset"])
+    return f"{flow_run.flow_name} {Path(dataset.url).resolve().name if dataset.is_local else dataset.name}"

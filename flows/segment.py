@@ -4,12 +4,12 @@ from typing import Any
 
 from prefect import flow
 
-from flows.run import ONE_AT_A_TIME, StageRun
+from flows.run import ONE_AT_A_TIME, StageRun, run_name
 from tasks.segment import segment_stacks
 from unet.ledger import Outcome
 
 
-@flow(flow_run_name="segment {dataset}", task_runner=ONE_AT_A_TIME)
+@flow(flow_run_name=run_name, task_runner=ONE_AT_A_TIME)
 def segment(
     dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
 ) -> list[Outcome]:

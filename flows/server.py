@@ -19,7 +19,12 @@ SETTINGS = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "unet,tasks,flows",
     "PREFECT_CLI_COLORS": "true",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # what threads of dask log belongs to no run
     "DASK_LOGGING__DISTRIBUTED": "critical",  # a failure is told by its outcome, in one sentence
+}
+QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # logs go to the runs; the terminal shows outcomes
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # of an ephemeral server, which writes to the same terminal
 }
 
 
@@ -30,13 +35,11 @@ def home() -> Path:
 
 def configure(quiet: bool = True) -> str:
     """Tell Prefect where it is, before it is imported; says which server will be used."""
-    for key, value in SETTINGS.items():
+    for key, value in (SETTINGS | (QUIET if quiet else {})).items():
         os.environ.setdefault(key, value)
     os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
-    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # SQLite makes a file, but no folder
-    if quiet:
-        os.environ.setdefault("PREFECT_LOGGING_TO_CONSOLE_LEVEL", "ERROR")
-        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    for folder in (home(), Path(os.environ["PREFECT_HOME"])):  # SQLite makes a file, but no folder
+        folder.mkdir(parents=True, exist_ok=True)
     if "PREFECT_API_URL" in os.environ:
         return os.environ["PREFECT_API_URL"]
     running = served()

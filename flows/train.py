@@ -5,12 +5,12 @@ from typing import Any
 from prefect import flow
 
 from flows.plan import trained_on
-from flows.run import ONE_AT_A_TIME, StageRun
+from flows.run import ONE_AT_A_TIME, StageRun, run_name
 from tasks.train import train_model
 from unet.ledger import Outcome
 
 
-@flow(flow_run_name="train {dataset}", task_runner=ONE_AT_A_TIME)
+@flow(flow_run_name=run_name, task_runner=ONE_AT_A_TIME)
 def train(
     dataset: str,
     only: list[str] | None = None,

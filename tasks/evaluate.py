@@ -31,8 +31,6 @@ METRICS: dict[str, Metric] = {
     "pixel_error": metrics.pixel_error,
 }
 """Metrics of a report, by the names of their functions."""
-THUMBNAIL = 480
-"""Largest side in pixels of a picture embedded into the Prefect UI, whose database holds it."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ def evaluate_stacks(
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
     summary = {use: summarise([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
-    result = report_of(dataset, model)
-    generation = result.begin(recipe, {})
-    _write(dataset, model, record, scored, summary, result, generation)
+    _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
     if not uses:
         return "nothing to compare with"
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in summary[uses[0]].items() if figure["n"])
@@ -144,11 +140,10 @@ def _write(
     record: Record,
     scored: Sequence[Scored],
     summary: dict[str, dict[str, Json]],
-    result: Result,
     generation: Generation,
 ) -> None:
     """Pictures first, then the page, then `metrics.json`, which commits them."""
-    card = model_of(dataset, model).attributes()
+    card, result = model_of(dataset, model).attributes(), report_of(dataset, model)
     shown = [_picture(dataset, model, title, s, generation.folder) for title, s in _examples(scored)]
     (generation.folder / "training.png").write(pictures.plot_training(card.get("history", [])))
     stacks = {
@@ -203,7 +198,7 @@ def _precision(scored: Scored) -> float:
 
 
 def _picture(dataset: Dataset, model: str, title: str, scored: Scored, folder: Folder) -> Picture:
-    name = f"{title.split(':')[0]}.png"
+    name = f"{title.partition(':')[0]}.png"
     (folder / name).write(pictures.png(overlay(dataset, model, scored)))
     figures = ", ".join(f"{metric} {value:.3f}" for metric, value in scored.values.items())
     return Picture(title, f"{folder.name}/{name}", figures)

@@ -1,9 +1,10 @@
-"""What Prefect is told of every task: retries, tags, names. The one place that says so.
+"""What Prefect is told of every task: retries, tags, names, and that their logs are wanted. The one place that says so.
 
 Exactly OSErrors are retried, since then the world failed (a disk, a network); everything else would fail again. What
 was committed before the failure is found fresh by the retry.
 """
 
+import logging
 from typing import Any
 
 from prefect import Task, task
@@ -12,6 +13,9 @@ from prefect.client.schemas.objects import State, TaskRun
 RETRIES = 2
 DELAYS: list[float] = [5, 30]
 """Seconds before the first and the second retry."""
+
+for _room in ("flows", "tasks", "unet"):  # Prefect hands on what these log, but leaves their levels as they are
+    logging.getLogger(_room).setLevel(logging.INFO)
 
 
 def world_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:

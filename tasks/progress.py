@@ -1,10 +1,14 @@
 """What is being done, shown twice: as a bar on a terminal and as a progress artifact in the Prefect UI.
 
-Both are updated once a second at most. Outside a flow run there is no artifact, away from a terminal no bar.
+Both are updated once a second at most, from whatever thread. Outside a flow run there is no artifact, away from a
+terminal no bar.
 """
 
+import logging
 import sys
 import time
+from contextvars import copy_context
+from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,15 +16,18 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+log = logging.getLogger(__name__)
+
 EVERY = 1.0
 """Seconds between two updates."""
 
 
 class Sink:
-    """Progress of one task: `with Sink("weigh", 24) as sink: sink(1, 24, "nuclei-3")`."""
+    """Progress of one task: `with Sink("weigh", 24) as sink: sink.step("nuclei-3")`."""
 
     def __init__(self, stage: str, total: int) -> None:
         self.stage, self.total, self.done, self.word, self.last = stage, total, 0, "", time.monotonic()
+        self.lock, self.context = RLock(), copy_context()  # a thread of the task does not know its run by itself
         self.artifact = self._begin_artifact()
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self.bar = Progress(*columns, disable=not sys.stderr.isatty(), transient=True)
@@ -28,23 +35,24 @@ class Sink:
 
     def __call__(self, done: int, total: int, word: str = "") -> None:
         """So much is done, of so much."""
-        self.done, self.total, self.word = done, total, word
-        if time.monotonic() - self.last >= EVERY:
-            self.flush()
+        with self.lock:
+            self.done, self.total, self.word = done, total, word
+            if time.monotonic() - self.last >= EVERY:
+                self.flush()
 
     def step(self, word: str = "") -> None:
         """One more is done."""
-        self(self.done + 1, self.total, word)
+        with self.lock:
+            self(self.done + 1, self.total, word)
 
     def flush(self) -> None:
         """Show it now."""
-        self.last = time.monotonic()
-        self.bar.update(
-            self.line, completed=self.done, total=self.total, description=f"{self.stage} {self.word}".strip()
-        )
-        if self.artifact is not None:
-            percent = round(100 * self.done / max(self.total, 1), 1)
-            update_progress_artifact(self.artifact, percent, f"{self.done}/{self.total} {self.word}".strip())
+        with self.lock:
+            self.last = time.monotonic()
+            line = f"{self.stage} {self.word}".strip()
+            self.bar.update(self.line, completed=self.done, total=self.total, description=line)
+            if self.artifact is not None:
+                self._update_artifact()
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -60,3 +68,11 @@ class Sink:
         if TaskRunContext.get() is None:
             return None
         return create_progress_artifact(0.0, key=f"{self.stage}-progress", description=f"0/{self.total}")
+
+    def _update_artifact(self) -> None:
+        percent, words = round(100 * self.done / max(self.total, 1), 1), f"{self.done}/{self.total} {self.word}".strip()
+        try:
+            self.context.run(update_progress_artifact, self.artifact, percent, words)
+        except Exception as error:  # a server that is gone is no reason to stop the work, or to set a stack aside
+            log.warning("progress of %s is not shown any more: %s", self.stage, error)
+            self.artifact = None

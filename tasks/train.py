@@ -99,13 +99,14 @@ def _frames_of(dataset: Dataset, part: Part, channels: Sequence[str], resident: 
     pixels = planes(open_array(image.folder / ome.first_level(image.attributes())), axes, chosen)
     classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
     border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
-    frames = [Frame(*layers, statistics) for layers in zip(pixels, classes, border, strict=True)][part.start : part.stop]
-    return [_held(frame) for frame in frames] if resident else frames
+    frames = [Frame(*layers, statistics) for layers in zip(pixels, classes, border, strict=True)]
+    taken = frames[part.start : part.stop]
+    return [_held(frame) for frame in taken] if resident else taken
 
 
 def _held(frame: Frame) -> Frame:
     """The frame in memory."""
-    return replace(frame, **{name: _read(getattr(frame, name)) for name in ("image", "classes", "border")})
+    return Frame(_read(frame.image), _read(frame.classes), _read(frame.border), frame.statistics)
 
 
 def _read(plane: Plane) -> Plane:

@@ -52,7 +52,7 @@ class Architecture:
     @property
     def multiple(self) -> int:
         """Pixels to whose multiples tile origins are bound, so that every tile pools in the same phase: 2^depth."""
-        return 2**self.depth
+        return 1 << self.depth
 
     @property
     def context(self) -> int:
@@ -74,7 +74,7 @@ class Architecture:
         >>> Architecture().output_size(570)
         Traceback (most recent call last):
         ...
-        ValueError: input size 570 leaves an odd map before a pooling at depth 4, or none at all; nearest legal: 556 and 572
+        ValueError: input size 570 pools an odd map at depth 4, or ends with none; nearest legal: 556 and 572
         """
         lost = 2 * self.context if self.padding == "valid" else 0
         below = size - (size + (4 if lost else 0)) % self.multiple
@@ -82,7 +82,7 @@ class Architecture:
             least = self.input_size(1) if lost else self.multiple
             legal = sorted({max(below, least), max(below + self.multiple, least)})
             raise ValueError(
-                f"input size {size} leaves an odd map before a pooling at depth {self.depth}, or none at all; "
+                f"input size {size} pools an odd map at depth {self.depth}, or ends with none; "
                 f"nearest legal: {' and '.join(map(str, legal))}"
             )
         return size - lost

@@ -52,23 +52,24 @@ def warp(batch: Batch, field: Tensor) -> Batch:
     height, width = field.shape[-2:]
     x = torch.arange(width, device=field.device) + field[:, 0]
     y = torch.arange(height, device=field.device)[:, None] + field[:, 1]
-    classes = _at(batch.classes[:, None], y.round(), x.round())[:, 0]
-    return Batch(_linear(batch.image, y, x), classes, _linear(batch.border[:, None], y, x)[:, 0])
+    classes = _taken(batch.classes[:, None], _mirrored(y.round(), height), _mirrored(x.round(), width))[:, 0]
+    linear = _linear(torch.cat([batch.image, batch.border[:, None]], dim=1), y, x)
+    return Batch(linear[:, :-1], classes, linear[:, -1])
 
 
 def _linear(values: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Values (n, c, y, x) at the positions y and x (n, y, x), linear between the four pixels around."""
     top, left = y.floor(), x.floor()
-    below, right = (y - top)[:, None], (x - left)[:, None]
-    above = torch.lerp(_at(values, top, left), _at(values, top, left + 1), right)
-    return torch.lerp(above, torch.lerp(_at(values, top + 1, left), _at(values, top + 1, left + 1), right), below)
+    rows = [_mirrored(top + k, values.shape[-2]) for k in (0, 1)]
+    columns = [_mirrored(left + k, values.shape[-1]) for k in (0, 1)]
+    above, below = (torch.lerp(*(_taken(values, row, c) for c in columns), (x - left)[:, None]) for row in rows)
+    return torch.lerp(above, below, (y - top)[:, None])
 
 
-def _at(values: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Values (n, c, y, x) at whole positions y and x (n, y, x)."""
-    height, width = values.shape[-2:]
-    flat = (_mirrored(y, height) * width + _mirrored(x, width))[:, None].expand(-1, values.shape[1], -1, -1)
-    return values.flatten(2).gather(2, flat.flatten(2)).view(values.shape)
+def _taken(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Values (n, c, y, x) at an index for each pixel (n, y, x)."""
+    index = (rows * values.shape[-1] + columns).flatten(1)[:, None].expand(-1, values.shape[1], -1)
+    return values.flatten(2).gather(2, index).view(values.shape)
 
 
 def _mirrored(position: Tensor, size: int) -> Tensor:

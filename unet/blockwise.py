@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import dask
-from distributed import Client, as_completed
+from distributed import Client, Future, as_completed
+from distributed.deploy.cluster import Cluster as AnyCluster
 
 from unet.records import Cluster
 
@@ -34,8 +35,7 @@ def workers(cluster: str | Cluster | None) -> Iterator[Client]:
         elif isinstance(cluster, str):
             where = {"address": cluster}
         else:
-            module, _, name = cluster.cls.rpartition(".")
-            where = {"address": stack.enter_context(getattr(import_module(module), name)(**cluster.options))}
+            where = {"address": stack.enter_context(_cluster_class(cluster.cls)(**cluster.options))}
         yield stack.enter_context(Client(**where, set_as_default=False))
 
 
@@ -43,11 +43,18 @@ def run_regions(
     client: Client, function: Callable[[Item], Answer], items: Iterable[Item], progress: Callable[[], None]
 ) -> Iterator[tuple[Item, Answer]]:
     """Each item with its answer, as they come; the first error is raised after what is in flight has ended."""
-    waiting = iter(items)
-    threads = sum(client.nthreads().values()) or 1
-    futures = {client.submit(function, item, pure=False): item for item in islice(waiting, IN_FLIGHT * threads)}
-    running = as_completed(list(futures), loop=client.loop)
-    failure: Exception | None = None
+    waiting, failure = iter(items), None
+    futures: dict[Future[Answer], Item] = {}
+    running = as_completed(loop=client.loop)
+
+    def submit() -> None:
+        threads = sum(client.nthreads().values()) or 1  # asked again and again: workers come and go
+        for item in islice(waiting, max(IN_FLIGHT * threads - len(futures), 0)):
+            future = client.submit(function, item, pure=False)
+            futures[future] = item
+            running.add(future)
+
+    submit()
     for future in running:
         item = futures.pop(future)
         try:
@@ -58,9 +65,19 @@ def run_regions(
         future.release()
         progress()
         yield item, answer
-        for more in islice(waiting if failure is None else iter(()), 1):
-            new = client.submit(function, more, pure=False)
-            futures[new] = more
-            running.add(new)
+        if failure is None:
+            submit()
     if failure is not None:
         raise failure
+
+
+def _cluster_class(name: str) -> type[AnyCluster]:
+    """A cluster class by its dotted name; ValueError for anything else, or a record could call whatever it names."""
+    module, _, last = name.rpartition(".")
+    try:
+        found = getattr(import_module(module), last)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"cluster.cls must name an installed class, got {name!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, AnyCluster)):
+        raise ValueError(f"cluster.cls must name a dask cluster class, got {name!r}")
+    return found

@@ -10,12 +10,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 Json = dict[str, Any]
+
+TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+"""What file systems call the time of change."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,16 @@ class Folder:
     url: str
 
     def __truediv__(self, name: str) -> "Folder":
-        if name.startswith("/") or ".." in name.split("/"):
+        unsafe = {"", ".", ".."} & set(name.split("/")) or any(mark in name for mark in ("\\", "\0", "::"))
+        if unsafe:  # backslashes part names on Windows, `::` parts URLs in fsspec
             raise ValueError(f"a name must stay within its folder, got {name!r}")
         return Folder(f"{self.url.rstrip('/')}/{name}")
 
     @cached_property
     def _place(self) -> tuple[Any, str]:
-        filesystem, path = fsspec.core.url_to_fs(self.url)
+        if self.is_local:  # not by url_to_fs, to which `a::b` is no file's name
+            return fsspec.filesystem("file"), str(Path(self.url).absolute())
+        filesystem, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)  # others write here too
         return filesystem, path
 
     @property
@@ -56,16 +64,19 @@ class Folder:
             entries = filesystem.ls(path, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        below = {str(entry).rstrip("/") for entry in entries} - {path.rstrip("/")}  # ls lists a file as itself
+        return sorted(entry.rsplit("/", 1)[-1] for entry in below)
 
     def files(self) -> dict[str, tuple[int, str]]:
         """Every file below: path from here → bytes and time of change."""
         filesystem, path = self._place
         found = filesystem.find(path, detail=True)
-        return {
-            str(os.path.relpath(name, path)): (int(info["size"]), str(info.get("mtime") or info.get("LastModified")))
-            for name, info in found.items()
-        }
+        return {str(os.path.relpath(name, path)): (int(info["size"]), _time(info)) for name, info in found.items()}
+
+    def open(self) -> Any:
+        """The file as a stream of bytes, for one that may be larger than memory."""
+        filesystem, path = self._place
+        return filesystem.open(path, "rb")
 
     def read(self) -> bytes | None:
         """Bytes of the file, None where there is none."""
@@ -81,15 +92,17 @@ class Folder:
         if content is None:
             return None
         try:
-            values: Json = json.loads(content)
+            values = json.loads(content)
         except ValueError as error:
             raise ValueError(f"{self.url} must hold JSON; it is damaged: remove it and run again") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{self.url} must hold a JSON object, got {type(values).__name__}; remove it, run again")
         return values
 
     def write(self, content: bytes) -> None:
         """Put the file here whole: a reader sees the old one or the new one, never a part."""
         filesystem, path = self._place
-        if not self.is_local:
+        if not isinstance(filesystem, LocalFileSystem):
             filesystem.pipe_file(path, content)
             return
         target = Path(path)
@@ -109,7 +122,8 @@ class Folder:
         """Remove the file or folder, if it is there."""
         filesystem, path = self._place
         if filesystem.exists(path):
-            filesystem.rm(path, recursive=True)
+            literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
+            filesystem.rm(literal, recursive=True)
 
 
 @dataclass(frozen=True)
@@ -167,3 +181,7 @@ class Dataset(Folder):
         made += [self.scores(model, name) for model in self.members("scores")]
         made += [self.table(model, name) for model in self.members("tables")]
         return made + [self.set_aside(stage, name) for stage in self.members("set-aside")]
+
+
+def _time(info: Json) -> str:
+    return next((str(info[name]) for name in TIMES if name in info), "")

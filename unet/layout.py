@@ -1,7 +1,7 @@
 """How arrays lie in a store: chunks, shards, pyramid levels and regions, as plain integers.
 
-A chunk is what is compressed at once (about 1 MB), a shard is one file and the unit of work: written once, whole, by one
-worker. Two writers within a shard lose data silently, hence `require_whole_shards`.
+A chunk is what is compressed at once (about 1 MB), a shard is one file and the unit of work: written once, whole, by
+one worker. Two writers within a shard lose data silently, hence `require_whole_shards`.
 """
 
 import itertools
@@ -70,8 +70,10 @@ def shard_index(region: Region, layout: Layout) -> tuple[int, ...]:
 
 def require_whole_shards(region: Region, layout: Layout) -> None:
     """Refuse a region that is not exactly one shard: two writers in one shard lose data without an error."""
+    if len(region) != len(layout.shape):
+        raise ValueError(f"a region must have {len(layout.shape)} axes, got {len(region)}")
     for axis, (part, step, size) in enumerate(zip(region, layout.shard, layout.shape, strict=True)):
-        if part.start % step or part.stop != min(part.start + step, size):
+        if part.start not in range(0, size, step) or part != slice(part.start, min(part.start + step, size)):
             raise ValueError(
                 f"a region must be one whole shard, got [{part.start}, {part.stop}) on axis {axis} "
                 f"where shards have {step} of {size} elements; take regions from `regions(layout)`"

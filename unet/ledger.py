@@ -59,6 +59,16 @@ class Recipe:
         return words
 
 
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
 @dataclass(frozen=True)
 class Stamp:
     """What stands on a committed result's card: its recipe, its plan, its generation, and facts worth keeping."""
@@ -68,12 +78,15 @@ class Stamp:
     generation: str
     facts: Json = field(default_factory=dict)
     made: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    packages: dict[str, str] = field(default_factory=lambda: _versions())
+    packages: dict[str, str] = field(default_factory=_versions)
 
     @classmethod
     def of(cls, values: Json) -> "Stamp":
-        """Stamp of the plain values on a card."""
-        return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+        """Stamp of the plain values on a card; ValueError where they are none."""
+        try:
+            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a stamp must say what a result is made of, got {error}") from error
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,12 @@ class Result:
     def stamp(self) -> Stamp | None:
         """The committed result's stamp; None where there is none."""
         values = self._entry(self.folder)
-        return Stamp.of(values) if values and "generation" in values else None
+        if "generation" not in values:
+            return None
+        try:
+            return Stamp.of(values)
+        except ValueError as error:
+            raise ValueError(f"{(self.folder / self.card).url} is damaged: {error}; remove it and run again") from error
 
     def committed(self) -> Stamp:
         """The committed result's stamp; LookupError that says what to run where there is none."""
@@ -111,20 +129,17 @@ class Result:
 
     def attributes(self) -> Json:
         """All that stands on the committed card."""
-        return self._open(self.folder) or {}
+        return self._open(self.folder)
 
     def begin(self, recipe: Recipe, plan: Json) -> Generation:
         """The generation to write into: one of this recipe that was begun before, with its plan, or a new one."""
         committed = self.stamp()
-        for name in self.folder.names():
+        for name in self._generations():
             entry = self._entry(self.folder / name)
-            if entry and "plan" in entry and entry["recipe"] == asdict(recipe):
-                if committed is None or name != committed.generation:
-                    return Generation(self.folder / name, recipe, entry["plan"])
-        if committed is not None and committed.recipe == recipe and committed.plan == plan:
+            if entry.get("recipe") == asdict(recipe) and not (committed and committed.generation == name):
+                return Generation(self.folder / name, recipe, entry["plan"])
+        if committed is not None and committed.recipe == recipe:
             plan = {**plan, "attempt": committed.plan.get("attempt", 1) + 1}
-        elif committed is not None and "attempt" in committed.plan and committed.recipe == recipe:
-            plan = {**plan, "attempt": committed.plan["attempt"] + 1}
         folder = self.folder / digest([asdict(recipe), plan])
         self._put(folder, {KEY: {"recipe": asdict(recipe), "plan": plan}})
         return Generation(folder, recipe, plan)
@@ -133,10 +148,18 @@ class Result:
         """Put the card: from now on this generation is the result; the others are removed."""
         stamp = Stamp(generation.recipe, generation.plan, generation.name, facts or {})
         self._put(self.folder, {**attributes, KEY: asdict(stamp)})
-        for name in self.folder.names():
-            if name != generation.name and self._is_generation(name):
-                (self.folder / name).remove()
+        for name in self._generations():
+            if name != generation.name:
+                self.discard(name)
         return stamp
+
+    def discard(self, name: str) -> None:
+        """Remove a generation, its card last: what a kill in between leaves is still known to be one."""
+        generation = self.folder / name
+        for part in generation.names():
+            if part != self.card:
+                (generation / part).remove()
+        generation.remove()
 
     def amend(self, facts: Json) -> None:
         """Put the card again with more facts on its stamp."""
@@ -144,17 +167,19 @@ class Result:
         attributes[KEY] = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
         self._put(self.folder, attributes)
 
-    def _is_generation(self, name: str) -> bool:
-        entry = self._entry(self.folder / name)
-        return bool(entry and "plan" in entry and "generation" not in entry)
+    def _generations(self) -> list[str]:
+        entries = {name: self._entry(self.folder / name) for name in self.folder.names()}
+        return [name for name, entry in entries.items() if "plan" in entry and "generation" not in entry]
 
-    def _entry(self, folder: Folder) -> Json | None:
-        entry: Json | None = (self._open(folder) or {}).get(KEY)
+    def _entry(self, folder: Folder) -> Json:
+        entry = self._open(folder).get(KEY, {})
+        if not isinstance(entry, dict):
+            raise ValueError(f"{(folder / self.card).url} is damaged: {KEY} must be an object; remove it and run again")
         return entry
 
-    def _open(self, folder: Folder) -> Json | None:
-        values = (folder / self.card).read_json()
-        return values.get("attributes", {}) if values and self.card == "zarr.json" else values
+    def _open(self, folder: Folder) -> Json:
+        values = (folder / self.card).read_json() or {}
+        return (values.get("attributes") or {}) if self.card == "zarr.json" else values
 
     def _put(self, folder: Folder, attributes: Json) -> None:
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
@@ -216,18 +241,9 @@ def aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [k for k in sorted({*before, *now}) if before.get(k) != now.get(k)]
+    absent = object()
+    return [k for k in sorted({*before, *now}) if before.get(k, absent) != now.get(k, absent)]
 
 
 def _how(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "is new" if key not in before else "is gone" if key not in now else "changed"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

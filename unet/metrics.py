@@ -19,22 +19,30 @@ it is NaN: whoever averages leaves such frames out and says how many.
 `v_rand`, `v_info` and `warping_error` are of one y x frame. The others take any shape: a stack whose ids are unique
 over its frames gives the value pooled over them, which is not the mean of the frames' values.
 
-The measures of objects read one sparse contingency table, made by `_table`. Ids are renamed densely before anything is
-computed, so that their size and order change nothing.
+The measures of objects read one sparse table, `unet.contingency`; `warping_error` has a module of its own.
 """
 
 import math
-from typing import Any, Literal, NamedTuple, SupportsFloat
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.segmentation import watershed
 
-Labels = NDArray[Any]
-Indices = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from unet.contingency import Contingency, Indices, Labels, contingency, dense, ratio, require_labels
+from unet.warping import warping_error
+
+__all__ = [
+    "average_precision",
+    "det",
+    "iou",
+    "panoptic_quality",
+    "pixel_error",
+    "rand_error",
+    "rand_f",
+    "seg",
+    "v_info",
+    "v_rand",
+    "warping_error",
+]
 
 
 def pixel_error(truth: Labels, prediction: Labels) -> float:
@@ -45,8 +53,8 @@ def pixel_error(truth: Labels, prediction: Labels) -> float:
     >>> pixel_error(np.array([1, 1, 0, 2]), np.array([3, 0, 0, 3]))
     0.25
     """
-    _check(truth, prediction)
-    return _ratio(np.count_nonzero((truth > 0) != (prediction > 0)), truth.size)
+    require_labels(truth, prediction)
+    return ratio(np.count_nonzero((truth > 0) != (prediction > 0)), truth.size)
 
 
 def iou(truth: Labels, prediction: Labels) -> float:
@@ -57,9 +65,9 @@ def iou(truth: Labels, prediction: Labels) -> float:
     >>> iou(np.array([1, 1, 0, 2]), np.array([3, 0, 0, 3]))  # 2 pixels of 3
     0.6666666666666666
     """
-    _check(truth, prediction)
+    require_labels(truth, prediction)
     true, predicted = truth > 0, prediction > 0
-    return _ratio(np.count_nonzero(true & predicted), np.count_nonzero(true | predicted))
+    return ratio(np.count_nonzero(true & predicted), np.count_nonzero(true | predicted))
 
 
 def rand_error(truth: Labels, prediction: Labels) -> float:
@@ -87,7 +95,7 @@ def rand_f(truth: Labels, prediction: Labels) -> float:
     >>> round(rand_f(truth, prediction), 6)  # Σn² = Σs² = 1 + 1 + 1 + 9, Σt² = 9 + 9: F = 24/30
     0.8
     """
-    _check(truth, prediction)
+    require_labels(truth, prediction)
     return _rand_f(_foreground_table(truth, prediction))
 
 
@@ -105,7 +113,7 @@ def v_rand(truth: Labels, prediction: Labels) -> float:
     >>> v_rand(truth, prediction)  # thinned to 7 7 0 9 9 9: Σn² = Σs² = 4 + 1 + 9, Σt² = 9 + 9: 28/32
     0.875
     """
-    _check(truth, prediction, frame=True)
+    require_labels(truth, prediction, frame=True)
     return _rand_f(_foreground_table(truth, _thinned(prediction)))
 
 
@@ -120,10 +128,10 @@ def v_info(truth: Labels, prediction: Labels) -> float:
     >>> v_info(np.array([[1, 1, 2, 2]]), np.array([[1, 2, 3, 4]]))  # I = H(T) = 1 bit, H(S) = 2 bits
     0.6666666666666666
     """
-    _check(truth, prediction, frame=True)
+    require_labels(truth, prediction, frame=True)
     table = _foreground_table(truth, _thinned(prediction))
     apart = _entropy(table.segments) + _entropy(table.objects)
-    return _ratio(2 * max(0.0, apart - _entropy(table.shared)), apart)
+    return ratio(2 * max(0.0, apart - _entropy(table.shared)), apart)
 
 
 def seg(truth: Labels, prediction: Labels) -> float:
@@ -136,9 +144,9 @@ def seg(truth: Labels, prediction: Labels) -> float:
     >>> seg(np.array([1, 1, 1, 1, 0, 2, 2]), np.array([5, 5, 5, 0, 0, 0, 2]))  # 3/4 and 0: half is not enough
     0.375
     """
-    _check(truth, prediction)
-    table = _table(truth, prediction)
-    return _ratio(table.iou[table.covered].sum(), table.objects.size)
+    require_labels(truth, prediction)
+    table = contingency(truth, prediction)
+    return ratio(table.iou[table.covered].sum(), table.objects.size)
 
 
 def det(truth: Labels, prediction: Labels) -> float:
@@ -152,12 +160,12 @@ def det(truth: Labels, prediction: Labels) -> float:
     >>> det(np.array([1, 1, 0, 2, 2]), np.array([7, 7, 7, 7, 7]))  # one split needed for two objects: 1 − 5/20
     0.75
     """
-    _check(truth, prediction)
-    table = _table(truth, prediction)
+    require_labels(truth, prediction)
+    table = contingency(truth, prediction)
     objects, matches = table.objects.size, int(np.count_nonzero(table.covered))
     matched_segments = np.unique(table.column[table.covered]).size
     splits, missed, made_up = matches - matched_segments, objects - matches, table.segments.size - matched_segments
-    return 1 - _ratio(min(5 * splits + 10 * missed + made_up, 10 * objects), 10 * objects)
+    return 1 - ratio(min(5 * splits + 10 * missed + made_up, 10 * objects), 10 * objects)
 
 
 def average_precision(truth: Labels, prediction: Labels, threshold: float = 0.5) -> float:
@@ -172,12 +180,12 @@ def average_precision(truth: Labels, prediction: Labels, threshold: float = 0.5)
     >>> average_precision(truth, prediction), average_precision(truth, prediction, 0.75)
     (0.5, 0.0)
     """
-    _check(truth, prediction)
+    require_labels(truth, prediction)
     if not 0.5 <= threshold < 1:
         raise ValueError(f"threshold must be an IoU of 0.5 ≤ threshold < 1, got {threshold}")
-    table = _table(truth, prediction)
+    table = contingency(truth, prediction)
     hits = np.count_nonzero(table.iou > threshold)
-    return _ratio(hits, table.objects.size + table.segments.size - hits)
+    return ratio(hits, table.objects.size + table.segments.size - hits)
 
 
 def panoptic_quality(truth: Labels, prediction: Labels) -> float:
@@ -189,128 +197,25 @@ def panoptic_quality(truth: Labels, prediction: Labels) -> float:
     >>> panoptic_quality(np.array([1, 1, 1, 1, 0, 2]), np.array([5, 5, 5, 0, 0, 0]))  # 3/4 over (2 + 1)/2
     0.5
     """
-    _check(truth, prediction)
-    table = _table(truth, prediction)
-    return _ratio(2 * table.iou[table.iou > 0.5].sum(), table.objects.size + table.segments.size)
+    require_labels(truth, prediction)
+    table = contingency(truth, prediction)
+    return ratio(2 * table.iou[table.iou > 0.5].sum(), table.objects.size + table.segments.size)
 
 
-def warping_error(
-    truth: Labels,
-    prediction: NDArray[Any],
-    threshold: float = 0.5,
-    counted: Literal["pixels", "splits and mergers"] = "pixels",
-) -> float:
-    """Fraction of a frame's pixels, 0 to 1, that differ once the truth is bent to the prediction without tearing it.
-
-    Truth pixels that differ are flipped where that changes no topology, the worst first (ties by x, then y), until a
-    pass over them flips none. Foreground is 4-connected, background 8-connected, and background lies all around. It is
-    greedy: the order decides, and the result is an upper bound of the least error. NaN without pixels.
-
-    Predicting nothing but background costs next to nothing, and nothing of splits and mergers: never use it alone.
-    Source: Jain et al. 2010, CVPR; order and classes of errors as in Fiji's Trainable Segmentation.
-
-    Args:
-        truth: y x labels; foreground is > 0. Objects that touch are one here: ids are not looked at.
-        prediction: y x labels, or scores of the foreground in floating point, 0 to 1; integers are always labels.
-        threshold: scores above this are foreground; of no effect on labels.
-        counted: `pixels`, all that differ; `splits and mergers`, those at which objects are torn apart or joined: the
-            ISBI 2012 board's number, which took the mean over frames at the best of the thresholds 0.0, 0.1 … 0.9.
-
-    >>> cells = np.array([[1, 1, 0, 2, 2]])
-    >>> warping_error(cells, np.array([[0.9, 0.1, 0.1, 0.8, 0.8]]))  # a border that moved
-    0.0
-    >>> warping_error(cells, np.array([[1, 1, 1, 1, 1]]))  # a merger of one pixel
-    0.2
-    >>> warping_error(cells, cells * 0), warping_error(cells, cells * 0, counted="splits and mergers")
-    (0.4, 0.0)
-    """
-    _check(truth, prediction > threshold if prediction.dtype.kind == "f" else prediction, frame=True)
-    scores = _scores(prediction, threshold)
-    warped = _warped(truth > 0, scores, threshold)
-    left = warped != np.pad(scores > threshold, 1)
-    if counted == "splits and mergers":
-        return _ratio(_splits_and_mergers(warped, left), truth.size)
-    if counted != "pixels":
-        raise ValueError(f"counted must be 'pixels' or 'splits and mergers', got {counted!r}")
-    return _ratio(np.count_nonzero(left), truth.size)
-
-
-def _check(truth: Labels, prediction: Labels, frame: bool = False) -> None:
-    for name, labels in (("truth", truth), ("prediction", prediction)):
-        if labels.dtype.kind not in "biu":
-            raise ValueError(f"{name} must hold integer labels, got {labels.dtype}; make labels of scores first")
-        if labels.min(initial=0) < 0:
-            raise ValueError(f"{name} must hold labels ≥ 0, got {labels.min()}; set what is no object to 0")
-    if truth.shape != prediction.shape:
-        raise ValueError(
-            f"truth and prediction must have one shape, got {truth.shape}, {prediction.shape}; crop or pad one"
-        )
-    if frame and truth.ndim != 2:
-        raise ValueError(f"truth must be one y x frame, got shape {truth.shape}; measure frame by frame")
-
-
-def _ratio(part: SupportsFloat, whole: SupportsFloat) -> float:
-    return float(part) / float(whole) if whole else math.nan
-
-
-class _Table(NamedTuple):
-    """Contingency table of truth objects (rows) and segments (columns), sparse; background is in neither."""
-
-    row: Indices
-    """Object of each overlap."""
-    column: Indices
-    """Segment of each overlap."""
-    shared: Indices
-    """Pixels of each overlap."""
-    objects: Indices
-    """Pixels of each truth object, those on predicted background among them."""
-    segments: Indices
-    """Pixels of each segment, those on truth background among them."""
-
-    @property
-    def iou(self) -> NDArray[np.float64]:
-        """Intersection over union of each overlap's object and segment."""
-        return self.shared / (self.objects[self.row] + self.segments[self.column] - self.shared)
-
-    @property
-    def covered(self) -> Mask:
-        """Whether each overlap is more than half of its object."""
-        return 2 * self.shared > self.objects[self.row]
-
-
-def _table(truth: Labels, prediction: Labels) -> _Table:
-    rows, columns = _dense(truth), _dense(prediction)
-    objects, segments = np.bincount(rows)[1:], np.bincount(columns)[1:]
-    both = (rows > 0) & (columns > 0)
-    pairs, shared = np.unique((rows[both] - 1) * segments.size + columns[both] - 1, return_counts=True)
-    row, column = np.divmod(pairs, max(segments.size, 1))
-    return _Table(row, column, shared, objects, segments)
-
-
-def _dense(labels: Labels) -> Indices:
-    """Labels renamed 1, 2, … in the order of their ids, 0 kept; flat.
-
-    >>> _dense(np.array([[7, 0], [2**40, 7]]))
-    array([1, 0, 2, 1])
-    """
-    with_background = np.concatenate([np.zeros(1, labels.dtype), labels.ravel()])
-    return np.unique(with_background, return_inverse=True)[1][1:]
-
-
-def _foreground_table(truth: Labels, prediction: Labels) -> _Table:
+def _foreground_table(truth: Labels, prediction: Labels) -> Contingency:
     """Table of the truth foreground alone, in which each pixel of predicted background is a segment of its own."""
     inside = truth > 0
-    segments = _dense(prediction[inside])
+    segments = dense(prediction[inside])
     border = segments == 0
     segments[border] = segments.size + np.arange(1, np.count_nonzero(border) + 1)
-    return _table(truth[inside], segments)
+    return contingency(truth[inside], segments)
 
 
-def _rand_f(table: _Table) -> float:
+def _rand_f(table: Contingency) -> float:
     shared, objects, segments = (
         np.square(pixels, dtype=float).sum() for pixels in (table.shared, table.objects, table.segments)
     )
-    return _ratio(2 * shared, objects + segments)
+    return ratio(2 * shared, objects + segments)
 
 
 def _entropy(pixels: Indices) -> float:
@@ -327,77 +232,8 @@ def _thinned(prediction: Labels) -> Labels:
     >>> _thinned(np.array([[3, 0, 0, 0, 4]]))
     array([[1, 1, 0, 2, 2]])
     """
-    segments = _dense(prediction).reshape(prediction.shape)
+    segments = dense(prediction).reshape(prediction.shape)
     if not segments.any():
         return np.ones_like(segments)
     thinned: Labels = watershed(segments == 0, segments, connectivity=1, watershed_line=True)
     return thinned
-
-
-def _scores(prediction: NDArray[Any], threshold: float) -> NDArray[Any]:
-    """Scores of the foreground, 1 where a label is; refused where they, or the threshold, lie outside of 0 to 1."""
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold must be 0 ≤ threshold < 1, got {threshold}")
-    if prediction.dtype.kind != "f":
-        return (prediction > 0).astype(np.float32)
-    if not ((prediction >= 0) & (prediction <= 1)).all():
-        raise ValueError(f"scores must lie between 0 and 1, got {prediction.min()} to {prediction.max()}; rescale them")
-    return prediction
-
-
-def _warped(white: Mask, scores: NDArray[Any], threshold: float) -> Mask:
-    """Truth bent towards the scores, with one pixel of background around."""
-    x, y = np.nonzero(((scores > threshold) != white).T)
-    worst_first = np.argsort(-np.abs(scores - white)[y, x], kind="stable")
-    warped = np.pad(white, 1)
-    _flip_simple(warped, y[worst_first] + 1, x[worst_first] + 1)
-    return warped
-
-
-@njit(cache=True)
-def _flip_simple(frame: Mask, y: Indices, x: Indices) -> None:
-    """Flip the pixels y x in place, in their order, each where it is simple, until a pass over them flips none."""
-    waiting = np.arange(y.size)
-    before = y.size + 1
-    while waiting.size < before:
-        before = waiting.size
-        kept = 0
-        for k in waiting:
-            if _runs(frame, y[k], x[k]) == 1:
-                frame[y[k], x[k]] = not frame[y[k], x[k]]
-            else:
-                waiting[kept] = k
-                kept += 1
-        waiting = waiting[:kept]
-
-
-@njit(cache=True)
-def _runs(frame: Mask, y: int, x: int) -> int:
-    """Runs of foreground around a pixel that touch it by an edge, its Yokoi number; 0 too amid nothing but foreground.
-
-    Where it is 1 the pixel is simple: flipping it tears, joins, opens and fills nothing.
-    """
-    ring = (frame[y, x + 1], frame[y - 1, x + 1], frame[y - 1, x], frame[y - 1, x - 1],
-            frame[y, x - 1], frame[y + 1, x - 1], frame[y + 1, x], frame[y + 1, x + 1])  # fmt: skip
-    runs = 0
-    for k in (0, 2, 4, 6):
-        if ring[k] and not (ring[k + 1] and ring[(k + 2) % 8]):
-            runs += 1
-    return runs
-
-
-def _splits_and_mergers(warped: Mask, left: Mask) -> int:
-    """Number of the pixels left that lie beside two objects, or whose removal, each by itself, tears their own.
-
-    Removing a pixel with r runs and k components of background around it makes one of these k, and so, the Euler number
-    changing by r − 1, makes r − k + 1 parts of its object. That spares labelling the frame again for each pixel.
-    """
-    objects, _ = ndimage.label(warped)
-    background, _ = ndimage.label(~warped, np.ones((3, 3)))
-    count = 0
-    for y, x in np.argwhere(left):
-        around = np.s_[y - 1 : y + 2, x - 1 : x + 2]
-        meets = np.unique(np.delete(objects[around], 4)).size > 2
-        tears = warped[y, x] and _runs(warped, y, x) > np.unique(background[around]).size - 1
-        count += meets or tears
-    return count

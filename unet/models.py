@@ -6,9 +6,9 @@ Nothing that came as data is run: safetensors holds tensors and no code.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-
 import safetensors.torch
 import torch
+from pydantic import TypeAdapter
 
 from unet.architecture import Architecture
 from unet.folder import Dataset, Folder, Json
@@ -52,7 +52,7 @@ def load(dataset: Dataset, name: str) -> Model:
     if stamp is None:
         known = ", ".join(dataset.members("models")) or "none"
         raise LookupError(
-            f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train` or `unet-flows import`"
+            f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train`, or `import` one"
         )
     return _load(result.attributes(), result.folder / stamp.generation)
 
@@ -74,17 +74,20 @@ def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
 
 
 def _load(card: Json, folder: Folder) -> Model:
-    network = UNet(Architecture(**card["architecture"]))
+    """The model of a card and its parameters; on `meta` until they are seen to fit, so that no card takes memory."""
     content = (folder / PARAMETERS).read()
     if content is None:
         raise LookupError(
             f"{folder.url}/{PARAMETERS} must be there, got nothing: the model was copied in part; copy it again"
         )
     try:
-        network.load_state_dict(safetensors.torch.load(content))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {error}; copy it again") from error
-    return Model(network, tuple(card["channels"]), card["normalisation"])
+        with torch.device("meta"):
+            network = UNet(TypeAdapter(Architecture).validate_python(card["architecture"]))
+        network.load_state_dict(safetensors.torch.load(content), assign=True)
+        return Model(network.float(), tuple(card["channels"]), card["normalisation"])
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, safetensors.SafetensorError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {said}; copy it again") from error
 
 
 def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ KINDS = {"t": "time", "c": "channel"}
 def multiscales(
     generation: str, axes: str, shapes: Sequence[Shape], spacing: Mapping[str, float], units: Mapping[str, str]
 ) -> list[Json]:
-    """The `multiscales` list of one pyramid whose levels lie at `generation/0`, `generation/1`, …
+    """The `multiscales` list of one pyramid whose levels lie at `generation/0`, `generation/1` and so on.
 
     Pixel sizes that are unknown are 1, without a unit, as the format asks for a number.
     """

@@ -9,14 +9,20 @@ flat record (a setting would no longer live with the function that reads it).
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from unet.architecture import Architecture
 
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+OURS = "Value error, "
+"""What pydantic puts before the words of a ValueError."""
 
 Device = Literal["auto", "cpu", "cuda"]
 Dimensions = Literal[2, 3]
@@ -25,6 +31,27 @@ Dimensions = Literal[2, 3]
 def _must(holds: bool, text: str) -> None:
     if not holds:
         raise ValueError(text)
+
+
+def _must_be_model_name(name: str, setting: str) -> None:
+    plain_word = name.replace("-", "").replace("_", "").isalnum()
+    _must(
+        plain_word and name.lower() != "truth",  # it becomes a folder beside `labels/truth`
+        f"{setting} must be letters, digits, - and _ and not 'truth', got {name!r}",
+    )
+
+
+def _one_of(text: str) -> WrapValidator:
+    """Refuses a value of several forms in our own words: pydantic's name each form's class and its own fault."""
+
+    def check(value: Any, forms: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return forms(value)
+        except ValidationError as error:
+            ours = [fault["msg"] for fault in error.errors() if fault["type"] == "value_error"]
+            raise ValueError(ours[0].removeprefix(OURS) if ours else f"must be {text}, got {value!r}") from error
+
+    return WrapValidator(check)
 
 
 @dataclass(frozen=True)
@@ -44,7 +71,8 @@ class Source:
 
     def __post_init__(self) -> None:
         """Refuse an empty path."""
-        _must(self.images != "", "images must name a folder or file, got an empty path")
+        for name in ("images", "truth"):
+            _must(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
 
 
 @dataclass(frozen=True)
@@ -104,7 +132,7 @@ class Weigh(BorderWeights):
     VERSION: ClassVar[int] = 1
 
     ridge: int = 2
-    """Width in pixels of the background ridge that parts touching objects; even, half of it on either side; 0 = none."""
+    """Width in pixels of the background ridge that parts touching objects; even, half on either side; 0 = none."""
     dimensions: Dimensions = 2
     """2: each y x plane by itself; 3: whole volumes, distances along z in units of the y x pixel."""
 
@@ -136,6 +164,9 @@ class Last:
     def __post_init__(self) -> None:
         """Refuse a split that leaves nothing to train on or to validate."""
         _must(0 < self.last < 1, f"last must lie between 0 and 1, got {self.last}")
+
+
+Validation = Annotated[Every | Last | tuple[str, ...], _one_of("{every: N}, {last: FRACTION} or a list of names")]
 
 
 @dataclass(frozen=True)
@@ -188,16 +219,14 @@ class Train(Training):
     """Name of the model: `models/NAME`, `labels/NAME`, `reports/NAME`."""
     channels: tuple[str, ...] | None = None
     """Names of the channels the network sees; default: all of the first training stack's."""
-    validation: Every | Last | tuple[str, ...] = field(default_factory=Every)
+    validation: Validation = field(default_factory=Every)
     """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
 
     def __post_init__(self) -> None:
-        """Refuse a name that is not one plain word, as it becomes a folder."""
+        """Refuse a name that is not one plain word, and a network that sees nothing."""
         super().__post_init__()
-        _must(
-            self.name.replace("-", "").replace("_", "").isalnum() and self.name != "truth",
-            f"name must be letters, digits, - and _ and not 'truth', got {self.name!r}",
-        )
+        _must_be_model_name(self.name, "name")
+        _must(self.channels != (), "channels must name at least one channel, got none")
 
 
 @dataclass(frozen=True)
@@ -214,12 +243,14 @@ class Predict:
     keep_scores: bool = True
     """False drops a stack's scores once it is segmented."""
     tile: int = 1024
-    """Side in pixels of the largest tile that is written at once; memory grows with its square, the result is the same."""
+    """Side in pixels of the largest tile written at once; memory grows with its square, the result is the same."""
     device: Device = "auto"
     """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
 
     def __post_init__(self) -> None:
-        """Refuse a tile without pixels."""
+        """Refuse a name that is not one plain word, and a tile without pixels."""
+        if self.model is not None:
+            _must_be_model_name(self.model, "model")
         _must(self.tile > 0, f"tile must be > 0 pixels, got {self.tile}")
 
 
@@ -266,10 +297,15 @@ class Evaluate:
 class Cluster(BaseModel):
     """A dask cluster to start: a class such as `dask_jobqueue.SLURMCluster` and what it is called with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cls: str
+    """Dotted name of the class."""
     options: dict[str, Any] = {}
+    """What it is called with."""
+
+
+Where = Annotated[str | Cluster | None, _one_of("a scheduler's address or {cls: CLASS, options: {…}}")]
 
 
 class Record(BaseModel):
@@ -278,14 +314,17 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: tuple[Source, ...] = ()
+    """Where the microscope's files are, and people's labels."""
     exclude: tuple[str, ...] = ()
+    """Names of stacks in the sources that are not taken."""
     ingest: Ingest = Ingest()
     weigh: Weigh = Weigh()
     train: Train = Train()
     predict: Predict = Predict()
     segment: Segment = Segment()
     evaluate: Evaluate = Evaluate()
-    cluster: str | Cluster | None = None
+    cluster: Where = None
+    """Who computes: a dask scheduler's address, or {cls: CLASS, options: {…}}; default: this machine's threads."""
 
     @property
     def model(self) -> str:
@@ -302,7 +341,7 @@ class Record(BaseModel):
         ValueError: dataset.yaml: wiegh is no setting; did you mean weigh?
         """
         try:
-            return cls.model_validate(_with_default_architecture(values))
+            return cls.model_validate(_filled(values))
         except ValidationError as error:
             raise ValueError(f"{name}: {_first_fault(error)}") from error
 
@@ -313,12 +352,19 @@ def plain(settings: Any) -> dict[str, Any]:
     >>> plain(Last(0.2))
     {'last': 0.2}
     """
-    values: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    kind: type = type(settings)
+    values: dict[str, Any] = _adapter(kind).dump_python(settings, mode="json")
     return values
 
 
-def _with_default_architecture(values: dict[str, Any]) -> dict[str, Any]:
-    """`train.architecture` may be given in part; the rest is the recipe's, not the paper's."""
+@cache
+def _adapter(record: type) -> TypeAdapter[Any]:
+    return TypeAdapter(record)
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    """Sections with nothing below them left out; `train.architecture` with the recipe's defaults, not the paper's."""
+    values = {key: value for key, value in values.items() if value is not None or key not in Record.model_fields}
     train = values.get("train")
     if not isinstance(train, dict) or not isinstance(train.get("architecture"), dict):
         return values
@@ -326,22 +372,33 @@ def _with_default_architecture(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    path = [str(step) for step in fault["loc"]]
-    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{'.'.join(path)} is no setting{_suggestion(path)}"
-    if fault["type"] == "value_error":  # our own words, which name what was got
-        return f"{'.'.join(path)}: {fault['msg'].removeprefix('Value error, ')}"
-    return f"{'.'.join(path)}: {fault['msg']}, got {fault['input']!r}"
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    fault = min(error.errors(), key=lambda each: each["type"] not in unknown)  # a misspelt setting is missing as well
+    path, kind = [str(step) for step in fault["loc"]], fault["type"]
+    where = ".".join(path)
+    if kind in unknown:
+        return f"{where} is no setting{_suggestion(path)}"
+    if kind == "missing":
+        return f"{where} must be given"
+    if kind == "value_error":  # our own words, which name what was got
+        return f"{where}: {fault['msg'].removeprefix(OURS)}"
+    must = {"dataclass_type": "must hold settings by name", "tuple_type": "must be a list"}
+    said = fault["msg"].replace("Input should be", "must be").partition(", ")[0]
+    return f"{where}: {must.get(kind, said)}, got {fault['input']!r}"
 
 
 def _suggestion(path: list[str]) -> str:
-    from difflib import get_close_matches
-
-    known: Any = Record.model_fields
+    known = _settings_of(Record)
     for step in path[:-1]:
-        if step not in known:
-            return ""
-        known = getattr(getattr(known[step], "annotation", known[step]), "__dataclass_fields__", {})
+        known = known if step.isdigit() else _settings_of(known.get(step))
     near = get_close_matches(path[-1], list(known), n=1)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}" if known else ""
+
+
+def _settings_of(kind: Any) -> Mapping[str, Any]:
+    """Types by name of a record's settings, or of those of the records in a list or a choice."""
+    if is_dataclass(kind):
+        return {each.name: each.type for each in fields(kind)}
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {name: each.annotation for name, each in kind.model_fields.items()}
+    return {name: of for part in get_args(kind) for name, of in _settings_of(part).items()}

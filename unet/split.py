@@ -5,7 +5,7 @@ once and kept in model.json as an explicit list.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from unet.records import Every, Last
@@ -34,25 +34,35 @@ def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -
     if isinstance(validation, Every | Last) and len(stacks) == 1:
         return _split_planes(*next(iter(stacks.items())), validation)
     chosen = _validation_stacks(sorted(stacks), validation)
-    if len(chosen) == len(stacks):
-        raise ValueError("train.validation must leave a stack to train on, got all of them; name fewer")
-    return [Part(n, 0, stacks[n], "validation" if n in chosen else "training") for n in sorted(stacks)]
+    return _trainable([Part(n, 0, stacks[n], "validation" if n in chosen else "training") for n in sorted(stacks)])
 
 
 def extend(parts: Sequence[Part], stacks: Mapping[str, int]) -> list[Part]:
-    """A split made before, with stacks that came since taken into training; what validated keeps out of it.
+    """A split made before, with stacks and planes that came since taken into training; what validated keeps out of it.
+
+    New planes of a stack that validates as a whole validate too.
 
     >>> [p.use for p in extend([Part("a", 0, 1, "validation"), Part("gone", 0, 1, "training")], {"a": 1, "b": 1})]
     ['validation', 'training']
     """
-    known = {part.stack for part in parts}
-    new = [Part(name, 0, planes, "training") for name, planes in sorted(stacks.items()) if name not in known]
-    return [part for part in parts if part.stack in stacks] + new
+    kept = [replace(part, stop=min(part.stop, stacks[part.stack])) for part in parts if part.stack in stacks]
+    new = []
+    for name, planes in sorted(stacks.items()):
+        mine = [part for part in kept if part.stack == name]
+        use: Use = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
+        new.append(Part(name, max((part.stop for part in mine), default=0), planes, use))
+    return _trainable([part for part in kept + new if part.start < part.stop])
+
+
+def _trainable(parts: list[Part]) -> list[Part]:
+    if not any(part.use == "training" for part in parts):
+        raise ValueError("train.validation must leave a stack to train on, got all of them; name fewer")
+    return parts
 
 
 def _split_planes(stack: str, planes: int, validation: Every | Last) -> list[Part]:
-    share = validation.last if isinstance(validation, Last) else 1 / validation.every
-    kept = max(int(planes * share), 1) if planes > 1 else 0  # one plane alone trains, and nothing validates
+    share = int(planes * validation.last) if isinstance(validation, Last) else planes // validation.every
+    kept = max(share, 1) if planes > 1 else 0  # one plane alone trains, and nothing validates
     parts = [Part(stack, 0, planes - kept, "training"), Part(stack, planes - kept, planes, "validation")]
     return [part for part in parts if part.start < part.stop]
 

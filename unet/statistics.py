@@ -2,8 +2,8 @@
 
 The rule: never per tile, or a tile of empty background would have its noise blown up, neighbours would be mapped
 differently, and seams would appear whatever the network. Integers of up to 16 bits have an exact histogram. Of other
-types all pixels are kept up to `KEPT`; beyond it every 11th alone, then every 121st and so on, so that memory is bounded
-on stacks of any size. Rejected: every 64th pixel, which in an image 512 px wide is the same eight columns of each row.
+types all pixels are kept up to `KEPT`; beyond it every 11th alone, then every 121st and so on: memory stays bounded on
+stacks of any size. Rejected: every 64th pixel, which in an image 512 px wide is the same eight columns of each row.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -41,8 +41,10 @@ class Gathering:
     least: int = 0
     """The value that the histogram begins at."""
     kept: list[NDArray[Any]] = field(default_factory=list)
-    """Pixels of any other type, every `stride`-th of each block."""
+    """Pixels of any other type, every `stride`-th of all that were seen."""
     stride: int = 1
+    seen: int = 0
+    """Pixels of any other type that were seen."""
 
     def add(self, pixels: NDArray[Any]) -> None:
         """Take in a plane or block; pixels that are not finite are left out."""
@@ -79,19 +81,20 @@ class Gathering:
             self.counts += np.bincount(part, minlength=bins)
 
     def _keep(self, pixels: NDArray[Any]) -> None:
-        some = pixels[:: self.stride]
-        self.kept.append(some[np.isfinite(some)])
-        while sum(block.size for block in self.kept) > KEPT:
+        self.kept.append(pixels[-self.seen % self.stride :: self.stride].copy())
+        self.seen += pixels.size
+        while self.seen > KEPT * self.stride:
             self.stride *= STRIDE
-            self.kept = [block[::STRIDE].copy() for block in self.kept]
+            self.kept = [np.concatenate(self.kept)[::STRIDE].copy()]
 
     def _histogram(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Values that occur, in ascending order, and how often."""
         if self.counts is not None:
             seen = np.flatnonzero(self.counts)
             return (seen + self.least).astype(np.float64), self.counts[seen]
-        values, counts = np.unique(np.concatenate([np.empty(0), *self.kept]), return_counts=True)
-        return values.astype(np.float64), counts.astype(np.int64)
+        kept = np.concatenate([np.empty(0), *self.kept])
+        values, counts = np.unique(kept[np.isfinite(kept)], return_counts=True)
+        return values, counts
 
 
 def normalise(pixels: NDArray[Any], statistics: list[Statistics]) -> NDArray[np.float32]:

@@ -8,19 +8,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
-import numcodecs.blosc
+import numcodecs.blosc  # type: ignore[import-untyped]
 import numpy as np
 import zarr
+import zarr.errors
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
+from zarr.core.array_spec import ArrayConfigParams
 
 from unet.folder import Folder
 from unet.layout import Layout, Region, Shape, plane_layout, pyramid_shapes, regions, shard_index, stack_layout
 
 CODEC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
-WRITE_ALL = {"write_empty_chunks": True}
+WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 
 numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
 
@@ -34,7 +36,7 @@ class Stored:
     @cached_property
     def array(self) -> Any:
         """The opened array."""
-        return zarr.open_array(self.folder.url, mode="r+").with_config(WRITE_ALL)
+        return _open(self.folder, "r+").with_config(WRITE_ALL)
 
     @cached_property
     def layout(self) -> Layout:
@@ -79,9 +81,13 @@ def create(folder: Folder, layout: Layout, dtype: Any, axes: str) -> Stored:
 
 def open_array(folder: Folder) -> Any:
     """An array for reading; LookupError, which no retry mends, where there is none."""
+    return _open(folder, "r")
+
+
+def _open(folder: Folder, mode: Literal["r", "r+"]) -> Any:
     try:
-        return zarr.open_array(folder.url, mode="r")
-    except FileNotFoundError as error:
+        return zarr.open_array(folder.url, mode=mode)
+    except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
 
 

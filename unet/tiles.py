@@ -50,11 +50,11 @@ def reading_window(write: Window, architecture: Architecture) -> Window:
 
 
 def plan_tiles(region: Window, side: int, architecture: Architecture) -> list[Tile]:
-    """Tiles of at most `side` pixels that partition `region`, in raster order.
+    """Tiles that partition `region`, in raster order.
 
     Args:
         region: what is to be written; its origin must be a multiple of 2^depth.
-        side: largest side of a written rectangle in pixels, rounded down to a multiple of 2^depth.
+        side: largest side of a written rectangle in pixels, rounded down to a multiple of 2^depth, but at least that.
         architecture: gives the context and the multiple.
 
     >>> [t.write.slices for t in plan_tiles(Window(0, 0, 16, 40), 32, Architecture())]

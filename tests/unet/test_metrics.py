@@ -135,47 +135,6 @@ def slow_v_info(truth, thinned):
     return 2 * (objects + segments - entropy(pixels)) / (objects + segments)
 
 
-def slow_simple(patch):
-    """Whether the middle of 3 x 3 pixels is simple: one 4-component touches it by an edge, and background is around."""
-    ring = patch.copy()
-    ring[1, 1] = False
-    touching = set(label(ring, connectivity=1)[[0, 1, 1, 2], [1, 0, 2, 1]]) - {0}
-    return len(touching) == 1 and np.count_nonzero(ring) < 8
-
-
-def slow_warped(white, scores, threshold):
-    frame = np.pad(white, 1)
-    differ = [(y, x) for x in range(white.shape[1]) for y in range(white.shape[0])]
-    differ = [p for p in differ if white[p] != (scores[p] > threshold)]
-    differ.sort(key=lambda p: -abs(scores[p] - white[p]))
-    flipped = True
-    while flipped:
-        flipped = False
-        for y, x in list(differ):
-            if slow_simple(frame[y : y + 3, x : x + 3]):
-                frame[y + 1, x + 1] ^= True
-                differ.remove((y, x))
-                flipped = True
-    return frame, differ
-
-
-def slow_splits_and_mergers(frame, differ):
-    """Each pixel classified in words of the board, the whole frame labelled anew where one is taken out."""
-
-    def around(frame, y, x):
-        return set(np.delete(label(frame, connectivity=1)[y : y + 3, x : x + 3], 4))
-
-    count = 0
-    for y, x in differ:
-        if len(around(frame, y, x)) > 2:
-            count += 1
-        elif frame[y + 1, x + 1]:
-            without = frame.copy()
-            without[y + 1, x + 1] = False
-            count += len(around(without, y, x)) > 2
-    return count
-
-
 def slow_thinned(prediction):
     """Segments grown by one ring of pixels after the other; where rings meet, one pixel stays background."""
     grown = prediction.copy()
@@ -235,35 +194,6 @@ def test_rand_and_information_as_slow_oracles(pair):
     assert same(rand_error(*pair), slow_rand_error(*pair))
     assert same(v_rand(*pair), 1 - slow_rand_error(truth, thinned))
     assert same(v_info(*pair), slow_v_info(truth, thinned))
-
-
-@settings(deadline=None, max_examples=80)
-@given(pairs(most=1, side=7), st.sampled_from([0.0, 0.4, 0.5, 0.9]), st.data())
-def test_warping_as_slow_oracle(pair, threshold, data):
-    truth, prediction = pair
-    blur = data.draw(arrays(float, truth.shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.25])))
-    scores = prediction * 0.75 + blur
-    frame, differ = slow_warped(truth > 0, scores, threshold)
-    assert np.array_equal(metrics._warped(truth > 0, scores, threshold), frame)
-    assert same(warping_error(truth, scores, threshold), len(differ) / truth.size)
-    board = slow_splits_and_mergers(frame, differ) / truth.size
-    assert same(warping_error(truth, scores, threshold, "splits and mergers"), board)
-
-
-@quick
-@given(pairs(most=1, side=9))
-def test_a_warped_truth_has_the_topology_of_the_truth(pair):
-    truth, prediction = pair
-    warped = metrics._warped(truth > 0, prediction.astype(float), 0.5)
-    for before, after, connectivity in ((truth > 0, warped, 1), (np.pad(truth, 1) == 0, ~warped, 2)):
-        assert label(before, connectivity=connectivity).max() == label(after, connectivity=connectivity).max()
-
-
-def test_232_of_the_512_patches_are_simple():
-    patches = [np.array(bits).reshape(3, 3) for bits in product([False, True], repeat=9)]
-    simple = [metrics._runs(patch, 1, 1) == 1 for patch in patches]
-    assert simple == [slow_simple(patch) for patch in patches]
-    assert sum(simple) == 232
 
 
 @quick
@@ -429,25 +359,6 @@ def test_masks_are_single_objects():
     assert iou(truth, prediction) == seg(truth, prediction + 0) + 0.5 == average_precision(truth, truth) / 2
 
 
-def test_labels_and_their_scores_warp_alike():
-    truth, labels = blobs(5, 48, 3), blobs(6, 48, 3)
-    for counted in ("pixels", "splits and mergers"):
-        by_scores = warping_error(truth, (labels > 0).astype(np.float32), 0.2, counted)
-        assert warping_error(truth, labels, 0.9, counted) == by_scores > 0
-
-
-def test_splits_and_mergers_are_told_from_holes():
-    ring = np.pad(np.zeros((3, 3), int), 1, constant_values=1)
-    filled, split = np.ones((5, 5), int), np.array([[1, 1, 1, 0, 1, 1, 1]] * 3)
-    merged = split.copy()
-    merged[1, 3] = 1
-    board = {"counted": "splits and mergers"}
-    assert warping_error(ring, filled) == 1 / 25  # the hole shrinks to one pixel and stays
-    assert warping_error(ring, filled, **board) == 0
-    assert warping_error(split, merged) == warping_error(split, merged, **board) == 1 / 21
-    assert warping_error(merged, split) == warping_error(merged, split, **board) == 1 / 21
-
-
 @pytest.mark.parametrize("measure", ALL)
 def test_refusals(measure):
     frame = np.ones((4, 4), int)
@@ -470,14 +381,3 @@ def test_refusals(measure):
 def test_thresholds_at_which_pairs_are_not_unique_are_refused(threshold):
     with pytest.raises(ValueError, match=r"0\.5 ≤ threshold < 1, got"):
         average_precision(np.ones(3, int), np.ones(3, int), threshold)
-
-
-def test_warping_refuses_what_is_no_score():
-    truth = np.ones((1, 2), int)
-    for scores in ([[0.5, 1.5]], [[-0.1, 0.5]], [[0.5, math.nan]]):
-        with pytest.raises(ValueError, match="scores must lie between 0 and 1"):
-            warping_error(truth, np.array(scores))
-    with pytest.raises(ValueError, match="0 ≤ threshold < 1, got 1"):
-        warping_error(truth, np.ones((1, 2)), 1)
-    with pytest.raises(ValueError, match="'pixels' or 'splits and mergers', got 'holes'"):
-        warping_error(truth, truth, counted="holes")

@@ -1,0 +1,31 @@
+"""Whether what lies in a dataset can still be read: every shard decoded, its checksums compared."""
+
+from collections.abc import Iterator
+
+from unet.folder import Dataset, Folder
+from unet.layout import regions, shard_index
+from unet.store import Stored
+
+
+def damage(dataset: Dataset, name: str) -> list[str]:
+    """A line for each shard of a stack's arrays that is missing or damaged, such as `…/0: shard 0/2/1: …`."""
+    return [line for folder in dataset.all_of(name) for array in _arrays(folder) for line in _damage(array)]
+
+
+def _arrays(folder: Folder) -> Iterator[Stored]:
+    for file in folder.files():
+        path, _, last = file.rpartition("/")
+        if last == "zarr.json" and ((folder / file).read_json() or {}).get("node_type") == "array":
+            yield Stored(folder / path)
+
+
+def _damage(stored: Stored) -> Iterator[str]:
+    for region in regions(stored.layout):
+        index = "/".join(map(str, shard_index(region, stored.layout)))
+        if not stored.is_done(region):
+            yield f"{stored.folder.url}: shard {index} is missing"
+            continue
+        try:
+            stored.read(region)
+        except Exception as error:  # whatever a codec makes of damaged bytes
+            yield f"{stored.folder.url}: shard {index} is damaged ({str(error) or type(error).__name__})"

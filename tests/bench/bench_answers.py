@@ -1,0 +1,47 @@
+"""How long a person waits for an answer when there is nothing to do: medians of whole processes, in seconds."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from unet.folder import Dataset
+from unet.record_file import write_record
+from unet.records import Source
+
+RUNS = 5
+COMMAND = [sys.executable, "-m", "flows.command_line"]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dataset of drawn stacks, ingested, so that planning reads stamps."""
+    from flows.plan import make_plan
+    from tasks.ingest import ingest_stack
+    from unet import recipes
+    from unet.phantom import write_dataset
+    from unet.record_file import read_record
+
+    folder = tmp_path_factory.mktemp("bench")
+    write_dataset(folder / "microscope", small=True)
+    place = Dataset(str(folder / "dataset"))
+    write_record(place, [Source(str(folder / "microscope/stacks/image"))])
+    record = read_record(place)
+    for stack in make_plan(place, record).stacks.values():
+        ingest_stack(place, stack, record.ingest, recipes.image_recipe(place, stack, record.ingest))
+    return place.url
+
+
+@pytest.mark.parametrize("verb", [["--help"], ["status"], ["reprocess"]])
+def test_seconds_to_an_answer(verb: list[str], dataset: str) -> None:
+    arguments = verb if verb == ["--help"] else [*verb, dataset]
+    times = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        answer = subprocess.run([*COMMAND, *arguments], capture_output=True, check=False, cwd=Path.cwd())
+        times.append(time.perf_counter() - began)
+        assert answer.returncode == 0, answer.stderr
+    print(f"\nunet-flows {' '.join(verb)}: {median(times):.2f} s ({min(times):.2f} – {max(times):.2f})")

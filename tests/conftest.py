@@ -1,0 +1,134 @@
+"""What the tests of tasks and flows share: tiny datasets, and the road walked without a Prefect server."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from unet.folder import Dataset
+from unet.ledger import STAGES
+from unet.record_file import read_record, set_values, write_record
+from unet.records import Source
+
+SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.25}
+SAID = {**SIZES, **{f"{size}Unit": "µm" for size in SIZES}}
+QUICK = {
+    "train.steps": 40,
+    "train.batch": 2,
+    "train.tile": 32,
+    "train.rate": 0.02,
+    "train.validate_every": 20,
+    "train.elastic": 0.0,
+    "train.architecture": {"base": 4, "depth": 2},
+    "evaluate.resamples": 20,
+}
+"""A network that is trained within seconds."""
+
+
+def make_dataset(folder, stacks, source=None, **settings) -> Dataset:
+    """A dataset of stacks, name → (image, truth or None), whose files lie beside it and are named by relative paths."""
+    for name, (image, truth) in stacks.items():
+        for kind, pixels in (("image", image), ("truth", truth)):
+            if pixels is not None:
+                path = folder / f"files/{kind}/{name}.ome.tif"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                tifffile.imwrite(path, pixels, ome=True, metadata={"axes": "TZYX"[-pixels.ndim :], **SAID})
+    where = {"images": "../files/image", "truth": "../files/truth" if (folder / "files/truth").exists() else None}
+    dataset = Dataset(str(folder / "dataset"))
+    write_record(dataset, [Source(**where | (source or {}))])
+    if settings:
+        set_values(dataset, {key.replace("__", "."): value for key, value in settings.items()})
+    return dataset
+
+
+def run_stage(dataset, stage, force=None, only=None):
+    """Outcomes of what is to be done at one stage, as its flow would have them done."""
+    from flows.plan import evaluated, make_plan, trained_on
+    from tasks import evaluate, ingest, predict, segment, train, weigh
+
+    record = read_record(dataset)
+    plan = make_plan(dataset, record, force)
+    names = [work.name for work in plan.works(stage, only)]
+    if not names:
+        return []
+    run = {
+        "ingest": lambda: ingest.ingest_stacks.fn(dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage),
+        "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh),
+        "train": lambda: train.train_model.fn(dataset.url, trained_on(plan, dataset, record), record.train),
+        "predict": lambda: predict.predict_stacks.fn(dataset.url, names, record.model, record.predict),
+        "segment": lambda: segment.segment_stacks.fn(
+            dataset.url, names, record.model, record.segment, record.predict.keep_scores
+        ),
+        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, evaluated(plan), record.model, record),
+    }
+    return run[stage]()
+
+
+def run_all(dataset, force=None, until="evaluate"):
+    """Outcomes of everything that is stale, in order: what `reprocess` does, without Prefect."""
+    stages = STAGES[: STAGES.index(until) + 1]
+    return [outcome for stage in stages for outcome in run_stage(dataset, stage, force)]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Makes a dataset: `make({"a": (image, truth)}, train__steps=3)`."""
+    return lambda stacks, source=None, **settings: make_dataset(tmp_path, stacks, source, **settings)
+
+
+@pytest.fixture(scope="session")
+def stage():
+    """Does one stage of a dataset, or all up to one: `stage(dataset, "weigh")`, `stage.all(dataset)`."""
+    run_stage.all = run_all
+    return run_stage
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory) -> Path:
+    """Folder of a dataset on which every stage was done: stacks a and b with truth, c without."""
+    import torch
+
+    from unet.phantom import draw_stack
+
+    torch.set_num_threads(1)  # nets so small are slower on more
+    folder = tmp_path_factory.mktemp("walked")
+    drawn = {name: draw_stack(planes=2, side=64, seed=seed) for seed, name in enumerate("abc", start=1)}
+    stacks = {name: (image, truth if name != "c" else None) for name, (image, truth) in drawn.items()}
+    outcomes = run_all(make_dataset(folder, stacks, **{k.replace(".", "__"): v for k, v in QUICK.items()}))
+    assert {outcome.state for outcome in outcomes} == {"done"}
+    return folder
+
+
+@pytest.fixture
+def dataset(walked, tmp_path) -> Dataset:
+    """A copy of the dataset on which every stage was done, with copies of its sources in `../files`."""
+    shutil.copytree(walked, tmp_path / "copy")
+    return Dataset(str(tmp_path / "copy/dataset"))
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Shards of 32 × 32 pixels in one plane, and pyramids for arrays of more than 40, so that small ones have several."""
+    from unet import layout
+
+    def chunk(shape, itemsize):
+        return (*(1 for _ in shape[:-2]), *(min(32, size) for size in shape[-2:]))
+
+    monkeypatch.setattr(layout, "_plane_chunk", chunk)
+    monkeypatch.setattr(layout, "PLANE_SHARD", 32)
+    monkeypatch.setattr(layout, "SMALLEST", 40)
+
+
+@pytest.fixture
+def level():
+    """Pixels of a result's full level."""
+
+    def read(result) -> np.ndarray:
+        from unet import ome
+        from unet.store import open_array
+
+        return np.asarray(open_array(result.folder / ome.first_level(result.attributes()))[...])
+
+    return read

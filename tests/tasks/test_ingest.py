@@ -1,0 +1,240 @@
+"""Laws of ingest: what the microscope wrote is kept, what people drew is never lost, and a bad stack stops no other."""
+
+import shutil
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from ome_zarr_models.v05.image import Image
+from ome_zarr_models.v05.image_label import ImageLabel
+
+from flows.plan import make_plan
+from unet.ledger import image_of, labels_of, weights_of
+from unet.record_file import read_record, set_values
+from unet.store import average, nearest
+
+
+def noise(*shape, dtype=np.uint16):
+    return np.random.default_rng(0).integers(0, 1000, shape).astype(dtype)
+
+
+def squares(*shape):
+    """Ids of squares that touch across a line."""
+    labels = np.zeros(shape, np.uint16)
+    labels[..., 4:12, 4:12], labels[..., 4:12, 12:20], labels[..., 20:26, 8:16] = 3, 7, 5
+    return labels
+
+
+def group_without_labels(folder, copy):
+    shutil.copytree(folder.url, copy, ignore=lambda at, names: {"labels"} & set(names))
+    return zarr.open_group(str(copy), mode="r")
+
+
+def states(outcomes):
+    return {outcome.name: outcome.state for outcome in outcomes}
+
+
+def plan_of(dataset):
+    return make_plan(dataset, read_record(dataset))
+
+
+def test_an_ome_tiff_becomes_a_valid_ome_zarr_that_keeps_all_it_said(tmp_path, make, stage, level, small_shards):
+    image = noise(3, 2, 70, 50)
+    dataset = make({"a": (image[:, 0], squares(3, 70, 50))})
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 1.25}
+    said = {"axes": "ZCYX", **sizes, "PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm", "PhysicalSizeZUnit": "nm"}
+    said["Channel"] = {"Name": ["nuclei", "walls"]}
+    tifffile.imwrite(tmp_path / "files/image/a.ome.tif", image, ome=True, photometric="minisblack", metadata=said)
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+
+    result = image_of(dataset, "a")
+    np.testing.assert_array_equal(level(result), image.transpose(1, 0, 2, 3))
+    # Image.from_zarr would look into labels too, where ome-zarr-models 1.5 overlooks arrays a folder further down
+    shown = Image.from_zarr(group_without_labels(result.folder, tmp_path / "alone")).ome_attributes
+    pyramid = shown.multiscales[0]
+    assert [axis.name for axis in pyramid.axes] == ["c", "z", "y", "x"]
+    assert [axis.unit for axis in pyramid.axes] == [None, "nanometer", "micrometer", "micrometer"]
+    scales = [step.coordinateTransformations[0].scale for step in pyramid.datasets]
+    assert scales == [[1, 1.25, 0.25, 0.5], [1, 1.25, 0.5, 1]]
+    assert [channel["label"] for channel in shown.omero["channels"]] == ["nuclei", "walls"]
+    coarse = np.asarray(zarr.open_array(f"{result.folder.url}/{pyramid.datasets[1].path}", mode="r")[...])
+    np.testing.assert_array_equal(coarse, average(level(result)))
+
+    truth = labels_of(dataset, "a", "truth")
+    label = ImageLabel.from_zarr(zarr.open_group(truth.folder.url, mode="r")).ome_attributes
+    assert [axis.name for axis in label.multiscales[0].axes] == ["z", "y", "x"]
+    np.testing.assert_array_equal(level(truth), squares(3, 70, 50))
+    path = label.multiscales[0].datasets[1].path
+    coarse = np.asarray(zarr.open_array(f"{truth.folder.url}/{path}", mode="r")[...])
+    np.testing.assert_array_equal(coarse, nearest(squares(3, 70, 50)))
+    assert zarr.open_group(f"{result.folder.url}/labels", mode="r").attrs["ome"]["labels"] == ["truth"]
+
+
+def test_statistics_are_those_of_the_whole_stack(make, stage, small_shards):
+    image = noise(3, 70, 50)
+    dataset = make({"a": (image, None)}, ingest__low=10.0, ingest__high=90.0)
+    stage(dataset, "ingest")
+    (kept,) = image_of(dataset, "a").committed().facts["statistics"]
+    low, high = np.percentile(image, [10, 90], method="inverted_cdf")
+    expected = {"low": low, "high": high, "min": image.min(), "max": image.max(), "mean": image.mean()}
+    assert kept == pytest.approx({**expected, "std": image.std()})
+
+
+def test_multi_page_tiffs_and_pngs(tmp_path, make, stage, level):
+    dataset = make({"a": (noise(2, 24, 32), None)})
+    tifffile.imwrite(tmp_path / "files/image/pages.tif", noise(3, 24, 32), photometric="minisblack", metadata=None)
+    (tmp_path / "files/image/one.png").write_bytes(imagecodecs.png_encode(noise(24, 32, dtype=np.uint8)))
+    assert states(stage(dataset, "ingest")) == {"a": "done", "one": "done", "pages": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "pages")), noise(3, 24, 32))
+    np.testing.assert_array_equal(level(image_of(dataset, "one")), noise(24, 32, dtype=np.uint8))
+    facts = {name: image_of(dataset, name).committed().facts for name in ("pages", "one", "a")}
+    assert {name: of["axes"] for name, of in facts.items()} == {"pages": "zyx", "one": "yx", "a": "zyx"}
+    assert facts["pages"]["spacing"] == {}
+    assert facts["a"]["spacing"] == {"z": 1.25, "y": 0.5, "x": 0.5}
+
+
+def test_slices_in_natural_order_with_their_truth(tmp_path, make, stage, level):
+    image, truth = noise(3, 32, 24), squares(3, 32, 24)
+    truth[0] = 0
+    for kind, pixels in (("image", image), ("truth", truth)):
+        for number, plane in zip((2, 9, 10), pixels, strict=True):
+            (tmp_path / f"files/{kind}/well").mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / f"files/{kind}/well/p{number}.tif", plane)
+    dataset = make({}, {"slices": "z"})
+    assert states(stage(dataset, "ingest")) == {"well": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "well")), image)
+    np.testing.assert_array_equal(level(labels_of(dataset, "well", "truth")), truth)
+
+
+@pytest.mark.parametrize(("foreground", "objects", "background"), [(255, 255, 0), (255, 1, 0), (0, 0, 255)])
+def test_a_mask_of_either_polarity_becomes_objects_numbered_through_the_planes(
+    make, stage, level, foreground, objects, background
+):
+    drawn = squares(2, 32, 24)
+    mask = np.where(drawn > 0, objects, background).astype(np.uint8)
+    dataset = make({"a": (noise(2, 32, 24), mask)}, {"foreground": foreground})
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+    found = level(labels_of(dataset, "a", "truth"))
+    np.testing.assert_array_equal(found > 0, drawn > 0)
+    assert [np.unique(plane).tolist() for plane in found] == [[0, 1, 2], [0, 3, 4]]
+
+
+@pytest.mark.parametrize("values", [(1, 2, 0), (1, 2, 1)])
+def test_a_mask_must_hold_nothing_and_something(make, stage, values):
+    truth = np.resize(np.array(values, np.uint8), (32, 24))
+    dataset = make({"a": (noise(32, 24), truth)}, {"foreground": 255})
+    (outcome,) = stage(dataset, "ingest")
+    assert outcome.state == "set aside"
+    assert "truth of a read with foreground 255 must hold 0 and one other value, got" in outcome.why
+
+
+def test_truth_of_another_shape_is_set_aside_until_it_is_mended_and_others_go_on(tmp_path, make, stage):
+    good, bad = (noise(2, 32, 24), squares(2, 32, 24)), (noise(2, 32, 24), squares(2, 32, 20))
+    dataset = make({"a": good, "bad": bad, "c": good})
+    outcomes = stage(dataset, "ingest")
+    assert states(outcomes) == {"a": "done", "bad": "set aside", "c": "done"}
+    (why,) = [outcome.why for outcome in outcomes if outcome.name == "bad"]
+    assert "truth of bad must have the image's shape 2 × 32 × 24 in one channel, got 2 × 32 × 20" in why
+    assert stage(dataset, "ingest") == []  # nothing changed: not tried again
+    assert plan_of(dataset).cells["ingest", "bad"].why == why
+    assert ("weigh", "bad") not in plan_of(dataset).cells
+
+    tifffile.imwrite(tmp_path / "files/truth/bad.ome.tif", squares(2, 32, 24), ome=True, metadata={"axes": "ZYX"})
+    (outcome,) = stage(dataset, "ingest")
+    assert (outcome.state, outcome.why) == ("done", "image, truth")
+    assert plan_of(dataset).set_aside() == []
+
+
+def test_a_file_cut_short_is_set_aside_and_others_go_on(tmp_path, make, stage):
+    good = (noise(2, 32, 24), None)
+    dataset = make({"a": good, "bad": good, "c": good})
+    file = tmp_path / "files/image/bad.ome.tif"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    outcomes = stage(dataset, "ingest")
+    assert states(outcomes) == {"a": "done", "bad": "set aside", "c": "done"}
+    assert "copy it again from the microscope" in next(o.why for o in outcomes if o.name == "bad")
+    file.write_bytes(whole)
+    assert states(stage(dataset, "ingest")) == {"bad": "done"}
+
+
+def edit(dataset, name):
+    """A stroke in a viewer: some pixels of the truth change."""
+    truth = labels_of(dataset, name, "truth")
+    path = truth.attributes()["ome"]["multiscales"][0]["datasets"][0]["path"]
+    array = zarr.open_array(f"{truth.folder.url}/{path}", mode="r+")
+    array[..., 40:50, 2:12] = 99
+
+
+def test_truth_edited_by_hand_is_kept_and_makes_weigh_and_train_stale(dataset, stage, level):
+    edit(dataset, "a")
+    cells = plan_of(dataset).cells
+    assert cells["ingest", "a"].state == "fresh"
+    assert (cells["weigh", "a"].state, cells["weigh", "a"].why) == ("stale", "truth changed")
+    assert (cells["train", "unet"].state, cells["train", "unet"].why) == ("stale", "after weigh")
+    assert cells["weigh", "b"].state == "fresh"
+    drawn = level(labels_of(dataset, "a", "truth"))
+    stage(dataset, "ingest", force="ingest")
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), drawn)
+    stage(dataset, "weigh")
+    assert plan_of(dataset).cells["train", "unet"].why == "a image changed; a weights changed; b image changed"
+
+
+def test_truth_drawn_where_there_was_none_is_taken(tmp_path, make, stage):
+    dataset = make({"a": (noise(2, 64, 64), None)})
+    stage(dataset, "ingest")
+    assert ("weigh", "a") not in plan_of(dataset).cells
+    labels = zarr.open_group(f"{dataset.image('a').url}/labels", mode="a", attributes={"ome": {"labels": ["truth"]}})
+    drawn = labels.create_group("truth")
+    drawn.create_array("0", data=squares(2, 64, 64))
+    axes = [{"name": axis, "type": "space"} for axis in "zyx"]
+    scale = [{"type": "scale", "scale": [1.0, 1.0, 1.0]}]
+    drawn.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}],
+    }
+    assert states(stage(dataset, "weigh")) == {"a": "done"}
+    assert weights_of(dataset, "a").committed().facts["shape"] == [2, 64, 64]
+
+
+def test_a_changed_image_is_brought_in_again_and_its_labels_stay(tmp_path, dataset, stage, level):
+    truth, segments = (level(labels_of(dataset, "a", labels)) for labels in ("truth", "unet"))
+    before = image_of(dataset, "a").committed().generation
+    changed = noise(2, 64, 64)
+    tifffile.imwrite(tmp_path / "copy/files/image/a.ome.tif", changed, metadata={"axes": "ZYX"}, ome=True)
+    assert plan_of(dataset).cells["ingest", "a"].why == "source changed"
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "a")), changed)
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), truth)
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "unet")), segments)
+    assert not (dataset.image("a") / before).exists()
+    assert plan_of(dataset).cells["weigh", "a"].state == "fresh"  # made of the truth alone
+
+
+def test_truth_that_no_longer_fits_a_changed_image_is_set_aside(tmp_path, dataset, stage):
+    edit(dataset, "a")
+    tifffile.imwrite(tmp_path / "copy/files/image/a.ome.tif", noise(3, 64, 64), metadata={"axes": "ZYX"}, ome=True)
+    tifffile.imwrite(tmp_path / "copy/files/image/b.ome.tif", noise(3, 64, 64), metadata={"axes": "ZYX"}, ome=True)
+    outcomes = stage(dataset, "ingest")
+    assert states(outcomes) == {"a": "set aside", "b": "set aside"}
+    assert all("must have the image's shape 3 × 64 × 64" in outcome.why for outcome in outcomes)
+
+
+def test_scenes_have_truth_of_their_own_and_keep_their_names(tmp_path, make, stage, level):
+    dataset = make({})
+    for kind in ("image", "truth"):
+        (tmp_path / f"files/{kind}").mkdir(parents=True)
+    with tifffile.TiffWriter(tmp_path / "files/image/two.ome.tif", ome=True) as file:
+        file.write(noise(32, 24), metadata={"axes": "YX"})
+        file.write(noise(40, 24), metadata={"axes": "YX"})
+    tifffile.imwrite(tmp_path / "files/truth/two-s1.tif", squares(40, 24))
+    set_values(dataset, {"sources": [{"images": "../files/image", "truth": "../files/truth"}]})
+    assert states(stage(dataset, "ingest")) == {"two-s0": "done", "two-s1": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "two-s1")), noise(40, 24))
+    np.testing.assert_array_equal(level(labels_of(dataset, "two-s1", "truth")), squares(40, 24))
+    set_values(dataset, {"exclude": ["two-s1"]})
+    dataset.image("two-s1").remove()
+    assert plan_of(dataset).names() == ["two-s0"]
+    assert plan_of(dataset).works() == []

@@ -1,0 +1,161 @@
+"""Laws of segment: over several shards its ids are scikit-image's, its table too, and dropped scores come back."""
+
+import numpy as np
+import pytest
+import skimage.measure
+from scipy.ndimage import gaussian_filter
+
+from flows.plan import make_plan
+from tasks.segment import read_table, segment_stack
+from unet.blockwise import workers
+from unet.layout import plane_layout, regions
+from unet.ledger import Recipe, image_of, labels_of, scores_of
+from unet.ome import multiscales
+from unet.record_file import read_record, set_values
+from unet.recipes import segment_recipe
+from unet.records import Segment
+from unet.store import create
+
+TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
+
+
+def blobs(*shape):
+    """Scores of blobs that go on over shards and planes."""
+    noise = gaussian_filter(np.random.default_rng(1).normal(size=shape), (*[0.8] * (len(shape) - 2), 3, 3))
+    return np.clip(128 + 90 * noise / noise.std(), 0, 255).astype(np.uint8)
+
+
+def put_scores(dataset, scores):
+    """Scores of a model "net" for the stack "a", (c, …, y, x)."""
+    result = scores_of(dataset, "net", "a")
+    generation = result.begin(Recipe("predict", 1, {}, {}), {})
+    axes = "c" + "tzyx"[-(scores.ndim - 1) :]
+    stored = create(generation.folder / "0", plane_layout(scores.shape, scores.dtype.itemsize), scores.dtype, axes)
+    for region in regions(stored.layout):
+        stored.write(region, scores[region])
+    pyramid = multiscales(generation.name, axes, [scores.shape], {}, {})
+    result.commit(generation, {"ome": {"version": "0.5", "multiscales": pyramid}}, {"axes": axes})
+
+
+def slow_segments(mask, dimensions, connectivity, minimum):
+    """Each plane or volume by scikit-image; small ones dropped and the rest renamed one after the other."""
+    segments, found = np.zeros(mask.shape, np.int64), 0
+    for plane in np.ndindex(mask.shape[: mask.ndim - dimensions]):
+        local = skimage.measure.label(mask[plane], connectivity=1 if connectivity == "faces" else dimensions)
+        sizes = np.bincount(local.ravel())
+        for one in range(1, local.max() + 1):
+            if sizes[one] >= minimum:
+                found += 1
+                segments[plane][local == one] = found
+    return segments
+
+
+def run(dataset, settings):
+    with workers(None) as client:
+        return segment_stack(dataset, "a", "net", settings, segment_recipe(dataset, "net", "a", settings), client)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((70, 50), Segment(minimum=0)),
+        ((3, 70, 50), Segment(threshold=0.6, connectivity="full")),
+        ((3, 70, 50), Segment(dimensions=3)),
+        ((20, 40, 50), Segment(dimensions=3, minimum=0, connectivity="full", threshold=0.7)),
+    ],
+)
+def test_segments_over_several_shards_equal_scikit_image_ids_too(
+    make, stage, level, small_shards, shape, settings, dtype
+):
+    scores = blobs(*shape)
+    dataset = make({"a": (scores.astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, (scores if dtype == np.uint8 else (scores / np.float32(255)))[None].astype(dtype))
+    word = run(dataset, settings)
+    dimensions = min(settings.dimensions, len(shape))
+    expected = slow_segments(scores / 255 >= settings.threshold, dimensions, settings.connectivity, settings.minimum)
+    found = level(labels_of(dataset, "a", "net"))
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, expected)
+    assert expected.max() > 3
+    assert word == f"{expected.max():,} segments"
+    assert labels_of(dataset, "a", "net").committed().facts["count"] == expected.max()
+
+
+def test_scores_of_several_classes_are_added(make, stage, level, small_shards):
+    scores = np.stack([blobs(40, 50), blobs(50, 40).T])
+    dataset = make({"a": (scores[0].astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores)
+    run(dataset, Segment(minimum=0, threshold=0.9))
+    mask = scores.sum(axis=0, dtype=int) >= np.ceil(255 * 0.9)
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), slow_segments(mask, 2, "faces", 0))
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_table_is_that_of_scikit_image(make, stage, level, small_shards, dimensions):
+    scores, image = blobs(3, 70, 50), np.random.default_rng(0).integers(0, 4000, (3, 70, 50)).astype(np.uint16)
+    dataset = make({"a": (image, None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores[None])
+    run(dataset, Segment(dimensions=dimensions))
+    segments, rows = level(labels_of(dataset, "a", "net")), read_table(dataset, "net", "a").to_pydict()
+    found = skimage.measure.regionprops_table(segments, image, TWO)  # ids are distinct over planes: 3-D serves both
+    assert rows["id"] == found["label"].tolist()
+    size = "area_px" if dimensions == 2 else "volume_px"
+    physical, voxel = ("area_um2", 0.25) if dimensions == 2 else ("volume_um3", 0.3125)
+    np.testing.assert_array_equal(rows[size], found["area"])
+    np.testing.assert_allclose(rows[physical], found["area"] * voxel)
+    (channel,) = image_of(dataset, "a").committed().facts["channels"]
+    for axis, k in (("y", 1), ("x", 2)):
+        np.testing.assert_allclose(rows[f"centroid_{axis}"], found[f"centroid-{k}"])
+    for name in ("mean", "min", "max"):
+        (column,) = [c for c in rows if c.startswith(name) or c.endswith(f"{name}_{channel}")]
+        np.testing.assert_allclose(rows[column], found[f"intensity_{name}"])
+    in_segments = [scores[segments == k].mean() / 255 for k in rows["id"]]
+    (column,) = [c for c in rows if "score" in c]
+    np.testing.assert_allclose(rows[column], in_segments)
+
+
+def plan_of(dataset):
+    return make_plan(dataset, read_record(dataset))
+
+
+def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage, level):
+    set_values(dataset, {"predict.keep_scores": False, "segment.threshold": 0.6})
+    assert {(work.stage, work.name) for work in plan_of(dataset).works()} == {
+        ("segment", "a"), ("segment", "b"), ("segment", "c"), ("evaluate", "unet")
+    }  # fmt: skip
+    before = level(scores_of(dataset, "unet", "a"))
+    stage.all(dataset)
+    assert plan_of(dataset).works() == []
+    scores = scores_of(dataset, "unet", "a")
+    assert scores.folder.names() == ["zarr.json"]
+    assert plan_of(dataset).cells["predict", "a"].state == "fresh"
+
+    set_values(dataset, {"segment.threshold": 0.55})
+    cells = plan_of(dataset).cells
+    assert cells["predict", "a"].why == "its scores were dropped"
+    assert cells["segment", "a"].why == "threshold 0.6 → 0.55"
+    alone = make_plan(dataset, read_record(dataset), trust=True)  # `unet-flows segment` has nothing to make it from
+    assert alone.works("segment") == []
+    assert "a: its scores were dropped; `unet-flows reprocess` makes them again" in alone.notes
+
+    set_values(dataset, {"predict.keep_scores": True})
+    outcomes = stage.all(dataset)
+    assert {(outcome.stage, outcome.state) for outcome in outcomes} == {
+        ("predict", "done"), ("segment", "done"), ("evaluate", "done")
+    }  # fmt: skip
+    np.testing.assert_array_equal(level(scores), before)
+    assert plan_of(dataset).works() == []
+
+
+def test_a_table_that_was_lost_is_made_again(dataset, stage):
+    dataset.table("unet", "b").remove()
+    works = plan_of(dataset).works()
+    assert [(work.stage, work.name, work.state) for work in works] == [
+        ("segment", "b", "missing"), ("evaluate", "unet", "stale")
+    ]  # fmt: skip
+    stage.all(dataset)
+    assert read_table(dataset, "unet", "b").num_rows == labels_of(dataset, "b", "unet").committed().facts["count"]

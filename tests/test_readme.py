@@ -1,0 +1,57 @@
+"""Every command that the README shows is run, in its order, in one folder; what it prints is what the README shows."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+MAKE = {"make demo": "unet-flows demo --small"}
+"""What stands in for a command that would take minutes."""
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Each command in the README's console blocks, and the lines that it shows below it."""
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *shown = part.rstrip("\n").split("\n")
+            yield command, shown
+
+
+def test_every_make_target_of_the_readme_is_one() -> None:
+    targets = set(re.findall(r"`make ([a-z-]+)", README)) | {c.split()[1] for c, _ in commands() if c[:4] == "make"}
+    for target in targets:
+        subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_every_path_of_the_readme_is_there() -> None:
+    assert [path for path in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.prefect
+def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "UNET_FLOWS_HOME": str(tmp_path / "home"), "COLUMNS": "200"}
+    for command, shown in commands():
+        if command.startswith("make") and command not in MAKE:
+            continue  # it would run this test again
+        run = MAKE.get(command, command)
+        answer = subprocess.run(
+            run, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert answer.returncode == 0, f"{run}\n{answer.stdout}\n{answer.stderr}"
+        assert "Traceback" not in answer.stderr
+        said = {_kind(line) for line in answer.stdout.splitlines()}
+        assert [line for line in shown if line != "…" and _kind(line) not in said] == [], answer.stdout
+    shutil.rmtree(tmp_path)
+
+
+def _kind(line: str) -> str:
+    """A line with its numbers, and how they are padded, left out."""
+    return " ".join(re.sub(r"[\d.,]+|nan", "#", line).split())
