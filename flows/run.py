@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_table_artifact
-from prefect.futures import PrefectFuture, wait
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.client.schemas.objects import State
 
 from flows.plan import Plan, make_plan, require_known
 from unet.folder import Dataset
@@ -17,9 +16,6 @@ from unet.records import Record
 
 BATCH = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
-
-ONE_AT_A_TIME: Any = ThreadPoolTaskRunner(max_workers=1)
-"""Tasks of a flow one after another: each uses all cores by itself."""
 
 
 class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
@@ -62,20 +58,22 @@ class StageRun:
         names = [work.name for work in self.works]
         return [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
 
-    def finish(self, futures: Iterable[PrefectFuture[list[Outcome]]]) -> list[Outcome]:
+    def finish(self, states: Iterable[State[list[Outcome]]]) -> list[Outcome]:
         """Outcomes of all tasks, listed in an artifact; what failed is raised after all others were done.
+
+        The flow calls its tasks one after another in its own thread: each of them uses all cores by itself, and Ctrl-C
+        would not reach a thread.
 
         Raises:
             SetAside: stacks failed by themselves.
             Exception: a whole task failed; the first one's error.
         """
-        futures = list(futures)
-        wait(futures)
-        outcomes = [outcome for future in futures if future.state.is_completed() for outcome in future.result()]
+        states = list(states)
+        outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
         if outcomes:
             summarise(self.stage, outcomes)
-        for future in futures:
-            future.result()
+        for state in states:
+            state.result()
         failed = [outcome for outcome in outcomes if outcome.state == "set aside"]
         if failed:
             raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])

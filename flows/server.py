@@ -6,6 +6,7 @@ SQLite, in a place of this user's own, so that a person's other Prefect settings
 
 import json
 import os
+import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,6 +48,23 @@ def configure(quiet: bool = True) -> str:
         os.environ["PREFECT_API_URL"] = running
         return running
     return "an ephemeral server"
+
+
+def begin() -> None:
+    """Start the ephemeral server now, deaf to Ctrl-C: it must outlive the run that is interrupted, and hear of it.
+
+    Prefect starts it on the first call else, in the terminal's process group, and an interrupted run then waits for
+    minutes for a server that is gone.
+    """
+    if "PREFECT_API_URL" in os.environ:
+        return
+    from prefect.server.api.server import SubprocessASGIServer
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits the mask
+    try:
+        SubprocessASGIServer().start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def card() -> Path:

@@ -5,12 +5,12 @@ from typing import Any
 from prefect import flow
 
 from flows.plan import trained_on
-from flows.run import ONE_AT_A_TIME, StageRun, run_name
+from flows.run import StageRun, run_name
 from tasks.train import train_model
 from unet.ledger import Outcome
 
 
-@flow(flow_run_name=run_name, task_runner=ONE_AT_A_TIME)
+@flow(flow_run_name=run_name)
 def train(
     dataset: str,
     only: list[str] | None = None,
@@ -23,4 +23,4 @@ def train(
     names = trained_on(run.plan, run.dataset, run.record, refresh)
     if only is not None:
         names = [name for name in names if name in only]
-    return run.finish(train_model.submit(dataset, names, run.record.train) for _ in run.works)
+    return run.finish(train_model(dataset, names, run.record.train, return_state=True) for _ in run.works)

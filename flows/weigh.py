@@ -4,17 +4,17 @@ from typing import Any
 
 from prefect import flow
 
-from flows.run import ONE_AT_A_TIME, StageRun, run_name
+from flows.run import StageRun, run_name
 from tasks.weigh import weigh_stacks
 from unet.ledger import Outcome
 
 
-@flow(flow_run_name=run_name, task_runner=ONE_AT_A_TIME)
+@flow(flow_run_name=run_name)
 def weigh(
     dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
 ) -> list[Outcome]:
     """Turn truth into classes and border weights."""
     run = StageRun.open("weigh", dataset, only, overrides, force)
     return run.finish(
-        weigh_stacks.submit(dataset, names, run.record.weigh, run.record.cluster) for names in run.batches()
+        weigh_stacks(dataset, names, run.record.weigh, run.record.cluster, return_state=True) for names in run.batches()
     )

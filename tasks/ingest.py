@@ -163,7 +163,8 @@ def _write_planes(stored: Stored, planes: Iterable[NDArray[Any]]) -> None:
     shape = stored.layout.shape
     for index, plane in zip(np.ndindex(*shape[:-2]), planes, strict=True):
         for region in _plane_regions(stored, index):
-            stored.write(region, plane[region[-2:]].reshape([part.stop - part.start for part in region]))
+            if not stored.is_done(region):
+                stored.write(region, plane[region[-2:]].reshape([part.stop - part.start for part in region]))
 
 
 def _plane_regions(stored: Stored, index: Sequence[int]) -> list[Region]:

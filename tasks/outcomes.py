@@ -28,11 +28,11 @@ def each(
 
     Raises:
         OSError: the first one, after all other names were done; a retry finds those fresh.
-        ValueError: a card in the dataset is damaged, so that there is no recipe to set the stack aside under.
+        ValueError: a card in the dataset is damaged: there is no recipe to set the stack aside under. After all others.
     """
     with ThreadPoolExecutor(at_once) as pool:
         results = list(pool.map(lambda name: _one(dataset, name, recipe, work), names))
-    failures = [result for result in results if isinstance(result, OSError)]
+    failures = [result for result in results if isinstance(result, Exception)]
     if failures:
         raise failures[0]
     return [result for result in results if isinstance(result, Outcome)]
@@ -40,7 +40,7 @@ def each(
 
 def _one(
     dataset: Dataset, name: str, recipe: Callable[[str], Recipe], work: Callable[[str, Recipe], str]
-) -> Outcome | OSError:
+) -> Outcome | Exception:
     of_now: Recipe | None = None
     try:
         of_now = recipe(name)
@@ -50,7 +50,7 @@ def _one(
         return error
     except Exception as error:
         if of_now is None:
-            raise
+            return error
         expected = isinstance(error, ValueError | LookupError)
         log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)
         return put_aside(dataset, of_now, name, error)

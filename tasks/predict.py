@@ -1,6 +1,5 @@
 """`images/NAME.ome.zarr` and a model → `scores/MODEL/NAME.ome.zarr`: class scores, shard by shard, without a seam."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -48,7 +47,7 @@ def numeric_plan(settings: Predict, model: Model) -> Json:
     return {
         "tile": max(settings.tile // multiple, 1) * multiple,
         "device": choose_device(settings.device).type,
-        "threads": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
         "precision": "float32",
     }
 

@@ -24,7 +24,7 @@ from unet import ome
 from unet.blockwise import run_regions, workers
 from unet.folder import Dataset, Folder, Json
 from unet.labels import Part, label_block, merge_parts, relabel_block
-from unet.layout import Layout, Region, plane_layout, regions
+from unet.layout import Layout, Region, plane_layout, regions, within
 from unet.ledger import Generation, Outcome, Recipe, image_of, labels_of, scores_of
 from unet.recipes import segment_recipe
 from unet.records import Cluster, Segment
@@ -142,10 +142,8 @@ def _second_pass(job: Job, block_and_lookup: tuple[Region, NDArray[Any]]) -> Mea
     labels = relabel_block(_mask(scores, job.settings.threshold), lookup, job.dimensions, job.settings.connectivity)
     target = Stored(job.target)
     for region in _shards(block, job.layout):
-        target.write(
-            region,
-            labels[tuple(slice(r.start - b.start, r.stop - b.start) for r, b in zip(region, block, strict=True))],
-        )
+        if not target.is_done(region):
+            target.write(region, labels[within(region, block)])
     return measure_block(labels, _pixels(job, block), scores, [part.start for part in block])
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+import torch
+
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
@@ -50,7 +52,9 @@ def train_on_stacks(
     channels = settings.channels or tuple(_facts(dataset, parts[0].stack)["channels"])
     settings = replace(settings, architecture=replace(settings.architecture, in_channels=len(channels)))
     result = model_of(dataset, settings.name)
-    generation = result.begin(recipe, {"device": settings.device})
+    plan = {"device": choose_device(settings.device).type, "threads": torch.get_num_threads()}
+    generation = result.begin(recipe, plan)
+    torch.set_num_threads(generation.plan["threads"])
     resident = sum(_bytes(dataset, part, channels) for part in parts) <= settings.memory * 1e9
     frames = {use: _frames(dataset, parts, use, channels, resident) for use in ("training", "validation")}
     class_weights = balanced_class_weights(_counts(dataset, parts))
@@ -92,7 +96,8 @@ def _frames(dataset: Dataset, parts: Sequence[Part], use: str, channels: Sequenc
 def _frames_of(dataset: Dataset, part: Part, channels: Sequence[str], resident: bool) -> list[Frame]:
     """Planes of one part, held in memory or read from the store window by window."""
     image, weights = image_of(dataset, part.stack), weights_of(dataset, part.stack)
-    facts, arrays = image.committed().facts, weights.attributes()["arrays"]
+    facts, _ = image.committed().facts, weights.committed()
+    arrays = weights.attributes()["arrays"]
     chosen = channel_indices(channels, facts["channels"], part.stack)
     statistics = [Statistics(**facts["statistics"][c]) for c in chosen]
     axes = facts["axes"]

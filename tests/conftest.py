@@ -108,17 +108,23 @@ def dataset(walked, tmp_path) -> Dataset:
     return Dataset(str(tmp_path / "copy/dataset"))
 
 
-@pytest.fixture
-def small_shards(monkeypatch):
-    """Shards of 32 × 32 pixels in one plane, and pyramids for arrays of more than 40, so that small ones have several."""
+def shrink_shards(side=32, put=setattr):
+    """Shards of so many pixels in one plane, and pyramids for arrays of more than 40, so that small ones have several."""
     from unet import layout
 
     def chunk(shape, itemsize):
-        return (*(1 for _ in shape[:-2]), *(min(32, size) for size in shape[-2:]))
+        return (*(1 for _ in shape[:-2]), *(min(side, size) for size in shape[-2:]))
 
-    monkeypatch.setattr(layout, "_plane_chunk", chunk)
-    monkeypatch.setattr(layout, "PLANE_SHARD", 32)
-    monkeypatch.setattr(layout, "SMALLEST", 40)
+    put(layout, "_plane_chunk", chunk)
+    put(layout, "PLANE_SHARD", side)
+    put(layout, "SMALLEST", 40)
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Shards of 32 × 32 pixels; `small_shards(16)` makes them smaller."""
+    shrink_shards(32, monkeypatch.setattr)
+    return lambda side: shrink_shards(side, monkeypatch.setattr)
 
 
 @pytest.fixture

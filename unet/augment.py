@@ -62,8 +62,9 @@ def _linear(values: Tensor, y: Tensor, x: Tensor) -> Tensor:
     top, left = y.floor(), x.floor()
     rows = [_mirrored(top + k, values.shape[-2]) for k in (0, 1)]
     columns = [_mirrored(left + k, values.shape[-1]) for k in (0, 1)]
-    above, below = (torch.lerp(*(_taken(values, row, c) for c in columns), (x - left)[:, None]) for row in rows)
-    return torch.lerp(above, below, (y - top)[:, None])
+    (nw, ne), (sw, se) = ([_taken(values, row, column) for column in columns] for row in rows)
+    right, down = (x - left)[:, None], (y - top)[:, None]
+    return torch.lerp(torch.lerp(nw, ne, right), torch.lerp(sw, se, right), down)
 
 
 def _taken(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

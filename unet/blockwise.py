@@ -21,6 +21,8 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 IN_FLIGHT = 2
 """Regions submitted for each thread of the cluster: one at work, one waiting."""
+LOOPBACK = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+"""Where dask's HTTP servers listen, which it starts in any case: by default on port 8787 of all interfaces."""
 
 dask.config.set({"logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
 
@@ -30,8 +32,7 @@ def workers(cluster: str | Cluster | None) -> Iterator[Client]:
     """Workers of a dask cluster: threads of this process, a scheduler's address, or a cluster class started now."""
     with contextlib.ExitStack() as stack:
         if cluster is None:
-            threads = os.cpu_count() or 1
-            where: Any = {"processes": False, "n_workers": 1, "threads_per_worker": threads, "dashboard_address": None}
+            where: Any = {"processes": False, "n_workers": 1, "threads_per_worker": os.cpu_count() or 1, **LOOPBACK}
         elif isinstance(cluster, str):
             where = {"address": cluster}
         else:

@@ -3,12 +3,13 @@
 Nothing that came as data is run: safetensors holds tensors and no code.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import safetensors.torch
 import torch
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from unet.architecture import Architecture
 from unet.folder import Dataset, Folder, Json
@@ -74,20 +75,31 @@ def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
 
 
 def _load(card: Json, folder: Folder) -> Model:
-    """The model of a card and its parameters; on `meta` until they are seen to fit, so that no card takes memory."""
+    """The model of a card and its parameters."""
     content = (folder / PARAMETERS).read()
     if content is None:
         raise LookupError(
             f"{folder.url}/{PARAMETERS} must be there, got nothing: the model was copied in part; copy it again"
         )
     try:
-        with torch.device("meta"):
-            network = UNet(TypeAdapter(Architecture).validate_python(card["architecture"]))
-        network.load_state_dict(safetensors.torch.load(content), assign=True)
-        return Model(network.float(), tuple(card["channels"]), card["normalisation"])
-    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, safetensors.SafetensorError) as error:
+        parameters = safetensors.torch.load(content)
+        architecture = TypeAdapter(Architecture).validate_python(card["architecture"])
+        _require_size(parameters, architecture)
+        network = UNet(architecture)
+        network.load_state_dict(parameters)
+        return Model(network, tuple(card["channels"]), card["normalisation"])
+    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         said = " ".join(str(error).split())[:300]
         raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {said}; copy it again") from error
+
+
+def _require_size(parameters: Mapping[str, Tensor], architecture: Architecture) -> None:
+    """Refuse parameters of another size before a network is built: a damaged card could ask for any amount of memory."""
+    (classes, base), channels = parameters["head.weight"].shape[:2], parameters["down.0.0.weight"].shape[1]
+    depth = sum(1 for name in parameters if name.startswith("up.") and name.endswith(".weight"))
+    found = replace(architecture, in_channels=channels, classes=classes, base=base, depth=depth)
+    if found != architecture:
+        raise ValueError(f"parameters of {found} for {architecture}")
 
 
 def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -> tuple[int, ...]:

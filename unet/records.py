@@ -9,6 +9,7 @@ flat record (a setting would no longer live with the function that reads it).
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
@@ -383,7 +384,7 @@ def _first_fault(error: ValidationError) -> str:
     if kind == "value_error":  # our own words, which name what was got
         return f"{where}: {fault['msg'].removeprefix(OURS)}"
     must = {"dataclass_type": "must hold settings by name", "tuple_type": "must be a list"}
-    said = fault["msg"].replace("Input should be", "must be").partition(", ")[0]
+    said = re.split(", (?:unable|got) ", fault["msg"].replace("Input should be", "must be"))[0]
     return f"{where}: {must.get(kind, said)}, got {fault['input']!r}"
 
 

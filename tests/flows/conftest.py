@@ -1,4 +1,4 @@
-"""A Prefect server for the session, asked for by the tests that run flows; and one that answers questions about runs."""
+"""A Prefect server for the session, asked for by the tests that run flows; and what they ask it."""
 
 import os
 import time
@@ -7,41 +7,40 @@ import pytest
 
 from flows import server
 
+os.environ["DO_NOT_TRACK"] = "1"  # Prefect looks as soon as it is imported
+
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """One server for all flow tests, with a home and a database of its own, and no telemetry."""
-    home = tmp_path_factory.mktemp("prefect")
-    with pytest.MonkeyPatch.context() as patch:
-        for key in [key for key in os.environ if key.startswith("PREFECT_")]:
-            patch.delenv(key)
-        for key, value in (server.SETTINGS | server.QUIET | {"PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2"}).items():
-            patch.setenv(key, value)
-        patch.setenv("UNET_FLOWS_HOME", str(home))
-        patch.setenv("PREFECT_HOME", str(home / "prefect"))
-        from prefect.testing.utilities import prefect_test_harness
+    from prefect import settings
+    from prefect.logging.configuration import setup_logging
+    from prefect.testing.utilities import prefect_test_harness
 
-        with prefect_test_harness(server_startup_timeout=120):
-            yield
+    values = {
+        settings.PREFECT_HOME: tmp_path_factory.mktemp("prefect"),
+        settings.PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        settings.PREFECT_LOGGING_EXTRA_LOGGERS: server.SETTINGS["PREFECT_LOGGING_EXTRA_LOGGERS"],
+        settings.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
+        settings.PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2,
+    }
+    with settings.temporary_settings(updates=values), prefect_test_harness(server_startup_timeout=120):
+        setup_logging(incremental=False)  # Prefect may have been imported before
+        yield
 
 
 @pytest.fixture
-def api(prefect_server):
-    """Client of the server's API."""
+def ask(prefect_server):
+    """What the server's API holds: `ask("logs", logs={...})`, asked again until there is something."""
     from prefect.client.orchestration import get_client
 
-    with get_client(sync_client=True) as client:
-        yield client
-
-
-@pytest.fixture
-def eventually():
-    """Value of a function as soon as it is true: the server hears of some things a little later."""
-
-    def wait(function, seconds=30):
+    def until(what, enough=bool, seconds=60, **filters):
         end = time.monotonic() + seconds
-        while not (value := function()) and time.monotonic() < end:
-            time.sleep(0.2)
-        return value
+        while not enough(found := client.request("POST", f"/{what}/filter", json=filters).json()):
+            if time.monotonic() > end:
+                break
+            time.sleep(0.3)
+        return found
 
-    return wait
+    with get_client(sync_client=True) as client:
+        yield until

@@ -1,7 +1,5 @@
 """Laws of predict: no seam between shards or tiles, one numeric plan a generation, the old scores until the new are whole."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -20,9 +18,9 @@ SMALL = Architecture(base=4, depth=2, padding="same", norm="batch")
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
+def one_thread():
     """Networks so small are slower on more; and the plan says so."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def run(dataset, settings):
     [
         ((70, 50), Segment(minimum=0)),
         ((3, 70, 50), Segment(threshold=0.6, connectivity="full")),
-        ((3, 70, 50), Segment(dimensions=3)),
+        ((3, 70, 50), Segment(dimensions=3, threshold=0.6)),
         ((20, 40, 50), Segment(dimensions=3, minimum=0, connectivity="full", threshold=0.7)),
     ],
 )

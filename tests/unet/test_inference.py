@@ -14,7 +14,7 @@ from unet.mirror import Plane
 from unet.model import UNet
 from unet.tiles import Window
 
-few = settings(deadline=None, max_examples=50)
+few = settings(deadline=None, max_examples=40)
 FORMS = [("valid", "none"), ("same", "none"), ("same", "batch"), ("valid", "batch")]
 
 

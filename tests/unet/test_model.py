@@ -61,7 +61,7 @@ def test_every_size_is_legal_or_refused(padding, depth):
         except ValueError:
             continue
         legal += 1
-        assert shape_of(network, 2, 2, side, side) == (2, 3, expected, expected)
+        assert shape_of(network, 1, 2, side, side) == (1, 3, expected, expected)
     assert legal == 2
 
 
@@ -98,7 +98,7 @@ def test_dropout_only_while_training():
     without = UNet(Architecture(base=2, depth=2))
     without.load_state_dict(network.state_dict())
     assert not torch.equal(network(image), network(image))
-    torch.testing.assert_close(network.eval()(image), without(image), rtol=0, atol=0)
+    assert torch.equal(network.eval()(image), without(image))
 
 
 def test_dropout_stands_at_the_end_of_the_contracting_path():
@@ -119,7 +119,7 @@ def test_the_skip_is_cut_around_its_centre():
             layer.weight.zero_()
             layer.weight[0, 0, layer.kernel_size[0] // 2, layer.kernel_size[1] // 2] = 1
     image = torch.rand(1, 1, 52, 56)
-    torch.testing.assert_close(network(image)[0, 0], image[0, 0, 20:-20, 20:-20], rtol=0, atol=0)
+    assert torch.equal(network(image)[0, 0], image[0, 0, 20:-20, 20:-20])
 
 
 @torch.no_grad()
@@ -128,5 +128,5 @@ def test_batch_norm_is_fixed_while_predicting():
     network = UNet(Architecture(base=2, depth=1, padding="same", norm="batch")).eval()
     before = copy.deepcopy(network.state_dict())
     image = torch.rand(2, 1, 8, 8)
-    torch.testing.assert_close(network(image)[:1], network(image[:1]))
+    assert torch.allclose(network(image)[:1], network(image[:1]), atol=1e-6)
     assert all(torch.equal(before[name], values) for name, values in network.state_dict().items())

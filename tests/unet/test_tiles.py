@@ -43,7 +43,9 @@ def test_a_tile_begins_in_phase_and_reads_a_legal_input_with_its_context(plan):
         assert read.y + read.height - write.y - write.height >= architecture.context
         assert read.x + read.width - write.x - write.width >= architecture.context
         for size, written in ((read.height, write.height), (read.width, write.width)):
-            given_back = architecture.output_size(size) - (0 if architecture.padding == "valid" else 2 * read_halo(tile))
+            given_back = architecture.output_size(size) - (
+                0 if architecture.padding == "valid" else 2 * read_halo(tile)
+            )
             assert written <= given_back < written + architecture.multiple
 
 

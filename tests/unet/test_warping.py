@@ -14,12 +14,15 @@ from skimage.measure import label
 from unet import metrics, warping
 from unet.warping import warping_error
 
+bits = st.integers(0, 1)
+
 
 @st.composite
 def pairs(draw, side):
-    """Masks of truth and prediction of one random shape."""
-    shape = draw(array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=side))
-    return [draw(arrays(np.int64, shape, elements=st.integers(0, 1))) for _ in range(2)]
+    """Masks of truth and prediction of one random shape, alike but for some pixels."""
+    masks = arrays(np.int64, draw(array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=side)), elements=bits)
+    truth, differ, often = draw(masks), draw(masks), draw(masks)
+    return truth, truth ^ (differ & often)
 
 
 def blobs(seed):

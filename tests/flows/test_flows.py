@@ -1,0 +1,212 @@
+"""Laws of the flows: what is stale is made once, a bad stack stops no other, the world's failures are tried again."""
+
+import logging
+
+import pytest
+from prefect import flow
+
+from flows import ingest as ingest_module
+from flows.ingest import ingest
+from flows.plan import make_plan
+from flows.reprocess import STAGE_FLOWS, reprocess
+from flows.run import BATCH, SetAside
+from tasks import ingest as ingest_tasks
+from tasks.policy import cpu_task
+from unet.folder import Dataset
+from unet.ledger import STAGES, Outcome
+from unet.phantom import draw_stack
+from unet.record_file import read_record
+
+QUICK = {
+    "train__steps": 4,
+    "train__batch": 1,
+    "train__tile": 32,
+    "train__validate_every": 2,
+    "train__elastic": 0.0,
+    "train__architecture": {"base": 4, "depth": 1},
+    "evaluate__resamples": 10,
+}
+
+
+@pytest.fixture
+def small(make):
+    """A dataset of two stacks, on which nothing was done yet."""
+    return make({name: draw_stack(planes=1, side=64, seed=seed) for seed, name in enumerate("ab", 1)}, **QUICK)
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """The ingest task as it is, but without waiting before it is tried again."""
+    monkeypatch.setattr(ingest_module, "ingest_stacks", ingest_tasks.ingest_stacks.with_options(retry_delay_seconds=0))
+
+
+def broken(dataset: Dataset) -> None:
+    """Adds a stack that no reader can read."""
+    from pathlib import Path
+
+    (Path(dataset.url).parent / "files/image/broken.tif").write_bytes(b"II*\0not a picture")
+
+
+def run_of(state) -> str:
+    return str(state.state_details.flow_run_id)
+
+
+def flow_runs_below(ask, state, count):
+    return ask(
+        "flow_runs", lambda runs: len(runs) >= count, flow_runs={"parent_flow_run_id": {"any_": [run_of(state)]}}
+    )
+
+
+def tasks_of(ask, state, settled=lambda runs: True):
+    """Task runs of one flow run, without those that stand for flows below it."""
+    return ask(
+        "task_runs",
+        lambda runs: runs and all(run["state_type"] in ("COMPLETED", "FAILED") for run in runs) and settled(runs),
+        flow_runs={"id": {"any_": [run_of(state)]}},
+    )
+
+
+@pytest.mark.prefect
+def test_reprocess_makes_everything_from_nothing_and_then_nothing(small, ask):
+    state = reprocess(small.url, return_state=True)
+    assert [(o.stage, o.name) for o in state.result()] == [
+        *((stage, name) for stage in ("ingest", "weigh") for name in "ab"),
+        ("train", "unet"),
+        *((stage, name) for stage in ("predict", "segment") for name in "ab"),
+        ("evaluate", "unet"),
+    ]
+    plan = make_plan(small, read_record(small))
+    assert {cell.state for cell in plan.cells.values()} == {"fresh"}
+    below = flow_runs_below(ask, state, len(STAGES))
+    assert sorted(run["name"] for run in below) == sorted(f"{stage} dataset" for stage in STAGES)
+    assert {run["state_type"] for run in below} == {"COMPLETED"}
+    assert _artifacts(ask, [run_of(state), *(run["id"] for run in below)]) == {
+        *((f"{stage}-progress", "progress") for stage in STAGES),
+        *((f"{stage}-outcomes", "table") for stage in (*STAGES, "reprocess")),
+        ("report-unet", "markdown"),
+    }
+    assert reprocess(small.url) == []
+
+
+def _artifacts(ask, runs):
+    found = ask("artifacts", lambda all_: len(all_) >= 2 * len(STAGES) + 2, artifacts={"flow_run_id": {"any_": runs}})
+    return {(artifact["key"], artifact["type"]) for artifact in found}
+
+
+@pytest.mark.prefect
+def test_a_bad_stack_is_named_in_the_failed_runs_and_stops_no_other(small, ask):
+    broken(small)
+    state = reprocess(small.url, return_state=True)
+    assert state.is_failed()
+    assert "1 set aside: broken at ingest: " in state.message
+    assert "broken.tif is not a readable TIFF" in state.message
+    runs = {run["name"].split()[0]: run for run in flow_runs_below(ask, state, len(STAGES))}
+    assert {stage: run["state_type"] for stage, run in runs.items()} == {
+        stage: "FAILED" if stage == "ingest" else "COMPLETED" for stage in STAGES
+    }
+    assert runs["ingest"]["state"]["message"] == state.message
+    with pytest.raises(SetAside) as failure:
+        state.result()
+    assert {(o.stage, o.state) for o in failure.value.done} == {(stage, "done") for stage in STAGES}
+    logs = ask("logs", logs={"flow_run_id": {"any_": [runs["ingest"]["id"]]}, "level": {"ge_": logging.WARNING}})
+    assert any(log["name"] == "tasks.outcomes" and "broken set aside at ingest" in log["message"] for log in logs)
+
+
+@pytest.mark.prefect
+def test_a_failure_of_the_world_is_tried_again(small, ask, unhurried, monkeypatch):
+    work, calls = ingest_tasks.ingest_stack, []
+
+    def once_without_disk(dataset, stack, *more):
+        calls.append(stack.name)
+        if len(calls) == 1:
+            raise OSError("no space left on device")
+        return work(dataset, stack, *more)
+
+    monkeypatch.setattr(ingest_tasks, "ingest_stack", once_without_disk)
+    state = ingest(small.url, return_state=True)
+    assert {(outcome.name, outcome.state) for outcome in state.result()} == {("a", "done"), ("b", "done")}
+    assert calls == ["a", "b", "a", "b"]  # the others are done before it is tried again
+    (run,) = tasks_of(ask, state)
+    assert run["run_count"] == 2
+    assert run["name"] == "ingest a, b"
+    assert run["tags"] == ["cpu"]
+
+
+@pytest.mark.prefect
+def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch):
+    def wrong(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(ingest_tasks, "each", wrong)
+    state = ingest(small.url, return_state=True)
+    assert state.is_failed()
+    assert "a bug" in state.message
+    (run,) = tasks_of(ask, state)
+    assert run["run_count"] == 1
+
+
+@pytest.mark.prefect
+def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
+    monkeypatch.setattr("flows.run.BATCH", 1)
+    work = ingest_tasks.each
+
+    def fails_for_a(dataset, names, *more):
+        if names == ["a"]:
+            raise RuntimeError("a bug")
+        return work(dataset, names, *more)
+
+    monkeypatch.setattr(ingest_tasks, "each", fails_for_a)
+    with pytest.raises(RuntimeError, match="a bug"):
+        ingest(small.url)
+    plan = make_plan(small, read_record(small))
+    assert (plan.cells["ingest", "a"].state, plan.cells["ingest", "b"].state) == ("missing", "fresh")
+
+
+@pytest.mark.prefect
+def test_one_stage_alone_and_one_stack_alone(small):
+    assert ingest(small.url, only=["b"]) == [Outcome("ingest", "b", "done", "image and truth")]
+    assert ingest(small.url, only=["b"]) == []
+    with pytest.raises(LookupError, match="a name must be that of a stack of the dataset, got 'c'"):
+        ingest(small.url, only=["c"])
+
+
+@pytest.mark.prefect
+def test_overrides_hold_for_one_run_alone(small):
+    before = small.record.read()
+    outcomes = ingest(small.url, overrides={"ingest.low": 5.0})
+    assert {outcome.state for outcome in outcomes} == {"done"}
+    assert small.record.read() == before
+    assert {work.why for work in make_plan(small, read_record(small)).works("ingest")} == {"low 5.0 → 1.0"}
+
+
+@pytest.mark.prefect
+def test_what_unet_and_tasks_log_goes_to_the_run_and_not_to_the_terminal(ask, capfd):
+    @cpu_task("talk")
+    def talk(names):
+        for room in ("flows", "tasks", "unet"):
+            logging.getLogger(f"{room}.talk").info("%s is talking", room)
+
+    @flow
+    def talking():
+        talk(["a", "b", "c", "d", "e"])
+
+    state = talking(return_state=True)
+    logs = ask("logs", lambda found: len(found) >= 6, logs={"flow_run_id": {"any_": [run_of(state)]}})
+    assert {log["message"] for log in logs} >= {f"{room} is talking" for room in ("flows", "tasks", "unet")}
+    (run,) = tasks_of(ask, state)
+    assert run["name"] == "talk a, b, c and 2 more"
+
+
+@pytest.mark.parametrize("one", [*STAGE_FLOWS.values(), reprocess], ids=lambda one: one.name)
+def test_the_form_in_the_ui_asks_for_the_dataset_and_little_else(one):
+    schema = one.parameters.model_dump_for_openapi()
+    extra = {"refresh"} if one.name == "train" else set()
+    assert set(schema["properties"]) == {"dataset", "only", "overrides", "force"} | extra
+    assert schema["required"] == ["dataset"]
+    one.validate_parameters({"dataset": "s3://bucket/x", "only": ["a"], "overrides": {"segment.threshold": 0.6}})
+
+
+def test_flows_are_named_after_their_stages_in_order():
+    assert tuple(STAGE_FLOWS) == STAGES
+    assert all(one.fn.__module__ == f"flows.{stage}" for stage, one in STAGE_FLOWS.items())
+    assert BATCH > 1

@@ -1,0 +1,201 @@
+"""Law of the plan: a result is fresh exactly while its recipe holds, and what is stale says why."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import tifffile
+
+from flows.plan import make_plan, require_known
+from unet import records
+from unet.ledger import STAGES, image_of
+from unet.record_file import read_record, set_values
+from unet.sources import Stack
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
+VERSIONED = {stage: getattr(records, stage.capitalize()) for stage in STAGES}
+FOLLOW = {
+    "ingest": set(STAGES),
+    "weigh": set(STAGES) - {"ingest"},
+    "train": {"train", "predict", "segment", "evaluate"},
+    "predict": {"predict", "segment", "evaluate"},
+    "segment": {"segment", "evaluate"},
+    "evaluate": {"evaluate"},
+}
+
+
+def plan_of(dataset, **how):
+    return make_plan(dataset, read_record(dataset), **how)
+
+
+def whys(plan):
+    return {(work.stage, work.name): work.why for work in plan.works()}
+
+
+def test_a_second_run_has_nothing_to_do(dataset, stage):
+    plan = plan_of(dataset)
+    assert plan.works() == []
+    assert plan.set_aside() == []
+    assert plan.notes == ()
+    assert {of for of, _ in plan.cells} == set(STAGES)
+    assert stage.all(dataset) == []
+
+
+def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stage):
+    set_values(dataset, {"segment.threshold": 0.6})
+    assert whys(plan_of(dataset)) == {
+        **{("segment", name): "threshold 0.5 → 0.6" for name in "abc"},
+        ("evaluate", "unet"): "after segment",
+    }
+    assert {(o.stage, o.name) for o in stage.all(dataset)} == set(whys(plan_of(dataset))) | {
+        ("segment", "a"), ("segment", "b"), ("segment", "c"), ("evaluate", "unet")
+    }  # fmt: skip
+    set_values(dataset, {"segment.threshold": 0.5})
+    assert whys(plan_of(dataset))["segment", "a"] == "threshold 0.6 → 0.5"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"predict.tile": 128},
+        {"predict.device": "cpu"},
+        {"predict.keep_scores": False},
+        {"train.memory": 0.5},
+        {"train.device": "cpu"},
+        {"cluster": "tcp://scheduler:8786"},
+    ],
+)
+def test_how_a_result_is_computed_makes_nothing_stale(dataset, settings):
+    set_values(dataset, settings)
+    assert plan_of(dataset).works() == []
+
+
+@pytest.mark.parametrize("stage_of_it", STAGES)
+def test_a_new_version_makes_its_stage_and_what_follows_stale_and_nothing_else(dataset, monkeypatch, stage_of_it):
+    monkeypatch.setattr(VERSIONED[stage_of_it], "VERSION", 2)
+    plan = plan_of(dataset)
+    stale = {cell.stage for cell in plan.works()}
+    assert stale == FOLLOW[stage_of_it]
+    assert {cell.stage for cell in plan.cells.values() if cell.state == "fresh"} == set(STAGES) - stale
+    own = [work.why for work in plan.works(stage_of_it)]
+    assert all(why.startswith(f"{stage_of_it} is version 2, was 1") for why in own)
+
+
+@pytest.mark.parametrize("forced", STAGES)
+def test_a_forced_stage_and_what_follows_are_to_be_done(dataset, forced):
+    plan = plan_of(dataset, force=forced)
+    assert {cell.stage for cell in plan.works()} == FOLLOW[forced]
+    assert {cell.why for cell in plan.works(forced)} == {"forced"}
+
+
+def test_touching_a_source_makes_nothing_stale_and_changing_its_bytes_does(tmp_path, dataset):
+    file = tmp_path / "copy/files/image/c.ome.tif"
+    os.utime(file, (1, 1))
+    assert plan_of(dataset).works() == []
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert whys(plan_of(dataset)) == {
+        ("ingest", "c"): "source changed", ("predict", "c"): "after ingest", ("segment", "c"): "after ingest; after predict"
+    }  # fmt: skip
+
+
+def test_changed_truth_makes_its_own_road_stale(tmp_path, dataset):
+    file = tmp_path / "copy/files/truth/a.ome.tif"
+    truth = tifffile.imread(file)
+    truth[:, 5:9, 5:9] = 77
+    tifffile.imwrite(file, truth, ome=True, metadata={"axes": "ZYX"})
+    found = whys(plan_of(dataset))
+    assert found["ingest", "a"] == "truth source changed"
+    assert found["weigh", "a"] == "after ingest"
+    assert found["train", "unet"] == "after ingest; after weigh"
+    assert ("weigh", "b") not in found
+
+
+def test_a_removed_source_is_noted_and_its_image_kept(tmp_path, dataset, stage):
+    (tmp_path / "copy/files/image/c.ome.tif").unlink()
+    plan = plan_of(dataset)
+    assert plan.works() == []
+    assert plan.notes == ("c: its source is gone; its image is kept (`unet-flows remove` forgets it)",)
+    assert stage.all(dataset, force="segment") != []
+    assert image_of(dataset, "c").stamp() is not None
+
+
+def test_truth_that_fits_no_image_is_noted(tmp_path, dataset):
+    stray = tmp_path / "copy/files/truth/zzz.tif"
+    tifffile.imwrite(stray, tifffile.imread(tmp_path / "copy/files/truth/a.ome.tif"), photometric="minisblack")
+    assert plan_of(dataset).notes == (f"{stray} belongs to no stack: no image bears its name",)
+
+
+def test_a_stack_that_is_excluded_or_forgotten_is_nowhere(dataset):
+    set_values(dataset, {"exclude": ["c"]})
+    for folder in dataset.all_of("c"):
+        folder.remove()
+    plan = plan_of(dataset)
+    assert plan.names() == ["a", "b"]
+    assert plan.works() == []
+
+
+def test_only_narrows_the_work_to_some_stacks(dataset):
+    set_values(dataset, {"segment.threshold": 0.6})
+    works = plan_of(dataset).works(only=["b"])
+    assert [(work.stage, work.name) for work in works] == [("segment", "b"), ("evaluate", "unet")]
+    with pytest.raises(LookupError, match="a name must be that of a stack of the dataset, got 'z'; known: a, b, c"):
+        require_known(plan_of(dataset), ["a", "z"])
+
+
+def test_one_stage_alone_takes_what_is_upstream_as_it_is(dataset):
+    set_values(dataset, {"weigh.sigma": 3.0, "segment.threshold": 0.6})
+    alone = plan_of(dataset, trust=True)
+    assert [work.name for work in alone.works("segment")] == ["a", "b", "c"]
+    assert alone.works("predict") == []
+
+
+def test_one_stage_alone_has_nothing_to_do_where_nothing_was_made(make):
+    import numpy as np
+
+    dataset = make({"a": (np.zeros((32, 32), np.uint16), None)})
+    plan = plan_of(dataset, trust=True)
+    assert {of for of, _ in plan.cells} == {"ingest"}
+
+
+def test_a_dataset_without_truth_waits_for_a_model(make):
+    import numpy as np
+
+    dataset = make({"a": (np.zeros((32, 32), np.uint16), None)})
+    assert whys(plan_of(dataset)) == {("ingest", "a"): ""}
+    set_values(dataset, {"predict.model": "guest"})
+    assert whys(plan_of(dataset)) == {("ingest", "a"): ""}
+
+
+def test_a_model_of_elsewhere_is_not_trained_over_though_it_bears_the_name(tmp_path, dataset):
+    from unet.folder import Folder
+    from unet.models import bring_in
+
+    (tmp_path / "guest").mkdir()
+    kept = Folder(str(tmp_path / "guest/model"))
+    os.rename(dataset.model("unet").url, kept.url)  # noqa: PTH104
+    bring_in(dataset, kept, "unet")
+    plan = plan_of(dataset)
+    assert ("train", "unet") not in plan.cells
+    assert {work.stage for work in plan.works()} <= {"predict", "segment", "evaluate"}
+
+
+def test_stacks_are_plain_values_that_any_worker_takes(dataset):
+    plan = plan_of(dataset)
+    assert all(isinstance(stack, Stack) for stack in plan.stacks.values())
+    assert plan.stacks["a"].truth
+    assert not plan.stacks["c"].truth
+
+
+def test_planning_imports_nothing_heavy(walked):
+    code = (
+        "import sys; from flows.plan import make_plan; from unet.folder import Dataset; "
+        "from unet.record_file import read_record; d = Dataset(sys.argv[1]); plan = make_plan(d, read_record(d)); "
+        "assert plan.works() == [] and plan.names() == ['a', 'b', 'c'], plan; "
+        "print(sorted({'numpy', 'torch', 'zarr', 'dask', 'prefect', 'tifffile'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, str(walked / "dataset")]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,186 @@
+"""Models on disk: bit for bit what was saved, and never half of it, nor anything that runs."""
+
+import io
+import json
+import os
+import pickle
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from unet.architecture import Architecture
+from unet.folder import Dataset, Folder
+from unet.ledger import Recipe, model_of
+from unet.model import UNet
+from unet.models import PARAMETERS, Model, bring_in, channel_indices, load, parameter_count, save
+
+RECIPE = Recipe("train", 1, {"seed": 0}, {"a image": "3f2a"})
+PLAN = {"device": "cpu"}
+SMALL = Architecture(in_channels=2, base=2, depth=1, padding="same", norm="batch")
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return Dataset(str(tmp_path / "dataset"))
+
+
+def put(dataset, name="unet", architecture=SMALL):
+    """A committed model whose batch norms have seen something."""
+    network = UNet(architecture)
+    network(torch.randn(2, architecture.in_channels, 56, 56))
+    result = model_of(dataset, name)
+    model = Model(network, ("DAPI", "GFP"), {"rule": "percentiles"})
+    stamp = save(result, result.begin(RECIPE, PLAN), model, {"split": [1], "history": [0.5]}, {"stacks": ["a"]})
+    return model, result.folder / stamp.generation / PARAMETERS
+
+
+def same(first, second):
+    first, second = first.network.state_dict(), second.network.state_dict()
+    return list(first) == list(second) and all(
+        torch.equal(first[name], second[name]) and first[name].dtype == second[name].dtype for name in first
+    )
+
+
+@pytest.mark.parametrize("architecture", [SMALL, Architecture(in_channels=1, classes=3, base=3, depth=2)])
+def test_what_was_saved_is_loaded_bit_for_bit(architecture, dataset):
+    model, _ = put(dataset, architecture=architecture)
+    loaded = load(dataset, "unet")
+    assert loaded.network.architecture == architecture
+    assert (loaded.channels, loaded.normalisation) == (("DAPI", "GFP"), {"rule": "percentiles"})
+    assert same(loaded, model)
+    image = torch.randn(1, architecture.in_channels, 56, 56)
+    with torch.inference_mode():
+        ready = [each.on(torch.device("cpu")).network(image) for each in (model, loaded)]
+    assert torch.equal(*ready)
+    assert all(parameter.requires_grad for parameter in loaded.network.parameters())
+
+
+def test_the_card_says_how_it_was_made(dataset):
+    put(dataset)
+    card = model_of(dataset, "unet").attributes()
+    assert card["architecture"] == asdict(SMALL)
+    assert (card["split"], card["history"], card["channels"]) == ([1], [0.5], ["DAPI", "GFP"])
+    assert model_of(dataset, "unet").committed().facts == {"stacks": ["a"]}
+
+
+def test_a_model_that_is_not_there_is_named_with_those_that_are(dataset):
+    with pytest.raises(LookupError, match="model 'unet' must be in .*/models, got none; run `unet-flows train`"):
+        load(dataset, "unet")
+    put(dataset, "cells")
+    with pytest.raises(LookupError, match="got cells"):
+        load(dataset, "unet")
+
+
+def edit_card(dataset, **changes):
+    card = dataset.model("unet") / "model.json"
+    card.write_json(json.loads(card.read()) | changes)
+
+
+def drop_from_card(dataset, key):
+    card = dataset.model("unet") / "model.json"
+    card.write_json({k: v for k, v in json.loads(card.read()).items() if k != key})
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda d, file: file.remove(), "must be there, got nothing: the model was copied in part; copy it again"),
+        (lambda d, file: file.write(b""), "must fit its model.json, got .*; copy it again"),
+        (lambda d, file: file.write(file.read()[:-9]), "must fit its model.json, got .*; copy it again"),
+        (lambda d, file: file.write(file.read()[:99]), "must fit its model.json, got .*; copy it again"),
+        (
+            lambda d, _: edit_card(d, architecture=asdict(Architecture())),
+            "must fit its model.json, got parameters of .*base=2",
+        ),
+        (lambda d, _: edit_card(d, architecture=asdict(replace(SMALL, norm="none"))), "must fit its .*Missing key"),
+        (lambda d, _: edit_card(d, architecture={"depht": 1}), "must fit its model.json, got .*depht"),
+        (lambda d, _: edit_card(d, architecture={"depth": 0}), "must fit its model.json, got .*depth must be ≥ 1"),
+        (lambda d, _: edit_card(d, architecture={"base": "x"}), "must fit its model.json, got .*base"),
+        (lambda d, _: edit_card(d, architecture={"base": 10**9}), "must fit its model.json, got"),
+        (lambda d, _: edit_card(d, architecture={"depth": 10**6}), "must fit its model.json, got"),
+        (lambda d, _: edit_card(d, channels=None), "must fit its model.json, got"),
+        (lambda d, _: drop_from_card(d, "normalisation"), "must fit its model.json, got 'normalisation'"),
+        (lambda d, _: drop_from_card(d, "architecture"), "must fit its model.json, got 'architecture'"),
+    ],
+)
+def test_a_model_that_came_in_part_is_named(damage, says, dataset, tmp_path):
+    _, file = put(dataset)
+    damage(dataset, file)
+    with pytest.raises(LookupError, match=says):
+        load(dataset, "unet")
+    other = Dataset(str(tmp_path / "other"))
+    with pytest.raises(LookupError, match=says):
+        bring_in(other, dataset.model("unet"), "unet")
+    assert other.members("models") == []
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("dump", [pickle.dumps, lambda evil: saved_by_torch(evil)])
+def test_a_pickle_by_the_name_of_parameters_runs_nothing(dump, dataset, tmp_path):
+    _, file = put(dataset)
+    file.write(dump(Evil(str(tmp_path / "ran"))))
+    with pytest.raises(LookupError, match="must fit its model.json"):
+        load(dataset, "unet")
+    assert not (tmp_path / "ran").exists()
+
+
+def saved_by_torch(evil):
+    stream = io.BytesIO()
+    torch.save({"down.0.0.weight": evil}, stream)
+    return stream.getvalue()
+
+
+def test_a_generation_elsewhere_is_refused(dataset):
+    put(dataset)
+    card = model_of(dataset, "unet").attributes()
+    card["unet-flows"]["generation"] = "../../elsewhere"
+    (dataset.model("unet") / "model.json").write_json(card)
+    with pytest.raises(ValueError, match="must stay within its folder"):
+        load(dataset, "unet")
+
+
+@pytest.mark.parametrize("url", ["{tmp}/other", "memory://models{tmp}"])
+def test_a_model_of_elsewhere_is_brought_in_under_a_name_of_its_own(url, dataset, tmp_path):
+    model, _ = put(dataset)
+    other = Dataset(url.format(tmp=tmp_path))
+    stamp = bring_in(other, Folder(dataset.model("unet").url), "theirs")
+    assert same(load(other, "theirs"), model)
+    card = model_of(other, "theirs").attributes()
+    assert "split" not in card
+    assert (card["came_from"], card["history"]) == (dataset.model("unet").url, [0.5])
+    assert (stamp.recipe, stamp.facts) == (RECIPE, {"stacks": ["a"]})
+    before = model_of(other, "theirs").committed()
+    with pytest.raises(ValueError, match="a new name is needed, got 'theirs'.*choose another with --as"):
+        bring_in(other, dataset.model("unet"), "theirs")
+    assert model_of(other, "theirs").committed() == before
+
+
+@pytest.mark.parametrize("name", ["../theirs", "", "a/../b"])
+def test_a_name_that_leaves_the_folder_is_refused(name, dataset):
+    put(dataset)
+    with pytest.raises(ValueError, match="must stay within its folder"):
+        bring_in(dataset, dataset.model("unet"), name)
+
+
+def test_a_folder_that_is_no_model(dataset, tmp_path):
+    with pytest.raises(LookupError, match="must be a model folder with a model.json, got none"):
+        bring_in(dataset, Folder(str(tmp_path)), "theirs")
+
+
+def test_channels_are_found_by_name():
+    assert channel_indices(["GFP", "DAPI"], ["DAPI", "RFP", "GFP"], "a") == (2, 0)
+    assert channel_indices(["0"], ["grey"], "a") == (0,)
+    with pytest.raises(ValueError, match="a must have the model's channels DAPI, GFP, got DAPI"):
+        channel_indices(["DAPI", "GFP"], ["DAPI"], "a")
+
+
+def test_the_papers_network_has_so_many_parameters():
+    assert parameter_count(UNet(Architecture())) == 31_030_658

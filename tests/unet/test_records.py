@@ -1,0 +1,177 @@
+"""The run record: what is refused, how it is said, and which defaults stay."""
+
+import dataclasses
+import math
+import re
+
+import pytest
+
+from unet.architecture import Architecture
+from unet.record_file import field_docs
+from unet.records import (
+    BorderWeights,
+    Cluster,
+    Evaluate,
+    Every,
+    Ingest,
+    Last,
+    Predict,
+    Record,
+    Segment,
+    Source,
+    Train,
+    Training,
+    Weigh,
+    plain,
+)
+
+MODEL = "must be letters, digits, - and _ and not 'truth', got"
+VALIDATION = "train.validation: must be {every: N}, {last: FRACTION} or a list of names, got"
+CLUSTER = "cluster: must be a scheduler's address or {cls: CLASS, options: {…}}, got"
+
+
+def train(**settings):
+    return {"train": settings}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"sources": [{"images": ""}]}, "sources.0: images must name a folder or file"),
+        ({"sources": [{"images": "a", "truth": ""}]}, "sources.0: truth must name a folder or file"),
+        ({"sources": [{"images": "a", "slices": "x"}]}, "sources.0.slices: must be 'z' or 't', got 'x'"),
+        ({"sources": [{"images": "a", "foreground": 1}]}, "sources.0.foreground: must be 'ids', 0 or 255, got 1"),
+        ({"ingest": {"low": 50, "high": 50}}, "ingest: low and high must be 0 ≤ low < high ≤ 100, got 50.0, 50.0"),
+        ({"ingest": {"low": -1}}, "ingest: low and high must be"),
+        ({"ingest": {"high": 101}}, "ingest: low and high must be"),
+        ({"weigh": {"w0": -1}}, "weigh: w0 must be ≥ 0, got -1.0"),
+        ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
+        ({"weigh": {"tolerance": 0}}, "weigh: tolerance must be > 0, got 0.0"),
+        ({"weigh": {"ridge": 3}}, "weigh: ridge must be an even number ≥ 0, got 3"),
+        ({"weigh": {"ridge": -2}}, "weigh: ridge must be an even number ≥ 0, got -2"),
+        ({"weigh": {"dimensions": 4}}, "weigh.dimensions: must be 2 or 3, got 4"),
+        (train(architecture={"depth": 0}), "train.architecture: depth must be ≥ 1, got 0"),
+        (train(architecture={"padding": "none"}), "train.architecture.padding: must be 'valid' or 'same', got 'none'"),
+        (train(architecture={"up": "bilinear"}), "train.architecture.up: must be 'transposed', got 'bilinear'"),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("tile", "batch", "steps", "rate")),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("validate_every", "memory")),
+        (train(optimiser="rmsprop"), "train.optimiser: must be 'adam' or 'sgd', got 'rmsprop'"),
+        (train(momentum=1), "train: momentum must be 0 ≤ momentum < 1, got 1.0"),
+        (train(elastic=-1), "train: elastic must be ≥ 0 pixels, got -1.0"),
+        (train(border="perhaps"), "train.border: must be a valid boolean, got 'perhaps'"),
+        (train(seed=0.5), "train.seed: must be a valid integer, got 0.5"),
+        (train(device="tpu"), "train.device: must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
+        (train(rate=float("nan")), "train.rate: must be a finite number, got nan"),
+        (train(channels=[]), "train: channels must name at least one channel, got none"),
+        (train(channels="DAPI"), "train.channels: must be a list, got 'DAPI'"),
+        (train(channels=[488]), "train.channels.0: must be a valid string, got 488"),
+        *((train(name=name), f"train: name {MODEL} {name!r}") for name in ("", "../x", "a/b", "a.b", "Truth", "~")),
+        *(({"predict": {"model": name}}, f"predict: model {MODEL} {name!r}") for name in ("..", "truth", "x/y", "")),
+        ({"predict": {"tile": 0}}, "predict: tile must be > 0 pixels, got 0"),
+        ({"predict": {"dtype": "int8"}}, "predict.dtype: must be 'uint8' or 'float32', got 'int8'"),
+        ({"predict": {"keep_scores": 2}}, "predict.keep_scores: must be a valid boolean, got 2"),
+        ({"predict": {"device": "gpu"}}, "predict.device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"),
+        *(({"segment": {"threshold": t}}, "segment: threshold must be 0 < threshold ≤ 1") for t in (0, 1.01)),
+        ({"segment": {"minimum": -1}}, "segment: minimum must be ≥ 0 pixels, got -1"),
+        ({"segment": {"dimensions": 1}}, "segment.dimensions: must be 2 or 3, got 1"),
+        ({"segment": {"connectivity": "edges"}}, "segment.connectivity: must be 'faces' or 'full', got 'edges'"),
+        *(({"evaluate": {"confidence": c}}, "evaluate: confidence must lie between 0 and 1") for c in (0, 1)),
+        ({"evaluate": {"resamples": 0}}, "evaluate: resamples must be > 0, got 0"),
+    ],
+)
+def test_every_setting_refuses_nonsense_by_its_name(values, says):
+    with pytest.raises(ValueError, match=re.escape(f"dataset.yaml: {says}")):
+        Record.read(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"wiegh": {}}, "wiegh is no setting; did you mean weigh?"),
+        ({"wiegh": None}, "wiegh is no setting; did you mean weigh?"),
+        ({"zzz": 1}, "zzz is no setting; known are sources, exclude, ingest,"),
+        ({"weigh": {"sigm": 4}}, "weigh.sigm is no setting; did you mean sigma?"),
+        (train(valdation={}), "train.valdation is no setting; did you mean validation?"),
+        (train(architecture={"dpth": 3}), "train.architecture.dpth is no setting; did you mean depth?"),
+        ({"sources": [{"images": "a"}, {"imags": "b"}]}, "sources.1.imags is no setting; did you mean images?"),
+        ({"ingest": {"VERSION": 2}}, "ingest.VERSION is no setting; known are low, high"),
+        ({"sources": [{"truth": "b"}]}, "sources.0.images must be given"),
+        ({"sources": {"images": "a"}}, "sources: must be a list, got {'images': 'a'}"),
+        ({"sources": ["a"]}, "sources.0: must hold settings by name, got 'a'"),
+        ({"train": 5}, "train: must hold settings by name, got 5"),
+        (train(architecture=None), "train.architecture: must hold settings by name, got None"),
+        (train(validation={"evry": 5}), f"{VALIDATION} {{'evry': 5}}"),
+        (train(validation={"every": 5, "last": 0.2}), VALIDATION),
+        (train(validation={"every": "x"}), VALIDATION),
+        (train(validation="a"), f"{VALIDATION} 'a'"),
+        (train(validation=[1]), f"{VALIDATION} [1]"),
+        (train(validation=None), VALIDATION),
+        (train(validation={"every": 1}), "train.validation: every must be ≥ 2, got 1"),
+        (train(validation={"last": 1}), "train.validation: last must lie between 0 and 1, got 1.0"),
+        ({"cluster": {"cls": "a.B", "optons": {}}}, f"{CLUSTER} {{'cls': 'a.B', 'optons': {{}}}}"),
+        ({"cluster": 8786}, f"{CLUSTER} 8786"),
+    ],
+)
+def test_what_is_wrong_is_named_as_the_person_wrote_it(values, says):
+    with pytest.raises(ValueError, match=f"^{re.escape(f'dataset.yaml: {says}')}"):
+        Record.read(values)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"every": 5}, Every(5)),
+        ({}, Every(5)),
+        ({"last": 0.2}, Last(0.2)),
+        (["b", "a"], ("b", "a")),
+        ([], ()),
+    ],
+)
+def test_a_validation_is_read_by_its_form(written, read):
+    record = Record.read(train(validation=written))
+    assert record.train.validation == read
+    assert Record.read(train(**plain(record.train))) == record
+
+
+def test_an_architecture_given_in_part_keeps_the_defaults_of_training_and_not_the_papers():
+    architecture = Record.read(train(architecture={"base": 8})).train.architecture
+    assert architecture == dataclasses.replace(Train().architecture, base=8)
+    assert architecture.padding == "same" != Architecture().padding
+
+
+def test_a_section_with_nothing_below_it_has_its_defaults():
+    assert Record.read(dict.fromkeys(Record.model_fields)) == Record()
+
+
+def test_the_model_that_predicts():
+    assert Record().model == "unet"
+    assert Record.read(train(name="cells")).model == "cells"
+    assert Record.read({"train": {"name": "cells"}, "predict": {"model": "old-1"}}).model == "old-1"
+
+
+@pytest.mark.parametrize(
+    "cluster", ["tcp://host:8786", {"cls": "distributed.LocalCluster", "options": {"n": [1]}}, None]
+)
+def test_clusters(cluster):
+    record = Record.read({"cluster": cluster})
+    assert record.cluster == (Cluster(**cluster) if isinstance(cluster, dict) else cluster)
+
+
+@pytest.mark.parametrize(
+    "record", [Source, Ingest, BorderWeights, Weigh, Architecture, Training, Train, Predict, Segment, Evaluate]
+)
+def test_every_setting_says_what_it_is(record):
+    docs = field_docs(record)
+    assert [field.name for field in dataclasses.fields(record) if not docs.get(field.name, "").endswith(".")] == []
+
+
+@pytest.mark.parametrize("settings", [Ingest(), Weigh(), Train(), Train(validation=("a",)), Predict(), Segment()])
+def test_plain_values_make_the_same_record_again(settings):
+    section = type(settings).__name__.lower()
+    assert getattr(Record.read({section: plain(settings)}), section) == settings
+
+
+def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
+    border = BorderWeights(w0=10, sigma=5, tolerance=1e-3)
+    assert border.w0 * math.exp(-(border.cutoff**2) / (2 * border.sigma**2)) == pytest.approx(border.tolerance)
+    assert BorderWeights(w0=0).cutoff == BorderWeights(w0=1e-3).cutoff == 0

@@ -1,0 +1,162 @@
+"""A stack opened for reading: what any format's pages become, one y x plane at a time.
+
+The law: axes are in the order t c z y x, each longer than 1 but for y and x; names of channels are unique; a pixel size
+is there where both its number and its unit are known. A format's reader says what a file holds as `Pages`; `opened`
+makes of it what the law asks for.
+"""
+
+import errno
+import math
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+AXES = "tczyx"
+RGB = ("red", "green", "blue")
+Plane = Callable[[tuple[int, ...]], np.ndarray]
+SliceAxis = Literal["z", "t"] | None
+Sizes = Mapping[str, tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stack opened for reading, in one thread at a time."""
+
+    axes: str
+    """Some of `tczyx`, in this order, always ending in `yx`; t, c and z of length 1 are left out."""
+    shape: tuple[int, ...]
+    """Length of each axis."""
+    dtype: np.dtype[Any]
+    """Type of the planes, in native byte order; a mask of bits is uint8 of 0 and 1."""
+    spacing: Mapping[str, float]
+    """Pixel size by axis, in `units`; an axis of unknown size is absent."""
+    units: Mapping[str, str]
+    """Unit by axis as OME-Zarr names it, such as `micrometer` or `second`; absent where `spacing` is."""
+    channels: tuple[str, ...]
+    """Names of the channels, no two alike; one even when there is no axis c; "0", "1", … where the file has none."""
+    plane: Plane
+    """The plane (y, x) at an index of the leading axes, such as (t, z) of t z y x; a new array at each call."""
+
+
+class Reader(NamedTuple):
+    """How files of one format are read."""
+
+    open: Callable[[str, int | None, SliceAxis], AbstractContextManager[Opened]]
+    count_scenes: Callable[[str], int]
+
+
+class Pages(NamedTuple):
+    """What a file holds, as it is stored: `shape` along `axes`, of which the last `inner` lie within a page."""
+
+    file: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    inner: int
+    read: Callable[[int], np.ndarray]
+    alpha: bool
+
+
+@contextmanager
+def readable(file: str, kind: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one sentence; errors of the world, which may pass, stay as they are."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is a seek to a nonsensical offset
+            raise
+        raise ValueError(f"{file} is not a readable {kind} ({error}): copy it again from the microscope") from error
+
+
+def opened(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opened:
+    """The stack of a file's pages, with the sizes of its pixels and the names of its channels as the file has them."""
+    if pages.dtype.kind not in "buif":
+        raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
+    dtype = np.dtype(np.uint8) if pages.dtype.kind == "b" else pages.dtype.newbyteorder("=")
+    lengths = dict(zip(pages.axes, pages.shape, strict=True))
+    if pages.alpha:
+        lengths["c"] -= 1
+    axes = ordered(lengths)
+    spacing, units = _known(sizes, axes)
+    names = _channel_names(channels, lengths.get("c", 1))
+    return Opened(axes, tuple(lengths[a] for a in axes), dtype, spacing, units, names, _planes(pages, axes, dtype))
+
+
+def ordered(sizes: Mapping[str, int]) -> str:
+    """The axes of a stack of such lengths, in their order, those of length 1 left out.
+
+    >>> ordered({"y": 1, "z": 3, "c": 1, "x": 9})
+    'zyx'
+    """
+    return "".join(a for a in AXES if a in "yx" or sizes.get(a, 1) > 1)
+
+
+def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> Plane:
+    leading, within = pages.axes[: -pages.inner], pages.axes[-pages.inner :]
+    read = lru_cache(maxsize=1)(pages.read)  # the samples of a page are asked for one after another
+
+    def plane(index: tuple[int, ...]) -> np.ndarray:
+        at = dict(zip(axes[:-2], index, strict=True))
+        page = read(int(np.ravel_multi_index([0, *(at.get(a, 0) for a in leading)], [1, *pages.shape[: -pages.inner]])))
+        if pages.alpha:
+            _refuse_transparent(pages, page)
+        chosen = page[tuple(slice(None) if a in "yx" else at.get(a, 0) for a in within)]
+        return chosen.astype(dtype)
+
+    return plane
+
+
+def _refuse_transparent(pages: Pages, page: np.ndarray) -> None:
+    opaque = np.iinfo(page.dtype).max if page.dtype.kind in "iu" else 1
+    if (page.take(-1, axis=pages.axes[-pages.inner :].index("c")) != opaque).any():
+        raise ValueError(f"{pages.file} must be opaque, got an alpha channel that is not; save it without transparency")
+
+
+UNITS = {
+    spelling: unit
+    for unit, spellings in {
+        "angstrom": "å",
+        "picometer": "pm",
+        "nanometer": "nm",
+        "micrometer": "μm um micron microns \\u00b5m",
+        "millimeter": "mm",
+        "centimeter": "cm",
+        "meter": "m",
+        "inch": "in",
+        "microsecond": "μs us",
+        "millisecond": "ms msec",
+        "second": "s sec seconds",
+        "minute": "min minutes",
+        "hour": "h hours",
+        "day": "d days",
+    }.items()
+    for spelling in (unit, *spellings.split())
+}
+"""OME-Zarr's name of a unit by its other spellings, in small letters and with the Greek μ."""
+
+
+def _known(sizes: Sizes, axes: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Sizes and units of the axes of which both are known: a size in pixels or without a unit says nothing."""
+    named = {a: UNITS.get(unicodedata.normalize("NFKC", unit.strip()).lower()) for a, (_, unit) in sizes.items()}
+    units = {a: unit for a, unit in named.items() if unit and a in axes and 0 < sizes[a][0] < math.inf}
+    return {a: sizes[a][0] for a in units}, units
+
+
+def _channel_names(given: Sequence[str], count: int) -> tuple[str, ...]:
+    """Names of `count` channels, no two alike: the number takes the place of a missing name and follows a repeated one.
+
+    >>> _channel_names(["DAPI", "", "DAPI"], 4)
+    ('DAPI', '1', 'DAPI 2', '3')
+    """
+    names: list[str] = []
+    for number in range(count):
+        name = (given[number] if number < len(given) else "") or str(number)
+        while name in names:
+            name = f"{name} {number}"
+        names.append(name)
+    return tuple(names)
