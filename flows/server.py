@@ -7,7 +7,6 @@ SQLite, in a place of this user's own, so that a person's other Prefect settings
 import json
 import os
 import signal
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -39,6 +38,7 @@ def configure(quiet: bool = True) -> str:
     for key, value in (SETTINGS | (QUIET if quiet else {})).items():
         os.environ.setdefault(key, value)
     os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
+    _bypass_proxy()
     for folder in (home(), Path(os.environ["PREFECT_HOME"])):  # SQLite makes a file, but no folder
         folder.mkdir(parents=True, exist_ok=True)
     if "PREFECT_API_URL" in os.environ:
@@ -76,15 +76,22 @@ def served() -> str | None:
     """API address of the server that `serve` started, where it answers."""
     try:
         url = str(json.loads(card().read_text())["api"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return url if is_healthy(url) else None
 
 
 def is_healthy(api: str) -> bool:
-    """Whether a server answers at this API address."""
+    """Whether a server answers at this API address, on this machine."""
     try:
         with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, ValueError):  # nothing answers, or this is no address
         return False
+
+
+def _bypass_proxy() -> None:
+    """Reach what is on this machine directly, also where a proxy is set for everything else."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if "127.0.0.1" not in given:
+        os.environ["no_proxy"] = f"{given},127.0.0.1,localhost".strip(",")

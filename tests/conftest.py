@@ -54,7 +54,9 @@ def run_stage(dataset, stage, force=None, only=None):
     if not names:
         return []
     run = {
-        "ingest": lambda: ingest.ingest_stacks.fn(dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage),
+        "ingest": lambda: ingest.ingest_stacks.fn(
+            dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage
+        ),
         "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh),
         "train": lambda: train.train_model.fn(dataset.url, trained_on(plan, dataset, record), record.train),
         "predict": lambda: predict.predict_stacks.fn(dataset.url, names, record.model, record.predict),
@@ -109,7 +111,7 @@ def dataset(walked, tmp_path) -> Dataset:
 
 
 def shrink_shards(side=32, put=setattr):
-    """Shards of so many pixels in one plane, and pyramids for arrays of more than 40, so that small ones have several."""
+    """Shards of so many pixels a side in one plane, and pyramids of arrays of more than 40: small ones have several."""
     from unet import layout
 
     def chunk(shape, itemsize):

@@ -94,7 +94,7 @@ def _load(card: Json, folder: Folder) -> Model:
 
 
 def _require_size(parameters: Mapping[str, Tensor], architecture: Architecture) -> None:
-    """Refuse parameters of another size before a network is built: a damaged card could ask for any amount of memory."""
+    """Refuse parameters of another size before a network is built: a damaged card could ask for any memory."""
     (classes, base), channels = parameters["head.weight"].shape[:2], parameters["down.0.0.weight"].shape[1]
     depth = sum(1 for name in parameters if name.startswith("up.") and name.endswith(".weight"))
     found = replace(architecture, in_channels=channels, classes=classes, base=base, depth=depth)
@@ -111,8 +111,3 @@ def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -
     if missing:
         raise ValueError(f"{stack} must have the model's channels {', '.join(wanted)}, got {', '.join(present)}")
     return tuple(present.index(name) for name in wanted)
-
-
-def parameter_count(network: UNet) -> int:
-    """Numbers that training sets."""
-    return sum(p.numel() for p in network.parameters())

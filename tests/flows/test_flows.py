@@ -164,7 +164,7 @@ def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
 
 @pytest.mark.prefect
 def test_one_stage_alone_and_one_stack_alone(small):
-    assert ingest(small.url, only=["b"]) == [Outcome("ingest", "b", "done", "image and truth")]
+    assert ingest(small.url, only=["b"]) == [Outcome("ingest", "b", "done", "image, truth")]
     assert ingest(small.url, only=["b"]) == []
     with pytest.raises(LookupError, match="a name must be that of a stack of the dataset, got 'c'"):
         ingest(small.url, only=["c"])
@@ -180,7 +180,7 @@ def test_overrides_hold_for_one_run_alone(small):
 
 
 @pytest.mark.prefect
-def test_what_unet_and_tasks_log_goes_to_the_run_and_not_to_the_terminal(ask, capfd):
+def test_what_flows_tasks_and_unet_log_goes_to_the_run(ask):
     @cpu_task("talk")
     def talk(names):
         for room in ("flows", "tasks", "unet"):

@@ -97,8 +97,10 @@ def test_touching_a_source_makes_nothing_stale_and_changing_its_bytes_does(tmp_p
     content[-1] ^= 1
     file.write_bytes(content)
     assert whys(plan_of(dataset)) == {
-        ("ingest", "c"): "source changed", ("predict", "c"): "after ingest", ("segment", "c"): "after ingest; after predict"
-    }  # fmt: skip
+        ("ingest", "c"): "source changed",
+        ("predict", "c"): "after ingest",
+        ("segment", "c"): "after ingest; after predict",
+    }
 
 
 def test_changed_truth_makes_its_own_road_stale(tmp_path, dataset):

@@ -1,4 +1,4 @@
-"""Laws of evaluate: figures are those of `unet.metrics` on the planes, and `metrics.json` has the shape that was promised."""
+"""Laws of evaluate: figures are those of `unet.metrics` on the planes, `metrics.json` has the shape promised."""
 
 import json
 import math

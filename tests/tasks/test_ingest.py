@@ -40,7 +40,8 @@ def plan_of(dataset):
     return make_plan(dataset, read_record(dataset))
 
 
-def test_an_ome_tiff_becomes_a_valid_ome_zarr_that_keeps_all_it_said(tmp_path, make, stage, level, small_shards):
+@pytest.mark.usefixtures("small_shards")
+def test_an_ome_tiff_becomes_a_valid_ome_zarr_that_keeps_all_it_said(tmp_path, make, stage, level):
     image = noise(3, 2, 70, 50)
     dataset = make({"a": (image[:, 0], squares(3, 70, 50))})
     sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 1.25}
@@ -72,7 +73,8 @@ def test_an_ome_tiff_becomes_a_valid_ome_zarr_that_keeps_all_it_said(tmp_path, m
     assert zarr.open_group(f"{result.folder.url}/labels", mode="r").attrs["ome"]["labels"] == ["truth"]
 
 
-def test_statistics_are_those_of_the_whole_stack(make, stage, small_shards):
+@pytest.mark.usefixtures("small_shards")
+def test_statistics_are_those_of_the_whole_stack(make, stage):
     image = noise(3, 70, 50)
     dataset = make({"a": (image, None)}, ingest__low=10.0, ingest__high=90.0)
     stage(dataset, "ingest")

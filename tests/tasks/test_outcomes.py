@@ -1,4 +1,4 @@
-"""Laws of the loop over names: one outcome a name; a bad stack stops no other; a failing world is told after the rest."""
+"""Laws of the loop over names: one outcome a name, a bad stack stops no other, a failing world is told at the end."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Laws of predict: no seam between shards or tiles, one numeric plan a generation, the old scores until the new are whole."""
+"""Laws of predict: no seam between shards or tiles, and one numeric plan a generation."""
 
 import numpy as np
 import pytest
@@ -67,9 +67,8 @@ def picture(*shape):
     ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_scores_over_several_shards_and_tiles_equal_one_pass(
-    with_model, level, small_shards, shape, architecture, dtype
-):
+@pytest.mark.usefixtures("small_shards")
+def test_scores_over_several_shards_and_tiles_equal_one_pass(with_model, level, shape, architecture, dtype):
     image = picture(*shape)
     dataset = with_model(image, architecture)
     run(dataset, dtype=dtype, tile=16)
@@ -94,9 +93,8 @@ def test_the_numeric_plan_is_kept_and_changes_nothing_but_the_last_bits(with_mod
     assert before == predict_recipe(dataset, "net", "a", Predict(model="net", tile=64, device="cpu", keep_scores=False))
 
 
-def test_a_resumed_generation_keeps_its_first_tile_and_what_was_done(
-    with_model, level, small_shards, monkeypatch
-):
+@pytest.mark.usefixtures("small_shards")
+def test_a_resumed_generation_keeps_its_first_tile_and_what_was_done(with_model, level, monkeypatch):
     dataset = with_model(picture(2, 70, 50))
     left = iter(range(5))
 

@@ -11,8 +11,8 @@ from unet.blockwise import workers
 from unet.layout import plane_layout, regions
 from unet.ledger import Recipe, image_of, labels_of, scores_of
 from unet.ome import multiscales
-from unet.record_file import read_record, set_values
 from unet.recipes import segment_recipe
+from unet.record_file import read_record, set_values
 from unet.records import Segment
 from unet.store import create
 
@@ -65,9 +65,8 @@ def run(dataset, settings):
         ((20, 40, 50), Segment(dimensions=3, minimum=0, connectivity="full", threshold=0.7)),
     ],
 )
-def test_segments_over_several_shards_equal_scikit_image_ids_too(
-    make, stage, level, small_shards, shape, settings, dtype
-):
+@pytest.mark.usefixtures("small_shards")
+def test_segments_over_several_shards_equal_scikit_image_ids_too(make, stage, level, shape, settings, dtype):
     scores = blobs(*shape)
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
@@ -83,7 +82,8 @@ def test_segments_over_several_shards_equal_scikit_image_ids_too(
     assert labels_of(dataset, "a", "net").committed().facts["count"] == expected.max()
 
 
-def test_scores_of_several_classes_are_added(make, stage, level, small_shards):
+@pytest.mark.usefixtures("small_shards")
+def test_scores_of_several_classes_are_added(make, stage, level):
     scores = np.stack([blobs(40, 50), blobs(50, 40).T])
     dataset = make({"a": (scores[0].astype(np.uint16), None)})
     stage(dataset, "ingest")
@@ -94,7 +94,8 @@ def test_scores_of_several_classes_are_added(make, stage, level, small_shards):
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_the_table_is_that_of_scikit_image(make, stage, level, small_shards, dimensions):
+@pytest.mark.usefixtures("small_shards")
+def test_the_table_is_that_of_scikit_image(make, stage, level, dimensions):
     scores, image = blobs(3, 70, 50), np.random.default_rng(0).integers(0, 4000, (3, 70, 50)).astype(np.uint16)
     dataset = make({"a": (image, None)})
     stage(dataset, "ingest")

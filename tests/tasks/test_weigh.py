@@ -45,7 +45,8 @@ def arrays(dataset, name):
         (4, Weigh(dimensions=3, sigma=3.0)),
     ],
 )
-def test_shard_by_shard_equals_the_whole(make, stage, client, small_shards, truth, ndim, settings):
+@pytest.mark.usefixtures("small_shards")
+def test_shard_by_shard_equals_the_whole(make, stage, client, truth, ndim, settings):
     drawn = {2: truth[0], 3: truth, 4: np.stack([truth, truth[::-1]])}[ndim]
     dataset = make({"a": (drawn, drawn)})
     stage(dataset, "ingest")
@@ -68,7 +69,8 @@ def test_shard_by_shard_equals_the_whole(make, stage, client, small_shards, trut
     assert len(shards) == 9 * len(planes)
 
 
-def test_what_was_written_before_a_stop_is_not_written_again(make, stage, client, small_shards, truth, monkeypatch):
+@pytest.mark.usefixtures("small_shards")
+def test_what_was_written_before_a_stop_is_not_written_again(make, stage, client, truth, monkeypatch):
     dataset = make({"a": (truth, truth)})
     stage(dataset, "ingest")
     recipe = weigh_recipe(dataset, "a", Weigh())

@@ -60,9 +60,8 @@ def test_the_first_error_is_raised_when_nothing_is_at_work_any_more(client, tmp_
         (tmp_path / f"{n} ended").touch()
 
     answers = []
-    with pytest.raises(ValueError, match="region [35] must fit"):
-        for item, _ in run_regions(client, work, range(1000), lambda: None):
-            answers.append(item)  # noqa: PERF402
+    with pytest.raises(ValueError, match=r"region [35] must fit"):
+        answers.extend(item for item, _ in run_regions(client, work, range(1000), lambda: None))
     began, ended = ({int(path.name.split()[0]) for path in tmp_path.glob(f"* {word}")} for word in ("began", "ended"))
     assert ended == began - {3, 5} == set(answers)
     assert len(began) < 30

@@ -26,8 +26,7 @@ def test_a_name_stays_within_its_folder(name):
         Path(top, "beside").write_bytes(b"beside")
         try:
             place = Folder(str(inside)) / name
-        except ValueError as error:
-            assert "must stay within its folder" in str(error)
+        except ValueError:
             return
         place.write(b"mine")
         written = [path for path in Path(top).rglob("*") if path.is_file() and path.name != "beside"]
@@ -129,6 +128,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(step, tmp_path, mo
         file.write(b"new")
     assert file.read() == b"old"
     assert Folder(str(tmp_path)).names() == ["a"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/a", "a/", "a//b", "a/../b", "../a", "a\\b", "a\0", "s3://a", "a::b"])
+def test_a_name_that_could_leave_is_refused(name):
+    with pytest.raises(ValueError, match="a name must stay within its folder, got"):
+        Folder("/data") / name
 
 
 def test_where_things_lie():

@@ -1,5 +1,6 @@
 """Laws of layouts: regions are the shards, shards are whole chunks, and a region that is no shard is refused."""
 
+import itertools
 import math
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_pyramid_halves_y_and_x_until_both_are_small(shape):
     levels = pyramid_shapes(shape)
     assert levels[0] == shape
     assert max(levels[-1][-2:]) <= SMALLEST
-    for finer, coarser in zip(levels, levels[1:], strict=False):
+    for finer, coarser in itertools.pairwise(levels):
         assert max(finer[-2:]) > SMALLEST
         assert coarser == (*finer[:-2], *((size + 1) // 2 for size in finer[-2:]))
 

@@ -32,7 +32,7 @@ def write(result, values, axes, layout, reduce, attributes):
 
 @pytest.fixture
 def nested_paths(monkeypatch):
-    """ome-zarr-models 1.7 finds levels at `generation/0` of images and of labels, but not of an image's list of labels."""
+    """ome-zarr-models 1.7 looks for levels at `generation/0` in images and labels, but not in the list of labels."""
     monkeypatch.setattr("ome_zarr_models.v05.labels.check_array_spec", lambda spec, path: spec.to_flat()[f"/{path}"])
 
 

@@ -50,21 +50,24 @@ def recipe_of(dataset, stack):
 
 def others(value, kind):
     """Values a setting could have instead; of a record, one for each of its fields."""
-    if is_dataclass(value):
-        return [changed for _, changed in variants(value)]
-    if get_origin(kind) is Literal:
-        return [choice for choice in get_args(kind) if choice != value][:1]
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, int):
-        return [value + 2]
-    if isinstance(value, float):
-        return [value / 2 or 0.25]
-    if isinstance(value, str):
-        return [f"{value}x"]
-    if value is None:
-        return ["x" if str in get_args(kind) else ("x",)]
-    raise AssertionError(f"say here how {value!r} could be set otherwise")
+    match value:
+        case _ if is_dataclass(value):
+            found = [changed for _, changed in variants(value)]
+        case _ if get_origin(kind) is Literal:
+            found = [choice for choice in get_args(kind) if choice != value][:1]
+        case bool():
+            found = [not value]
+        case int():
+            found = [value + 2]
+        case float():
+            found = [value / 2 or 0.25]
+        case str():
+            found = [f"{value}x"]
+        case None:
+            found = ["x" if str in get_args(kind) else ("x",)]
+        case _:
+            raise AssertionError(f"say here how {value!r} could be set otherwise")
+    return found
 
 
 def variants(record):

@@ -1,4 +1,4 @@
-"""`dataset.yaml` on disk: a template that says all defaults, edits that keep comments, clear words for what is wrong."""
+"""`dataset.yaml` on disk: a template that says all defaults, edits that keep comments, clear words for faults."""
 
 import re
 from dataclasses import fields
@@ -182,7 +182,7 @@ def test_overrides_are_for_one_run(written):
     record = read_record(written, {"segment.threshold": 0.7, "train.validation.every": 3, "cluster": "tcp://host:1"})
     assert (record.segment.threshold, record.train.validation, record.cluster) == (0.7, Every(3), "tcp://host:1")
     assert text_of(written) == before
-    with pytest.raises(ValueError, match="segment.treshold is no setting; did you mean threshold"):
+    with pytest.raises(ValueError, match=r"segment\.treshold is no setting; did you mean threshold"):
         read_record(written, {"segment.treshold": 0.7})
 
 
@@ -220,7 +220,9 @@ def test_a_file_that_is_no_record_is_named(content, says, dataset):
 
 
 def test_a_folder_that_is_no_dataset(dataset):
-    with pytest.raises(LookupError, match="must be a dataset, got a folder without dataset.yaml; run `unet-flows init"):
+    with pytest.raises(
+        LookupError, match=r"must be a dataset, got a folder without dataset\.yaml; run `unet-flows init"
+    ):
         read_record(dataset)
 
 

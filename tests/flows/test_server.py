@@ -1,0 +1,156 @@
+"""Laws of finding a server: a person's own first, then the one that `serve` started, else none; no telemetry."""
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from flows import server
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home of its own, and an environment in which nothing is said about Prefect."""
+    for key in [
+        *server.SETTINGS,
+        *server.QUIET,
+        "PREFECT_HOME",
+        "PREFECT_API_URL",
+        "http_proxy",
+        "no_proxy",
+        "NO_PROXY",
+    ]:
+        monkeypatch.setenv(key, "")  # so that it is put back afterwards
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@contextmanager
+def answering():
+    """Address of something that answers as a healthy server does."""
+
+    class Healthy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/api/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_port}/api"
+        web.shutdown()
+        thread.join()
+
+
+def put_card(home, api):
+    home.mkdir(exist_ok=True)
+    (home / "server.json").write_text(json.dumps({"api": api, "pid": 1}))
+
+
+def test_without_a_server_there_is_an_ephemeral_one_in_a_place_of_our_own(home):
+    assert server.configure() == "an ephemeral server"
+    assert os.environ["PREFECT_HOME"] == str(home / "prefect")
+    assert (home / "prefect").is_dir()
+    assert "PREFECT_API_URL" not in os.environ
+
+
+def test_nothing_phones_home():
+    server.configure()
+    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+def test_the_server_that_serve_started_is_used_while_it_answers(home):
+    with answering() as api:
+        put_card(home, api)
+        assert server.configure() == api
+        assert os.environ["PREFECT_API_URL"] == api
+    assert server.served() is None
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(home, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "lab.example")
+    with answering() as api:
+        put_card(home, api)
+        assert server.configure() == api
+    assert os.environ["no_proxy"] == "lab.example,127.0.0.1,localhost"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"api": null}', '{"api": "nonsense"}'])
+def test_a_damaged_card_is_no_server(home, content):
+    home.mkdir()
+    server.card().write_text(content)
+    assert server.served() is None
+
+
+def test_what_a_person_set_stays(home, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://lab:4200/api")
+    monkeypatch.setenv("PREFECT_HOME", str(home / "mine"))
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG")
+    with answering() as api:
+        put_card(home, api)
+        assert server.configure() == "http://lab:4200/api"
+    assert os.environ["PREFECT_HOME"] == str(home / "mine")
+    assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
+
+
+def test_a_terminal_is_left_quiet_and_a_service_is_not():
+    server.configure(quiet=False)
+    assert not set(server.QUIET) & set(os.environ)
+    server.configure()
+    assert set(server.QUIET) <= set(os.environ)
+
+
+def test_configuring_imports_no_prefect():
+    code = "import sys; from flows import server; server.configure(); sys.exit('prefect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+INTERRUPTED = """
+import os, signal
+from flows import server
+server.configure()
+from prefect import flow
+server.begin()
+
+@flow
+def interrupted():
+    os.killpg(0, signal.SIGINT)
+
+try:
+    interrupted()
+except KeyboardInterrupt:
+    from prefect.client.orchestration import get_client
+    with get_client(sync_client=True) as client:
+        print(*(run.state.type.value for run in client.read_flow_runs()))
+"""
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_an_ephemeral_server_hears_of_the_run_that_ctrl_c_ended_and_the_terminal_stays_quiet(tmp_path):
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    ended = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=Path.cwd(),
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("CRASHED\n", "", 0)

@@ -1,0 +1,142 @@
+"""What each stage's pure function gives for one small input, pinned by its record's VERSION.
+
+Where this fails, the output of a function changed for the same input. Then results in people's datasets are stale, and
+only the VERSION tells: bump it, and pin the new output under the new number. Where a change should not have moved a
+number, mend the change instead.
+"""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from unet import records
+from unet.architecture import Architecture
+from unet.inference import predict_image, quantise
+from unet.labels import connected_segments
+from unet.metrics import average_precision, iou, pixel_error, rand_f, seg
+from unet.mirror import Plane
+from unet.model import UNet
+from unet.records import Training, Weigh
+from unet.statistics import Gathering, normalise
+from unet.store import average, nearest
+from unet.tables import measure_block
+from unet.training import Frame, train
+from unet.weights import weigh_block
+
+
+def discs():
+    """Ids of touching discs in 2 × 64 × 64 pixels; plain integers, the same with every library."""
+    z, y, x = np.indices((2, 64, 64))
+    centres = [(14, 14), (16, 37), (40, 20), (44, 46), (60, 62)]
+    far = np.stack([(y - cy - 2 * z) ** 2 + (x - cx) ** 2 for cy, cx in centres])
+    return np.where(far.min(axis=0) < 13**2, far.argmin(axis=0) + 1, 0).astype(np.uint16)
+
+
+def glow(truth):
+    """Bright discs with a texture that is no smooth one."""
+    z, y, x = np.indices(truth.shape)
+    return ((truth > 0) * 700 + (37 * y + 91 * x * x + 13 * z) % 256 * 3 + 5 * y).astype(np.uint16)
+
+
+TRUTH = discs()
+IMAGE = glow(TRUTH)
+PINNED: dict[tuple[str, int], list[object]] = {
+    ("ingest", 1): [79.0, 1723.0, 0.0, 1753.0, 917.38, 426.0, "94906ee49a75"],
+    ("weigh", 1): ["ea2ac4291a7e", 5541.1, 9.802, 6619.5],
+    ("train", 1): [0.91459, 2.4647, 1.3423, 1.7178],
+    ("predict", 1): [0.55156, 0.016692, 0.54671, 0.56209, 0.55316, 0.5663, 0.55621, 140.64],
+    ("segment", 1): ["8eeeab85b545", "4ddf610f7047"],
+    ("evaluate", 1): [0.28571, 0.48364, 0.5653, 0.72658, 0.14819],
+}
+
+
+def digest(*arrays):
+    """Twelve hex digits of the arrays' types, shapes and bytes."""
+    whole = hashlib.blake2b(digest_size=6)
+    for array in arrays:
+        whole.update(f"{array.dtype.str} {array.shape}".encode())
+        whole.update(np.ascontiguousarray(array).tobytes())
+    return whole.hexdigest()
+
+
+def statistics():
+    gathering = Gathering()
+    for plane in IMAGE:
+        gathering.add(plane)
+    return gathering.finish(1.0, 99.8)
+
+
+def network():
+    """A network whose parameters are computed, and thus the same with every torch."""
+    made = UNet(Architecture(base=4, depth=2, padding="same")).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.copy_(0.2 * torch.sin(torch.arange(parameter.numel()) ** 1.5).reshape(parameter.shape))
+    return made
+
+
+def ingest():
+    kept = statistics()
+    return [*vars(kept).values(), digest(average(IMAGE), nearest(TRUTH))]
+
+
+def weigh():
+    classes, border = weigh_block(TRUTH, Weigh(), (2.0, 1.0, 1.0))
+    solid, border3 = weigh_block(TRUTH, Weigh(dimensions=3), (2.0, 1.0, 1.0))
+    return [digest(classes, solid), float(border.sum()), float(border.max()), float(border3.sum())]
+
+
+def trained():
+    classes, border = weigh_block(TRUTH, Weigh(), (2.0, 1.0, 1.0))
+    frames = [
+        Frame(*(Plane(layer[z], ((),)) for layer in (IMAGE, classes, border)), [statistics()])
+        for z in range(len(IMAGE))
+    ]
+    training = Training(
+        Architecture(base=4, depth=1, padding="same"), tile=32, batch=2, steps=3, validate_every=3, device="cpu"
+    )
+    history = train(frames[:1], frames[1:], [0.5, 1.5], training).history
+    return [step.loss for step in history] + [history[-1].validation_loss]
+
+
+def predict():
+    scores = predict_image(network(), normalise(IMAGE[:1], [statistics()]), 32)
+    return [float(scores.mean()), float(scores.std()), *scores[0, 20, ::13].tolist(), float(quantise(scores).mean())]
+
+
+def segment():
+    mask = np.percentile(IMAGE, 60) < IMAGE
+    found = [connected_segments(mask, dimensions, "faces", 16) for dimensions in (2, 3)]
+    measures = measure_block(found[1], IMAGE[None], None)
+    return [digest(*found), digest(measures.ids, measures.count, measures.place, measures.total)]
+
+
+def evaluate():
+    segments = connected_segments(np.percentile(IMAGE, 60) < IMAGE, 2, "faces", 16)
+    return [float(metric(TRUTH[0], segments[0])) for metric in (average_precision, seg, rand_f, iou, pixel_error)]
+
+
+STAGES = {
+    "ingest": ingest,
+    "weigh": weigh,
+    "train": trained,
+    "predict": predict,
+    "segment": segment,
+    "evaluate": evaluate,
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_output_of_a_version_never_changes(stage):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    found, version = STAGES[stage](), getattr(records, stage.capitalize()).VERSION
+    torch.set_num_threads(threads)
+    assert (stage, version) in PINNED, f"pin the output of {stage}, version {version}: {found}"
+    hint = (
+        f"the output of {stage} changed: bump {stage.capitalize()}.VERSION in unet/records.py, and pin it here: {found}"
+    )
+    for value, pinned in zip(found, PINNED[stage, version], strict=True):
+        assert value == (pinned if isinstance(pinned, str) else pytest.approx(pinned, rel=1e-3, abs=1e-4)), hint
