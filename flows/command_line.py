@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from flows import server
-from flows.plan import Plan, make_plan, require_known
+from flows.plan import Plan, make_plan, require_cells, require_known
 from flows.show import as_text, err, out, show_json, show_outcomes, show_plan, show_set_aside, show_works
 from unet.folder import Dataset, Folder
 from unet.ledger import STAGES, Outcome
@@ -65,6 +65,9 @@ def main() -> None:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         err.print(f"[red]error:[/red] {as_text(text)}")
         sys.exit(2)
+    except (OSError, ImportError) as error:  # the disk, or a package that a URL such as s3:// asks for
+        err.print(f"[red]failed:[/red] {as_text(error)}")
+        sys.exit(1)
 
 
 def first_line(flow: str) -> str:
@@ -278,6 +281,7 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
         for line in set_values(place, overrides):
             err.print(as_text(line))
     plan = make_plan(place, record, order.force, trust=order.stage is not None)
+    require_cells(plan, order.stage)
     require_known(plan, order.only)
     works = plan.works(order.stage, order.only or None)
     if works and not dry_run:

@@ -224,6 +224,8 @@ class _Planner:
         stamp = labels_of(self.dataset, name, model).stamp()
         made = stamp if self.dataset.table(model, name).exists() else None
         cell = self._compare(recipe, name, [(made, recipe)], self._waiting(name, "ingest", "predict"))
+        if cell is not None and cell.state == "fresh" and self._scores_to_drop(name):
+            return Outcome("segment", name, "stale", "its scores are to be dropped")
         if cell is None or cell.state not in WAITING or not self._scores_dropped(name):
             return cell
         if self.trust:
@@ -237,6 +239,10 @@ class _Planner:
         scores = scores_of(self.dataset, self.record.model, name).stamp()
         return scores is not None and bool(scores.facts.get("dropped"))
 
+    def _scores_to_drop(self, name: str) -> bool:
+        kept = scores_of(self.dataset, self.record.model, name).stamp() is not None and not self._scores_dropped(name)
+        return kept and not self.record.predict.keep_scores
+
     def _plan_evaluate(self, names: list[str]) -> None:
         model = self.record.model
         compared = [name for name in names if self._state("segment", name) not in ("", "set aside")]
@@ -247,6 +253,12 @@ class _Planner:
         stages = ("ingest", "predict", "segment")
         after = sorted({s for name in compared for s in self._waiting(name, *stages)}, key=STAGES.index)
         self._put(self._compare(recipe, model, [(result.stamp(), recipe)], [*self._after_train(), *after]))
+
+
+def require_cells(plan: Plan, stage: str | None) -> None:
+    """Refuse a run of one stage alone that has nothing to work from."""
+    if stage is not None and not any(of == stage for of, _ in plan.cells):
+        raise LookupError(f"{stage} must find what the stages before it make, got nothing; run `unet-flows reprocess`")
 
 
 def require_known(plan: Plan, only: Iterable[str]) -> None:

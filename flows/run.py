@@ -8,7 +8,7 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 
-from flows.plan import Plan, make_plan, require_known
+from flows.plan import Plan, make_plan, require_cells, require_known
 from unet.folder import Dataset
 from unet.ledger import Outcome
 from unet.record_file import read_record
@@ -46,10 +46,7 @@ class StageRun:
         place = Dataset(dataset)
         record = read_record(place, overrides)
         plan = make_plan(place, record, force=stage if force else None, trust=True)
-        if not any(of == stage for of, _ in plan.cells):
-            raise LookupError(
-                f"{stage} must find what the stages before it make, got nothing; run `unet-flows reprocess`"
-            )
+        require_cells(plan, stage)
         require_known(plan, only or ())
         return cls(stage, place, record, plan, plan.works(stage, only))
 

@@ -4,6 +4,7 @@ A user's first `serve` starts the server and ends it; another one, of another da
 else on the same port is refused: our runs would show there, and end with it.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -13,11 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
 from flows import server
 from unet.folder import Dataset
+
+if TYPE_CHECKING:
+    from prefect.runner import Runner
 
 
 def serve(dataset: str, port: int, cron: str, say: Callable[[str], None]) -> None:
@@ -31,8 +35,9 @@ def serve(dataset: str, port: int, cron: str, say: Callable[[str], None]) -> Non
             os.environ["PREFECT_API_URL"] = api
             say(f"the UI is at {api.removesuffix('/api')}; reprocess runs at {cron!r}, {timezone()}; Ctrl-C ends it")
             _deploy(dataset, cron)
-    except (KeyboardInterrupt, SystemExit):  # the latter is how Prefect's runner answers SIGTERM
-        say("ended")
+    except KeyboardInterrupt:
+        pass
+    say("ended")
 
 
 def timezone() -> str:
@@ -88,20 +93,38 @@ def _end(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
 
 
 def _deploy(dataset: str, cron: str) -> None:
-    """Serve `reprocess` on a schedule, and each stage for a click in the UI, under the dataset's name."""
-    from prefect import serve as serve_deployments
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    """Run `reprocess` on a schedule, and a stage on a click in the UI, one at a time, listed under the dataset's name.
+
+    One at a time is said to the runner and not to the server: there, a run that was killed would hold its place for
+    good, and no night after it would start.
+    """
+    from prefect.runner import Runner
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
     from flows.reprocess import STAGE_FLOWS, reprocess
 
-    # a machine that was off would take every late night at once: one run, and what comes meanwhile is dropped
-    once = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-    name = Dataset(dataset).name
+    runner = Runner(limit=1, pause_on_shutdown=False)
     options: dict[str, Any] = {"parameters": {"dataset": dataset}, "entrypoint_type": EntrypointType.MODULE_PATH}
-    stages: list[Any] = [each.to_deployment(name, **options) for each in STAGE_FLOWS.values()]
-    nightly: Any = reprocess.to_deployment(
-        name, schedule=Cron(cron, timezone=timezone()), concurrency_limit=once, **options
-    )
-    serve_deployments(nightly, *stages, pause_on_shutdown=False, print_starting_message=False)
+    name = Dataset(dataset).name
+    nightly: Any = reprocess.to_deployment(name, schedule=Cron(cron, timezone=timezone()), **options)
+    for deployment in (nightly, *(each.to_deployment(name, **options) for each in STAGE_FLOWS.values())):
+        runner.add_deployment(deployment)
+    asyncio.run(_run(runner))
+
+
+async def _run(runner: "Runner") -> None:
+    """Run until SIGINT or SIGTERM; then end what is running, and have the server know.
+
+    Prefect's own answer to SIGTERM never gets that far, and its runs would look as if they went on.
+    """
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        if not runner.started:  # it is about to start, or about to end and somebody is impatient
+            raise KeyboardInterrupt
+        asyncio.run_coroutine_threadsafe(runner.astop(), loop)
+
+    runner.handle_sigterm = stop  # type: ignore[method-assign]  # which it will install
+    signal.signal(signal.SIGINT, stop)
+    await runner.start()

@@ -19,8 +19,6 @@ def train(
     refresh: bool = False,
 ) -> list[Outcome]:
     """Train the network on the stacks with truth; `refresh` takes in truth that is new."""
-    run = StageRun.open("train", dataset, None, overrides, force or refresh)
-    names = trained_on(run.plan, run.dataset, run.record, refresh)
-    if only is not None:
-        names = [name for name in names if name in only]
+    run = StageRun.open("train", dataset, only, overrides, force or refresh)
+    names = trained_on(run.plan, run.dataset, run.record, refresh)  # a model is of the whole dataset, whatever `only`
     return run.finish(train_model(dataset, names, run.record.train, return_state=True) for _ in run.works)

@@ -3,7 +3,7 @@
 Region by region through dask; a region is one shard of both arrays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,9 @@ from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import ome
 from unet.blockwise import run_regions, workers
-from unet.folder import Dataset, Folder, Json
+from unet.folder import Dataset, Folder
 from unet.layout import Layout, Region, grow, plane_layout, within
-from unet.ledger import Outcome, Recipe, labels_of, weights_of
+from unet.ledger import Outcome, Recipe, image_of, labels_of, weights_of
 from unet.recipes import weigh_recipe
 from unet.records import Cluster, Weigh
 from unet.store import Stored, create, open_array
@@ -54,7 +54,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, cl
     layout = plane_layout(shape, 4)  # one grid for both arrays: a region is a shard of each
     classes = create(generation.folder / "classes", Layout(shape, layout.shard, layout.chunk), np.uint8, axes)
     border = create(generation.folder / "border", layout, np.float32, axes)
-    spacing = spacing_in_pixels(axes, truth.attributes())
+    spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
     weigh = partial(_weigh_region, level, generation.folder, settings, spacing)
     for _ in run_regions(client, weigh, border.missing(), lambda: None):
         pass
@@ -65,11 +65,14 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, cl
     return f"{objects / max(background + objects, 1):.0%} object"
 
 
-def spacing_in_pixels(axes: str, attributes: Json) -> tuple[float, ...]:
-    """Pixel sizes of an image's space axes, in y x pixels."""
-    scale = attributes["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]
-    size = dict(zip(axes, scale, strict=True))
-    return tuple(size[axis] / size["x"] for axis in axes if axis in "zyx")
+def spacing_in_pixels(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...]:
+    """Pixel sizes of the space axes, in y x pixels; where one is unknown, pixels are taken as cubes.
+
+    >>> spacing_in_pixels("tzyx", {"z": 1.0, "y": 0.25, "x": 0.25})
+    (4.0, 1.0, 1.0)
+    """
+    known = all(axis in sizes for axis in axes if axis in "zyx")
+    return tuple(sizes[axis] / sizes["x"] if known else 1.0 for axis in axes if axis in "zyx")
 
 
 def _weigh_region(

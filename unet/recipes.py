@@ -9,7 +9,7 @@ from typing import Any
 
 from unet import fingerprint
 from unet.folder import Dataset, Json
-from unet.ledger import Recipe, Result, image_of, labels_of, model_of, scores_of, weights_of
+from unet.ledger import Recipe, Result, digest, image_of, labels_of, model_of, scores_of, weights_of
 from unet.records import Evaluate, Ingest, Predict, Segment, Train, Weigh, plain
 from unet.sources import Stack
 
@@ -55,8 +55,12 @@ def is_edited(dataset: Dataset, name: str) -> bool:
 
 
 def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
-    """Recipe of a stack's classes and border weights."""
-    return Recipe("weigh", Weigh.VERSION, plain(weigh), {"truth": truth_content(dataset, name) or ""})
+    """Recipe of a stack's classes and border weights; in 3-D, of its pixel sizes too."""
+    inputs = {"truth": truth_content(dataset, name) or ""}
+    image = image_of(dataset, name).stamp()
+    if weigh.dimensions == 3 and image is not None:
+        inputs["pixel sizes"] = digest(image.facts["spacing"])
+    return Recipe("weigh", Weigh.VERSION, plain(weigh), inputs)
 
 
 def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:

@@ -45,13 +45,17 @@ def extend(parts: Sequence[Part], stacks: Mapping[str, int]) -> list[Part]:
     >>> [p.use for p in extend([Part("a", 0, 1, "validation"), Part("gone", 0, 1, "training")], {"a": 1, "b": 1})]
     ['validation', 'training']
     """
-    kept = [replace(part, stop=min(part.stop, stacks[part.stack])) for part in parts if part.stack in stacks]
-    new = []
-    for name, planes in sorted(stacks.items()):
-        mine = [part for part in kept if part.stack == name]
-        use: Use = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
-        new.append(Part(name, max((part.stop for part in mine), default=0), planes, use))
-    return _trainable([part for part in kept + new if part.start < part.stop])
+    return _trainable([part for name in sorted(stacks) for part in _grown(name, stacks[name], parts)])
+
+
+def _grown(stack: str, planes: int, parts: Sequence[Part]) -> list[Part]:
+    """The parts of a stack, in the order of its planes, of which there may be more or fewer than before."""
+    mine = [replace(p, stop=min(p.stop, planes)) for p in parts if p.stack == stack and p.start < planes]
+    use: Use = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
+    if mine and mine[-1].use == use:
+        return [*mine[:-1], replace(mine[-1], stop=planes)]
+    new = Part(stack, mine[-1].stop if mine else 0, planes, use)
+    return [*mine, new] if new.start < planes else mine
 
 
 def _trainable(parts: list[Part]) -> list[Part]:

@@ -208,7 +208,6 @@ def test_init_then_status(run, tmp_path, image):
     assert "missing" in out
 
 
-@pytest.mark.xfail(strict=True, reason="the command line says 'all fresh: 0 results' and ends with 0")
 def test_one_stage_alone_with_nothing_before_it_is_refused(run, tmp_path, image):
     run("init", tmp_path / "d", "--images", image)
     refused(run("segment", tmp_path / "d"), "segment must find what the stages before it make", "reprocess")

@@ -60,7 +60,6 @@ def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stag
     [
         {"predict.tile": 128},
         {"predict.device": "cpu"},
-        {"predict.keep_scores": False},
         {"train.memory": 0.5},
         {"train.device": "cpu"},
         {"cluster": "tcp://scheduler:8786"},

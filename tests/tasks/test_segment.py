@@ -160,3 +160,13 @@ def test_a_table_that_was_lost_is_made_again(dataset, stage):
     ]  # fmt: skip
     stage.all(dataset)
     assert read_table(dataset, "unet", "b").num_rows == labels_of(dataset, "b", "unet").committed().facts["count"]
+
+
+def test_scores_that_a_kill_left_behind_are_dropped_without_segmenting_again(dataset, stage):
+    made = labels_of(dataset, "a", "unet").committed()
+    set_values(dataset, {"predict.keep_scores": False})
+    assert plan_of(dataset).cells["segment", "a"].why == "its scores are to be dropped"
+    stage.all(dataset)
+    assert scores_of(dataset, "unet", "a").committed().facts["dropped"]
+    assert labels_of(dataset, "a", "unet").committed() == made
+    assert plan_of(dataset).works() == []

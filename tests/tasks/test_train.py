@@ -115,7 +115,6 @@ def test_a_stack_that_lost_its_weights_is_named(dataset):
         train_on_stacks(dataset, ["a", "b"], train, train_recipe(dataset, train, ["a", "b"]))
 
 
-@pytest.mark.xfail(strict=True, reason="unet.split.extend keeps the planes of the first split: new ones are left out")
 def test_planes_that_a_stack_gained_are_taken_in(tmp_path, dataset, stage):
     for name, seed in (("a", 1), ("b", 2)):
         for kind, pixels in zip(("image", "truth"), draw_stack(planes=3, side=64, seed=seed), strict=True):

@@ -148,6 +148,16 @@ def test_what_is_made_from_a_result_is_stale_once_it_is_made_again(result, kinds
     assert {kind for kind, make in recipe_of.items() if make(kind()) != before[kind]} == kinds
 
 
+@pytest.mark.parametrize(("dimensions", "stale"), [(2, False), (3, True)])
+def test_pixel_sizes_are_part_of_weights_in_3_d_alone(dimensions, stale, dataset, recipe_of):
+    image, weigh = image_of(dataset, "a"), Weigh(dimensions=dimensions)
+    found = []
+    for z in (1.0, 2.0):
+        image.commit(image.begin(Recipe("any", 1, {"z": z}, {}), {}), {}, {"spacing": {"z": z, "y": 0.5, "x": 0.5}})
+        found.append(recipe_of[Weigh](weigh))
+    assert (found[0] != found[1]) == stale
+
+
 def put_truth(dataset, pixels):
     """Truth as ingest commits it."""
     truth = labels_of(dataset, "a", "truth")

@@ -111,3 +111,14 @@ def test_extending_by_nothing_changes_nothing(stacks, rule):
 def test_what_is_refused(call, says):
     with pytest.raises(ValueError, match=f"train.validation {says}"):
         call()
+
+
+def test_a_stack_that_grew_is_one_part_still():
+    parts = [Part("a", 0, 2, "training"), Part("b", 0, 2, "validation"), Part("c", 0, 4, "training")]
+    assert extend(parts, {"a": 3, "b": 3, "c": 2}) == [
+        Part("a", 0, 3, "training"),
+        Part("b", 0, 3, "validation"),
+        Part("c", 0, 2, "training"),
+    ]
+    cut = [Part("a", 0, 8, "training"), Part("a", 8, 10, "validation")]
+    assert extend(cut, {"a": 12}) == [*cut, Part("a", 10, 12, "training")]
