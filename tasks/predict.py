@@ -54,13 +54,16 @@ def numeric_plan(settings: Predict, model: Model) -> Json:
 
 def predict_stack(dataset: Dataset, name: str, model_name: str, model: Model, settings: Predict, recipe: Recipe) -> str:
     """Write one stack's scores; out of memory, a new generation is begun with tiles of half the side."""
-    plan = numeric_plan(settings, model)
+    plan, result = numeric_plan(settings, model), scores_of(dataset, model_name, name)
     while True:
-        generation = scores_of(dataset, model_name, name).begin(recipe, plan)
+        generation = result.begin(recipe, plan)
+        if generation.plan["device"] != plan["device"]:  # begun on another kind of device: other last bits
+            result.discard(generation.name)
+            generation = result.begin(recipe, plan)
         try:
             return _predict(dataset, name, model_name, model, settings, generation)
         except torch.OutOfMemoryError as error:
-            generation.folder.remove()  # else it would be taken on, with the plan that did not fit
+            result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
             plan = {**generation.plan, "tile": generation.plan["tile"] // 2}
             if plan["tile"] < model.network.architecture.multiple:
                 raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error

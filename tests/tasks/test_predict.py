@@ -152,3 +152,12 @@ def test_a_gpu_that_was_asked_for_and_is_missing_is_an_error(with_model):
     dataset = with_model(picture(40, 40))
     with pytest.raises(ValueError, match="device=cuda must find a GPU, got none"):
         predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net", device="cuda"))
+
+
+def test_what_was_begun_on_another_kind_of_device_is_begun_anew(with_model):
+    """Its last bits would not be ours, and the device may not be there."""
+    dataset, settings = with_model(np.zeros((40, 40), np.uint8)), Predict()
+    model, recipe = models.load(dataset, "net"), predict_recipe(dataset, "net", "a", settings)
+    scores_of(dataset, "net", "a").begin(recipe, {**predict.numeric_plan(settings, model), "device": "cuda"})
+    predict.predict_stack(dataset, "a", "net", model, settings, recipe)
+    assert scores_of(dataset, "net", "a").committed().plan["device"] == predict.choose_device("auto").type

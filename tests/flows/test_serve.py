@@ -1,0 +1,152 @@
+"""Laws of `serve`: nights come by themselves, other commands use its server, and when it ends nothing is left of it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+import pytest
+
+from flows import serve as module
+from flows import server
+from unet.phantom import draw_stack
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home of its own, with nothing said about Prefect."""
+    for key in [key for key in os.environ if key.startswith("PREFECT_")]:
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path / "home"))
+    server.home().mkdir()
+    return server.home()
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"), [("Asia/Tokyo", "Asia/Tokyo"), ("nonsense", "UTC"), (":/etc/localtime", "UTC")]
+)
+def test_a_night_is_that_of_this_machine(zone, name, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    assert module.timezone() == name
+
+
+def test_a_server_of_someone_else_is_refused(home, monkeypatch):
+    monkeypatch.setattr(server, "is_healthy", lambda api: True)
+    with pytest.raises(
+        RuntimeError, match="port 4200 must be free, got another Prefect server there; choose one by --port"
+    ):
+        with module._running(4200):
+            pass
+
+
+def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
+    monkeypatch.setattr(server, "is_healthy", lambda api: True)
+    server.card().write_text('{"api": "http://127.0.0.1:4300/api", "pid": 1}')
+    with module._running(4200) as api:
+        assert api == "http://127.0.0.1:4300/api"
+    assert server.card().exists()
+
+
+def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"the server must start, got exit status 1; see .*server\.log"):
+        with module._running(port):
+            pass
+    assert not server.card().exists()
+
+
+@pytest.fixture
+def serving(home, port, make):
+    """Starts `unet-flows serve` on a dataset of one stack without truth, and ends what a failed test left over."""
+    dataset, started = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)}), []
+
+    def start(cron):
+        command = [
+            sys.executable,
+            "-m",
+            "flows.command_line",
+            "serve",
+            dataset.url,
+            "--port",
+            str(port),
+            "--cron",
+            cron,
+        ]
+        log = (home / "serve.log").open("wb")
+        started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
+        log.close()
+        _until(lambda: server.card().exists(), 240)
+        return started[0], dataset, f"http://127.0.0.1:{port}/api"
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+                each.kill()
+            process.wait()
+
+
+def _until(found, seconds):
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, f"nothing within {seconds} s"
+        time.sleep(0.5)
+    return value
+
+
+def _runs(api, flow, **states):
+    body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    request = urllib.request.Request(
+        f"{api}/flow_runs/filter", json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _end(process, how):
+    """Ends it; fails unless it ends well, with all processes it had."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert family
+    process.send_signal(how)
+    assert process.wait(90) == 0
+    assert psutil.wait_procs(family, 10)[1] == []
+    assert not server.card().exists()
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_the_schedule_fires_other_commands_join_and_sigterm_ends_all(serving, home):
+    process, dataset, api = serving("* * * * *")
+    assert server.served() == api
+    (run,) = _until(lambda: _runs(api, "reprocess")[:1], 240)
+    assert run["auto_scheduled"]
+    assert run["name"] == "reprocess dataset"
+    assert run["parameters"] == {"dataset": dataset.url}
+    command = [sys.executable, "-m", "flows.command_line", "ingest", dataset.url, "--force"]
+    joined = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+    assert joined.stderr == ""
+    (run,) = _runs(api, "ingest")[:1]
+    assert run["deployment_id"] is None
+    _end(process, signal.SIGTERM)
+    log = (home / "serve.log").read_text()
+    assert "Traceback" not in log
+    assert log.endswith("ended\n")
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_ctrl_c_ends_all(serving):
+    process, _, _ = serving("0 2 * * *")
+    _end(process, signal.SIGINT)
