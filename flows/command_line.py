@@ -6,7 +6,6 @@ the verbs that run something, once the plan says that there is something to run.
 
 import ast
 import json
-import logging
 import sys
 import time
 import warnings
@@ -303,10 +302,11 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
 def _call(order: Order) -> list[Outcome]:
     """Call the flow; Prefect is imported here, once there is something to run."""
     where = server.configure()
-    with err.status(f"using {where}"):
+    with err.status(f"starting {where}" if where.startswith("an ") else f"using {where}"):
         from flows.reprocess import STAGE_FLOWS, reprocess
+
+        server.begin()
     warnings.filterwarnings("ignore", module="prefect")
-    logging.getLogger("prefect").setLevel(logging.CRITICAL)
     only = list(order.only) or None
     if order.stage is None:
         return reprocess(order.dataset, only, None, order.force)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ SETTINGS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "unet,tasks,flows",
     "PREFECT_CLI_COLORS": "true",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # what threads of dask log belongs to no run
+    "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads would spin while the server beside them wants a core
     "DASK_LOGGING__DISTRIBUTED": "critical",  # a failure is told by its outcome, in one sentence
 }
 QUIET = {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tasks.outcomes import each
 from tasks.policy import cpu_task
 from tasks.progress import Sink
+from tasks.publish import publish_report
 from unet import metrics, ome, pictures
 from unet.folder import Dataset, Folder, Json
 from unet.ledger import Generation, Outcome, Recipe, Result, image_of, labels_of, model_of, report_of, weights_of
@@ -48,12 +49,14 @@ def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -
     """Outcome of one report over the stacks `names`, which have truth and segments."""
     place = Dataset(dataset)
     with Sink("evaluate", len(names)) as sink:
-        return each(
+        outcomes = each(
             place,
             [model],
             lambda _: evaluate_recipe(place, model, names, record.evaluate),
             lambda _, recipe: evaluate_stacks(place, names, model, record, recipe, sink.step),
         )
+    publish_report(place, model)
+    return outcomes
 
 
 def evaluate_stacks(

@@ -21,6 +21,7 @@ from unet.ledger import report_of
 
 PICTURES = ("best", "median", "worst", "training")
 """Names of the pictures that are shown, where a report has them."""
+LEGEND = "Planes by average precision; outlines orange: segments, blue: truth, white: both."
 BYTES = 300_000
 """Largest artifact; the pictures share what the words leave."""
 SIDE = 480
@@ -44,7 +45,7 @@ def as_markdown(dataset: Dataset, model: str) -> str:
     report = report_of(dataset, model)
     folder, card = report.folder / report.committed().generation, report.attributes()
     words = [f"# Report on {model}", f"The whole report: `{report.folder.url}/report.html`", f"Made {card['made']}."]
-    words += [_table({part: card[part] for part in ("validation", "training") if part in card})]
+    words += [_table({part: card[part] for part in ("validation", "training") if part in card}), LEGEND]
     room = (BYTES - len("\n\n".join(words).encode())) // len(PICTURES)
     shown = [f"## {name}\n\n![{name}]({url})" for name in PICTURES if (url := _data_url(folder / f"{name}.png", room))]
     return "\n\n".join(words + shown)

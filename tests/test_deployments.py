@@ -1,4 +1,4 @@
-"""Laws of the deployments: one a flow, on the pool its work needs, and nothing in them that a dataset.yaml should say."""
+"""Laws of the deployments: one a flow, on the pool that its work needs, and nothing that a dataset.yaml should say."""
 
 import os
 import signal

@@ -29,8 +29,8 @@ QUICK = {
 
 
 @pytest.fixture
-def small(make):
-    """A dataset of two stacks, on which nothing was done yet."""
+def small(make, prefect_server):
+    """A dataset of two stacks, on which nothing was done yet; its runs go to the server of the tests."""
     return make({name: draw_stack(planes=1, side=64, seed=seed) for seed, name in enumerate("ab", 1)}, **QUICK)
 
 

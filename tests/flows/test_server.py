@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from flows import server
+from unet.phantom import draw_stack
 
 
 @pytest.fixture(autouse=True)
@@ -118,9 +120,21 @@ def test_configuring_imports_no_prefect():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.prefect
+def test_a_run_that_fails_says_one_sentence_on_the_terminal(make):
+    dataset = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)})
+    (Path(dataset.url).parent / "files/image/broken.tif").write_bytes(b"II*\0not a picture")
+    command = [sys.executable, "-m", "flows.command_line", "reprocess", dataset.url]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 1
+    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("note: ")]
+    assert re.search(r"set aside.* broken at ingest: .*broken.tif is not a readable TIFF", line)
+
+
 INTERRUPTED = """
 import os, signal
 from flows import server
+from unet.phantom import draw_stack
 server.configure()
 from prefect import flow
 server.begin()
