@@ -8,7 +8,6 @@ import ast
 import json
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -268,7 +267,12 @@ def serve(
     from flows.serve import serve as run_server
 
     with _exit_status():
-        run_server(str(Path(dataset).resolve()), port, cron, lambda line: out.print(as_text(line)))
+        run_server(
+            dataset if "://" in dataset else str(Path(dataset).resolve()),
+            port,
+            cron,
+            lambda line: out.print(as_text(line)),
+        )
 
 
 def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> None:
@@ -285,7 +289,7 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
     works = plan.works(order.stage, order.only or None)
     if works and not dry_run:
         with _exit_status():
-            outcomes = _call(order)
+            outcomes = _call(order, began)
         if as_json:
             print(json.dumps([vars(outcome) for outcome in outcomes]))
         else:
@@ -299,19 +303,22 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
     _fail_where_set_aside(plan)
 
 
-def _call(order: Order) -> list[Outcome]:
+def _call(order: Order, began: float) -> list[Outcome]:
     """Call the flow; Prefect is imported here, once there is something to run."""
     where = server.configure()
     with err.status(f"starting {where}" if where.startswith("an ") else f"using {where}"):
         from flows.reprocess import STAGE_FLOWS, reprocess
+        from flows.run import SetAside
 
         server.begin()
-    warnings.filterwarnings("ignore", module="prefect")
-    only = list(order.only) or None
-    if order.stage is None:
-        return reprocess(order.dataset, only, None, order.force)  # type: ignore[arg-type]
-    more = {"refresh": True} if order.refresh else {}
-    return STAGE_FLOWS[order.stage](order.dataset, only, None, order.force is not None, **more)
+    only, more = list(order.only) or None, {"refresh": True} if order.refresh else {}
+    try:
+        if order.stage is None:
+            return reprocess(order.dataset, only, None, order.force)  # type: ignore[arg-type]
+        return STAGE_FLOWS[order.stage](order.dataset, only, None, order.force is not None, **more)
+    except SetAside as error:
+        show_outcomes(error.done, time.monotonic() - began)
+        raise
 
 
 @contextmanager

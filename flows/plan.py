@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.outcomes import ingest_recipe
 from unet import fingerprint, recipes
 from unet.folder import Dataset
 from unet.ledger import (
@@ -168,7 +167,7 @@ class _Planner:
         stamps = [(image_of(self.dataset, name).stamp(), recipe)]
         if stack.truth and not recipes.is_edited(self.dataset, name):
             stamps.append((labels_of(self.dataset, name, "truth").stamp(), recipes.truth_recipe(self.dataset, stack)))
-        return self._compare(ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
+        return self._compare(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
 
     def _has_truth(self, name: str) -> bool:
         if self._state("ingest", name) == "set aside":

@@ -55,7 +55,8 @@ def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -
             lambda _: evaluate_recipe(place, model, names, record.evaluate),
             lambda _, recipe: evaluate_stacks(place, names, model, record, recipe, sink.step),
         )
-    publish_report(place, model)
+    if outcomes[0].state == "done":
+        publish_report(place, model)
     return outcomes
 
 

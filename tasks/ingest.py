@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.outcomes import each, ingest_recipe
+from tasks.outcomes import each
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import fingerprint, ome
@@ -16,7 +16,7 @@ from unet.labels import connected_segments
 from unet.layout import Region, plane_layout, regions, stack_layout
 from unet.ledger import Outcome, Recipe, Result, image_of, labels_of
 from unet.readers import Opened, count_scenes, open_stack
-from unet.recipes import image_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
+from unet.recipes import image_recipe, ingest_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
 from unet.records import Ingest
 from unet.sources import Stack
 from unet.statistics import Gathering, plain_statistics

@@ -1,18 +1,12 @@
-"""The loop over names that every stage shares: one outcome a name, whatever happens to one of them.
-
-Imports nothing heavy: the planner asks here under which recipe an ingest was set aside.
-"""
+"""The loop over names that every stage shares: one outcome a name, whatever happens to one of them."""
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextvars import copy_context
 
 from unet.folder import Dataset
 from unet.ledger import Outcome, Recipe, put_aside
-from unet.recipes import image_recipe, is_edited, truth_content, truth_recipe
-from unet.records import Ingest
-from unet.sources import Stack
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +24,16 @@ def each(
         OSError: the first one, after all other names were done; a retry finds those fresh.
         ValueError: a card in the dataset is damaged: there is no recipe to set the stack aside under. After all others.
     """
-    with ThreadPoolExecutor(at_once) as pool:
-        results = list(pool.map(lambda name: _one(dataset, name, recipe, work), names))
+    context = copy_context()  # what is logged in a thread belongs to this task run too
+
+    def one(name: str) -> Outcome | Exception:
+        return context.copy().run(_one, dataset, name, recipe, work)
+
+    if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
+        results = [one(name) for name in names]
+    else:
+        with ThreadPoolExecutor(at_once) as pool:
+            results = list(pool.map(one, names))
     failures = [result for result in results if isinstance(result, Exception)]
     if failures:
         raise failures[0]
@@ -56,17 +58,3 @@ def _one(
         return put_aside(dataset, of_now, name, error)
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
-
-
-def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
-    """All that bringing in a stack depends on, image and truth as one: what it is set aside under.
-
-    The image's recipe alone would not do: truth that did not fit would not be tried again once it was mended.
-    """
-    whole = image_recipe(dataset, stack, settings)
-    if stack.truth:
-        given = truth_recipe(dataset, stack)
-        whole = replace(whole, settings=whole.settings | given.settings, inputs=whole.inputs | given.inputs)
-    if is_edited(dataset, stack.name):
-        whole = replace(whole, inputs=whole.inputs | {"truth": truth_content(dataset, stack.name) or ""})
-    return whole

@@ -1,7 +1,7 @@
 """What is being done, shown twice: as a bar on a terminal and as a progress artifact in the Prefect UI.
 
-Both are updated once a second at most, from whatever thread. Outside a flow run there is no artifact, away from a
-terminal no bar.
+Both are updated once a second at most, from whatever thread. Outside a flow run there is no artifact; away from a
+terminal, as under cron or nohup, a line every half minute stands for the bar.
 """
 
 import logging
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two updates."""
+LINE_EVERY = 30.0
+"""Seconds between two lines, where there is no terminal for a bar."""
 
 
 class Sink:
@@ -27,6 +29,7 @@ class Sink:
 
     def __init__(self, stage: str, total: int) -> None:
         self.stage, self.total, self.done, self.word, self.last = stage, total, 0, "", time.monotonic()
+        self.last_line = self.last
         self.lock, self.context = RLock(), copy_context()  # a thread of the task does not know its run by itself
         self.artifact = self._begin_artifact()
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -51,6 +54,9 @@ class Sink:
             self.last = time.monotonic()
             line = f"{self.stage} {self.word}".strip()
             self.bar.update(self.line, completed=self.done, total=self.total, description=line)
+            if self.bar.disable and self.last - self.last_line >= LINE_EVERY:
+                self.last_line = self.last
+                print(f"{line} {self.done}/{self.total}", file=sys.stderr, flush=True)
             if self.artifact is not None:
                 self._update_artifact()
 

@@ -8,6 +8,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,9 @@ def as_markdown(dataset: Dataset, model: str) -> str:
     """The report as one page of at most 300 kB: figures, where the whole report lies, pictures."""
     report = report_of(dataset, model)
     folder, card = report.folder / report.committed().generation, report.attributes()
-    words = [f"# Report on {model}", f"The whole report: `{report.folder.url}/report.html`", f"Made {card['made']}."]
+    page = report.folder / "report.html"
+    where = Path(page.url).resolve() if page.is_local else page.url
+    words = [f"# Report on {model}", f"The whole report: `{where}`", f"Made {card['made']}."]
     words += [_table({part: card[part] for part in ("validation", "training") if part in card}), LEGEND]
     room = (BYTES - len("\n\n".join(words).encode())) // len(PICTURES)
     shown = [f"## {name}\n\n![{name}]({url})" for name in PICTURES if (url := _data_url(folder / f"{name}.png", room))]

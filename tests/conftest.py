@@ -1,5 +1,6 @@
 """What the tests of tasks and flows share: tiny datasets, and the road walked without a Prefect server."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from unet.folder import Dataset
 from unet.ledger import STAGES
 from unet.record_file import read_record, set_values, write_record
 from unet.records import Source
+
+os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
 
 SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.25}
 SAID = {**SIZES, **{f"{size}Unit": "µm" for size in SIZES}}

@@ -5,6 +5,7 @@ numeric plan or nowhere, never in a recipe: changing it makes nothing stale.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unet import fingerprint
@@ -28,6 +29,20 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     inputs = {"truth source": source_fingerprint(labels_of(dataset, stack.name, "truth"), stack.truth).content}
     settings: Json = {"foreground": stack.foreground, "scene": stack.scene, "axis": stack.axis}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
+
+
+def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
+    """All that bringing in a stack depends on, image and truth as one: what it is set aside under.
+
+    The image's recipe alone would not do: truth that did not fit would not be tried again once it was mended.
+    """
+    whole = image_recipe(dataset, stack, settings)
+    if stack.truth:
+        given = truth_recipe(dataset, stack)
+        whole = replace(whole, settings=whole.settings | given.settings, inputs=whole.inputs | given.inputs)
+    if is_edited(dataset, stack.name):
+        whole = replace(whole, inputs=whole.inputs | {"truth": truth_content(dataset, stack.name) or ""})
+    return whole
 
 
 def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fingerprint:

@@ -95,6 +95,8 @@ def train(
             step = replace(step, validation_loss=_look(network, looks, weights))
         _require_finite(step)
         history.append(step)
+        if step.validation_loss is not None:
+            log.info("step %d: loss %.3f, validation loss %.3f", number, step.loss, step.validation_loss)
         if step.validation_loss is not None and step.validation_loss < best:
             best, kept = step.validation_loss, (number, copy.deepcopy(network.state_dict()))
         progress(number, training.steps, f"loss {step.loss:.3f}")

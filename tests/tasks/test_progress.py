@@ -56,3 +56,11 @@ def test_outside_a_run_there_is_no_artifact(monkeypatch):
     monkeypatch.setattr(progress, "update_progress_artifact", refuse)
     with Sink("train", 0) as sink:
         sink.step()
+
+
+def test_away_from_a_terminal_lines_stand_for_the_bar(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    with Sink("train", 2) as sink:
+        sink(1, 2, "loss 0.7")
+    assert "train loss 0.7 1/2" in capsys.readouterr().err.splitlines()

@@ -39,6 +39,11 @@ def test_figures_stand_with_their_intervals(dataset):
     assert f"`{dataset.url}/reports/U-Net_2/report.html`" in page
 
 
+def test_the_report_is_found_from_anywhere(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"`{dataset.url}/reports/U-Net_2/report.html`" in publish.as_markdown(Dataset("dataset"), "U-Net_2")
+
+
 def test_the_artifact_stays_small_whatever_the_pictures(dataset):
     page = publish.as_markdown(dataset, "U-Net_2")
     assert len(page.encode()) <= 300_000
