@@ -9,21 +9,16 @@ flat record (a setting would no longer live with the function that reads it).
 """
 
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from unet.architecture import Architecture
+from unet.faults import OURS, first_fault
 
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-OURS = "Value error, "
-"""What pydantic puts before the words of a ValueError."""
 
 Device = Literal["auto", "cpu", "cuda"]
 Dimensions = Literal[2, 3]
@@ -344,7 +339,7 @@ class Record(BaseModel):
         try:
             return cls.model_validate(_filled(values))
         except ValidationError as error:
-            raise ValueError(f"{name}: {_first_fault(error)}") from error
+            raise ValueError(f"{name}: {first_fault(error, cls)}") from error
 
 
 def plain(settings: Any) -> dict[str, Any]:
@@ -370,36 +365,3 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(train, dict) or not isinstance(train.get("architecture"), dict):
         return values
     return {**values, "train": {**train, "architecture": plain(Train().architecture) | train["architecture"]}}
-
-
-def _first_fault(error: ValidationError) -> str:
-    unknown = ("extra_forbidden", "unexpected_keyword_argument")
-    fault = min(error.errors(), key=lambda each: each["type"] not in unknown)  # a misspelt setting is missing as well
-    path, kind = [str(step) for step in fault["loc"]], fault["type"]
-    where = ".".join(path)
-    if kind in unknown:
-        return f"{where} is no setting{_suggestion(path)}"
-    if kind == "missing":
-        return f"{where} must be given"
-    if kind == "value_error":  # our own words, which name what was got
-        return f"{where}: {fault['msg'].removeprefix(OURS)}"
-    must = {"dataclass_type": "must hold settings by name", "tuple_type": "must be a list"}
-    said = re.split(", (?:unable|got) ", fault["msg"].replace("Input should be", "must be"))[0]
-    return f"{where}: {must.get(kind, said)}, got {fault['input']!r}"
-
-
-def _suggestion(path: list[str]) -> str:
-    known = _settings_of(Record)
-    for step in path[:-1]:
-        known = known if step.isdigit() else _settings_of(known.get(step))
-    near = get_close_matches(path[-1], list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}" if known else ""
-
-
-def _settings_of(kind: Any) -> Mapping[str, Any]:
-    """Types by name of a record's settings, or of those of the records in a list or a choice."""
-    if is_dataclass(kind):
-        return {each.name: each.type for each in fields(kind)}
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return {name: each.annotation for name, each in kind.model_fields.items()}
-    return {name: of for part in get_args(kind) for name, of in _settings_of(part).items()}
