@@ -21,7 +21,8 @@ def initialise(
     source = _source(images, truth, slices, foreground)
     catalogue = _look(dataset, source)
     marked = [stack for stack in catalogue.stacks if stack.truth]
-    yield f"{len(catalogue.stacks)} stacks in {images}, {len(marked)} of them with truth"
+    found = len(catalogue.stacks)
+    yield f"{found} stack{'s'[: found != 1]} in {images}, {len(marked)} with truth"
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
     yield from _show(dataset, catalogue)
     if dataset.record.exists():

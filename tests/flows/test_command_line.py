@@ -201,7 +201,7 @@ def test_import_remove_and_export_labels(run, tmp_path, dataset):
 def test_init_then_status(run, tmp_path, image):
     status, out, err = run("init", tmp_path / "d", "--images", image)
     assert (status, err) == (0, "")
-    assert out.splitlines()[0] == f"1 stacks in {image}, 0 of them with truth"
+    assert out.splitlines()[0] == f"1 stack in {image}, 0 with truth"
     assert Dataset(str(tmp_path / "d")).record.exists()
     status, out, _ = run("status", tmp_path / "d")
     assert status == 0

@@ -34,7 +34,7 @@ def say(files, name="dataset", images="image", truth="truth", slices=None, foreg
 
 def test_it_says_what_was_found_and_shows_how_truth_is_read(files):
     dataset, lines = say(files)
-    assert lines[0] == f"3 stacks in {files}/image, 2 of them with truth"
+    assert lines[0] == f"3 stacks in {files}/image, 2 with truth"
     assert lines[1] == "  a: 2 × 32 × 24 (z y x) uint16, pixel size unknown"
     assert "truth is read with foreground ids: 25% of the first plane is object" in lines
     assert "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0" in lines
