@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -306,11 +307,13 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
 def _call(order: Order, began: float) -> list[Outcome]:
     """Call the flow; Prefect is imported here, once there is something to run."""
     where = server.configure()
-    with err.status(f"starting {where}" if where.startswith("an ") else f"using {where}"):
+    word = f"starting {where}" if where.startswith("an ") else f"using {where}"
+    with err.status(word), ThreadPoolExecutor(1) as pool:
+        started = pool.submit(server.begin)  # the server starts while torch and the others are imported
         from flows.reprocess import STAGE_FLOWS, reprocess
         from flows.run import SetAside
 
-        server.begin()
+        started.result()
     only, more = list(order.only) or None, {"refresh": True} if order.refresh else {}
     try:
         if order.stage is None:
