@@ -15,13 +15,14 @@ import numpy as np
 import zarr
 import zarr.errors
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.array_spec import ArrayConfigParams
 
 from unet.folder import Folder
 from unet.layout import Layout, Region, Shape, plane_layout, pyramid_shapes, regions, shard_index, stack_layout
 
-CODEC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+CODECS = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
+"""Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 
 numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
@@ -71,7 +72,7 @@ def create(folder: Folder, layout: Layout, dtype: Any, axes: str) -> Stored:
             shards=layout.shard,
             chunks=layout.chunk,
             dtype=dtype,
-            compressors=CODEC,
+            compressors=CODECS,
             fill_value=0,
             dimension_names=tuple(axes),
             config=WRITE_ALL,

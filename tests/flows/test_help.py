@@ -1,0 +1,45 @@
+"""Every verb explains itself, in the words of its flow, at once."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from flows.command_line import app, first_line
+from unet.ledger import STAGES
+
+VERBS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself_and_its_options(verb):
+    answer = CliRunner().invoke(app, [verb, "--help"])
+    assert answer.exit_code == 0
+    command = get_command(app).commands[verb]  # type: ignore[attr-defined]
+    assert all(parameter.help for parameter in command.params)
+    assert command.help.endswith(".")
+
+
+@pytest.mark.parametrize("verb", [*STAGES, "reprocess", "demo", "serve"])
+def test_the_first_line_of_help_is_that_of_the_flow(verb):
+    answer = CliRunner().invoke(app, [verb, "--help"])
+    assert " ".join(first_line(verb).split()) in " ".join(answer.output.split())
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["numpy", "torch", "zarr", "dask", "prefect", "distributed"]
+    code = f"""
+import sys
+from flows.command_line import main
+sys.argv = ["unet-flows", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0
+print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stderr.strip() == "[]"
+    assert "reprocess" in answer.stdout
