@@ -1,10 +1,11 @@
 # Every command makes its own .venv first; nothing but Python ≥ 3.11, make and a package index is needed.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
-DATA   ?=
-TRUTH  ?=
+PYTHON  ?= python3
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+DATA    ?=
+TRUTH   ?=
+DATASET ?= demo/dataset
 
 install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
@@ -31,6 +32,6 @@ bench: $(STAMP)
 	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" tests/bench
 
 serve: $(STAMP)
-	$(BIN)/unet-flows serve demo
+	$(BIN)/unet-flows serve "$(DATASET)"
 
 .PHONY: install demo test test-all check bench serve
