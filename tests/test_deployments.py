@@ -76,9 +76,8 @@ def prefect(tmp_path):
     def start(*words):
         log = (tmp_path / f"{words[0]}.log").open("wb")
         command = [sys.executable, "-m", "prefect", *words]
-        started.append(
-            subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
-        )
+        options = {"env": environment, "cwd": tmp_path, "stdout": log, "stderr": log, "start_new_session": True}
+        started.append(subprocess.Popen(command, preexec_fn=_hear_sigint, **options))  # noqa: PLW1509  # no threads here
         log.close()
 
     def run(*words, **more):
@@ -104,6 +103,11 @@ def prefect(tmp_path):
         process.wait(60)
         for left in psutil.wait_procs(family, 20)[1]:
             left.kill()
+
+
+def _hear_sigint():
+    """A worker that was started with SIGINT ignored, as below nohup, would not stop on SIGTERM either."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _await(url, seconds=240):
