@@ -22,6 +22,9 @@ from unet.sources import Stack
 from unet.statistics import Gathering, plain_statistics
 from unet.store import Stored, average, create, nearest, open_array, pyramid
 
+IGNORED = np.iinfo(np.uint32).max
+"""Id of pixels nobody judged, in truth that is made of a mask."""
+
 
 @cpu_task("ingest")
 def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: bool = False) -> list[Outcome]:
@@ -96,6 +99,7 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     ome.list_label(dataset.image(stack.name) / "labels", "truth")
     facts = {
         "files": vars(source_fingerprint(truth, stack.truth)),
+        "ignore": stack.ignore if stack.ignore is None or stack.foreground == "ids" else int(IGNORED),
         "arrays": vars(fingerprint.of_folder(generation.folder / "0")),
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
@@ -148,14 +152,15 @@ def _truth_planes(opened: Opened, stack: Stack) -> Iterable[NDArray[Any]]:
                 raise ValueError(f"truth of {stack.name} must hold ids ≥ 0, got {plane.min()}; renumber it")
             yield plane
             continue
-        values |= set(np.unique(plane).tolist())
+        values |= set(np.unique(plane).tolist()) - {stack.ignore}
         if len(values) > 2 or (len(values) == 2 and 0 not in values):
             raise ValueError(
                 f"truth of {stack.name} read with foreground {stack.foreground} must hold 0 and one other value, "
                 f"got {', '.join(map(str, sorted(values)[:4]))}; set its source's foreground to ids"
             )
-        objects = connected_segments((plane == 0) == (stack.foreground == 0))
-        yield np.where(objects > 0, objects + count, 0)
+        judged = plane != stack.ignore if stack.ignore is not None else np.True_
+        objects = connected_segments(((plane == 0) == (stack.foreground == 0)) & judged)
+        yield np.where(judged, np.where(objects > 0, objects + count, 0), IGNORED)
         count += int(objects.max())
 
 

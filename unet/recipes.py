@@ -14,7 +14,11 @@ from unet.ledger import Recipe, Result, digest, image_of, labels_of, model_of, s
 from unet.records import Evaluate, Ingest, Predict, Segment, Train, Weigh, plain
 from unet.sources import Stack
 
-PLAN_ONLY = {"train": {"name", "device", "memory"}, "predict": {"model", "device", "tile", "keep_scores"}}
+PLAN_ONLY = {
+    "weigh": {"preset"},
+    "train": {"name", "device", "memory"},
+    "predict": {"model", "device", "tile", "keep_scores"},
+}
 
 
 def image_recipe(dataset: Dataset, stack: Stack, ingest: Ingest) -> Recipe:
@@ -27,7 +31,7 @@ def image_recipe(dataset: Dataset, stack: Stack, ingest: Ingest) -> Recipe:
 def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     """Recipe of a stack's truth, as its sources give it."""
     inputs = {"truth source": source_fingerprint(labels_of(dataset, stack.name, "truth"), stack.truth).content}
-    settings: Json = {"foreground": stack.foreground, "scene": stack.scene, "axis": stack.axis}
+    settings: Json = {"foreground": stack.foreground, "ignore": stack.ignore, "scene": stack.scene, "axis": stack.axis}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
@@ -62,6 +66,12 @@ def truth_content(dataset: Dataset, name: str) -> str | None:
     return fingerprint.of_folder(level, stamp.facts.get("arrays") if stamp else None).content
 
 
+def ignored_id(dataset: Dataset, name: str) -> int | None:
+    """Id in a stack's truth that marks pixels nobody judged; None where all were."""
+    stamp = labels_of(dataset, name, "truth").stamp()
+    return stamp.facts.get("ignore") if stamp else None
+
+
 def is_edited(dataset: Dataset, name: str) -> bool:
     """Whether somebody changed a stack's truth since it was ingested, or drew it here."""
     stamp = labels_of(dataset, name, "truth").stamp()
@@ -71,11 +81,11 @@ def is_edited(dataset: Dataset, name: str) -> bool:
 
 def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
     """Recipe of a stack's classes and border weights; in 3-D, of its pixel sizes too."""
-    inputs = {"truth": truth_content(dataset, name) or ""}
+    inputs = {"truth": _judged(dataset, name)}
     image = image_of(dataset, name).stamp()
     if weigh.dimensions == 3 and image is not None:
         inputs["pixel sizes"] = digest(image.facts["spacing"])
-    return Recipe("weigh", Weigh.VERSION, plain(weigh), inputs)
+    return Recipe("weigh", Weigh.VERSION, _settings("weigh", weigh), inputs)
 
 
 def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:
@@ -101,8 +111,14 @@ def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Ev
     """Recipe of a model's report over the stacks `names`, which have truth."""
     inputs = {"model": _generation(model_of(dataset, model))}
     inputs |= {f"{n} segments": _generation(labels_of(dataset, n, model)) for n in names}
-    inputs |= {f"{n} truth": truth_content(dataset, n) or "" for n in names}
+    inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
     return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
+
+
+def _judged(dataset: Dataset, name: str) -> str:
+    """A stack's truth as an input: its content, and what of it is to be ignored."""
+    content, ignored = truth_content(dataset, name) or "", ignored_id(dataset, name)
+    return content if ignored is None else f"{content}, {ignored} ignored"
 
 
 def _settings(stage: str, settings: Any) -> Json:

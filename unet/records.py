@@ -11,9 +11,11 @@ flat record (a setting would no longer live with the function that reads it).
 import math
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from ruamel.yaml import YAML
 
 from unet.architecture import Architecture
 from unet.faults import OURS, first_fault
@@ -64,11 +66,14 @@ class Source:
     """Set when each folder of single planes is one stack: the axis along which its files are ordered by name."""
     foreground: Literal["ids", 0, 255] = "ids"
     """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object."""
+    ignore: int | None = None
+    """Value in truth that marks pixels nobody judged: training gives them no weight, evaluation leaves them out."""
 
     def __post_init__(self) -> None:
         """Refuse an empty path."""
         for name in ("images", "truth"):
             _must(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
+        _must(self.ignore is None or self.ignore > 0, f"ignore must be > 0, 0 being background, got {self.ignore}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Ingest:
 
 @dataclass(frozen=True)
 class BorderWeights:
-    """The border term of the weight map, w0·exp(−(d1+d2)²/2σ²) (Ronneberger et al. 2015, eq. 2)."""
+    """The border term of the weight map, w0·exp(−(d1+d2)²/2σ²) (Ronneberger et al. 2015, eq. 2), and Falk's edge."""
 
     __pydantic_config__: ClassVar = CLOSED
 
@@ -100,42 +105,70 @@ class BorderWeights:
     """Weight in the narrowest possible gap, added to the class weight; ≥ 0."""
     sigma: float = 5.0
     """Width of a felt gap in pixels of y x; > 0."""
-    tolerance: float = 1e-3
+    edge: float = 0.0
+    """Weight beside an object, whether another is near or not, edge·exp(−d1²/2τ²) (Falk et al. 2019); ≥ 0."""
+    edge_sigma: float = 10.0
+    """Reach τ of `edge` in pixels of y x; > 0."""
+    tolerance: float = 1e-4
     """Weights below this are 0, which makes the map local: computed block by block it equals the whole bit for bit."""
 
     def __post_init__(self) -> None:
         """Refuse settings for which the map is not defined."""
-        _must(self.w0 >= 0, f"w0 must be ≥ 0, got {self.w0}")
-        _must(self.sigma > 0, f"sigma must be > 0 pixels, got {self.sigma}")
+        for name in ("w0", "edge"):
+            _must(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0, got {getattr(self, name)}")
+        for name in ("sigma", "edge_sigma"):
+            _must(0 < getattr(self, name) < math.inf, f"{name} must be > 0 pixels, got {getattr(self, name)}")
         _must(self.tolerance > 0, f"tolerance must be > 0, got {self.tolerance}")
 
     @property
     def cutoff(self) -> float:
-        """Distance sum d1 + d2 in pixels beyond which the term is 0: T = σ·√(2·ln(w0/tolerance)).
+        """Distance sum d1 + d2 in pixels beyond which the border term is 0: T = σ·√(2·ln(w0/tolerance)).
 
         >>> round(BorderWeights(w0=10, sigma=5, tolerance=1e-3).cutoff, 2)
         21.46
         """
-        if self.w0 <= self.tolerance:
-            return 0.0
-        return self.sigma * math.sqrt(2 * math.log(self.w0 / self.tolerance))
+        return _reach(self.w0, self.sigma, self.tolerance)
+
+    @property
+    def edge_cutoff(self) -> float:
+        """Distance d1 in pixels beyond which the edge term is 0."""
+        return _reach(self.edge, self.edge_sigma, self.tolerance)
+
+
+def _reach(peak: float, sigma: float, tolerance: float) -> float:
+    """Where a Gaussian of this height falls below the tolerance."""
+    return sigma * math.sqrt(2 * math.log(peak / tolerance)) if peak > tolerance else 0.0
 
 
 @dataclass(frozen=True)
 class Weigh(BorderWeights):
     """How truth becomes what training sees: classes with touching objects parted, and border weights."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
+    preset: Literal["paper2015", "falk2019"] = "paper2015"
+    """Where dataset.yaml says so, the settings of an article (unet/presets.yaml); what the section names itself wins."""
+    felt: Literal["background", "everywhere"] = "background"
+    """Where the weights are felt: on background, the ridge among it, or within objects too."""
     ridge: int = 2
-    """Width in pixels of the background ridge that parts touching objects; even, half on either side; 0 = none."""
+    """Width in pixels of the background that parts touching objects; even = half on either side, 1 = one-sided."""
+    class_weights: tuple[float, ...] | None = None
+    """Weight of background and of objects; default: training balances them by their counts in its training part."""
     dimensions: Dimensions = 2
     """2: each y x plane by itself; 3: whole volumes, distances along z in units of the y x pixel."""
 
     def __post_init__(self) -> None:
-        """Refuse an odd ridge: half of it lies on either side."""
+        """Refuse a ridge that lies on no side, and class weights that weigh nothing."""
         super().__post_init__()
-        _must(self.ridge >= 0 and self.ridge % 2 == 0, f"ridge must be an even number ≥ 0, got {self.ridge}")
+        _must(
+            self.ridge == 1 or (self.ridge >= 0 and self.ridge % 2 == 0),
+            f"ridge must be 1 or an even number ≥ 0, got {self.ridge}",
+        )
+        weights = self.class_weights
+        _must(
+            weights is None or (len(weights) == 2 and min(weights) >= 0 and max(weights) > 0),
+            f"class_weights must be two numbers ≥ 0, of background and of objects, got {weights}",
+        )
 
 
 @dataclass(frozen=True)
@@ -342,6 +375,14 @@ class Record(BaseModel):
             raise ValueError(f"{name}: {first_fault(error, cls)}") from error
 
 
+@cache
+def presets() -> dict[str, dict[str, dict[str, Any]]]:
+    """Settings of articles by section and name, as `unet/presets.yaml` has them."""
+    text = files("unet").joinpath("presets.yaml").read_text("utf-8")
+    found: dict[str, dict[str, dict[str, Any]]] = YAML(typ="safe", pure=True).load(text)
+    return found
+
+
 def plain(settings: Any) -> dict[str, Any]:
     """Plain values of a record's section, as YAML and JSON write them.
 
@@ -358,9 +399,16 @@ def _adapter(record: type) -> TypeAdapter[Any]:
     return TypeAdapter(record)
 
 
+def _of_preset(section: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A section's values on top of those of the preset it names; of one we do not know, as they are: it is refused."""
+    preset = values.get("preset")
+    return {**presets().get(section, {}).get(preset, {}), **values} if isinstance(preset, str) else values
+
+
 def _filled(values: dict[str, Any]) -> dict[str, Any]:
-    """Sections with nothing below them left out; `train.architecture` with the recipe's defaults, not the paper's."""
+    """Sections with nothing below them left out, presets filled in, and `train.architecture` with our defaults."""
     values = {key: value for key, value in values.items() if value is not None or key not in Record.model_fields}
+    values |= {key: _of_preset(key, value) for key, value in values.items() if isinstance(value, dict)}
     train = values.get("train")
     if not isinstance(train, dict) or not isinstance(train.get("architecture"), dict):
         return values

@@ -46,6 +46,8 @@ class Stack:
     """Absolute paths of its labels, in the order of `files`; empty where nobody drew any."""
     foreground: Literal["ids", 0, 255]
     """How truth is read, see `Source.foreground`."""
+    ignore: int | None = None
+    """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def _find(source: Source, root: Path, count_scenes: Callable[[str], int]) -> Cat
             axis=source.slices,
             truth=labels.get(key, ()),
             foreground=source.foreground,
+            ignore=source.ignore,
         )
         for key, files, scene in scenes
     )

@@ -17,6 +17,7 @@ from unet.sources import Stack
 from unet.store import create
 
 PLAN_ONLY = {
+    Weigh: {"preset"},
     Train: {"name", "device", "memory"},
     Predict: {"model", "device", "tile", "keep_scores"},
 }
@@ -64,7 +65,7 @@ def others(value, kind):
         case str():
             found = [f"{value}x"]
         case None:
-            found = ["x" if str in get_args(kind) else ("x",)]
+            found = ["x" if str in get_args(kind) else (0.5, 2.0) if tuple[float, ...] in get_args(kind) else ("x",)]
         case _:
             raise AssertionError(f"say here how {value!r} could be set otherwise")
     return found

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -23,6 +24,7 @@ from unet.records import (
     Training,
     Weigh,
     plain,
+    presets,
 )
 
 MODEL = "must be letters, digits, - and _ and not 'truth', got"
@@ -47,8 +49,15 @@ def train(**settings):
         ({"weigh": {"w0": -1}}, "weigh: w0 must be ≥ 0, got -1.0"),
         ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
         ({"weigh": {"tolerance": 0}}, "weigh: tolerance must be > 0, got 0.0"),
-        ({"weigh": {"ridge": 3}}, "weigh: ridge must be an even number ≥ 0, got 3"),
-        ({"weigh": {"ridge": -2}}, "weigh: ridge must be an even number ≥ 0, got -2"),
+        ({"weigh": {"ridge": 3}}, "weigh: ridge must be 1 or an even number ≥ 0, got 3"),
+        ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
+        ({"weigh": {"edge": -1}}, "weigh: edge must be ≥ 0, got -1.0"),
+        (
+            {"weigh": {"class_weights": [1]}},
+            "weigh: class_weights must be two numbers ≥ 0, of background and of objects",
+        ),
+        ({"weigh": {"preset": "falk"}}, "weigh.preset: must be 'paper2015' or 'falk2019', got 'falk'"),
+        ({"weigh": {"ridge": -2}}, "weigh: ridge must be 1 or an even number ≥ 0, got -2"),
         ({"weigh": {"dimensions": 4}}, "weigh.dimensions: must be 2 or 3, got 4"),
         (train(architecture={"depth": 0}), "train.architecture: depth must be ≥ 1, got 0"),
         (train(architecture={"padding": "none"}), "train.architecture.padding: must be 'valid' or 'same', got 'none'"),
@@ -174,4 +183,19 @@ def test_plain_values_make_the_same_record_again(settings):
 def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
     border = BorderWeights(w0=10, sigma=5, tolerance=1e-3)
     assert border.w0 * math.exp(-(border.cutoff**2) / (2 * border.sigma**2)) == pytest.approx(border.tolerance)
-    assert BorderWeights(w0=0).cutoff == BorderWeights(w0=1e-3).cutoff == 0
+    assert BorderWeights(w0=0).cutoff == BorderWeights(w0=1e-4).cutoff == 0
+
+
+def test_a_preset_gives_an_articles_settings_and_what_the_section_names_wins():
+    falk = Record.read({"weigh": {"preset": "falk2019", "sigma": 7}}).weigh
+    assert (falk.w0, falk.sigma, falk.edge, falk.ridge, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
+    assert Record.read({"weigh": plain(falk)}).weigh == falk
+    assert Record.read({"weigh": {"preset": "paper2015"}}).weigh == Weigh()
+
+
+def test_every_preset_can_be_asked_for_and_is_legal():
+    for section, named in presets().items():
+        kind = type(getattr(Record(), section))
+        assert set(named) == set(get_args(get_type_hints(kind)["preset"]))
+        for name in named:
+            assert getattr(Record.read({section: {"preset": name}}), section).preset == name

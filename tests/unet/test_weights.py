@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from unet.records import BorderWeights, Weigh
+from unet.records import BorderWeights, Record, Weigh
 from unet.weights import border_weights, halo, part_touching, weigh_block
 
 few = settings(deadline=None, max_examples=40)
@@ -28,21 +28,35 @@ def labelled(draw):
 
 
 def slow_border(labels, border, spacing, background):
-    """One distance transform of the whole image per object."""
+    """One distance transform of the whole image per object, nothing cut off."""
     distances = [distance_transform_edt(labels != i, sampling=spacing) for i in np.unique(labels[labels > 0])]
-    if len(distances) < 2:
-        return np.zeros(labels.shape)
-    total = np.sum(np.sort(distances, axis=0)[:2], axis=0)
-    return np.where(background & (total <= border.cutoff), border.w0 * np.exp(-(total**2) / 2 / border.sigma**2), 0)
+    nowhere = np.full(labels.shape, np.inf)
+    first, second = np.sort([*distances, nowhere, nowhere], axis=0)[:2]
+    edge = border.edge * np.exp(-(first**2) / 2 / border.edge_sigma**2)
+    return np.where(background, border.w0 * np.exp(-((first + second) ** 2) / 2 / border.sigma**2) + edge, 0)
 
 
 def slow_part(labels, ridge):
-    """Look around every pixel."""
+    """Look around every pixel; for a one-sided ridge, at the neighbours visited before it."""
+    if ridge == 1:
+        return slow_one_sided(labels)
     parted = labels.copy()
     for place in np.argwhere(labels):
         around = labels[tuple(slice(max(p - ridge // 2, 0), p + ridge // 2 + 1) for p in place)]
         if np.any((around != 0) & (around != labels[tuple(place)])):
             parted[tuple(place)] = 0
+    return parted
+
+
+def slow_one_sided(labels):
+    """Pixel after pixel in raster order, with a look at those before it."""
+    parted = labels.copy()
+    for place in np.argwhere(labels):
+        offsets = list(itertools.product((-1, 0, 1), repeat=labels.ndim))
+        for offset in offsets[: len(offsets) // 2]:
+            there = place + offset
+            if np.all((there >= 0) & (there < labels.shape)) and labels[tuple(there)] not in (0, labels[tuple(place)]):
+                parted[tuple(place)] = 0
     return parted
 
 
@@ -52,28 +66,47 @@ def blocks(shape, sides):
         yield tuple(slice(c, min(c + side, n)) for c, side, n in zip(corner, sides, shape, strict=True))
 
 
-@few
-@given(labelled(), st.sampled_from([1.0, 2.3]))
-def test_border_equals_one_distance_transform_per_object(drawn, sigma):
+@settings(deadline=None, max_examples=150)
+@given(labelled(), st.sampled_from([0.4, 1.0, 2.3, 5.0]), st.sampled_from([0.0, 0.9, 20.0]))
+def test_border_equals_one_distance_transform_per_object(drawn, sigma, edge):
     labels, spacing = drawn
-    border = BorderWeights(sigma=sigma)
+    border = BorderWeights(sigma=sigma, edge=edge, edge_sigma=1.7, tolerance=5e-5)
     background = np.random.default_rng(0).random(labels.shape) < 0.8
     for felt in (None, background):
         expected = slow_border(labels, border, spacing, labels == 0 if felt is None else felt)
-        np.testing.assert_allclose(border_weights(labels, border, spacing, felt), expected, rtol=1e-5)
+        np.testing.assert_allclose(border_weights(labels, border, spacing, felt), expected, rtol=1e-5, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(70, 600), (1, 900), (900, 1), (5, 40, 60)]), st.integers(0, 60))
+def test_sparse_objects_over_many_lanes_equal_the_textbook(seed, shape, objects):
+    random = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.int64)
+    places = tuple(random.integers(0, size, objects) for size in shape)
+    labels[places] = random.integers(1, 2**40, objects)
+    border = BorderWeights(w0=10, sigma=5)
+    expected = slow_border(labels, border, (2.5, 1, 1)[-labels.ndim :], labels == 0)
+    found = border_weights(labels, border, (2.5, 1, 1)[-labels.ndim :])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * border.w0)
 
 
 @few
-@given(labelled(), st.integers(0, 3))
-def test_parting_looks_around_every_pixel(drawn, half):
+@given(labelled(), st.sampled_from([0, 1, 2, 4, 6]))
+def test_parting_looks_around_every_pixel(drawn, ridge):
     labels, _ = drawn
-    parted = part_touching(labels, 2 * half)
+    parted = part_touching(labels, ridge)
     assert parted.dtype == labels.dtype
-    np.testing.assert_array_equal(parted, slow_part(labels, 2 * half))
+    np.testing.assert_array_equal(parted, slow_part(labels, ridge))
 
 
 settings_of_weigh = st.builds(
-    Weigh, sigma=st.sampled_from([0.4, 1.3]), ridge=st.sampled_from([0, 2, 6]), dimensions=st.sampled_from([2, 3])
+    Weigh,
+    sigma=st.sampled_from([0.4, 1.3]),
+    edge=st.sampled_from([0.0, 0.9]),
+    edge_sigma=st.just(0.7),
+    ridge=st.sampled_from([0, 1, 2, 6]),
+    felt=st.sampled_from(["background", "everywhere"]),
+    dimensions=st.sampled_from([2, 3]),
 )
 
 
@@ -81,12 +114,13 @@ settings_of_weigh = st.builds(
 @given(labelled(), settings_of_weigh, st.tuples(*[st.integers(1, 9)] * 3))
 def test_block_by_block_equals_the_whole_bit_for_bit(drawn, weigh, sides):
     labels, spacing = drawn
-    classes, border = weigh_block(labels, weigh, spacing)
+    ignore = int(labels.max()) or None
+    classes, border = weigh_block(labels, weigh, spacing, ignore)
     margin = halo(weigh, spacing)
     for write in blocks(labels.shape, sides[: labels.ndim]):
         read = tuple(slice(max(w.start - m, 0), w.stop + m) for w, m in zip(write, margin, strict=True))
         within = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(write, read, strict=True))
-        for part, whole in zip(weigh_block(labels[read], weigh, spacing), (classes, border), strict=True):
+        for part, whole in zip(weigh_block(labels[read], weigh, spacing, ignore), (classes, border), strict=True):
             assert np.array_equal(part[within], whole[write])
 
 
@@ -131,10 +165,42 @@ def test_fewer_than_two_objects_have_no_gap(labels):
 def test_distances_end_at_the_cutoff():
     near, wide = np.zeros((1, 22), np.int32), np.zeros((1, 23), np.int32)
     near[0, [0, -1]] = wide[0, [0, -1]] = 1, 2
-    border = BorderWeights(w0=10, sigma=5)  # cut off at 21.46 pixels
+    border = BorderWeights(w0=10, sigma=5, tolerance=1e-3)  # cut off at 21.46 pixels
     np.testing.assert_allclose(border_weights(near, border)[0, 1:-1], 10 * math.exp(-(21**2) / 50), rtol=1e-6)
     assert not border_weights(wide, border).any()
     assert not border_weights(near, BorderWeights(w0=0)).any()
+
+
+@few
+@given(labelled())
+def test_what_nobody_judged_is_no_object_and_weighs_nothing(drawn):
+    labels, spacing = drawn
+    ignore = int(labels.max())
+    unjudged = (labels == ignore) & (ignore > 0)
+    classes, border = weigh_block(labels, Weigh(dimensions=3), spacing, ignore or None)
+    without = weigh_block(np.where(unjudged, 0, labels), Weigh(dimensions=3), spacing)
+    assert np.all(classes[unjudged] == 255)
+    assert not border[unjudged].any()
+    assert np.array_equal(classes[~unjudged], without[0][~unjudged])
+    assert np.array_equal(border[~unjudged], without[1][~unjudged])
+
+
+def test_falk_weighs_what_his_formula_says():
+    labels = np.zeros((9, 30), np.uint8)
+    labels[:, :8], labels[:, 12:20] = 3, 7
+    falk = Record.read({"weigh": {"preset": "falk2019"}}).weigh
+    classes, border = weigh_block(labels, falk)
+    whole = border + np.array(falk.class_weights)[classes]
+    first, total = np.array([1, 2, 2, 1]), np.array([5, 5, 5, 5])
+    gap = 0.1 + 0.9 * np.exp(-(first**2) / 200) + 50 * np.exp(-(total**2) / 72)
+    np.testing.assert_allclose(whole[4, 8:12], gap, rtol=1e-5)
+    assert np.all(whole[labels > 0] == 1)
+
+
+def test_weights_may_be_felt_within_objects_too():
+    labels = np.array([[1, 1, 0, 2, 2]])
+    _, border = weigh_block(labels, Weigh(felt="everywhere", ridge=0))
+    np.testing.assert_allclose(border, [10 * np.exp(-np.array([9, 4, 4, 4, 9]) / 50)], rtol=1e-6)
 
 
 def test_ridge_is_felt_where_it_was_cut_and_measured_to_what_was_drawn():
@@ -168,5 +234,5 @@ def test_what_else_is_refused():
     labels = np.zeros((3, 3), int)
     with pytest.raises(ValueError, match=r"background must have the shape of labels \(3, 3\), got \(3, 4\)"):
         border_weights(labels, BorderWeights(), background=np.ones((3, 4), bool))
-    with pytest.raises(ValueError, match="ridge must be an even number"):
+    with pytest.raises(ValueError, match="ridge must be 1 or an even number"):
         part_touching(labels, 3)
