@@ -27,22 +27,28 @@ def each(
     context = copy_context()  # what is logged in a thread belongs to this task run too
 
     def one(name: str) -> Outcome | Exception:
-        return context.copy().run(_one, dataset, name, recipe, work)
+        return context.copy().run(attempt, dataset, name, recipe, work)
 
     if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
         results = [one(name) for name in names]
     else:
         with ThreadPoolExecutor(at_once) as pool:
             results = list(pool.map(one, names))
+    return gathered(results)
+
+
+def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:
+    """The outcomes, where all are; else the first error is raised."""
     failures = [result for result in results if isinstance(result, Exception)]
     if failures:
         raise failures[0]
     return [result for result in results if isinstance(result, Outcome)]
 
 
-def _one(
+def attempt(
     dataset: Dataset, name: str, recipe: Callable[[str], Recipe], work: Callable[[str, Recipe], str]
 ) -> Outcome | Exception:
+    """Outcome of one name, or the error that is to be raised after all others were done."""
     of_now: Recipe | None = None
     try:
         of_now = recipe(name)

@@ -1,31 +1,54 @@
 """`labels/truth` → `weights/NAME.zarr`: what training sees of the truth, and the border weights.
 
-Region by region through dask; a region is one shard of both arrays.
+A region is one shard of both arrays, and reads its own halo. Large stacks are mapped region by region over the dask
+workers, small ones whole and several to a task, so that scheduling costs little. On the way the truth is checked.
 """
 
-from collections.abc import Iterator, Mapping
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from distributed import Client
 from numpy.typing import NDArray
 
-from tasks.outcomes import each
+from tasks.outcomes import attempt, each, gathered
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import ome
 from unet.blockwise import run_regions, workers
+from unet.findings import words
 from unet.folder import Dataset, Folder
-from unet.layout import Layout, Region, grow, plane_layout, within
+from unet.layout import Region, grow, regions, weights_layout, within
 from unet.ledger import Outcome, Recipe, image_of, labels_of, weights_of
-from unet.recipes import weigh_recipe
+from unet.recipes import ignored_id, weigh_recipe
 from unet.records import Cluster, Weigh
-from unet.store import Stored, create, open_array
-from unet.weights import halo, weigh_block
+from unet.store import UNSHUFFLED, Stored, create, open_array
+from unet.truth import CheckedBlock, check_block, merge_checks
+from unet.weights import IGNORE, Labels, halo, weigh_block
 
-STACKS_AT_ONCE = 4
-"""Stacks whose regions are submitted side by side, so that many small stacks keep all workers busy."""
+log = logging.getLogger(__name__)
+
+SMALL = 2**22
+"""Pixels of truth up to which a stack is weighed whole, by one dask task."""
+BATCH = 2**19
+"""Pixels of small stacks that one dask task weighs: some tenths of a second, of which scheduling is a hundredth."""
+STACKS_AT_ONCE = 2
+"""Large stacks whose regions are submitted side by side, so that the end of one leaves no worker idle."""
+
+Weighed = tuple[Region, "Answer"]
+Run = Callable[[Callable[[Region], "Answer"], Iterable[Region]], Iterator[Weighed]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a region tells beside its pixels."""
+
+    counts: NDArray[np.int64]
+    """Pixels of background, objects and what nobody judged, (…, 3), for each of the region's planes."""
+    checked: CheckedBlock
 
 
 @cpu_task("weigh")
@@ -34,35 +57,55 @@ def weigh_stacks(
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks."""
     place = Dataset(dataset)
+    small, large = _by_size(place, names)
     with workers(cluster) as client, Sink("weigh", len(names)) as sink:
+        results: list[Outcome | Exception] = []
+        for batch, answers in run_regions(client, partial(_weigh_small, place, settings), small, lambda: None):
+            results += answers
+            for name in batch:
+                sink.step(name)
 
         def work(name: str, recipe: Recipe) -> str:
-            word = weigh_stack(place, name, settings, recipe, client)
+            word = weigh_stack(place, name, settings, recipe, over(client))
             sink.step(name)
             return word
 
-        return each(place, names, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
+        done = each(place, large, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
+    return [*gathered(results), *done]
 
 
-def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, client: Client) -> str:
-    """Write classes and border weights of one stack; says how many pixels of each class there are."""
+def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, run: "Run | None" = None) -> str:
+    """Write classes and border weights of one stack; says how much of it is object, and what is odd about its truth.
+
+    `run` maps a function over regions, one after another if it is not given.
+    """
     truth = labels_of(dataset, name, "truth")
     level = truth.folder / ome.first_level(truth.attributes())
     axes, shape = ome.axes_of(truth.attributes()), open_array(level).shape
+    spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
     result = weights_of(dataset, name)
     generation = result.begin(recipe, {})
-    layout = plane_layout(shape, 4)  # one grid for both arrays: a region is a shard of each
-    classes = create(generation.folder / "classes", Layout(shape, layout.shard, layout.chunk), np.uint8, axes)
-    border = create(generation.folder / "border", layout, np.float32, axes)
-    spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
-    weigh = partial(_weigh_region, level, generation.folder, settings, spacing)
-    for _ in run_regions(client, weigh, border.missing(), lambda: None):
-        pass
-    counts = [np.bincount(plane.ravel(), minlength=2).tolist() for plane in _planes(classes.array)]
+    layout = weights_layout(shape, min(settings.dimensions, len(spacing)))  # one grid: a region is a shard of each
+    create(generation.folder / "classes", layout, np.uint8, axes)
+    create(generation.folder / "border", layout, np.float32, axes, UNSHUFFLED)
+    work = Work(level, generation.folder, settings, spacing, ignored_id(dataset, name))
+    counts, checked = np.zeros((*shape[:-2], 3), np.int64), []
+    for region, answer in (run or _one_by_one)(work, regions(layout)):
+        counts[region[:-2]] += answer.counts
+        checked.append(answer.checked)
+    check = merge_checks(checked)
+    facts = {"counts": counts.reshape(-1, 3).tolist(), "truth": asdict(check), "axes": axes, "shape": list(shape)}
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
-    result.commit(generation, {"arrays": paths}, {"counts": counts, "axes": axes, "shape": list(shape)})
-    background, objects = np.sum(counts, axis=0)[:2].tolist()
-    return f"{objects / max(background + objects, 1):.0%} object"
+    result.commit(generation, {"arrays": paths}, facts)
+    if odd := words(check):
+        log.warning("%s: its truth has %s", name, odd)
+    background, objects, _ = np.sum(counts.reshape(-1, 3), axis=0).tolist()
+    return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", odd]))
+
+
+def over(client: Client) -> "Run":
+    """Regions mapped over a client's workers."""
+    return lambda function, items: run_regions(client, function, items, lambda: None)
 
 
 def spacing_in_pixels(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...]:
@@ -75,19 +118,69 @@ def spacing_in_pixels(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...
     return tuple(sizes[axis] / sizes["x"] if known else 1.0 for axis in axes if axis in "zyx")
 
 
-def _weigh_region(
-    level: Folder, generation: Folder, settings: Weigh, spacing: tuple[float, ...], region: Region
-) -> None:
-    """One region of both arrays, from the truth around it; the border last, since its shard says that both are done."""
-    truth = open_array(level)
-    alone = truth.ndim - len(spacing)  # t, each by itself
-    around = grow(region, (*(0 for _ in range(alone)), *halo(settings, spacing)), truth.shape)
-    labels = np.asarray(truth[around])
-    classes, border = weigh_block(labels.reshape(labels.shape[alone:]), settings, spacing)
-    core = within(region, around)
-    for name, values in (("classes", classes), ("border", border)):
-        Stored(generation / name).write(region, values.reshape(labels.shape)[core])
+def _one_by_one(function: Callable[[Region], Answer], items: Iterable[Region]) -> Iterator[Weighed]:
+    return ((item, function(item)) for item in items)
 
 
-def _planes(array: Any) -> Iterator[NDArray[np.uint8]]:
-    return (np.asarray(array[index]) for index in np.ndindex(*array.shape[:-2]))
+def _weigh_small(dataset: Dataset, settings: Weigh, names: Sequence[str]) -> list[Outcome | Exception]:
+    def work(name: str, recipe: Recipe) -> str:
+        return weigh_stack(dataset, name, settings, recipe)
+
+    return [attempt(dataset, name, lambda name: weigh_recipe(dataset, name, settings), work) for name in names]
+
+
+def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """Batches of small stacks, and large stacks; one whose image is not known is small, and will say so."""
+    batches, large, room = list[list[str]](), list[str](), 0
+    for name in names:
+        stamp = image_of(dataset, name).stamp()
+        facts = stamp.facts if stamp else {"axes": "", "shape": []}
+        pixels = math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
+        if pixels > SMALL:
+            large.append(name)
+            continue
+        if not batches or pixels > room:
+            batches, room = [*batches, []], BATCH
+        batches[-1].append(name)
+        room -= pixels
+    return batches, large
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stack's regions to weigh, told by folders and plain values, so that it goes to any worker."""
+
+    truth: Folder
+    generation: Folder
+    settings: Weigh
+    spacing: tuple[float, ...]
+    """Of the space axes; axes before them are taken by themselves."""
+    ignore: int | None
+
+    def __call__(self, region: Region) -> Answer:
+        """One region of both arrays, from the truth around it; the border last: its shard says that both are done."""
+        truth = open_array(self.truth)
+        classes, border = Stored(self.generation / "classes"), Stored(self.generation / "border")
+        if border.is_done(region):
+            return self._answer(np.asarray(truth[region]), classes.read(region), region, truth.shape)
+        alone = truth.ndim - len(self.spacing)
+        around = grow(region, (*(0 for _ in range(alone)), *halo(self.settings, self.spacing)), truth.shape)
+        labels, core = np.asarray(truth[around]), within(region, around)
+        made, weights = self._weigh(labels, core, alone)
+        classes.write(region, made)
+        border.write(region, weights)
+        return self._answer(labels[core], made, region, truth.shape)
+
+    def _weigh(self, labels: Labels, core: Region, alone: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        volumes = labels.reshape(-1, *labels.shape[alone:])
+        weighed = [weigh_block(volume, self.settings, self.spacing, self.ignore) for volume in volumes]
+        shape, inner = labels[core].shape, core[alone:]
+        classes, border = ([values[inner] for values in layer] for layer in zip(*weighed, strict=True))
+        return np.stack(classes).reshape(shape), np.stack(border).reshape(shape)
+
+    def _answer(self, labels: Labels, classes: NDArray[np.uint8], region: Region, shape: Sequence[int]) -> Answer:
+        planes = classes.reshape(-1, math.prod(classes.shape[-2:]))
+        counts = np.stack([np.count_nonzero(planes == value, axis=1) for value in (0, 1, IGNORE)], axis=-1)
+        origin, dimensions = [part.start for part in region], min(self.settings.dimensions, len(self.spacing))
+        checked = check_block(np.ascontiguousarray(labels), origin, shape, dimensions, self.ignore)
+        return Answer(counts.reshape(*classes.shape[:-2], 3), checked)

@@ -122,6 +122,7 @@ def shrink_shards(side=32, put=setattr):
 
     put(layout, "_plane_chunk", chunk)
     put(layout, "PLANE_SHARD", side)
+    put(layout, "SOLID_SHARD", side // 2)
     put(layout, "SMALLEST", 40)
 
 

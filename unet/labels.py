@@ -16,7 +16,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,21 @@ def connected_segments(
     return _ids(first, size, minimum)[local]
 
 
+class Block(Protocol):
+    """What merging needs of a block: where it lies, and the components of its faces."""
+
+    @property
+    def origin(self) -> Corner:
+        """The block's first pixel in the whole array."""
+
+    @property
+    def shape(self) -> Corner:
+        """The block's sides in pixels."""
+
+    def face(self, axis: int, side: int) -> NDArray[np.int32]:
+        """Local ids of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1."""
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """What is kept of a block after the first pass: no pixels but those of its faces."""
@@ -69,6 +84,10 @@ class Part:
     """Pixels of each local component."""
     faces: tuple[tuple[NDArray[np.int32], NDArray[np.int32]], ...]
     """Of each linked axis, local ids (1 … n, 0 = background) of the block's first and last layer."""
+
+    def face(self, axis: int, side: int) -> NDArray[np.int32]:
+        """Local ids of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1."""
+        return self.faces[axis][side]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +137,11 @@ def merge_parts(
     [[[0, 1]], [[1, 0]], [[2]]]
     """
     parts = sorted(parts, key=lambda part: part.origin)
-    _check_tiling(parts)
+    require_tiling(parts)
     starts = list(itertools.accumulate((part.size.size for part in parts), initial=0))
     planes = itertools.groupby(zip(parts, starts[:-1], strict=True), lambda item: item[0].origin[:-dimensions])
-    contacts = [pairs for _, plane in planes for pairs in _contacts(list(plane), dimensions, connectivity)]
-    group = _groups(contacts, starts[-1])
+    touching = [pairs for _, plane in planes for pairs in contacts(list(plane), dimensions, connectivity)]
+    group = groups(touching, starts[-1])
     ids = _ids(*_joined(group, parts), minimum)
     tables = (ids[np.append(0, 1 + group[a:b])] for a, b in itertools.pairwise(starts))
     return Merged({part.origin: table for part, table in zip(parts, tables, strict=True)}, int(ids.max()))
@@ -178,8 +197,8 @@ def _layer(local: Labels, axis: int, at: int) -> NDArray[np.int32]:
     return np.array(np.take(local, at, axis), np.int32)
 
 
-def _check_tiling(parts: Sequence[Part]) -> None:
-    # sorted by origin, the last part ends where the array does
+def require_tiling(parts: Sequence[Block]) -> Corner:
+    """Shape of the array that blocks, sorted by origin, are said to tile; ValueError where they do not."""
     if not parts:
         raise ValueError("parts must be those of all blocks, got none; label each block first")
     shape = tuple(map(sum, zip(parts[-1].origin, parts[-1].shape, strict=True)))
@@ -189,11 +208,12 @@ def _check_tiling(parts: Sequence[Part]) -> None:
             f"parts must tile the array, got {len(parts)} parts of {pixels} pixels for a shape of {shape}; "
             "label every block once"
         )
+    return shape
 
 
-def _groups(contacts: Sequence[NDArray[np.int64]], count: int) -> NDArray[np.int32]:
+def groups(touching: Sequence[NDArray[np.int64]], count: int) -> NDArray[np.int32]:
     """Group 0 … g − 1 of each of the components 1 … `count`, given the pairs that touch."""
-    one, other = np.concatenate([np.zeros((2, 0), np.int64), *contacts], axis=1) - 1
+    one, other = np.concatenate([np.zeros((2, 0), np.int64), *touching], axis=1) - 1
     graph = coo_array((np.ones(one.size, np.bool_), (one, other)), shape=(count, count))
     group: NDArray[np.int32] = connected_components(graph, directed=False)[1]
     return group
@@ -208,8 +228,8 @@ def _joined(group: NDArray[np.int32], parts: Sequence[Part]) -> tuple[NDArray[np
     return first, size
 
 
-def _contacts(
-    numbered: Sequence[tuple[Part, int]], dimensions: int, connectivity: Connectivity
+def contacts(
+    numbered: Sequence[tuple[Block, int]], dimensions: int, connectivity: Connectivity
 ) -> Iterator[NDArray[np.int64]]:
     """Pairs of component numbers that touch across a seam, a cut through all of these blocks between two layers.
 
@@ -224,13 +244,13 @@ def _contacts(
             yield from (_touching(before, after, shift) for shift in itertools.product(*shifts))
 
 
-def _layout(numbered: Sequence[tuple[Part, int]], axis: int, cut: int, side: int) -> NDArray[np.int64]:
+def _layout(numbered: Sequence[tuple[Block, int]], axis: int, cut: int, side: int) -> NDArray[np.int64]:
     """Component numbers of the layer before (side 1) or behind (side 0) a cut."""
     low, high = np.array(numbered[0][0].origin), np.add(numbered[-1][0].origin, numbered[-1][0].shape)
     layer = np.zeros(np.delete(high - low, axis), np.int64)
     for part, start in numbered:
         if part.origin[axis] + side * part.shape[axis] == cut:
-            corner, face = np.delete(part.origin - low, axis), part.faces[axis][side]
+            corner, face = np.delete(part.origin - low, axis), part.face(axis, side)
             window = tuple(slice(c, c + n) for c, n in zip(corner, face.shape, strict=True))
             layer[window] = np.where(face > 0, face + start, 0)
     return layer

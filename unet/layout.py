@@ -14,6 +14,8 @@ Region = tuple[slice, ...]
 
 PLANE_SHARD = 4096
 """Largest side in pixels of a shard of one plane: large enough for tiles whose context costs little."""
+SOLID_SHARD = 512
+"""Largest side in pixels of y x of a shard that is thick in z, of which each region reads a halo on all sides."""
 SHARD_BYTES = 2**25
 """Bytes that a shard of several planes holds at most, uncompressed."""
 SMALLEST = 512
@@ -50,6 +52,21 @@ def stack_layout(shape: Shape, itemsize: int) -> Layout:
     whole = all(step >= size for step, size in zip(plane[-2:], shape[-2:], strict=True))
     several = SHARD_BYTES // (math.prod(plane) * itemsize) if whole else 1  # a large plane is decoded once, not held
     return Layout(shape, _planes(shape, chunk, PLANE_SHARD // 2, max(several, 1)), chunk)
+
+
+def weights_layout(shape: Shape, dimensions: int) -> Layout:
+    """Layout of classes and border weights: shards of at most 16 Mpx, as compact as what a region reads around itself.
+
+    >>> weights_layout((1000, 512, 512), 2).shard, weights_layout((1000, 2048, 2048), 3).shard
+    ((64, 512, 512), (64, 512, 512))
+    >>> weights_layout((3, 9000, 9000), 2).shard
+    (1, 4096, 4096)
+    """
+    chunk = _plane_chunk(shape, 4)
+    side = PLANE_SHARD if dimensions == 2 else SOLID_SHARD
+    plane = math.prod(_planes(shape, chunk, side, 1)[-2:])
+    whole = dimensions == 3 or all(size <= side for size in shape[-2:])
+    return Layout(shape, _planes(shape, chunk, side, PLANE_SHARD**2 // plane if whole else 1), chunk)
 
 
 def regions(layout: Layout) -> Iterator[Region]:

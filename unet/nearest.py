@@ -2,10 +2,10 @@
 
 A pixel's state is (near, far, who): the squares to its nearest object and to the nearest other one, and the id of the
 nearest. The other's id is not needed: seen from a pixel with the same nearest object, it is another object there too.
-Rounded addition keeps the order, so that the minimum may be taken axis by axis, and every sum knows no position: the
-last bit is the same wherever a block begins.
+Rounded addition keeps the order, so that the minimum may be taken axis by axis; and sums know no position: the last
+bit is the same wherever a block begins.
 
-The first pass is two scans along a row. Each further pass offers a pixel the states at ±1, ±2, … along its axis, `LANES`
+The first pass is two scans along a row. Each further pass offers a pixel the states at ±1, ±2, … on its axis, `LANES`
 pixels beside each other, until none of them could still be changed: that ends after a few steps where objects are
 dense, and at the cut-off where they are not. Time grows with the pixels and not with the objects.
 
@@ -49,22 +49,22 @@ class Term(NamedTuple):
 def first_pass(ids: Ids, squares: Floats, near: Floats, far: Floats, who: Ids) -> None:
     """States of a plane's pixels from the objects of their rows; `squares[k]` belongs to k pixels."""
     for y in range(ids.shape[0]):
-        nearest = other = np.int32(0)
+        nearest = np.int32(0)
         at = at_other = -(1 << 40)
         for x in range(ids.shape[1]):
             found = np.int32(ids[y, x])
             if found != 0:
                 if found != nearest:
-                    other, at_other, nearest = nearest, at, found
+                    at_other, nearest = at, found
                 at = x
             near[y, x], far[y, x], who[y, x] = _square(squares, x - at), _square(squares, x - at_other), nearest
-        nearest = other = np.int32(0)
+        nearest = np.int32(0)
         at = at_other = 1 << 40
         for x in range(ids.shape[1] - 1, -1, -1):
             found = np.int32(ids[y, x])
             if found != 0:
                 if found != nearest:
-                    other, at_other, nearest = nearest, at, found
+                    at_other, nearest = at, found
                 at = x
             square, second = _square(squares, at - x), min(far[y, x], _square(squares, at_other - x))
             far[y, x] = second if nearest == who[y, x] else min(second, max(square, near[y, x]))

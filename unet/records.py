@@ -147,7 +147,7 @@ class Weigh(BorderWeights):
     VERSION: ClassVar[int] = 2
 
     preset: Literal["paper2015", "falk2019"] = "paper2015"
-    """Where dataset.yaml says so, the settings of an article (unet/presets.yaml); what the section names itself wins."""
+    """In dataset.yaml: take the settings of an article (unet/presets.yaml); what the section names itself wins."""
     felt: Literal["background", "everywhere"] = "background"
     """Where the weights are felt: on background, the ridge among it, or within objects too."""
     ridge: int = 2

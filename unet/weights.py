@@ -134,9 +134,13 @@ def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mas
             nearest.first_pass(plane, squares[-1], *between)
             nearest.middle_pass(between, squares[-2], tuple(after))
     lines = len(ids), ids[:1].size
-    near, far, who = (values.reshape(lines) for values in state)
-    nearest.last_pass((near, far, who), squares[0], felt.reshape(lines), term, weights.reshape(lines))
+    nearest.last_pass(_reshaped(state, lines), squares[0], felt.reshape(lines), term, weights.reshape(lines))
     return weights
+
+
+def _reshaped(state: nearest.State, lines: tuple[int, int]) -> nearest.State:
+    near, far, who = state
+    return near.reshape(lines), far.reshape(lines), who.reshape(lines)
 
 
 def _squares(reach: int, size: float) -> NDArray[np.float32]:
@@ -161,7 +165,7 @@ def _compact(labels: Labels) -> Ids:
 def _left_standing(ids: Ids, ridge: int) -> Mask:
     """Where objects remain once touching ones are parted."""
     if ridge == 1:
-        return (ids != 0) & ~_met_before(ids)
+        return np.logical_and(ids, ~_met_before(ids))
     if ridge < 0 or ridge % 2:
         raise ValueError(f"ridge must be 1 or an even number of pixels ≥ 0, got {ridge}")
     around = ids

@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+import tifffile
 
-from tasks.weigh import weigh_stack
+from tasks.weigh import over, weigh_stack, weigh_stacks
 from unet.blockwise import workers
-from unet.folder import Folder
+from unet.findings import TruthCheck, words
+from unet.folder import Dataset, Folder
+from unet.layout import regions, weights_layout
 from unet.ledger import labels_of, weights_of
 from unet.phantom import draw_stack
 from unet.recipes import weigh_recipe
-from unet.records import Weigh
+from unet.record_file import write_record
+from unet.records import Source, Weigh
 from unet.store import Stored, open_array
+from unet.truth import check_truth
 from unet.weights import weigh_block
 
 SPACING = (2.5, 1, 1)
@@ -51,7 +56,7 @@ def test_shard_by_shard_equals_the_whole(make, stage, client, truth, ndim, setti
     dataset = make({"a": (drawn, drawn)})
     stage(dataset, "ingest")
     recipe = weigh_recipe(dataset, "a", settings)
-    word = weigh_stack(dataset, "a", settings, recipe, client)
+    word = weigh_stack(dataset, "a", settings, recipe, over(client))
 
     volumes = drawn[None] if ndim < 4 else drawn
     whole = [weigh_block(volume, settings, SPACING[-volume.ndim :]) for volume in volumes]
@@ -63,10 +68,13 @@ def test_shard_by_shard_equals_the_whole(make, stage, client, truth, ndim, setti
 
     stamp = weights_of(dataset, "a").committed()
     planes = classes.reshape(-1, *drawn.shape[-2:])
-    assert stamp.facts["counts"] == [np.bincount(plane.ravel(), minlength=2).tolist() for plane in planes]
-    assert word == f"{classes.mean():.0%} object"
+    assert stamp.facts["counts"] == [[np.sum(plane == 0), np.sum(plane == 1), 0] for plane in planes]
+    check = check_truth(drawn, min(settings.dimensions, drawn.ndim))
+    assert TruthCheck.of(stamp.facts["truth"]) == check
+    assert word == f"{classes.mean():.0%} object, {words(check)}"
     shards = [path for path in weights_of(dataset, "a").folder.files() if "border/c/" in path]
-    assert len(shards) == 9 * len(planes)
+    layout = weights_layout(drawn.shape, min(settings.dimensions, drawn.ndim))
+    assert len(shards) == len(list(regions(layout))) > 8
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -83,17 +91,19 @@ def test_what_was_written_before_a_stop_is_not_written_again(make, stage, client
 
     monkeypatch.setattr(Stored, "write", failing)
     with pytest.raises(OSError, match="the disk is gone"):
-        weigh_stack(dataset, "a", Weigh(), recipe, client)
+        weigh_stack(dataset, "a", Weigh(), recipe, over(client))
     assert weights_of(dataset, "a").stamp() is None
 
     written = []
     monkeypatch.setattr(Stored, "write", lambda self, r, b: (written.append((self.folder.name, r)), write(self, r, b)))
-    weigh_stack(dataset, "a", Weigh(), recipe, client)
+    weigh_stack(dataset, "a", Weigh(), recipe, over(client))
     assert 0 < sum(name == "border" for name, _ in written) < 27
     classes, border = weigh_block(truth, Weigh(), SPACING)
-    found = arrays(dataset, "a")
+    found, facts = arrays(dataset, "a"), weights_of(dataset, "a").committed().facts
     np.testing.assert_array_equal(found["classes"], classes)
     np.testing.assert_array_equal(found["border"], border)
+    assert facts["counts"] == [[np.sum(plane == 0), np.sum(plane == 1), 0] for plane in classes]
+    assert TruthCheck.of(facts["truth"]) == check_truth(truth)
 
 
 def test_other_settings_leave_no_old_generation_behind(dataset, stage):
@@ -106,3 +116,29 @@ def test_other_settings_leave_no_old_generation_behind(dataset, stage):
     assert before != after
     assert [name for name in Folder(dataset.weights("a").url).names() if name != "zarr.json"] == [after]
     assert labels_of(dataset, "a", "truth").stamp() is not None
+
+
+def test_small_stacks_are_weighed_whole_and_a_bad_one_alone_is_set_aside(make, stage, truth):
+    """Ten small stacks in batches, one of them with truth that cannot be read."""
+    dataset = make({f"s{i}": (truth, truth) for i in range(10)})
+    stage(dataset, "ingest")
+    shard = next(path for path in labels_of(dataset, "s3", "truth").folder.files() if "/0/c/" in path)
+    (labels_of(dataset, "s3", "truth").folder / shard).write(b"no shard")
+    outcomes = weigh_stacks.fn(dataset.url, [f"s{i}" for i in range(10)], Weigh())
+    assert {o.name: o.state for o in outcomes} == {f"s{i}": "set aside" if i == 3 else "done" for i in range(10)}
+    assert arrays(dataset, "s9")["classes"].shape == truth.shape
+
+
+def test_what_nobody_judged_goes_from_the_source_to_classes_and_counts(tmp_path, stage):
+    truth = np.zeros((1, 40, 40), np.uint16)
+    truth[0, 5:15, 5:15], truth[0, 30:, 30:] = 7, 99
+    for kind in ("image", "truth"):
+        (tmp_path / kind).mkdir()
+        tifffile.imwrite(tmp_path / kind / "a.tif", truth[0])
+    dataset = Dataset(str(tmp_path / "dataset"))
+    write_record(dataset, [Source(str(tmp_path / "image"), str(tmp_path / "truth"), ignore=99)])
+    for name in ("ingest", "weigh"):
+        stage(dataset, name)
+    found = arrays(dataset, "a")
+    assert np.all((found["classes"] == 255) == (truth[0] == 99))
+    assert weights_of(dataset, "a").committed().facts["counts"] == [[1400, 100, 100]]

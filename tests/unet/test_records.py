@@ -50,7 +50,6 @@ def train(**settings):
         ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
         ({"weigh": {"tolerance": 0}}, "weigh: tolerance must be > 0, got 0.0"),
         ({"weigh": {"ridge": 3}}, "weigh: ridge must be 1 or an even number ≥ 0, got 3"),
-        ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
         ({"weigh": {"edge": -1}}, "weigh: edge must be ≥ 0, got -1.0"),
         (
             {"weigh": {"class_weights": [1]}},
