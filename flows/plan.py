@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet import fingerprint, recipes
+from unet.findings import TruthCheck
 from unet.folder import Dataset
 from unet.ledger import (
     STAGES,
@@ -38,6 +39,8 @@ class Plan:
     cells: Cells
     stacks: Mapping[str, Stack]
     notes: tuple[str, ...] = ()
+    truth: Mapping[str, TruthCheck] = field(default_factory=dict)
+    """What weigh found odd about the truth of each stack, as it lies there now."""
 
     def works(self, stage: str | None = None, only: Iterable[str] | None = None) -> list[Outcome]:
         """What is to be done, in the order of the stages."""
@@ -73,7 +76,7 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
     planner = _Planner(dataset, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
     planner.plan()
     notes = [*planner.notes, *(f"{file} belongs to no stack: no image bears its name" for file in catalogue.unmatched)]
-    return Plan(planner.cells, planner.stacks, tuple(notes))
+    return Plan(planner.cells, planner.stacks, tuple(notes), planner.truth)
 
 
 def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
@@ -113,6 +116,7 @@ class _Planner:
     trust: bool
     cells: Cells = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    truth: dict[str, TruthCheck] = field(default_factory=dict)
 
     def plan(self) -> None:
         names = sorted({*self.stacks, *(n for n in self.dataset.stacks() if image_of(self.dataset, n).stamp())})
@@ -177,8 +181,10 @@ class _Planner:
 
     def _weigh(self, name: str) -> Outcome | None:
         recipe = recipes.weigh_recipe(self.dataset, name, self.record.weigh)
-        stamps = [(weights_of(self.dataset, name).stamp(), recipe)]
-        return self._compare(recipe, name, stamps, self._waiting(name, "ingest"))
+        stamp = weights_of(self.dataset, name).stamp()
+        if stamp and "truth" in stamp.facts and stamp.recipe.inputs == recipe.inputs:
+            self.truth[name] = TruthCheck.of(stamp.facts["truth"])
+        return self._compare(recipe, name, [(stamp, recipe)], self._waiting(name, "ingest"))
 
     def _waiting(self, name: str, *stages: str) -> list[str]:
         """Stages before that must run first: those not fresh, or, in a run of one stage alone, those never run."""

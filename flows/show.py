@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.plan import Plan
+from unet.findings import warnings
 from unet.ledger import STAGES, Outcome
 
 out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
@@ -21,9 +22,10 @@ def as_text(text: object) -> str:
 
 
 def show_json(plan: Plan, cells: Sequence[Outcome]) -> None:
-    """Results, notes and what was set aside, for a script."""
+    """Results, notes, what was set aside, and counts of what is odd about the truth by stack, for a script."""
     values: dict[str, Any] = {"results": [vars(cell) for cell in cells], "notes": list(plan.notes)}
     values["set_aside"] = [vars(cell) for cell in plan.set_aside()]
+    values["truth"] = {name: check.counts() for name, check in plan.truth.items()}
     print(json.dumps(values, indent=1, ensure_ascii=False))
 
 
@@ -58,12 +60,14 @@ def show_set_aside(plan: Plan) -> None:
 
 
 def show_plan(plan: Plan) -> None:
-    """A table of stacks and stages."""
+    """A table of stacks and stages, and what a person should know."""
     table = Table("stack", *STAGES, box=None)
     for name in dict.fromkeys([*plan.names(), *(name for _, name in plan.cells)]):
         table.add_row(name, *(_word(plan.cells.get((stage, name))) for stage in STAGES))
     out.print(table)
     show_set_aside(plan)
+    for line in warnings(plan.truth):
+        err.print(f"[yellow]truth:[/yellow] {as_text(line)}")
 
 
 def _word(cell: Outcome | None) -> str:

@@ -14,14 +14,16 @@ from tasks.policy import cpu_task
 from tasks.progress import Sink
 from tasks.publish import publish_report
 from unet import metrics, ome, pictures
+from unet.findings import TruthCheck
 from unet.folder import Dataset, Folder, Json
 from unet.ledger import Generation, Outcome, Recipe, Result, image_of, labels_of, model_of, report_of, weights_of
 from unet.mirror import Plane, planes
-from unet.recipes import evaluate_recipe
+from unet.recipes import evaluate_recipe, ignored_id
 from unet.records import Evaluate, Record
 from unet.report import Picture, Report, render_report
 from unet.split import Part
 from unet.store import open_array
+from unet.weights_picture import Frame, telling_window, weights_picture
 
 Metric = Callable[[NDArray[Any], NDArray[Any]], float]
 METRICS: dict[str, Metric] = {
@@ -32,6 +34,8 @@ METRICS: dict[str, Metric] = {
     "pixel_error": metrics.pixel_error,
 }
 """Metrics of a report, by the names of their functions."""
+LOOKED_AT = 32
+"""Frames, spread evenly, among which the one with the most weight is shown."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +120,20 @@ def _interval(name: str, scored: Sequence[Scored], settings: Evaluate, draw: np.
 
 
 def _score(dataset: Dataset, part: Part, model: str) -> list[Scored]:
-    truths, segments = (_planes(labels_of(dataset, part.stack, labels)) for labels in ("truth", model))
     return [
-        _score_plane(part, plane, _pixels(truths[plane]), _pixels(segments[plane]))
+        _score_plane(part, plane, *_compared(dataset, part.stack, model, plane))
         for plane in range(part.start, part.stop)
     ]
+
+
+def _compared(dataset: Dataset, name: str, model: str, plane: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Truth and segments of a plane; what nobody judged is background in both."""
+    truth, segments = (_pixels(_planes(labels_of(dataset, name, labels))[plane]) for labels in ("truth", model))
+    ignored = ignored_id(dataset, name)
+    if ignored is None:
+        return truth, segments
+    judged = truth != ignored
+    return truth * judged, segments * judged
 
 
 def _score_plane(part: Part, plane: int, truth: NDArray[Any], segments: NDArray[Any]) -> Scored:
@@ -163,6 +176,7 @@ def _write(
         pictures=shown,
         curve=f"{generation.name}/training.png" if card.get("history") else None,
         weights=_weights_picture(dataset, scored, generation),
+        truth=_checks(dataset, sorted(stacks)),
         settings=settings,
         architecture=card["architecture"],
         notes=_notes(summary, card),
@@ -213,24 +227,56 @@ def overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
     image, name = image_of(dataset, scored.part.stack), scored.part.stack
     array = open_array(image.folder / ome.first_level(image.attributes()))
     frame = _pixels(planes(array, image.committed().facts["axes"])[scored.plane])
-    truth, segments = (_pixels(_planes(labels_of(dataset, name, labels))[scored.plane]) for labels in ("truth", model))
+    truth, segments = _compared(dataset, name, model, scored.plane)
     return pictures.outlines(frame, segments, truth)
 
 
-def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> str | None:
-    """Truth, classes and border weights of the first plane, where this dataset's truth was weighed."""
-    weighed = [s for s in scored if weights_of(dataset, s.part.stack).stamp() is not None]
+def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> Picture | None:
+    """Truth, classes and border weights of the frame with the most weight among those looked at."""
+    stamps = {name: weights_of(dataset, name).stamp() for name in {s.part.stack for s in scored}}
+    weighed = [s for s in scored if stamps[s.part.stack] is not None]
     if not weighed:
         return None
-    stack, plane = weighed[0].part.stack, weighed[0].plane
-    result = weights_of(dataset, stack)
-    axes, arrays = result.committed().facts["axes"], result.attributes()["arrays"]
-    classes, border = (
-        _pixels(planes(open_array(result.folder / arrays[name]), axes)[plane]) for name in ("classes", "border")
+    looked = weighed[:: -(-len(weighed) // LOOKED_AT)]
+    chosen = max(looked, key=lambda s: float(_weights(dataset, s, "border").sum(dtype=np.float64)))
+    border, name = _weights(dataset, chosen, "border"), chosen.part.stack
+    window = telling_window(border)
+    classes = _weights(dataset, chosen, "classes")
+    truth = _pixels(_planes(labels_of(dataset, name, "truth"))[chosen.plane])
+    settings, frame = weights_of(dataset, name).committed().recipe.settings, _frame(dataset, name, window)
+    highest = settings["w0"] + settings.get("edge", 0.0)
+    picture = weights_picture(truth[window], classes[window], border[window], highest, frame)
+    (generation.folder / "weights.png").write(picture)
+    return Picture(
+        f"what training sees: {name}, plane {chosen.plane}", f"{generation.name}/weights.png", _caption(border, window)
     )
-    truth = _pixels(_planes(labels_of(dataset, stack, "truth"))[plane])
-    (generation.folder / "weights.png").write(pictures.weights_picture(truth, classes, border))
-    return f"{generation.name}/weights.png"
+
+
+def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:
+    """Classes or border weights of a plane."""
+    result = weights_of(dataset, scored.part.stack)
+    stored = open_array(result.folder / result.attributes()["arrays"][array])
+    return _pixels(planes(stored, result.committed().facts["axes"])[scored.plane])
+
+
+def _frame(dataset: Dataset, name: str, window: tuple[slice, slice]) -> Frame:
+    facts = image_of(dataset, name).committed().facts
+    return Frame(window[0].start, window[1].start, facts["spacing"].get("x"), facts["units"].get("x", ""))
+
+
+def _caption(border: NDArray[Any], window: tuple[slice, slice]) -> str:
+    y, x = window
+    made = "Truth, the classes made of it, and the weights that keep neighbours apart"
+    if border[window].shape == border.shape:
+        return f"{made}, in the frame where they are largest."
+    part = f"y {y.start} – {y.stop}, x {x.start} – {x.stop} of {border.shape[0]} × {border.shape[1]} pixels"
+    return f"{made}, where they are largest: {part}."
+
+
+def _checks(dataset: Dataset, names: Sequence[str]) -> dict[str, TruthCheck]:
+    """What weigh found odd about the truth of each stack, where this dataset's truth was weighed."""
+    stamps = {name: weights_of(dataset, name).stamp() for name in names}
+    return {name: TruthCheck.of(s.facts["truth"]) for name, s in stamps.items() if s and "truth" in s.facts}
 
 
 def _notes(summary: dict[str, Any], card: Json) -> list[str]:

@@ -19,7 +19,7 @@ from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import ome
 from unet.blockwise import run_regions, workers
-from unet.findings import words
+from unet.findings import TruthCheck, warnings, words
 from unet.folder import Dataset, Folder
 from unet.layout import Region, grow, regions, weights_layout, within
 from unet.ledger import Outcome, Recipe, image_of, labels_of, weights_of
@@ -71,6 +71,7 @@ def weigh_stacks(
             return word
 
         done = each(place, large, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
+    _warn(place, names)
     return [*gathered(results), *done]
 
 
@@ -97,10 +98,15 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
     facts = {"counts": counts.reshape(-1, 3).tolist(), "truth": asdict(check), "axes": axes, "shape": list(shape)}
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     result.commit(generation, {"arrays": paths}, facts)
-    if odd := words(check):
-        log.warning("%s: its truth has %s", name, odd)
     background, objects, _ = np.sum(counts.reshape(-1, 3), axis=0).tolist()
-    return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", odd]))
+    return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", words(check)]))
+
+
+def _warn(dataset: Dataset, names: Sequence[str]) -> None:
+    """Tell what is odd about the truth of these stacks, a line for each kind."""
+    stamps = {name: weights_of(dataset, name).stamp() for name in names}
+    for line in warnings({name: TruthCheck.of(stamp.facts["truth"]) for name, stamp in stamps.items() if stamp}):
+        log.warning("truth: %s", line)
 
 
 def over(client: Client) -> "Run":

@@ -4,8 +4,8 @@ The modules stand on stairs, each importing only from the stairs below it:
 
 1. plain integers and records: `architecture`, `faults`, `records`, `record_file`, `tiles`, `layout`, `folder`,
    `ledger`, `fingerprint`, `sources`, `recipes`, `split`, `findings`, `report`
-2. arrays: `mirror`, `statistics`, `weights`, `labels`, `components`, `truth`, `tables`, `contingency`, `warping`,
-   `metrics`, `pictures`, `weights_picture`, `phantom`
+2. arrays: `mirror`, `statistics`, `nearest`, `weights`, `labels`, `components`, `truth`, `tables`, `contingency`,
+   `warping`, `metrics`, `pictures`, `weights_picture`, `phantom`
 3. tensors: `model`, `loss`, `augment`, `inference`, `training`
 4. stores: `store`, `ome`, `stack`, `tiff`, `readers`, `blockwise`, `models`
 

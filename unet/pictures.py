@@ -123,7 +123,7 @@ def plot_training(history: Sequence[Mapping[str, Any]]) -> bytes:
     """
     if not history:
         raise ValueError("history must hold at least one step, got none; train the model first")
-    figure = _figure(8, 5)
+    figure = new_figure(8, 5)
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     steps = np.array([row["step"] for row in history])
     _plot_losses(losses, steps, history)
@@ -131,13 +131,13 @@ def plot_training(history: Sequence[Mapping[str, Any]]) -> bytes:
     rates.set(xlabel="step of the optimiser", ylabel="learning rate", ylim=(0, None))
     rates.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     figure.align_ylabels()
-    return _save(figure)
+    return save(figure)
 
 
 def _plot_losses(axes: "Axes", steps: NDArray[Any], history: Sequence[Mapping[str, Any]]) -> None:
     loss = np.array([row["loss"] for row in history], float)
-    axes.plot(steps, loss, color=_hex(SEGMENTS), alpha=0.3, linewidth=0.8)
-    axes.plot(steps, _running_mean(loss), color=_hex(SEGMENTS), linewidth=2, label="training (running mean)")
+    axes.plot(steps, loss, color=hexadecimal(SEGMENTS), alpha=0.3, linewidth=0.8)
+    axes.plot(steps, _running_mean(loss), color=hexadecimal(SEGMENTS), linewidth=2, label="training (running mean)")
     seen = [(row["step"], row["validation_loss"]) for row in history if _is_number(row.get("validation_loss"))]
     if seen:
         step, least = min(seen, key=itemgetter(1))
@@ -171,52 +171,23 @@ def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")
 
 
-def weights_picture(truth: NDArray[Any], classes: NDArray[Any], border: NDArray[Any]) -> bytes:
-    """PNG of one frame's truth, the classes that training sees, and its border weights with their scale."""
-    figure = _figure(11, 3.9)
-    left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
-    left.imshow(_colours(truth), interpolation="nearest")
-    left.set_title(f"truth: {len(np.unique(truth[truth > 0]))} objects", loc="left")
-    _show_classes(middle, classes)
-    weights = right.imshow(border, cmap="magma", vmin=0, interpolation="nearest")
-    right.set_title("border weights", loc="left")
-    figure.colorbar(weights, ax=right, label="weight added to the class weight", shrink=0.85)
-    for axes in (left, middle, right):
-        axes.set(xticks=[], yticks=[], frame_on=False)
-    return _save(figure)
-
-
-def _show_classes(axes: "Axes", classes: NDArray[Any]) -> None:
-    from matplotlib.patches import Patch
-
-    names = {0: "background", 1: "object", 255: "ignored"}
-    shades = {0: "#202020", 1: _hex(TRUTH), 255: "#8a8a8a"}
-    picture = _colours(classes)
-    for value, shade in shades.items():
-        picture[classes == value] = tuple(bytes.fromhex(shade[1:]))
-    axes.imshow(picture, interpolation="nearest")
-    axes.set_title("classes that training sees", loc="left")
-    present = [Patch(color=shades[value], label=names[value]) for value in names if (classes == value).any()]
-    axes.legend(handles=present, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
-
-
-def _colours(ids: NDArray[Any]) -> Bytes:
-    """RGB picture of ids: 0 dark, others in hues a golden angle apart, so that near ids differ much."""
+def colours(ids: NDArray[Any]) -> Bytes:
+    """RGB picture of ids: 0 dark, others in one of 24 hues, near ids in hues far apart."""
     from matplotlib.colors import hsv_to_rgb
 
-    hue = ids * 0.618034 % 1
+    hue = np.floor(ids * 0.618034 % 1 * 24) / 24  # the golden section parts neighbours, few hues spare the palette
     rgb = hsv_to_rgb(np.stack([hue, np.full(ids.shape, 0.55), np.full(ids.shape, 0.9)], axis=-1))
     return np.where((ids > 0)[..., np.newaxis], rgb * 255, 32).astype(np.uint8)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of so many inches, at 120 pixels an inch."""
     from matplotlib.figure import Figure
 
     return Figure((width, height), dpi=120, layout="constrained")
 
 
-def _save(figure: "Figure") -> bytes:
+def save(figure: "Figure") -> bytes:
     """PNG of a figure, the same bytes for the same figure."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
@@ -226,5 +197,6 @@ def _save(figure: "Figure") -> bytes:
         return _encode(image.convert("RGB").quantize(256, dither=Image.Dither.NONE))
 
 
-def _hex(rgb: tuple[int, int, int]) -> str:
+def hexadecimal(rgb: tuple[int, int, int]) -> str:
+    """A colour as web pages and matplotlib write it."""
     return "#" + bytes(rgb).hex()

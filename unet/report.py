@@ -9,10 +9,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple, TypeGuard
 from urllib.parse import quote
+
+from unet.findings import TruthCheck, summarise
 
 
 class Metric(NamedTuple):
@@ -84,8 +86,10 @@ class Report:
     pictures: Sequence[Picture] = ()
     curve: str | None = None
     """Path of the plot of training."""
-    weights: str | None = None
-    """Path of the picture of border weights."""
+    weights: Picture | None = None
+    """Truth, classes and border weights of one frame."""
+    truth: Mapping[str, TruthCheck] = field(default_factory=dict)
+    """What the check of each stack's truth found."""
     settings: Mapping[str, Any] | None = None
     """The run record, section by section."""
     architecture: Mapping[str, Any] | None = None
@@ -96,7 +100,8 @@ class Report:
 
     def __post_init__(self) -> None:
         """Refuse pictures that would be fetched from elsewhere, or not be found once the folder has moved."""
-        for path in [picture.path for picture in self.pictures] + [self.curve, self.weights]:
+        shown = [*self.pictures, *([self.weights] if self.weights else [])]
+        for path in [*(picture.path for picture in shown), self.curve]:
             if path and not path.startswith("data:") and ("://" in path or path.startswith("/")):
                 raise ValueError(
                     f"pictures must be relative paths or data URLs, got {path!r}; save it beside the report"
@@ -130,6 +135,8 @@ def render_report(report: Report) -> str:
         columns=columns(report),
         table=table(report),
         gaps=gaps(report),
+        truth=summarise(report.truth),
+        checked=checked(report),
         sections=sections({**(report.settings or {}), "architecture": report.architecture or {}}),
     )
 
@@ -182,6 +189,20 @@ def gaps(report: Report) -> list[str]:
     """Why metrics are undefined for some stacks: a sentence for each such metric."""
     missing = [name for name in columns(report) if not all(_is_number(row.get(name)) for row in report.stacks.values())]
     return [f"{metric(name).label} is undefined where {metric(name).undefined}." for name in missing]
+
+
+def checked(report: Report) -> str:
+    """How much truth was looked at, in a sentence; empty where none was.
+
+    >>> checked(Report("unet", "2025-01-01", {}, {}, truth={"a": TruthCheck(objects=1200, planes=1)}))
+    '1,200 objects in 1 plane of 1 stack were looked at as they were weighed.'
+    """
+    if not report.truth:
+        return ""
+    objects, planes = (sum(getattr(check, of) for check in report.truth.values()) for of in ("objects", "planes"))
+    amounts = {"object": objects, "plane": planes, "stack": len(report.truth)}
+    said = [f"{amount:,} {noun}{'' if amount == 1 else 's'}" for noun, amount in amounts.items()]
+    return f"{said[0]} in {said[1]} of {said[2]} were looked at as they were weighed."
 
 
 def sections(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.components import beside, components
+from unet.components import components
 from unet.findings import SPECK, Finding, Place, TruthCheck
 from unet.labels import Connectivity, Corner, contacts, groups, require_tiling
 
@@ -42,15 +42,15 @@ EXAMPLES = 5
 class Components(NamedTuple):
     """A table of components, a row each."""
 
-    value: Labels
+    value: Indices
     """Id of its pixels; 0 = background."""
     first: Indices
     """Its first pixel in the raster of the whole array."""
     size: Indices
     """Pixels."""
-    low: Labels
+    low: Indices
     """Least id that it shares a face with, its own and background left out; above `high` where there is none."""
-    high: Labels
+    high: Indices
     """Largest such id."""
     edge: Mask
     """Whether it reaches an edge of the whole array along a linked axis."""
@@ -113,12 +113,17 @@ def check_block(
     _check(labels, origin, shape, dimensions, ignore)
     alone = labels.ndim - dimensions
     volumes = labels.reshape((math.prod(labels.shape[:alone]), -1, *labels.shape[-2:]))
-    flat, starts = components(volumes, dimensions)
-    size, local = np.bincount(flat, minlength=1)[1:], flat.reshape(labels.shape)
-    low, high = beside(volumes, flat, dimensions, len(starts))
-    first = _in_whole(starts, labels.shape, origin, shape)
+    found = components(volumes, dimensions)
+    local = found.local.reshape(labels.shape)
     outer = _outer(origin, labels.shape, shape, dimensions)
-    table = Components(labels.ravel()[starts], first, size, low, high, _at_edge(local, outer))
+    table = Components(
+        value=found.value,
+        first=_in_whole(found.first, labels.shape, origin, shape),
+        size=found.size,
+        low=found.low,
+        high=found.high,
+        edge=_at_edge(local, outer),
+    )
     packed = tuple((_packed(local, axis, 0, outer), _packed(local, axis, -1, outer)) for axis in range(-dimensions, 0))
     return CheckedBlock(
         origin=tuple(map(int, origin)),
@@ -254,7 +259,7 @@ def _by_group(table: Components, group: NDArray[np.int32]) -> Components:
 class _Objects(NamedTuple):
     """A table of objects, a row each, in the order of their frames."""
 
-    value: Labels
+    value: Indices
     first: Indices
     size: Indices
     pieces: Indices
@@ -286,11 +291,11 @@ def _reduced(ufunc: np.ufunc, column: NDArray[Any], starts: NDArray[np.intp]) ->
     return np.asarray(ufunc.reduceat(column, starts)) if starts.size else column
 
 
-def _is(values: Labels, ignore: int | None) -> Mask:
+def _is(values: Indices, ignore: int | None) -> Mask:
     return np.zeros(values.shape, np.bool_) if ignore is None else np.asarray(values == ignore)
 
 
-def _finding(found: Mask, ids: Labels, first: Indices, shape: Corner) -> Finding:
+def _finding(found: Mask, ids: Indices, first: Indices, shape: Corner) -> Finding:
     """The count, and the places that come first in the raster."""
     rows = np.flatnonzero(found)
     rows = rows[np.argsort(first[rows], kind="stable")[:EXAMPLES]]

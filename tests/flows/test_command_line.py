@@ -135,6 +135,18 @@ def test_status_tells_what_was_set_aside_and_ends_with_1(run, tmp_path, dataset)
     assert recipe.settings["sigma"] == 5.0
 
 
+def test_status_warns_of_odd_truth_and_counts_it_by_stack(run, dataset):
+    odd = {"objects": 9, "planes": 2, "holes": {"count": 2, "examples": [{"plane": 1, "id": 7, "y": 3, "x": 9}]}}
+    for name in "ab":
+        weights_of(dataset, name).amend({"truth": odd})
+    status, _, err = run("status", dataset.url)
+    assert status == 0
+    assert "truth: 4 holes in 2 stacks (first: a, plane 1, id 7 at y 3 x 9); training takes them" in err
+    counts = json.loads(run("status", dataset.url, "--json")[1])["truth"]
+    assert list(counts) == ["a", "b"]
+    assert (counts["b"]["objects"], counts["b"]["holes"], counts["b"]["specks"]) == (9, 2, 0)
+
+
 def test_a_second_run_says_quickly_that_there_is_nothing_to_do(run, dataset):
     for verb in ("reprocess", "ingest", "weigh", "train", "predict", "segment", "evaluate"):
         status, out, err = run(verb, dataset.url)

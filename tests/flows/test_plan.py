@@ -9,7 +9,8 @@ import tifffile
 
 from flows.plan import make_plan, require_known
 from unet import records
-from unet.ledger import STAGES, image_of
+from unet.findings import TruthCheck
+from unet.ledger import STAGES, image_of, weights_of
 from unet.record_file import read_record, set_values
 from unet.sources import Stack
 
@@ -72,13 +73,14 @@ def test_how_a_result_is_computed_makes_nothing_stale(dataset, settings):
 
 @pytest.mark.parametrize("stage_of_it", STAGES)
 def test_a_new_version_makes_its_stage_and_what_follows_stale_and_nothing_else(dataset, monkeypatch, stage_of_it):
-    monkeypatch.setattr(VERSIONED[stage_of_it], "VERSION", 2)
+    version = VERSIONED[stage_of_it].VERSION
+    monkeypatch.setattr(VERSIONED[stage_of_it], "VERSION", version + 1)
     plan = plan_of(dataset)
     stale = {cell.stage for cell in plan.works()}
     assert stale == FOLLOW[stage_of_it]
     assert {cell.stage for cell in plan.cells.values() if cell.state == "fresh"} == set(STAGES) - stale
     own = [work.why for work in plan.works(stage_of_it)]
-    assert all(why.startswith(f"{stage_of_it} is version 2, was 1") for why in own)
+    assert all(why.startswith(f"{stage_of_it} is version {version + 1}, was {version}") for why in own)
 
 
 @pytest.mark.parametrize("forced", STAGES)
@@ -188,6 +190,20 @@ def test_stacks_are_plain_values_that_any_worker_takes(dataset):
     assert all(isinstance(stack, Stack) for stack in plan.stacks.values())
     assert plan.stacks["a"].truth
     assert not plan.stacks["c"].truth
+
+
+ODD = {"objects": 9, "planes": 2, "holes": {"count": 2, "examples": [{"plane": 1, "id": 7, "y": 3, "x": 9}]}}
+
+
+def test_what_is_odd_about_the_truth_is_known_until_the_truth_changes(tmp_path, dataset, stage):
+    weights_of(dataset, "a").amend({"truth": ODD})
+    assert plan_of(dataset).truth["a"] == TruthCheck.of(ODD)
+    set_values(dataset, {"weigh.sigma": 3.0})
+    assert plan_of(dataset).truth["a"] == TruthCheck.of(ODD)
+    file = tmp_path / "copy/files/truth/a.ome.tif"
+    tifffile.imwrite(file, 3 * tifffile.imread(file), ome=True, metadata={"axes": "ZYX"})
+    stage(dataset, "ingest")
+    assert "a" not in plan_of(dataset).truth
 
 
 def test_planning_imports_nothing_heavy(walked):

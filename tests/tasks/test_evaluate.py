@@ -11,11 +11,12 @@ from flows.plan import make_plan
 from tasks import segment
 from tasks.evaluate import METRICS, Scored, summarise
 from unet.folder import Folder
-from unet.ledger import labels_of, report_of
+from unet.ledger import labels_of, report_of, weights_of
 from unet.models import bring_in
 from unet.record_file import read_record, set_values
-from unet.records import Evaluate
+from unet.records import Evaluate, plain
 from unet.split import Part
+from unet.store import open_array
 
 
 def read_metrics(dataset, model="unet"):
@@ -63,6 +64,22 @@ def test_the_page_and_its_pictures_are_there(dataset):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert f"{path.parent.name}/{path.name}" in page
     assert "<script" not in page
+
+
+def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weight(dataset, stage, level):
+    odd = {"objects": 9, "planes": 2, "holes": {"count": 2, "examples": [{"plane": 1, "id": 7, "y": 3, "x": 9}]}}
+    weights_of(dataset, "a").amend({"truth": odd})
+    stage.all(dataset, force="evaluate")
+    page = (dataset.report("unet") / "report.html").read().decode()
+    assert "2 holes" in page
+    assert "a, plane 1, id 7 at y 3 x 9" in page
+    frames = {}
+    for name in "ab":
+        result = weights_of(dataset, name)
+        border = np.asarray(open_array(result.folder / result.attributes()["arrays"]["border"])[...])
+        frames |= {(name, plane): pixels.sum(dtype=float) for plane, pixels in enumerate(border)}
+    name, plane = max(frames, key=frames.get)
+    assert f"what training sees: {name}, plane {plane}" in page
 
 
 def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
@@ -119,3 +136,17 @@ def test_a_report_is_replaced_whole(dataset, stage):
     after = report_of(dataset, "unet").committed().generation
     assert after != before
     assert report_of(dataset, "unet").folder.names() == sorted([after, "metrics.json", "report.html"])
+
+
+def test_what_nobody_judged_is_compared_with_nothing(dataset, stage, level):
+    ignored = int(level(labels_of(dataset, "b", "truth"))[0].max())
+    source = plain(read_record(dataset).sources[0]) | {"ignore": ignored}
+    set_values(dataset, {"sources": [{key: value for key, value in source.items() if value is not None}]})
+    done = {(outcome.stage, outcome.name) for outcome in stage.all(dataset)}
+    assert {("ingest", "b"), ("weigh", "b"), ("evaluate", "unet")} <= done
+    pairs = frames(dataset, level, ["b"])
+    judged = [(truth * (truth != ignored), segments * (truth != ignored)) for truth, segments in pairs]
+    found = read_metrics(dataset)["validation"]
+    for metric in METRICS:
+        assert found[metric]["value"] == pytest.approx(slow_figure(metric, judged)[0])
+    assert found["iou"]["value"] != pytest.approx(slow_figure("iou", pairs)[0])

@@ -19,7 +19,6 @@ from unet.pictures import (
     stretch,
     thumbnail,
     tint,
-    weights_picture,
 )
 
 FRAME = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
@@ -127,14 +126,6 @@ def test_training_is_plotted_from_the_first_step_on(history):
 def test_no_history_is_refused():
     with pytest.raises(ValueError, match="at least one step"):
         plot_training([])
-
-
-@pytest.mark.parametrize("labels", [square(), square(0)])
-def test_weights_are_shown_with_and_without_objects(labels):
-    classes = np.where(labels > 0, 1, 255).astype(np.uint8)
-    data = weights_picture(labels, classes, labels * np.float32(0.5))
-    assert decode(data).std() > 0
-    assert data == weights_picture(labels, classes, labels * np.float32(0.5))
 
 
 def test_pyplot_is_not_needed(monkeypatch):

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from unet.findings import KINDS, Finding, Place, TruthCheck
 from unet.records import Record
 from unet.report import METRICS, Picture, Report, gaps, headline, number, render_report, table
 
@@ -31,7 +32,11 @@ REPORT = Report(
         Picture("worst", "data:image/png;base64,AAAA"),
     ],
     curve="curve.png",
-    weights="weights.png",
+    weights=Picture("what training sees", "weights.png", "y 0 – 512 of 2000"),
+    truth={
+        "plane-2": TruthCheck(20, 1, holes=Finding(2, (Place(0, 17, 30, 211),))),
+        "plane-10": TruthCheck(22, 1, specks=Finding(1, (Place(0, 5, 3, 9),))),
+    },
     settings=Record().model_dump(mode="json"),
     architecture={"base": 16, "depth": 4},
     notes=["training frames only"],
@@ -95,6 +100,8 @@ def test_the_page_shows_every_fact():
     Tags(page)
     shown = ["unet", "0.870", "0.810 – 0.910", "undefined", "plane-30", "41 of 43 found", "training frames only"]
     shown += ["train my-dataset --refresh", "validation.every", "curve.png", "weights.png", "2025-11-22 14:58"]
+    shown += ["y 0 – 512 of 2000", "42 objects in 2 planes of 2 stacks", "1 speck of fewer", "2 holes"]
+    shown += ["plane-2, plane 0, id 17 at y 30 x 211", KINDS["holes"].effect, KINDS["specks"].effect]
     shown += [METRICS[name].explanation for name in ("iou", "seg", "average_precision")]
     assert [text for text in shown if text not in page] == []
 
@@ -112,6 +119,13 @@ def test_the_least_report_is_a_page_too():
     assert "<img" not in page
 
 
+def test_truth_without_a_fault_is_said_to_be_so_and_truth_not_looked_at_is_not():
+    clean = render_report(replace(REPORT, truth={"a": TruthCheck(7, 2)}))
+    assert "7 objects in 2 planes of 1 stack" in clean
+    assert "Nothing odd was found." in clean
+    assert "<h2>Truth</h2>" not in render_report(replace(REPORT, truth={}))
+
+
 def test_names_are_data():
     evil = "<script>alert('1')</script>\"&"
     report = replace(
@@ -124,9 +138,12 @@ def test_names_are_data():
         settings={evil: {evil: evil}},
         notes=[evil],
         next_steps=[evil],
+        weights=Picture(evil, evil, evil),
+        truth={evil: TruthCheck(holes=Finding(1, (Place(0),)))},
     )
     page = render_report(report)
     assert "<script" not in page
+    assert "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&#34;&amp;, plane 0" in page
     assert page.count("&lt;script&gt;") >= 10
     assert not [
         attribute for _, attributes in Tags(page).seen for attribute in attributes if attribute.startswith("on")
@@ -151,6 +168,8 @@ def test_paths_are_quoted_and_data_urls_are_not():
 def test_pictures_from_elsewhere_are_refused(path):
     with pytest.raises(ValueError, match="must be relative paths or data URLs"):
         replace(REPORT, curve=path)
+    with pytest.raises(ValueError, match="must be relative paths or data URLs"):
+        replace(REPORT, weights=Picture("what training sees", path))
 
 
 @pytest.mark.parametrize(("value", "text"), [(1, "1.000"), (1e-5, "1e-05"), (None, "undefined"), (NAN, "undefined")])

@@ -1,11 +1,14 @@
 """Laws of the check of the truth: block by block it is that of the whole, and that of a slow, obvious one."""
 
 import itertools
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.measure
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -15,6 +18,8 @@ from unet.labels import connected_segments
 from unet.records import plain
 from unet.truth import EXAMPLES, check_block, check_truth, merge_checks
 
+DATA = os.environ.get("UNET_FLOWS_DATA")
+real = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")
 few = settings(deadline=None, max_examples=100)
 
 
@@ -216,6 +221,17 @@ def test_a_warning_counts_over_all_stacks_and_names_the_first_place():
     assert warnings({"a": TruthCheck()}) == []
     assert [summary.examples for summary in summarise({"a": check, "b": check})] == [
         ["a, plane 4, id 17 at y 30 x 211", "b, plane 4, id 17 at y 30 x 211"]
+    ]
+
+
+@real
+def test_nuclei_that_people_drew_hold_two_holes_and_many_touch():
+    files = sorted(Path(DATA or "", "dsb2018_fluorescence/label").glob("*.tif"))
+    checks = {file.stem: check_truth(tifffile.imread(file)) for file in files}
+    assert sum(check.objects for check in checks.values()) == 4781
+    assert [(line.name, line.stacks) for line in summarise(checks)] == [
+        ("2 holes", 1),
+        ("1,156 objects that touch another", 77),
     ]
 
 

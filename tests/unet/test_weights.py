@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -236,3 +237,27 @@ def test_what_else_is_refused():
         border_weights(labels, BorderWeights(), background=np.ones((3, 4), bool))
     with pytest.raises(ValueError, match="ridge must be 1 or an even number"):
         part_touching(labels, 3)
+
+
+@pytest.mark.parametrize("settings", [{"sigma": 0}, {"sigma": -1}, {"sigma": math.nan}, {"w0": -1}, {"w0": math.inf}])
+def test_a_border_term_that_is_none_is_refused(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        BorderWeights(**settings)
+
+
+@pytest.mark.parametrize(("shape", "most"), [((512, 512), 10), ((40, 100, 100), 10)])
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.uint64])
+def test_memory_is_that_of_the_frame_whatever_the_number_of_objects(shape, most, kind):
+    random, peaks = np.random.default_rng(0), []
+    border_weights(np.zeros((3,) * len(shape), kind), BorderWeights())  # compiled before memory is traced
+    for objects in (2, 250):
+        labels = np.zeros(shape, kind)
+        places = tuple(random.integers(0, size, 4000) for size in shape)
+        labels[places] = random.integers(1, objects + 1, 4000)
+        labels[labels > 0] += np.uint64(2**40) if kind is np.uint64 else kind(0)
+        tracemalloc.start()
+        weights = border_weights(labels, BorderWeights())
+        peaks.append(tracemalloc.get_traced_memory()[1] / weights.nbytes)
+        tracemalloc.stop()
+    assert max(peaks) <= most
+    assert peaks[1] <= 1.1 * peaks[0]
