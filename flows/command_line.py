@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -187,7 +187,7 @@ def _verify(place: Dataset, plan: Plan) -> None:
 @app.command("import", help="Bring a model of elsewhere into the dataset under a name of its own.")
 def import_model(
     dataset: DatasetArgument,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A model's folder: models/MODEL of another dataset.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="models/MODEL of another dataset, or milesial's .pth.")],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="What it will be called here.")],
 ) -> None:
     """Bring in a model."""
@@ -195,10 +195,36 @@ def import_model(
 
     place = Dataset(dataset)
     read_record(place, {"predict.model": name})
-    bring_in(place, Folder(path), name)
+    brought = bring_in(place, Folder(path), name)
+    for note in brought.facts.get("notes", []):
+        err.print(f"note: {as_text(note)}")
     for line in set_values(place, {"predict.model": name}):
         err.print(as_text(line))
     out.print(f"{name} is in {place.model(name).url}; next: unet-flows reprocess {dataset}")
+
+
+@app.command("export", help="Write a model as one file for other programs; it is read back and compared first.")
+def export_model(
+    dataset: DatasetArgument,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model below models/.")],
+    form: Annotated[
+        Literal["bioimageio", "onnx", "torch"],
+        typer.Option("--format", help="A package for Fiji, ilastik and others; ONNX; or a torch.export program."),
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="PATH", help="File or folder, by default the model's.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX identifier, such as CC-BY-4.0, for bioimageio.")] = None,
+    authors: Annotated[
+        list[str] | None, typer.Option("--author", metavar="NAME", help="Who made the model, for bioimageio.")
+    ] = None,
+) -> None:
+    """Export a model."""
+    from tasks.export_model import Signature
+    from tasks.export_model import export_model as export
+
+    with _exit_status():
+        out.print(as_text(export(Dataset(dataset), model, form, to, Signature(licence, tuple(authors or ())))))
 
 
 @app.command("export-labels", help="Write segments as TIFF and tables as CSV, for people without zarr.")

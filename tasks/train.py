@@ -1,29 +1,31 @@
-"""Images and weights → `models/MODEL`: one network, its split, its history."""
+"""Images and weights → `models/MODEL`: one network, its split, its history, checkpoints to go on from."""
 
-import math
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import torch
 
+from tasks.frames import View, class_counts, frames_by_use, image_facts, plane_count
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
-from unet import ome
-from unet.folder import Dataset, Json
+from unet import models, pictures
+from unet.checkpoints import Checkpoints, history_csv, plain_history
+from unet.devices import Progress
+from unet.folder import Dataset
 from unet.inference import choose_device
-from unet.ledger import Outcome, Recipe, image_of, model_of, weights_of
+from unet.ledger import Generation, Outcome, Recipe, Result, model_of, weights_of
 from unet.loss import balanced_class_weights
-from unet.mirror import Plane, planes
-from unet.models import Model, channel_indices, save
+from unet.models import Model
 from unet.recipes import train_recipe
 from unet.records import Train, plain
+from unet.samples import draw_sheet
 from unet.split import Part, extend, split
-from unet.statistics import Statistics
-from unet.store import open_array
-from unet.training import Frame, Progress, plain_history, train
+from unet.statistics import PERCENTILES
+from unet.training import Frame, Trained, train
 
-RULE = "percentiles"
+log = logging.getLogger(__name__)
 
 
 @gpu_task("train")
@@ -48,17 +50,20 @@ def train_on_stacks(
     progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
+    start = models.load(dataset, settings.start) if settings.start else None
     parts = _parts(dataset, names, settings)
-    channels = settings.channels or tuple(_facts(dataset, parts[0].stack)["channels"])
-    settings = replace(settings, architecture=replace(settings.architecture, in_channels=len(channels)))
+    view = _view(dataset, parts, settings, start)
+    settings = _fitted(settings, view, start)
+    class_weights = _class_weights(dataset, parts, settings.architecture.classes)
     result = model_of(dataset, settings.name)
-    plan = {"device": choose_device(settings.device).type, "threads": torch.get_num_threads()}
-    generation = result.begin(recipe, plan)
-    torch.set_num_threads(generation.plan["threads"])
-    resident = sum(_bytes(dataset, part, channels) for part in parts) <= settings.memory * 1e9
-    frames = {use: _frames(dataset, parts, use, channels, resident) for use in ("training", "validation")}
-    class_weights = balanced_class_weights(_counts(dataset, parts))
-    trained = train(frames["training"], frames["validation"], class_weights, settings, progress)
+    generation = _begin(result, recipe, settings)
+    frames = frames_by_use(dataset, parts, view, settings.memory)
+    _draw_samples(generation, frames["training"], settings)
+    checkpoints = Checkpoints(generation.folder / "checkpoints")
+    given = start.network.state_dict() if start else None
+    both = frames["training"], frames["validation"]
+    trained = train(*both, class_weights, settings, progress, checkpoints, given)
+    _draw_curves(generation, trained)
     record = {
         "classes": ["background", "object"],
         "class_weights": class_weights,
@@ -66,83 +71,129 @@ def train_on_stacks(
         "best_step": trained.best,
         "history": plain_history(trained.history),
     }
-    save(result, generation, Model(trained.network, channels, {"rule": RULE}), record, {"stacks": list(names)})
-    return _word(trained.history[trained.best - 1].validation_loss)
+    model = Model(trained.network, view.channels, dict(view.normalisation))
+    models.save(result, generation, model, record, {"stacks": list(names)})
+    checkpoints.keep(1)
+    return _word(trained, settings)
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Part]:
-    """The model's split: the one it was made with while `train.validation` is the same, new stacks taken in."""
+    """The model's split: the one it was made with while `train.validation` is the same, new stacks taken in.
+
+    A new model goes on with the split of the one it starts from, or it would be validated on what that had seen.
+    """
     planes_of = {name: plane_count(dataset, name) for name in names}
-    before, model = model_of(dataset, settings.name).stamp(), model_of(dataset, settings.name).attributes()
-    if before and model.get("split") and before.recipe.settings["validation"] == plain(settings)["validation"]:
-        return extend([Part(**part) for part in model["split"]], planes_of)
+    for model in filter(None, (settings.name, settings.start)):
+        before, stamp = _split_of(dataset, model), model_of(dataset, model).stamp()
+        if before and stamp and stamp.recipe.settings.get("validation") == plain(settings)["validation"]:
+            return extend(before, planes_of)
     return split(planes_of, settings.validation)
 
 
-def plane_count(dataset: Dataset, name: str) -> int:
-    """Planes of a stack, over t and z."""
-    facts = _facts(dataset, name)
-    return math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz")
+def _split_of(dataset: Dataset, model: str) -> list[Part]:
+    """The parts that a model was made of; none where it is of elsewhere."""
+    return [Part(**part) for part in model_of(dataset, model).attributes().get("split", [])]
 
 
-def _facts(dataset: Dataset, name: str) -> Json:
-    return image_of(dataset, name).committed().facts
-
-
-def _frames(dataset: Dataset, parts: Sequence[Part], use: str, channels: Sequence[str], resident: bool) -> list[Frame]:
-    return [frame for part in parts if part.use == use for frame in _frames_of(dataset, part, channels, resident)]
-
-
-def _frames_of(dataset: Dataset, part: Part, channels: Sequence[str], resident: bool) -> list[Frame]:
-    """Planes of one part, held in memory or read from the store window by window."""
-    image, weights = image_of(dataset, part.stack), weights_of(dataset, part.stack)
-    facts, _ = image.committed().facts, weights.committed()
-    arrays = weights.attributes()["arrays"]
-    chosen = channel_indices(channels, facts["channels"], part.stack)
-    statistics = [Statistics(**facts["statistics"][c]) for c in chosen]
-    axes = facts["axes"]
-    pixels = planes(open_array(image.folder / ome.first_level(image.attributes())), axes, chosen)
-    classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
-    border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
-    frames = [Frame(*layers, statistics) for layers in zip(pixels, classes, border, strict=True)]
-    taken = frames[part.start : part.stop]
-    return [_held(frame) for frame in taken] if resident else taken
-
-
-def _held(frame: Frame) -> Frame:
-    """The frame in memory."""
-    return Frame(_read(frame.image), _read(frame.classes), _read(frame.border), frame.statistics)
-
-
-def _read(plane: Plane) -> Plane:
-    pixels = plane.read(plane.window)
-    return Plane(pixels, tuple((channel,) for channel in range(pixels.shape[0])))
-
-
-def _bytes(dataset: Dataset, part: Part, channels: Sequence[str]) -> int:
-    """Bytes of image, classes and border of a part."""
-    facts = _facts(dataset, part.stack)
-    pixels: int = math.prod(facts["shape"][-2:]) * (part.stop - part.start)
-    return pixels * (8 * len(channels) + 1 + 4)
-
-
-def _counts(dataset: Dataset, parts: Sequence[Part]) -> list[int]:
-    """Pixels of each class over the training part alone."""
-    planes_of = {part: weights_of(dataset, part.stack).committed().facts["counts"] for part in parts}
-    taken = [
-        count
-        for part, counts in planes_of.items()
-        if part.use == "training"
-        for count in counts[part.start : part.stop]
-    ]
-    totals = [sum(column) for column in zip(*taken, strict=True)][:2]
-    if not all(totals):
+def _view(dataset: Dataset, parts: Sequence[Part], settings: Train, start: Model | None) -> View:
+    """Channels and normalisation: those of the model it starts from, else all channels of the first stack."""
+    if start is None:
+        channels = settings.channels or tuple(image_facts(dataset, parts[0].stack)["channels"])
+        return View(channels, {"rule": PERCENTILES})
+    _warn_of_seen(_split_of(dataset, str(settings.start)), parts)
+    channels = settings.channels or start.channels
+    if len(channels) != len(start.channels):
         raise ValueError(
-            f"training must see background and objects, got {totals[0]} and {totals[1]} pixels of them; look at the "
-            "truth, and at `foreground` of its source"
+            f"train.channels must be as many as the channels of {settings.start}, {', '.join(start.channels)}, got "
+            f"{', '.join(channels)}; name {len(start.channels)}, or start from another model"
         )
-    return totals
+    return View(channels, start.normalisation)
 
 
-def _word(loss: float | None) -> str:
-    return "trained, nothing validates it" if loss is None else f"validation loss {loss:.3f}"
+def _warn_of_seen(before: Sequence[Part], parts: Sequence[Part]) -> None:
+    """Say which stacks validate that the model it starts from was trained on."""
+    seen = {part.stack for part in before if part.use == "training"}
+    flattering = sorted(
+        {p.stack for p in parts if p.use == "validation"} & seen - {p.stack for p in before if p.use == "validation"}
+    )
+    if flattering:
+        log.warning("the model it starts from was trained on what validates: %s", ", ".join(flattering))
+
+
+def _fitted(settings: Train, view: View, start: Model | None) -> Train:
+    """The settings with the network that is trained: as many channels as are seen, or the one it starts from."""
+    asked = settings.architecture
+    if start is None:
+        return replace(settings, architecture=replace(asked, in_channels=len(view.channels)))
+    own = start.network.architecture
+    if own.classes != asked.classes:
+        raise ValueError(
+            f"train.start must be a network of {asked.classes} classes, as train.architecture.classes says, got "
+            f"{settings.start} of {own.classes}; start from another model"
+        )
+    log.info("%s starts from %s: %s", settings.name, settings.start, own)
+    return replace(settings, architecture=own)
+
+
+def _class_weights(dataset: Dataset, parts: Sequence[Part], classes: int) -> list[float]:
+    """Weight of each class: as `weigh.class_weights` says, else balanced over the training part."""
+    everywhere, counts = (class_counts(dataset, p) for p in (parts, [p for p in parts if p.use == "training"]))
+    if len(everywhere) > classes:
+        raise ValueError(
+            f"train.architecture.classes must be ≥ the classes of the truth, background among them, got {classes} for "
+            f"{len(everywhere)}; raise it"
+        )
+    counts += [0] * (classes - len(counts))
+    if not (counts[0] and sum(counts[1:])):
+        raise ValueError(
+            f"training must see background and objects, got {counts[0]} and {sum(counts[1:])} pixels of them; look at "
+            "the truth, and at `foreground` of its source"
+        )
+    return _given_weights(dataset, parts) or balanced_class_weights(counts)
+
+
+def _given_weights(dataset: Dataset, parts: Sequence[Part]) -> list[float] | None:
+    """`weigh.class_weights`, as the stacks' weights were made with it; None where training is to balance them."""
+    made_by = {part.stack: weights_of(dataset, part.stack).committed().recipe.settings for part in parts}
+    given = {tuple(settings.get("class_weights") or ()) for settings in made_by.values()}
+    if len(given) > 1:
+        raise ValueError(
+            "all stacks' weights must be made with one weigh.class_weights, got "
+            f"{' and '.join(str(list(one)) for one in sorted(given))}; run `unet-flows weigh`"
+        )
+    return list(given.pop()) or None
+
+
+def _begin(result: Result, recipe: Recipe, settings: Train) -> Generation:
+    """The generation to train into; one begun on other devices, or in another precision, is not gone on with."""
+    plan = {
+        "device": choose_device(settings.device).type,
+        "devices": settings.devices,
+        "precision": settings.precision,
+        "compile": settings.compile,
+        "threads": torch.get_num_threads(),
+    }
+    generation = result.begin(recipe, plan)
+    if any(generation.plan.get(key) != value for key, value in plan.items() if key != "threads"):
+        result.discard(generation.name)
+        generation = result.begin(recipe, plan)
+    torch.set_num_threads(generation.plan["threads"])
+    return generation
+
+
+def _draw_samples(generation: Generation, frames: Sequence[Frame], settings: Train) -> None:
+    """Write `samples.png`, at once: augmented samples tell people of wrong truth before hours are spent on it."""
+    sheet = draw_sheet(frames, settings, torch.device("cpu"))
+    (generation.folder / "samples.png").write(pictures.png(sheet))
+
+
+def _draw_curves(generation: Generation, trained: Trained) -> None:
+    """Write `metrics.csv`, a row for each step, and `training.png`, a plot of it."""
+    (generation.folder / "metrics.csv").write(history_csv(trained.history))
+    (generation.folder / "training.png").write(pictures.plot_training(plain_history(trained.history)))
+
+
+def _word(trained: Trained, settings: Train) -> str:
+    loss = trained.history[trained.best - 1].validation_loss
+    early = f", ended after {len(trained.history)} steps" if len(trained.history) < settings.steps else ""
+    return ("trained, nothing validates it" if loss is None else f"validation loss {loss:.3f}") + early

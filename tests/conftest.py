@@ -23,7 +23,7 @@ QUICK = {
     "train.tile": 32,
     "train.rate": 0.02,
     "train.validate_every": 20,
-    "train.elastic": 0.0,
+    "train.augmentation": {"elastic": 0.0, "rotation": 0.0, "scale": 1.0, "blur": 0.0},
     "train.architecture": {"base": 4, "depth": 2},
     "evaluate.resamples": 20,
 }

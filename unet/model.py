@@ -1,12 +1,24 @@
-"""The network: Ronneberger, Fischer and Brox 2015, and its padded form with batch norm.
+"""The network: Ronneberger, Fischer and Brox 2015, and what became of it.
 
-| Architecture                                 | parameters | context | tiles equal the whole    |
-|----------------------------------------------|------------|---------|--------------------------|
-| `Architecture()`, the paper's                | 31,030,658 | 92 px   | everywhere               |
-| `Architecture(padding="same", norm="batch")` | 31,036,546 | 96 px   | everywhere, halo dropped |
+Parameters are those of 1 channel, 2 classes and base 64; all but the first architecture have `padding="same"` and
+`norm="batch"` besides what is named; `A` to `E` are the forms of milesial's checkpoints (`unet.milesial`).
+
+| Architecture                           | form       | parameters | context | tiles equal the whole    |
+|----------------------------------------|------------|------------|---------|--------------------------|
+| `Architecture()`, the paper's          |            | 31,030,658 | 92 px   | everywhere               |
+| `padding="same", norm="batch"`         | E          | 31,036,546 | 96 px   | everywhere, halo dropped |
+| `up="bilinear"`                        |            | 17,261,890 | 112 px  | everywhere, halo dropped |
+| `up="bilinear-aligned"`                | E          | 17,261,890 | 112 px  | never                    |
+| `bias=True`                            | C, D       | 31,042,434 | 96 px   | everywhere, halo dropped |
+| `bias=True, up="bilinear-aligned"`     | C, D       | 17,266,306 | 112 px  | never                    |
+| `bias=True, narrow=True`               | A, B       | 14,787,842 | 96 px   | everywhere, halo dropped |
+| the same with `up="bilinear-aligned"`  | A, B       | 13,394,242 | 112 px  | never                    |
+
+The context is that of depth 4; `unet.architecture` has the rule.
 """
 
 import math
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -20,10 +32,8 @@ __all__ = ["Architecture", "UNet"]
 class DoubleConvolution(nn.Sequential):
     """Two 3 × 3 convolutions, each followed by the norm, if any, and ReLU."""
 
-    def __init__(self, incoming: int, outgoing: int, architecture: Architecture) -> None:
-        super().__init__(
-            *_convolution(incoming, outgoing, architecture), *_convolution(outgoing, outgoing, architecture)
-        )
+    def __init__(self, incoming: int, middle: int, outgoing: int, architecture: Architecture) -> None:
+        super().__init__(*_convolution(incoming, middle, architecture), *_convolution(middle, outgoing, architecture))
 
 
 class UNet(nn.Module):
@@ -35,13 +45,14 @@ class UNet(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        widths = [architecture.base * 2**level for level in range(architecture.depth + 1)]
-        incoming = [architecture.in_channels, *widths]
-        self.down = nn.ModuleList(DoubleConvolution(i, o, architecture) for i, o in zip(incoming, widths, strict=False))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(w, w // 2, 2, stride=2) for w in reversed(widths[1:]))
-        self.merge = nn.ModuleList(DoubleConvolution(w, w // 2, architecture) for w in reversed(widths[1:]))
+        skips = [architecture.base * 2**level for level in range(architecture.depth)]
+        bottom = skips[-1] * _shrinkage(architecture)
+        widths = [architecture.in_channels, *skips, bottom]
+        self.down = nn.ModuleList(DoubleConvolution(i, o, o, architecture) for i, o in pairwise(widths))
+        self.up = nn.ModuleList(_widening(skip, architecture) for skip in reversed(skips))
+        self.merge = nn.ModuleList(_merging(skip, architecture) for skip in reversed(skips))
         self.dropout = nn.Dropout(architecture.dropout)
-        self.head = nn.Conv2d(widths[0], architecture.classes, 1)
+        self.head = nn.Conv2d(skips[0], architecture.classes, 1)
         self.apply(_initialise)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -56,21 +67,47 @@ class UNet(nn.Module):
             skips.append(image)
         skips.pop()
         for up, merge in zip(self.up, self.merge, strict=True):
-            image = merge(torch.cat([_centre(skips.pop(), widened := up(image)), widened], dim=1))
+            image = merge(_joined(skips.pop(), up(image)))
         return cast("Tensor", self.head(image))
 
 
 def _convolution(incoming: int, outgoing: int, architecture: Architecture) -> list[nn.Module]:
     normed = architecture.norm == "batch"
     padding = 1 if architecture.padding == "same" else 0
-    convolution = nn.Conv2d(incoming, outgoing, 3, padding=padding, bias=not normed)
+    convolution = nn.Conv2d(incoming, outgoing, 3, padding=padding, bias=architecture.bias or not normed)
     return [convolution, *([nn.BatchNorm2d(outgoing)] if normed else []), nn.ReLU(inplace=True)]
 
 
-def _centre(skip: Tensor, like: Tensor) -> Tensor:
-    """The middle of `skip`, as large as `like`."""
-    y, x = ((skip.shape[axis] - like.shape[axis]) // 2 for axis in (-2, -1))
-    return skip[..., y : y + like.shape[-2], x : x + like.shape[-1]]
+def _shrinkage(architecture: Architecture) -> int:
+    """What a map's channels are divided by on its way up to the next skip: 2 in the paper."""
+    return 2 if architecture.up == "transposed" and not architecture.narrow else 1
+
+
+def _widening(skip: int, architecture: Architecture) -> nn.Module:
+    """Twice the height and width, and as many channels as the skip it meets."""
+    if architecture.up == "transposed":
+        return nn.ConvTranspose2d(skip * _shrinkage(architecture), skip, 2, stride=2)
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=architecture.up == "bilinear-aligned")
+
+
+def _merging(skip: int, architecture: Architecture) -> DoubleConvolution:
+    """Skip and widened map to what the next widening takes."""
+    last = skip == architecture.base
+    outgoing = skip if last or _shrinkage(architecture) == 2 else skip // 2
+    return DoubleConvolution(2 * skip, outgoing if architecture.narrow else skip, outgoing, architecture)
+
+
+def _joined(skip: Tensor, widened: Tensor) -> Tensor:
+    """Both side by side: a larger skip is cut around its centre, for unpadded networks.
+
+    A skip larger by the one pixel that pooling an odd side dropped keeps it: the widened map ends with a zero.
+    """
+    y, x = (skip.shape[axis] - widened.shape[axis] for axis in (-2, -1))
+    if max(y, x) > 1:
+        skip = skip[..., y // 2 : y // 2 + widened.shape[-2], x // 2 : x // 2 + widened.shape[-1]]
+    elif y or x:
+        widened = nn.functional.pad(widened, (0, x, 0, y))
+    return torch.cat([skip, widened], dim=1)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -1,8 +1,9 @@
 """Models on disk: parameters as safetensors below a generation, everything else on the card `model.json`.
 
-Nothing that came as data is run: safetensors holds tensors and no code.
+Nothing that came as data is run: safetensors holds tensors and no code, and of a `.pth` tensors alone are read.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -13,10 +14,15 @@ from torch import Tensor
 
 from unet.architecture import Architecture
 from unet.folder import Dataset, Folder, Json
-from unet.ledger import Generation, Result, Stamp, model_of
+from unet.ledger import Generation, Recipe, Result, Stamp, model_of
+from unet.milesial import read_checkpoint
 from unet.model import UNet
+from unet.stack import RGB
+from unet.statistics import DIVIDE
 
 PARAMETERS = "model.safetensors"
+CHECKPOINTS = (".pth", ".pt")
+"""How files end that hold a network of milesial's Pytorch-UNet."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +65,40 @@ def load(dataset: Dataset, name: str) -> Model:
 
 
 def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
-    """Copy a model folder of elsewhere into the dataset under a name of its own, after loading it to see it whole."""
+    """Copy a model of elsewhere, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
+
+    What a person should know of it stands in the stamp's facts, as `notes`.
+    """
+    if model_of(dataset, name).stamp() is not None:
+        raise ValueError(f"a new name is needed, got {name!r}, which is a model here already; choose another with --as")
+    if source.name.lower().endswith(CHECKPOINTS):
+        return _bring_in_checkpoint(dataset, source, name)
     came = Result(source, "model.json")
     stamp = came.stamp()
     if stamp is None:
         raise LookupError(
-            f"{source.url} must be a model folder with a model.json, got none; give models/MODEL of a dataset"
+            f"{source.url} must be a model folder with a model.json, got none; give models/MODEL of a dataset, or a "
+            "checkpoint that ends in .pth or .pt"
         )
-    if model_of(dataset, name).stamp() is not None:
-        raise ValueError(f"a new name is needed, got {name!r}, which is a model here already; choose another with --as")
     model = _load(came.attributes(), source / stamp.generation)
     result = model_of(dataset, name)
     kept = {k: v for k, v in came.attributes().items() if k not in ("unet-flows", "split")}
     return save(result, result.begin(stamp.recipe, stamp.plan), model, {**kept, "came_from": source.url}, stamp.facts)
+
+
+def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str) -> Stamp:
+    """The network of a checkpoint in our form; its card keeps the file's digest and what the file does not tell."""
+    content = file.read()
+    if content is None:
+        raise LookupError(f"{file.url} must be a checkpoint, got no file; give the path of a .pth")
+    checkpoint, sha256 = read_checkpoint(content, file.url), hashlib.sha256(content).hexdigest()
+    channels = checkpoint.network.architecture.in_channels
+    named = RGB if channels == len(RGB) else tuple(map(str, range(channels)))
+    record = {"came_from": file.url, "sha256": sha256, "notes": list(checkpoint.notes)}
+    result = model_of(dataset, name)
+    generation = result.begin(Recipe("import", 1, {}, {"checkpoint": sha256}), {})
+    model = Model(checkpoint.network, named, {"rule": DIVIDE, "by": 255})
+    return save(result, generation, model, record, {"notes": list(checkpoint.notes)})
 
 
 def _load(card: Json, folder: Folder) -> Model:
@@ -96,7 +123,7 @@ def _load(card: Json, folder: Folder) -> Model:
 def _require_size(parameters: Mapping[str, Tensor], architecture: Architecture) -> None:
     """Refuse parameters of another size before a network is built: a damaged card could ask for any memory."""
     (classes, base), channels = parameters["head.weight"].shape[:2], parameters["down.0.0.weight"].shape[1]
-    depth = sum(1 for name in parameters if name.startswith("up.") and name.endswith(".weight"))
+    depth = len({name.split(".")[1] for name in parameters if name.startswith("merge.")})
     found = replace(architecture, in_channels=channels, classes=classes, base=base, depth=depth)
     if found != architecture:
         raise ValueError(f"parameters of {found} for {architecture}")

@@ -200,3 +200,33 @@ def save(figure: "Figure") -> bytes:
 def hexadecimal(rgb: tuple[int, int, int]) -> str:
     """A colour as web pages and matplotlib write it."""
     return "#" + bytes(rgb).hex()
+
+
+def sample_sheet(images: NDArray[Any], classes: NDArray[Any], columns: int) -> Bytes:
+    """RGB picture (y, x, 3) of samples side by side, `columns` in a row, their classes outlined.
+
+    Objects have blue outlines, ignored pixels are orange. Grey values 0 to 1 of all samples are shown alike, so that
+    changes of brightness are seen. Where classes are smaller than images, they are of the images' middle.
+
+    Args:
+        images: (n, y, x), normalised.
+        classes: (n, y, x): 0 background, 255 ignored.
+        columns: samples in a row.
+    """
+    rim = (images.shape[-1] - classes.shape[-1]) // 2
+    tiles = [_sample(image, np.pad(truth, rim, mode="edge"), rim) for image, truth in zip(images, classes, strict=True)]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    rows = [np.concatenate(tiles[n : n + columns], axis=1) for n in range(0, len(tiles), columns)]
+    return np.concatenate(rows)
+
+
+def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
+    """One sample, the context darker around what the loss is taken over, with a white line behind and below it."""
+    grey = (np.clip(image, 0, 1) * 127).astype(np.uint8)
+    picture = np.repeat((grey * 1.5).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+    seen = np.zeros(image.shape, bool)
+    seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
+    picture[~seen] //= 2
+    picture[seen & (classes == 255)] = SEGMENTS
+    picture[seen & _edge(np.where(classes == 255, 0, classes), image.shape)] = TRUTH
+    return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

@@ -16,7 +16,7 @@ from unet.sources import Stack
 
 PLAN_ONLY = {
     "weigh": {"preset"},
-    "train": {"name", "device", "memory"},
+    "train": {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
     "predict": {"model", "device", "tile", "keep_scores"},
 }
 
@@ -92,6 +92,8 @@ def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:
     """Recipe of a model that the stacks `names` train and validate."""
     inputs = {f"{n} image": _generation(image_of(dataset, n)) for n in names}
     inputs |= {f"{n} weights": _generation(weights_of(dataset, n)) for n in names}
+    if train.start is not None:
+        inputs["start"] = _generation(model_of(dataset, train.start))
     return Recipe("train", Train.VERSION, _settings("train", train), inputs)
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, Valida
 from ruamel.yaml import YAML
 
 from unet.architecture import Architecture
+from unet.augmentation import Augmentation
 from unet.faults import OURS, first_fault
 
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -203,15 +204,15 @@ class Training:
     """How the network is trained: what `unet.training.train` reads."""
 
     __pydantic_config__: ClassVar = CLOSED
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     architecture: Architecture = field(default_factory=lambda: Architecture(base=16, padding="same", norm="batch"))
     """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
     tile: int = 256
     """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
     batch: int = 4
-    """Samples in a step."""
-    steps: int = 1000
+    """Samples in a step, over all devices."""
+    steps: int = 2000
     """Steps of the optimiser."""
     optimiser: Literal["adam", "sgd"] = "adam"
     """`sgd` has the paper's momentum."""
@@ -219,42 +220,69 @@ class Training:
     """Learning rate at its peak; warmed up over the first 5 % of the steps, then lowered to 0 by a cosine."""
     momentum: float = 0.99
     """Momentum of `sgd`."""
-    elastic: float = 10.0
-    """Standard deviation in pixels of the elastic deformation's 3 × 3 random vectors; 0 = no deformation."""
+    clip: float = 1.0
+    """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""
+    dice: float = 0.0
+    """Weight of the soft Dice loss, which lies between 0 and 1, beside the cross entropy; ≥ 0."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How each sample is varied: turned, deformed, scaled, its grey values changed."""
     border: bool = True
     """Whether the border term is added to the class weights in the loss."""
     validate_every: int = 100
     """Steps between two looks at the validation part; the best parameters are kept."""
+    patience: int = 0
+    """Looks without a better validation loss after which training ends; 0 = all steps are made."""
+    checkpoint_every: int = 200
+    """Steps between two checkpoints, from which a training that was killed goes on."""
     memory: float = 2.0
     """GB of image, classes and border kept in memory; a larger training part is read from disk sample by sample."""
     seed: int = 0
     """Seed of the parameters, the drawing of samples and the augmentation."""
     device: Device = "auto"
     """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
+    devices: int = 1
+    """GPUs of this machine (on the CPU, processes) that share each batch; `batch` must be a multiple of it."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """`bf16`: convolutions in bfloat16, parameters and loss in float32: faster on a GPU, half the memory."""
+    compile: bool = False
+    """Whether torch compiles the network first: minutes at the start, faster steps on a GPU."""
 
     def __post_init__(self) -> None:
         """Refuse numbers for which there is no training."""
-        for name in ("tile", "batch", "steps", "rate", "validate_every", "memory"):
+        for name in ("tile", "batch", "steps", "rate", "validate_every", "checkpoint_every", "memory", "devices"):
             _must(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
+        for name in ("clip", "dice", "patience"):
+            _must(getattr(self, name) >= 0, f"{name} must be ≥ 0, got {getattr(self, name)}")
+        _must(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
         _must(0 <= self.momentum < 1, f"momentum must be 0 ≤ momentum < 1, got {self.momentum}")
-        _must(self.elastic >= 0, f"elastic must be ≥ 0 pixels, got {self.elastic}")
+        _must(
+            self.batch % self.devices == 0,
+            f"batch must be a multiple of devices, got {self.batch} samples for {self.devices}",
+        )
 
 
 @dataclass(frozen=True)
 class Train(Training):
     """One model of this dataset: its name, its channels, its split, and how it is trained."""
 
+    preset: Literal["default", "quick", "paper2015"] = "default"
+    """Where dataset.yaml says so, a whole recipe (unet/presets.yaml); what the section names itself wins."""
     name: str = "unet"
     """Name of the model: `models/NAME`, `labels/NAME`, `reports/NAME`."""
     channels: tuple[str, ...] | None = None
     """Names of the channels the network sees; default: all of the first training stack's."""
     validation: Validation = field(default_factory=Every)
     """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
+    start: str | None = None
+    """Name of the model whose parameters, architecture and normalisation training begins with; default: none."""
 
     def __post_init__(self) -> None:
         """Refuse a name that is not one plain word, and a network that sees nothing."""
         super().__post_init__()
         _must_be_model_name(self.name, "name")
+        if self.start is not None:
+            _must_be_model_name(self.start, "start")
+            _must(self.start != self.name, f"start must be another model than name, got {self.start!r} for both")
         _must(self.channels != (), "channels must name at least one channel, got none")
 
 
@@ -402,7 +430,14 @@ def _adapter(record: type) -> TypeAdapter[Any]:
 def _of_preset(section: str, values: dict[str, Any]) -> dict[str, Any]:
     """A section's values on top of those of the preset it names; of one we do not know, as they are: it is refused."""
     preset = values.get("preset")
-    return {**presets().get(section, {}).get(preset, {}), **values} if isinstance(preset, str) else values
+    named = presets().get(section, {}).get(preset, {}) if isinstance(preset, str) else {}
+    return _over(named, values)
+
+
+def _over(below: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Values on top of others; those that have names below them are merged key by key."""
+    both = [key for key in values if isinstance(values[key], dict) and isinstance(below.get(key), dict)]
+    return {**below, **values, **{key: below[key] | values[key] for key in both}}
 
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:
@@ -412,4 +447,4 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
     train = values.get("train")
     if not isinstance(train, dict) or not isinstance(train.get("architecture"), dict):
         return values
-    return {**values, "train": {**train, "architecture": plain(Train().architecture) | train["architecture"]}}
+    return {**values, "train": _over({"architecture": plain(Train().architecture)}, train)}

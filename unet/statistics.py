@@ -1,4 +1,4 @@
-"""Statistics of each channel of a whole stack, gathered plane by plane, and the one normalisation that uses them.
+"""Statistics of each channel of a whole stack, gathered plane by plane, and the normalisation that uses them.
 
 The rule: never per tile, or a tile of empty background would have its noise blown up, neighbours would be mapped
 differently, and seams would appear whatever the network. Integers of up to 16 bits have an exact histogram. Of other
@@ -6,7 +6,8 @@ types all pixels are kept up to `KEPT`; beyond it every 11th alone, then every 1
 stacks of any size. Rejected: every 64th pixel, which in an image 512 px wide is the same eight columns of each row.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ KEPT = 2**22
 """Pixels of a channel that are kept where there is no histogram, at most."""
 STRIDE = 11
 """What a subsample is thinned by; an odd prime that hardly ever divides an image's width."""
+PERCENTILES, DIVIDE = "percentiles", "divide"
+"""Rules of normalisation: between two percentiles of the stack, as the networks trained here; by a fixed divisor, as
+some of elsewhere."""
 COUNTED = 2**20
 """Pixels counted at a time, as numpy widens them to 8 bytes each."""
 
@@ -109,6 +113,30 @@ def normalise(pixels: NDArray[Any], statistics: list[Statistics]) -> NDArray[np.
     span = np.array([s.high - s.low for s in statistics], np.float32)[:, None, None]
     scaled = (pixels.astype(np.float32) - low) / np.where(span > 0, span, 1)
     return np.where((span > 0) & np.isfinite(scaled), scaled, np.float32(0))
+
+
+def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: str) -> list[Statistics]:
+    """Statistics of a stack's channels whose `low` and `high` are what a model's rule maps to 0 and 1.
+
+    `{"rule": "divide", "by": 255}` is for stacks whose brightest pixel lies above 1 and does not exceed the divisor:
+    others are of another range, and the network would see nothing, or far too much.
+
+    >>> by_rule({"rule": "divide", "by": 255}, [Statistics(10, 20, 10, 30, 15, 5)], "a")[0].high
+    255.0
+    """
+    if rule.get("rule") == PERCENTILES:
+        return list(statistics)
+    if rule.get("rule") != DIVIDE:
+        raise ValueError(
+            f"a rule of normalisation must be {PERCENTILES} or {DIVIDE}, got {rule}; import the model again"
+        )
+    most, divisor = max(s.max for s in statistics), float(rule["by"])
+    if most > divisor or 0 < most <= 1:
+        raise ValueError(
+            f"{stack} must hold grey values of 0 to {divisor:g}, by which its model divides, got {most:g} as the "
+            "brightest; convert the images to that range"
+        )
+    return [replace(s, low=0.0, high=divisor) for s in statistics]
 
 
 def plain_statistics(statistics: list[Statistics]) -> list[dict[str, float]]:

@@ -3,12 +3,19 @@
 The law: every pixel of a region is written by exactly one tile; every tile reads its context on all sides, beyond
 the image's edges too, where the image is mirrored; origins are multiples of 2^depth, counted from the image's origin.
 With it a tile's scores are the whole image's scores, since each reads the same pixels of the same, endless image.
+
+Networks that are not tileable give other scores for tiles of another size. Theirs are all of one size, as far as they
+read, so that at least the same pixels always give the same scores, wherever a region or the image ends.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from unet.architecture import Architecture
+
+FIXED_SIDE = 512
+"""Side in pixels of what a tile of a network that is not tileable writes. Sides of shards are multiples of it, so that
+its tiles are counted from the image's origin; four times the pixels would cost memory, and hardly less time."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ def plan_tiles(region: Window, side: int, architecture: Architecture) -> list[Ti
     Args:
         region: what is to be written; its origin must be a multiple of 2^depth.
         side: largest side of a written rectangle in pixels, rounded down to a multiple of 2^depth, but at least that.
+            The scores of networks that are not tileable depend on it.
         architecture: gives the context and the multiple.
 
     >>> [t.write.slices for t in plan_tiles(Window(0, 0, 16, 40), 32, Architecture())]
@@ -66,7 +74,10 @@ def plan_tiles(region: Window, side: int, architecture: Architecture) -> list[Ti
             f"the origin of a region must be a multiple of 2^depth = {multiple}, got {region.y}, {region.x}"
         )
     step = max(side // multiple, 1) * multiple
-    return [Tile(reading_window(write, architecture), write) for write in _partition(region, step)]
+    if architecture.tileable:
+        return [Tile(reading_window(write, architecture), write) for write in _partition(region, step)]
+    whole = {write: Window(write.y, write.x, step, step) for write in _partition(region, step)}
+    return [Tile(reading_window(full, architecture), write) for write, full in whole.items()]
 
 
 def _partition(region: Window, step: int) -> Iterator[Window]:

@@ -198,6 +198,8 @@ def test_import_remove_and_export_labels(run, tmp_path, dataset):
     assert read_record(dataset).model == "guest"
     refused(run("export-labels", dataset.url, "--to", tmp_path / "out"), "must hold segments of guest, got none")
 
+    (tmp_path / "half.pth").write_bytes(b"PK")
+    refused(run("import", dataset.url, tmp_path / "half.pth", "--as", "other"), "half.pth must be a whole checkpoint")
     set_values(dataset, {"predict.model": "unet"})
     status, out, _ = run("export-labels", dataset.url, "--to", tmp_path / "out", "--only", "b")
     assert (status, out.split()) == (0, [f"{tmp_path}/out/b.tif", f"{tmp_path}/out/b.csv"])
@@ -208,6 +210,36 @@ def test_import_remove_and_export_labels(run, tmp_path, dataset):
     assert [folder.url for folder in dataset.all_of("c") if folder.exists()] == []
     assert (tmp_path / "copy/files/image/c.ome.tif").exists()
     assert run("reprocess", dataset.url)[0] == 0
+
+
+def test_import_a_checkpoint_and_predict_rgb_images_with_it(run, tmp_path, stage, level):
+    """What comes out are the network's scores of the image divided by 255."""
+    import torch
+
+    from unet.architecture import Architecture
+    from unet.inference import predict_image
+    from unet.ledger import scores_of
+    from unet.milesial import _their_name
+    from unet.model import UNet
+
+    network = UNet(Architecture(3, 2, 2, padding="same", norm="batch")).eval()
+    torch.save({_their_name(k, False): v for k, v in network.state_dict().items()}, tmp_path / "theirs.pth")
+    (tmp_path / "image").mkdir()
+    pixels = np.random.default_rng(0).integers(20, 180, (40, 60, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "image/a.tif", pixels, photometric="rgb")
+    run("init", tmp_path / "d", "--images", tmp_path / "image")
+    status, out, err = run("import", tmp_path / "d", tmp_path / "theirs.pth", "--as", "theirs")
+    assert (status, out) == (0, f"theirs is in {tmp_path}/d/models/theirs; next: unet-flows reprocess {tmp_path}/d\n")
+    notes = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert notes[0] == "note: form E of milesial's Pytorch-UNet, transposed, base 2"
+    assert notes[1].startswith("note: images are divided by 255")
+
+    dataset = Dataset(str(tmp_path / "d"))
+    set_values(dataset, {"predict.dtype": "float32"})
+    assert [outcome.state for name in ("ingest", "predict") for outcome in stage(dataset, name)] == ["done", "done"]
+    expected = predict_image(network, np.moveaxis(pixels, -1, 0) / 255)
+    assert expected.std() > 1e-4
+    np.testing.assert_allclose(level(scores_of(dataset, "theirs", "a")), expected, rtol=0, atol=1e-6)
 
 
 def test_init_then_status(run, tmp_path, image):

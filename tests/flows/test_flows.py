@@ -22,7 +22,7 @@ QUICK = {
     "train__batch": 1,
     "train__tile": 32,
     "train__validate_every": 2,
-    "train__elastic": 0.0,
+    "train__augmentation": {"elastic": 0.0, "rotation": 0.0, "scale": 1.0, "blur": 0.0},
     "train__architecture": {"base": 4, "depth": 1},
     "evaluate__resamples": 10,
 }

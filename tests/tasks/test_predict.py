@@ -1,5 +1,8 @@
 """Laws of predict: no seam between shards or tiles, and one numeric plan a generation."""
 
+import logging
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +67,7 @@ def picture(*shape):
         ((2, 70, 50), SMALL),
         ((50, 70), Architecture(base=4, depth=2, padding="valid")),
         ((2, 2, 40, 70), Architecture(base=4, depth=1, padding="same", classes=3)),
+        ((2, 70, 50), replace(SMALL, up="bilinear")),
     ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -138,6 +142,33 @@ def test_out_of_memory_starts_a_smaller_plan(with_model, level, monkeypatch):
     monkeypatch.setattr(predict, "predict_region", scarce(0))
     with pytest.raises(ValueError, match="a must fit the device's memory tile by tile, got a tile is too large"):
         run(dataset, tile=64, dtype="float32")
+
+
+ALIGNED = replace(SMALL, up="bilinear-aligned")
+
+
+def test_a_network_that_is_not_tileable_is_predicted_in_fixed_tiles_and_says_so(with_model, level, caplog):
+    """Whatever tile is asked for, since it would give other scores."""
+    dataset = with_model(image := picture(600, 530), ALIGNED)
+    with caplog.at_level(logging.WARNING):
+        (outcome,) = predict.predict_stacks.fn(
+            dataset.url, ["a"], "net", Predict(model="net", tile=64, dtype="float32")
+        )
+    assert outcome.why == "318,000 scores, not seamless: fixed tiles of 512 px"
+    assert "net is not tileable (align_corners=True): scores have seams of fixed tiles" in caplog.text
+    result = scores_of(dataset, "net", "a")
+    assert result.committed().plan["tile"] == 512
+    network = models.load(dataset, "net").on(torch.device("cpu")).network
+    statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
+    expected = predict_image(network, normalise(image[None], statistics), 512)
+    np.testing.assert_allclose(level(result), expected.reshape(1, 600, 530), rtol=0, atol=1e-5)
+
+
+def test_out_of_memory_makes_no_smaller_plan_where_that_would_give_other_scores(with_model, monkeypatch):
+    dataset = with_model(picture(40, 40), ALIGNED)
+    monkeypatch.setattr(predict, "predict_region", scarce(256))
+    with pytest.raises(ValueError, match="a must fit the device's memory tile by tile, got a tile is too large"):
+        run(dataset)
 
 
 def test_a_stack_without_the_models_channels_is_set_aside(with_model):

@@ -1,17 +1,31 @@
 """Laws of train: the split is made once and kept, validation stays out of training, one seed gives one model."""
 
+import io
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import safetensors.numpy
 import tifffile
+from PIL import Image
 
 from flows.plan import make_plan, trained_on
-from tasks.train import train_model, train_on_stacks
+from tasks.frames import class_counts
+from tasks.train import _given_weights, train_model, train_on_stacks
+from unet.folder import Dataset
 from unet.ledger import image_of, model_of, weights_of
 from unet.loss import balanced_class_weights
 from unet.phantom import draw_stack
 from unet.recipes import train_recipe
 from unet.record_file import read_record, set_values
+from unet.split import Part
 
 
 def plan_of(dataset):
@@ -124,3 +138,223 @@ def test_planes_that_a_stack_gained_are_taken_in(tmp_path, dataset, stage):
     stage.all(dataset, until="train")
     split = model_of(dataset, "unet").attributes()["split"]
     assert [(part["stack"], part["stop"]) for part in split] == [("a", 3), ("b", 3)]
+
+
+def generation_of(dataset, model="unet"):
+    result = model_of(dataset, model)
+    return result.folder / result.committed().generation
+
+
+def test_curves_and_samples_lie_beside_the_parameters(dataset):
+    folder, card = generation_of(dataset), model_of(dataset, "unet").attributes()
+    header, *rows = (folder / "metrics.csv").read().decode().splitlines()
+    assert header == "step,loss,rate,validation_loss"
+    assert [float(row.split(",")[1]) for row in rows] == [step["loss"] for step in card["history"]]
+    for name in ("training.png", "samples.png"):
+        with Image.open(io.BytesIO((folder / name).read())) as picture:
+            assert min(picture.size) > 60
+    assert [name[:8] for name in (folder / "checkpoints").names()] == ["00000040"]
+
+
+def test_a_refresh_keeps_what_validates_out_of_training(tmp_path, dataset, stage):
+    """New stacks whose names would move every second one, if the split was made anew."""
+    set_values(dataset, {"train.validation": {"every": 2}, "train.steps": 2})
+    stage(dataset, "train")
+    before = uses(dataset)
+    for name, seed in (("aa", 5), ("ab", 6)):
+        image, truth = draw_stack(planes=2, side=64, seed=seed)
+        for kind, pixels in (("image", image), ("truth", truth)):
+            path = tmp_path / f"copy/files/{kind}/{name}.ome.tif"
+            tifffile.imwrite(path, pixels, ome=True, metadata={"axes": "ZYX"})
+    for name in ("ingest", "weigh"):
+        stage(dataset, name)
+    plan, record = plan_of(dataset), read_record(dataset)
+    train_model.fn(dataset.url, trained_on(plan, dataset, record, refresh=True), record.train)
+    after = uses(dataset)
+    assert set(after) == {"a", "aa", "ab", "b"}
+    assert {name for name, use in after.items() if use == "validation"} == {
+        name for name, use in before.items() if use == "validation"
+    }
+
+
+# Where it starts
+
+
+def test_fine_tuning_goes_on_with_network_split_and_normalisation_of_its_start(dataset, stage, monkeypatch):
+    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1, "train.architecture.base": 8})
+    monkeypatch.setattr("tasks.train.split", lambda *_: pytest.fail("a split of its own"))
+    assert [outcome.state for outcome in stage(dataset, "train")] == ["done"]
+    start, fine = (model_of(dataset, name).attributes() for name in ("unet", "fine"))
+    for key in ("architecture", "channels", "normalisation", "split"):
+        assert fine[key] == start[key]
+    assert fine["architecture"]["base"] == 4
+    assert fine["history"][0]["loss"] < start["history"][0]["loss"]
+    assert plan_of(dataset).works("train") == []
+
+
+def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
+    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1})
+    stage(dataset, "train")
+    result = model_of(dataset, "unet")
+    stamp, card = result.committed(), result.attributes()
+    again = result.begin(stamp.recipe, stamp.plan)
+    (again.folder / "model.safetensors").write((generation_of(dataset) / "model.safetensors").read())
+    result.commit(again, card, stamp.facts)
+    assert plan_of(dataset).cells["train", "fine"].why == "start changed"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"train.start": "none"}, "model 'none' must be in"),
+        (
+            {"train.start": "unet", "train.architecture": {"classes": 3}},
+            "train.start must be a network of 3 classes, as",
+        ),
+        (
+            {"train.start": "unet", "train.channels": ["0", "1"]},
+            "train.channels must be as many as the channels of unet,",
+        ),
+    ],
+)
+def test_a_start_that_does_not_fit_is_told(dataset, stage, settings, says):
+    set_values(dataset, {"train.name": "fine", **settings})
+    (outcome,) = stage(dataset, "train")
+    assert outcome.state == "set aside"
+    assert says in outcome.why
+
+
+def test_validating_on_what_the_start_was_trained_on_is_told(dataset, stage, caplog):
+    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1, "train.validation": ["a"]})
+    stage(dataset, "train")
+    assert "the model it starts from was trained on what validates: a" in caplog.text
+
+
+# Class weights
+
+
+def test_ignored_pixels_weigh_in_no_class(dataset):
+    """As many ignored pixels in one plane as there are in all: neither counts nor the shape of the list change."""
+    result = weights_of(dataset, "a")
+    attributes, stamp = result.attributes(), result.committed()
+    first, second = stamp.facts["counts"]
+    longer = [*first, *[0] * 253, 4096]
+    assert class_counts(dataset, [Part("a", 0, 2, "training")]) == [x + y for x, y in zip(first, second, strict=True)]
+    attributes["unet-flows"]["facts"]["counts"] = [longer, second]
+    (result.folder / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+    assert class_counts(dataset, [Part("a", 0, 2, "training")]) == [x + y for x, y in zip(first, second, strict=True)]
+    assert class_counts(dataset, [Part("a", 1, 2, "training")]) == second
+
+
+def test_class_weights_that_were_set_win_over_the_counts(dataset, stage):
+    set_values(dataset, {"weigh.class_weights": [0.5, 3], "train.steps": 1})
+    stage.all(dataset, until="train")
+    assert model_of(dataset, "unet").attributes()["class_weights"] == [0.5, 3]
+    set_values(dataset, {"weigh.class_weights": [0.5, 4]})
+    stage(dataset, "weigh", only=["a"])
+    with pytest.raises(ValueError, match=r"one weigh.class_weights, got \[0.5, 3.0\] and \[0.5, 4.0\]; run"):
+        _given_weights(dataset, [Part("a", 0, 2, "training"), Part("b", 0, 2, "validation")])
+
+
+def test_more_classes_than_the_network_has_are_refused(dataset):
+    settings = read_record(dataset).train
+    attributes = weights_of(dataset, "b").attributes()
+    attributes["unet-flows"]["facts"]["counts"][0] = [10, 20, 0, 4]
+    card = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    (weights_of(dataset, "b").folder / "zarr.json").write_json(card)
+    with pytest.raises(
+        ValueError, match=r"train.architecture.classes must be ≥ the classes of the truth, .* got 2 for 4"
+    ):
+        train_on_stacks(dataset, ["a", "b"], settings, train_recipe(dataset, settings, ["a", "b"]))
+
+
+# Kill it
+
+CHILD = """
+import sys, time
+sys.path[:0] = [{tests!r}, {root!r}]
+import torch
+from conftest import run_stage
+from unet.course import Course
+from unet.folder import Dataset
+
+torch.set_num_threads(1)
+advance = Course.advance
+
+def slowly(self, batch):
+    advance(self, batch)
+    time.sleep(0.1)
+
+Course.advance = slowly
+run_stage(Dataset(sys.argv[1]), "train")
+"""
+
+
+def test_a_training_that_was_killed_ends_as_an_undisturbed_one(dataset, tmp_path, stage, caplog):
+    changes = {"train.seed": 1, "train.checkpoint_every": 3, "train.steps": 30, "train.architecture.dropout": 0.2}
+    set_values(dataset, changes)
+    shutil.copytree(tmp_path / "copy", tmp_path / "undisturbed")
+    result, old = model_of(dataset, "unet"), model_of(dataset, "unet").committed()
+    tests = Path(__file__).parents[1]
+    code = CHILD.format(tests=str(tests), root=str(tests.parent))
+    child = subprocess.Popen([sys.executable, "-c", code, dataset.url], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(1200):
+            saved = sorted(Path(result.folder.url).glob("*/checkpoints/000000[01]*.pt"))
+            saved = [path for path in saved if old.generation not in path.parts]
+            if len(saved) == 2 or child.poll() is not None:
+                break
+            time.sleep(0.02)
+        assert child.poll() is None, "it ended before it was killed"
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert result.committed() == old
+    step = max(
+        int(path.name[:8])
+        for path in Path(result.folder.url).glob("*/checkpoints/*.pt")
+        if old.generation not in path.parts
+    )
+    with caplog.at_level(logging.INFO, "unet"):
+        stage(dataset, "train")
+    assert 3 <= step < 30
+    assert f"going on from step {step}" in caplog.text
+    other = Dataset(str(tmp_path / "undisturbed/dataset"))
+    stage(other, "train")
+    assert result.committed().generation == model_of(other, "unet").committed().generation
+    assert generation_of(dataset).name == saved[0].parts[-3]
+    went_on, undisturbed = parameters(dataset), parameters(other)
+    for name, values in went_on.items():
+        np.testing.assert_array_equal(values, undisturbed[name])
+    assert result.attributes()["history"] == model_of(other, "unet").attributes()["history"]
+
+
+def test_a_training_begun_in_another_precision_is_begun_anew(dataset, monkeypatch):
+    settings = replace(read_record(dataset).train, seed=7, steps=4, checkpoint_every=1)
+    recipe, result = train_recipe(dataset, settings, ["a", "b"]), model_of(dataset, "unet")
+
+    def stop(done, total, word):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_on_stacks(dataset, ["a", "b"], replace(settings, precision="bf16"), recipe, stop)
+    begun = result.begin(recipe, {})
+    assert begun.plan["precision"] == "bf16"
+    told = []
+    train_on_stacks(dataset, ["a", "b"], settings, recipe, lambda done, *_: told.append(done))
+    assert told == [1, 2, 3, 4]
+    assert result.committed().plan["precision"] == "float32"
+    assert result.folder.names() == [result.committed().generation, "model.json"]
+
+
+def test_two_processes_read_from_the_store_and_make_one_model(dataset, stage):
+    """With a batch norm the two differ from one process, as each has the statistics of its own share."""
+    set_values(dataset, {"train.devices": 2, "train.memory": 1e-9, "train.seed": 1, "train.device": "cpu"})
+    (outcome,) = stage(dataset, "train")
+    assert outcome.state == "done"
+    result = model_of(dataset, "unet")
+    assert result.committed().plan["devices"] == 2
+    history = [step["loss"] for step in result.attributes()["history"]]
+    assert len(history) == 40
+    assert np.mean(history[-5:]) < 0.8 * np.mean(history[:5])

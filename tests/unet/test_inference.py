@@ -15,7 +15,13 @@ from unet.model import UNet
 from unet.tiles import Window
 
 few = settings(deadline=None, max_examples=40)
-FORMS = [("valid", "none"), ("same", "none"), ("same", "batch"), ("valid", "batch")]
+FORMS = [
+    ("valid", "none", "transposed"),
+    ("same", "none", "transposed"),
+    ("same", "batch", "transposed"),
+    ("valid", "batch", "transposed"),
+    ("same", "batch", "bilinear"),
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,9 +36,8 @@ def _one_thread():
 @torch.no_grad()
 def network_of(depth, form, dtype=torch.float64):
     """A network in which every level is felt, and whose scores are far from 0 and 1."""
-    padding, norm = form
     torch.manual_seed(depth)
-    network = UNet(Architecture(in_channels=2, classes=3, base=4, depth=depth, padding=padding, norm=norm)).double()
+    network = UNet(Architecture(2, 3, 4, depth, *form)).double()
     for name, values in network.state_dict().items():
         if values.is_floating_point() and values.ndim == 1:
             values.uniform_(0.5, 1.5) if name.endswith("running_var") else values.add_(torch.rand_like(values) / 2)
@@ -113,7 +118,7 @@ def test_the_context_is_no_larger_than_it_must_be(form):
     """Pixels at its very edge are felt, but for what a padded network's context was rounded up by."""
     network = network_of(2, form)
     image, read = image_of((4, 4)), []
-    slack = 0 if form[0] == "valid" else 2
+    slack = {"valid": 0, "same": 2}[form[0]] + (form[2] == "bilinear")
 
     def watched(window):
         read.append(window)
@@ -129,6 +134,18 @@ def test_the_context_is_no_larger_than_it_must_be(form):
     context = network.architecture.context
     assert read == [Window(-context, -context, 4 + 2 * context, 4 + 2 * context)] * 2
     assert np.abs(scores - others).max() > 0
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_tiles_with_corners_aligned_are_of_one_size_wherever_a_region_ends(depth):
+    """Their scores depend on the tile's size, and on nothing else: not on the region, nor on where the image ends."""
+    network, image = network_of(depth, ("same", "batch", "bilinear-aligned")), image_of((75, 90))
+    plane, whole_plane = Plane(image, ((0,), (1,))), predict_image(network, image, 32)
+    regions = [Window(y, x, h, w) for y, h in ((0, 50), (64, 11)) for x, w in ((0, 40), (32, 58))]
+    for region in regions:
+        scores = predict_region(network, plane.read, region, 32)
+        np.testing.assert_allclose(scores, whole_plane[:, *region.slices], rtol=0, atol=1e-10)
+    assert np.abs(predict_image(network, image, 64) - whole_plane).max() > 1e-3
 
 
 def test_scores_are_those_of_the_classes_after_background():

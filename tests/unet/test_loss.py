@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.loss import IGNORE, balanced_class_weights, weighted_cross_entropy
+from unet.augment import Batch
+from unet.loss import IGNORE, balanced_class_weights, soft_dice, total_loss, weighted_cross_entropy
 
 few = settings(deadline=None, max_examples=40)
 
@@ -81,3 +82,48 @@ def test_balanced_weights_make_all_classes_count_alike(counts):
     present = sum(n > 0 for n in counts)
     assert shares == pytest.approx([sum(counts) / present if n else 0 for n in counts])
     assert all(w == 0 for n, w in zip(counts, weights, strict=True) if n == 0)
+
+
+def slow_dice(scores, classes):
+    terms = []
+    for sample, true in zip(scores, classes, strict=True):
+        for k in range(1, scores.shape[1]):
+            both = sums = 0.0
+            for y, x in torch.cartesian_prod(*map(torch.arange, true.shape)).reshape(-1, 2).tolist():
+                if true[y, x] != IGNORE:
+                    exponentials = [math.exp(score) for score in sample[:, y, x].tolist()]
+                    p, t = exponentials[k] / sum(exponentials), float(true[y, x] == k)
+                    both, sums = both + p * t, sums + p + t
+            terms.append(1 - (2 * both + 1) / (sums + 1))
+    return sum(terms) / len(terms)
+
+
+@few
+@given(batches())
+def test_dice_as_a_plain_loop(batch):
+    scores, classes, *_ = batch
+    found = soft_dice(scores, classes).item()
+    assert found == pytest.approx(slow_dice(scores, classes), abs=1e-9)
+    assert 0 <= found < 1
+
+
+def test_dice_of_a_sure_network():
+    """Right everywhere: 0; wrong everywhere, with 4 objects' pixels of 8 each way: 1 − 1/(8 + 1)."""
+    classes = torch.tensor([[[0, 0, 0, 0], [1, 1, 1, 1]]])
+    scores = 100.0 * torch.stack([1 - classes, classes], dim=1)
+    assert soft_dice(scores, classes).item() == pytest.approx(0)
+    assert soft_dice(-scores, classes).item() == pytest.approx(1 - 1 / 9)
+
+
+@few
+@given(batches(), st.floats(0, 3))
+def test_the_whole_loss_is_a_mean_over_samples(batch, dice):
+    """So that processes that share a batch have its gradient as the mean of theirs."""
+    scores, classes, border, class_weights = batch
+    whole, *alone = (
+        total_loss(scores[n], Batch(scores[n], classes[n], border[n]), class_weights, dice).item()
+        for n in [slice(None), *(slice(i, i + 1) for i in range(len(scores)))]
+    )
+    assert whole == pytest.approx(sum(alone) / len(alone))
+    if dice == 0:
+        assert whole == weighted_cross_entropy(*batch).item()

@@ -2,11 +2,14 @@
 
 import copy
 import math
+import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from unet import model
 from unet.architecture import Architecture
 from unet.model import UNet
 
@@ -16,8 +19,13 @@ def shape_of(network, *image):
     return tuple(network(torch.zeros(image)).shape)
 
 
+def count(architecture):
+    with torch.device("meta"):
+        return sum(p.numel() for p in UNet(architecture).parameters())
+
+
 @pytest.mark.parametrize(
-    ("architecture", "count"),
+    ("architecture", "expected"),
     [
         (Architecture(), 31_030_658),
         (Architecture(in_channels=3), 31_031_810),
@@ -26,8 +34,23 @@ def shape_of(network, *image):
         (Architecture(in_channels=3, padding="same", norm="batch"), 31_037_698),
     ],
 )
-def test_parameters(architecture, count):
-    assert sum(p.numel() for p in UNet(architecture).parameters()) == count
+def test_parameters(architecture, expected):
+    assert count(architecture) == expected
+
+
+def test_the_table_of_the_family_is_true():
+    """Each row's settings give its parameters and its context."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in model.__doc__.splitlines() if "px" in line]
+    before = {}
+    for cell, _, parameters, context, tiles in rows:
+        settings = dict(re.findall(r'(\w+)="?([\w-]+)"?', cell.replace("`", " ")))
+        settings = (before if "the same" in cell else {}) | settings
+        padded = {} if "paper" in cell else {"padding": "same", "norm": "batch"}
+        architecture = Architecture(**padded | {k: True if v == "True" else v for k, v in settings.items()})
+        assert (f"{count(architecture):,}", f"{architecture.context} px") == (parameters, context)
+        assert architecture.tileable == (tiles != "never")
+        before = settings
+    assert len(rows) == 8
 
 
 def test_the_papers_23_convolution_layers():
@@ -48,21 +71,26 @@ def test_the_papers_sizes():
     ]
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
+FORMS = [("valid", "transposed"), ("same", "transposed"), ("same", "bilinear"), ("same", "bilinear-aligned")]
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize(("padding", "up"), FORMS)
 @pytest.mark.parametrize("depth", [1, 2, 3, 5])
-def test_every_size_is_legal_or_refused(padding, depth):
+def test_every_size_is_legal_or_refused(padding, up, depth, narrow):
     """What the architecture says of a size is what the layers make of it."""
-    architecture = Architecture(in_channels=2, classes=3, base=1, depth=depth, padding=padding)
+    architecture = Architecture(2, 3, 2, depth, padding, up=up, narrow=narrow)
     network = UNet(architecture)
     legal = 0
-    for side in range(architecture.input_size(1), architecture.input_size(1) + 2 * architecture.multiple):
+    least = architecture.input_size(1)
+    for side in range(least, least + 2 * architecture.multiple):
         try:
             expected = architecture.output_size(side)
         except ValueError:
             continue
         legal += 1
-        assert shape_of(network, 1, 2, side, side) == (1, 3, expected, expected)
-    assert legal == 2
+        assert shape_of(network, 1, 2, side, least) == (1, 3, expected, architecture.output_size(least))
+    assert legal == (2 if architecture.tileable else 2 * architecture.multiple)
 
 
 @pytest.mark.parametrize(("size", "nearest"), [((572, 570), "556 and 572"), ((100, 572), "188")])
@@ -80,10 +108,18 @@ def incoming(layer):
     return nn.functional.conv2d(pixels, ones)[0, 0, 0, 0].item()
 
 
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture(base=16, depth=3),
+        Architecture(base=16, depth=3, padding="same", norm="batch", bias=True, narrow=True),
+        Architecture(base=16, depth=3, padding="same", up="bilinear"),
+    ],
+)
 @torch.no_grad()
-def test_initial_parameters_are_gaussian_of_the_papers_spread():
+def test_initial_parameters_are_gaussian_of_the_papers_spread(architecture):
     torch.manual_seed(0)
-    for layer in UNet(Architecture(base=16, depth=3)).modules():
+    for layer in UNet(architecture).modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             weights, sd = layer.weight, math.sqrt(2 / incoming(layer))
             assert weights.std().item() == pytest.approx(sd, rel=5 / math.sqrt(2 * weights.numel()))
@@ -130,3 +166,71 @@ def test_batch_norm_is_fixed_while_predicting():
     image = torch.rand(2, 1, 8, 8)
     assert torch.allclose(network(image)[:1], network(image[:1]), atol=1e-6)
     assert all(torch.equal(before[name], values) for name, values in network.state_dict().items())
+
+
+def trained(architecture):
+    """As if it were trained, in double precision: the norms have seen something, and every channel is alive."""
+    torch.manual_seed(architecture.depth)
+    network = UNet(architecture).double()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.bias, 0.5, 1)
+    return network.eval()
+
+
+def difference(network, image, origin, side):
+    """How far each score of a tile of so many pixels is from the whole's, in standard deviations, context dropped."""
+    tile, context = slice(origin, origin + side), network.architecture.context
+    with torch.no_grad():
+        whole = network(image)
+        found = (whole[..., tile, tile] - network(image[..., tile, tile])).abs().amax(dim=(0, 1)) / whole.std()
+    return found, found[context:-context, context:-context]
+
+
+TILEABLE = [
+    Architecture(base=4, depth=depth, padding="same", norm="batch", up=up, narrow=narrow, bias=narrow)
+    for depth in (1, 2, 3, 4, 5)
+    for up, narrow in (("transposed", False), ("transposed", True), ("bilinear", False), ("bilinear", True))
+]
+
+
+@pytest.mark.parametrize("architecture", TILEABLE, ids=lambda a: f"{a.up}-{a.depth}-{a.narrow}")
+def test_a_tile_equals_the_whole_once_its_context_is_dropped(architecture):
+    multiple, side = architecture.multiple, 2 * architecture.context + architecture.multiple
+    image = torch.rand(1, 1, 2 * multiple + side, 3 * multiple + side, dtype=torch.float64)
+    all_of_it, middle = difference(trained(architecture), image, multiple, side)
+    assert all_of_it.max() > 1e-3
+    assert middle.max() < 1e-12
+
+
+@pytest.mark.parametrize("architecture", [a for a in TILEABLE if a.depth == 4], ids=lambda a: f"{a.up}-{a.narrow}")
+def test_a_tile_that_pools_out_of_phase_differs(architecture):
+    side = 2 * architecture.context + 16
+    image = torch.rand(1, 1, side + 32, side + 32, dtype=torch.float64)
+    assert difference(trained(architecture), image, 8, side)[1].max() > 1e-3
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_with_corners_aligned_no_context_is_enough(depth, narrow):
+    architecture = Architecture(1, 2, 4, depth, "same", "batch", "bilinear-aligned", narrow=narrow)
+    multiple, side = architecture.multiple, 2 * architecture.context + architecture.multiple
+    image = torch.rand(1, 1, side + 4 * multiple, side + 4 * multiple, dtype=torch.float64)
+    assert difference(trained(architecture), image, multiple, side)[1].max() > 1e-3
+
+
+@pytest.mark.parametrize(("up", "rows"), [("transposed", [8, 22, 46, 94, 190]), ("bilinear", [9, 25, 53, 109, 221])])
+@torch.no_grad()
+def test_rows_of_a_tile_that_feel_its_edge(up, rows):
+    """NaN beyond the edges of a tile spreads to whatever depends on them, exactly: in double precision nothing else."""
+    for depth, expected in enumerate(rows, start=1):
+        architecture = Architecture(base=1, depth=depth, padding="same", up=up)
+        context, multiple = architecture.context, architecture.multiple
+        side = 2 * context + multiple
+        image = torch.full((1, 1, side + 2 * multiple, multiple), torch.nan, dtype=torch.float64)
+        image[..., multiple:-multiple, :] = 1
+        felt = UNet(architecture).double()(image)[0, 0, multiple:-multiple].isnan().any(dim=1).numpy()
+        assert np.flatnonzero(~felt).tolist() == list(range(expected, side - expected))
+        assert expected <= context < expected + (multiple if depth > 1 else 6)

@@ -1,5 +1,6 @@
 """Models on disk: bit for bit what was saved, and never half of it, nor anything that runs."""
 
+import hashlib
 import io
 import json
 import os
@@ -46,7 +47,12 @@ def same(first, second):
     )
 
 
-@pytest.mark.parametrize("architecture", [SMALL, Architecture(in_channels=1, classes=3, base=3, depth=2)])
+@pytest.mark.parametrize("architecture", [
+    SMALL,
+    Architecture(in_channels=1, classes=3, base=3, depth=2),
+    replace(SMALL, up="bilinear"),
+    replace(SMALL, up="bilinear-aligned", depth=3, bias=True, narrow=True),
+])  # fmt: skip
 def test_what_was_saved_is_loaded_bit_for_bit(architecture, dataset):
     model, _ = put(dataset, architecture=architecture)
     loaded = load(dataset, "unet")
@@ -165,6 +171,69 @@ def test_a_model_of_elsewhere_is_brought_in_under_a_name_of_its_own(url, dataset
     with pytest.raises(ValueError, match=r"a new name is needed, got 'theirs'.*choose another with --as"):
         bring_in(other, dataset.model("unet"), "theirs")
     assert model_of(other, "theirs").committed() == before
+
+
+def theirs_by_milesial(channels=3, base=2):
+    """A state_dict as milesial's networks have it today, with transposed convolutions."""
+    network = UNet(Architecture(channels, 2, base, padding="same", norm="batch"))
+    blocks = {"down.0": "inc.double_conv", "head": "outc.conv"}
+    for n in (1, 2, 3, 4):
+        blocks |= {
+            f"down.{n}": f"down{n}.maxpool_conv.1.double_conv",
+            f"up.{n - 1}": f"up{n}.up",
+            f"merge.{n - 1}": f"up{n}.conv.double_conv",
+        }
+    state = network.state_dict()
+    return network, {blocks[b] + k[len(b) :]: v for b in blocks for k, v in state.items() if k.startswith(b + ".")}
+
+
+@pytest.mark.parametrize(("ending", "channels", "named"), [
+    (".pth", 3, ("red", "green", "blue")), (".PT", 1, ("0",)), (".pth", 2, ("0", "1"))
+])  # fmt: skip
+def test_a_checkpoint_is_brought_in_with_its_digest_and_what_it_does_not_tell(
+    ending, channels, named, dataset, tmp_path
+):
+    network, state = theirs_by_milesial(channels)
+    torch.save({**state, "mask_values": [0, 255]}, tmp_path / f"theirs{ending}")
+    file = Folder(str(tmp_path / f"theirs{ending}"))
+    stamp = bring_in(dataset, file, "theirs")
+    found, card = load(dataset, "theirs"), model_of(dataset, "theirs").attributes()
+    assert same(found, Model(network, (), {}))
+    assert (found.channels, found.normalisation) == (named, {"rule": "divide", "by": 255})
+    assert found.network.architecture == network.architecture
+    assert (card["came_from"], card["sha256"]) == (file.url, hashlib.sha256(file.read()).hexdigest())
+    assert card["notes"] == stamp.facts["notes"]
+    assert card["notes"][-1] == "its classes were these values in the masks: [0, 255]"
+    with pytest.raises(ValueError, match="a new name is needed, got 'theirs'"):
+        bring_in(dataset, file, "theirs")
+
+
+def test_a_checkpoint_that_was_brought_in_once_goes_on_as_a_folder_with_its_notes(dataset, tmp_path):
+    torch.save(theirs_by_milesial()[1], tmp_path / "theirs.pth")
+    first = bring_in(dataset, Folder(str(tmp_path / "theirs.pth")), "theirs")
+    other = Dataset(str(tmp_path / "other"))
+    assert bring_in(other, dataset.model("theirs"), "ours").facts == first.facts
+    assert same(load(other, "ours"), load(dataset, "theirs"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "must be a checkpoint, got no file; give the path"), (b"PK", "must be a whole checkpoint of nothing but")],
+)
+def test_a_checkpoint_that_is_none_leaves_nothing_behind(content, says, dataset, tmp_path):
+    file = Folder(str(tmp_path / "theirs.pth"))
+    if content is not None:
+        file.write(content)
+    with pytest.raises((ValueError, LookupError), match=rf"theirs\.pth {says}"):
+        bring_in(dataset, file, "theirs")
+    assert dataset.members("models") == []
+
+
+def test_a_card_without_the_newer_keys_is_loaded(dataset):
+    put(dataset)
+    card = json.loads((dataset.model("unet") / "model.json").read())
+    edit_card(dataset, architecture={k: v for k, v in card["architecture"].items() if k not in ("bias", "narrow")})
+    assert load(dataset, "unet").network.architecture == SMALL
 
 
 @pytest.mark.parametrize("name", ["../theirs", "", "a/../b"])

@@ -16,6 +16,7 @@ from unet.pictures import (
     outlines,
     plot_training,
     png,
+    sample_sheet,
     stretch,
     thumbnail,
     tint,
@@ -131,3 +132,21 @@ def test_no_history_is_refused():
 def test_pyplot_is_not_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it now fails
     assert decode(plot_training([ROW])).any()
+
+
+def test_a_sheet_of_samples_outlines_objects_and_tells_what_is_ignored():
+    image = np.full((3, 9, 9), 0.5)
+    classes = np.zeros((3, 7, 7), int)
+    classes[0, 2:5, 2:5], classes[1, 0, 0] = 1, 255
+    sheet = sample_sheet(image, classes, columns=2)
+    assert sheet.shape == (22, 22, 3)
+    assert sheet.dtype == np.uint8
+    first, second = sheet[:9, :9], sheet[:9, 11:20]
+    outline = (first == TRUTH).all(-1)
+    assert sorted(map(tuple, np.argwhere(outline))) == [
+        (y, x) for y in (3, 4, 5) for x in (3, 4, 5) if (y, x) != (4, 4)
+    ]
+    assert np.argwhere((second == SEGMENTS).all(-1)).tolist() == [[1, 1]]
+    assert first[0, 0].tolist() == [47] * 3  # the context is half as bright as 94, which is 0.5
+    assert first[4, 4].tolist() == [94] * 3
+    assert (sheet[11:, 11:] == 255).all()  # no fourth sample

@@ -18,7 +18,7 @@ from unet.store import create
 
 PLAN_ONLY = {
     Weigh: {"preset"},
-    Train: {"name", "device", "memory"},
+    Train: {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
     Predict: {"model", "device", "tile", "keep_scores"},
 }
 """What may be set otherwise without making anything stale; all else makes stale."""
@@ -59,9 +59,9 @@ def others(value, kind):
         case bool():
             found = [not value]
         case int():
-            found = [value + 2]
+            found = [2 * value or 2]
         case float():
-            found = [value / 2 or 0.25]
+            found = [(value + 1) / 2 if value > 1 else value / 2 or 0.25]  # factors stay above 1
         case str():
             found = [f"{value}x"]
         case None:
@@ -147,6 +147,18 @@ def test_what_is_made_from_a_result_is_stale_once_it_is_made_again(result, kinds
     place = result(dataset)
     place.commit(place.begin(Recipe("any", 1, {}, {}), {}), {})
     assert {kind for kind, make in recipe_of.items() if make(kind()) != before[kind]} == kinds
+
+
+def test_a_model_is_stale_once_the_one_it_started_from_is_another(dataset):
+    def recipe(start):
+        return recipes.train_recipe(dataset, Train(start=start), ["a"])
+
+    before, alone = recipe("old"), recipe(None)
+    place = model_of(dataset, "old")
+    place.commit(place.begin(Recipe("train", 1, {}, {}), {}), {})
+    assert before.changes(recipe("old")) == ["start changed"]
+    assert recipe(None) == alone
+    assert "start old → other" in recipe("old").changes(recipe("other"))
 
 
 @pytest.mark.parametrize(("dimensions", "stale"), [(2, False), (3, True)])

@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from unet.architecture import Architecture
+from unet.augmentation import Augmentation
 from unet.record_file import field_docs
 from unet.records import (
     BorderWeights,
@@ -60,12 +61,22 @@ def train(**settings):
         ({"weigh": {"dimensions": 4}}, "weigh.dimensions: must be 2 or 3, got 4"),
         (train(architecture={"depth": 0}), "train.architecture: depth must be ≥ 1, got 0"),
         (train(architecture={"padding": "none"}), "train.architecture.padding: must be 'valid' or 'same', got 'none'"),
-        (train(architecture={"up": "bilinear"}), "train.architecture.up: must be 'transposed', got 'bilinear'"),
+        (
+            train(architecture={"up": "cubic"}),
+            "train.architecture.up: must be 'transposed', 'bilinear' or 'bilinear-alig",
+        ),
         *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("tile", "batch", "steps", "rate")),
         *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("validate_every", "memory")),
         (train(optimiser="rmsprop"), "train.optimiser: must be 'adam' or 'sgd', got 'rmsprop'"),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("checkpoint_every", "devices")),
+        *((train(**{name: -1}), f"train: {name} must be ≥ 0, got -1") for name in ("clip", "dice", "patience", "seed")),
+        (train(devices=3), "train: batch must be a multiple of devices, got 4 samples for 3"),
+        (train(precision="fp16"), "train.precision: must be 'float32' or 'bf16', got 'fp16'"),
+        (train(start="a/b"), "train: start must be letters, digits, - and _ and not 'truth', got 'a/b'"),
+        (train(start="unet"), "train: start must be another model than name, got 'unet' for both"),
+        (train(preset="fast"), "train.preset: must be 'default', 'quick' or 'paper2015', got 'fast'"),
         (train(momentum=1), "train: momentum must be 0 ≤ momentum < 1, got 1.0"),
-        (train(elastic=-1), "train: elastic must be ≥ 0 pixels, got -1.0"),
+        (train(augmentation={"elastic": -1}), "train.augmentation: elastic must be 0 to 1000, got -1.0"),
         (train(border="perhaps"), "train.border: must be a valid boolean, got 'perhaps'"),
         (train(seed=0.5), "train.seed: must be a valid integer, got 0.5"),
         (train(device="tpu"), "train.device: must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
@@ -166,7 +177,8 @@ def test_clusters(cluster):
 
 
 @pytest.mark.parametrize(
-    "record", [Source, Ingest, BorderWeights, Weigh, Architecture, Training, Train, Predict, Segment, Evaluate]
+    "record",
+    [Source, Ingest, BorderWeights, Weigh, Architecture, Augmentation, Training, Train, Predict, Segment, Evaluate],
 )
 def test_every_setting_says_what_it_is(record):
     docs = field_docs(record)
@@ -198,3 +210,17 @@ def test_every_preset_can_be_asked_for_and_is_legal():
         assert set(named) == set(get_args(get_type_hints(kind)["preset"]))
         for name in named:
             assert getattr(Record.read({section: {"preset": name}}), section).preset == name
+
+
+def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
+    given = {"preset": "paper2015", "architecture": {"base": 32}, "augmentation": {"elastic": 5}}
+    paper = Record.read({"train": given}).train
+    assert paper.architecture == Architecture(base=32, dropout=0.5)
+    assert (paper.augmentation.elastic, paper.augmentation.scale) == (5, 1)
+    assert (paper.optimiser, paper.momentum, paper.batch, paper.tile) == ("sgd", 0.99, 1, 388)
+    assert paper.architecture.input_size(paper.tile) == 572
+    assert Record.read({"train": plain(paper)}).train == paper
+    assert Record.read({"train": {"preset": "default"}}).train == Train()
+    assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(
+        Train().architecture, depth=3
+    )

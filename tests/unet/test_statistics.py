@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unet import statistics
-from unet.statistics import Gathering, Statistics, normalise, plain_statistics
+from unet.statistics import Gathering, Statistics, by_rule, normalise, plain_statistics
 
 few = settings(deadline=None, max_examples=60)
 types = st.sampled_from([np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.float32, np.float64])
@@ -131,3 +131,38 @@ def test_no_pixel_that_is_not_finite_reaches_the_network():
 def test_the_stamp_gives_the_statistics_back():
     found = gathered([np.arange(9, dtype=np.uint8)])
     assert [Statistics(**plain) for plain in plain_statistics([found])] == [found]
+
+
+def brightest(*values):
+    return [Statistics(3, 5, 0, value, 4, 1) for value in values]
+
+
+def test_bytes_divided_by_255_are_what_a_division_gives():
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    scaled = normalise(pixels, by_rule({"rule": "divide", "by": 255}, brightest(255), "a"))
+    np.testing.assert_array_equal(scaled, (pixels / 255).astype(np.float32))
+
+
+def test_the_rule_of_percentiles_is_the_stacks_own():
+    assert by_rule({"rule": "percentiles"}, brightest(7, 70_000), "a") == brightest(7, 70_000)
+
+
+@pytest.mark.parametrize("most", [(0,), (2,), (255, 1), (0, 0, 200)])
+def test_stacks_of_the_divisors_range_are_taken(most):
+    assert [(s.low, s.high) for s in by_rule({"rule": "divide", "by": 255}, brightest(*most), "a")] == [(0, 255)] * len(
+        most
+    )
+
+
+@pytest.mark.parametrize(("most", "got"), [((4095,), "4095"), ((1, 0), "1"), ((0.7,), "0.7"), ((3, 256), "256")])
+def test_stacks_of_another_range_are_refused(most, got):
+    with pytest.raises(
+        ValueError, match=f"a must hold grey values of 0 to 255, .* got {got} as the brightest; convert"
+    ):
+        by_rule({"rule": "divide", "by": 255}, brightest(*most), "a")
+
+
+@pytest.mark.parametrize("rule", [{}, {"rule": "z-score"}])
+def test_a_rule_that_is_unknown_is_refused(rule):
+    with pytest.raises(ValueError, match="must be percentiles or divide, got"):
+        by_rule(rule, brightest(7), "a")

@@ -1,14 +1,22 @@
 """Laws of tiles: every pixel is written once, in the network's phase, from all that the network sees."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.architecture import Architecture
-from unet.tiles import Window, plan_tiles, reading_window
+from unet.layout import plane_layout, regions
+from unet.tiles import FIXED_SIDE, Window, plan_tiles, reading_window
 
-architectures = st.builds(Architecture, depth=st.integers(1, 5), padding=st.sampled_from(["valid", "same"]))
+FORMS = [("valid", "transposed"), ("same", "transposed"), ("same", "bilinear")]
+architectures = st.builds(
+    lambda depth, form: Architecture(depth=depth, padding=form[0], up=form[1]),
+    st.integers(1, 5),
+    st.sampled_from(FORMS),
+)
 
 
 @st.composite
@@ -70,3 +78,19 @@ def test_the_papers_tile():
 def test_a_region_out_of_phase_is_refused(region):
     with pytest.raises(ValueError, match=r"must be a multiple of 2\^depth = 16, got"):
         plan_tiles(region, 64, Architecture())
+
+
+@given(st.integers(1, 1500), st.integers(1, 1500))
+def test_tiles_of_a_network_that_is_not_tileable_all_read_as_much(height, width):
+    """Whatever they write, which is still a partition: their scores depend on the size of what is read."""
+    architecture = Architecture(padding="same", up="bilinear-aligned")
+    tiles = plan_tiles(Window(512, 0, height, width), FIXED_SIDE, architecture)
+    assert {(t.read.height, t.read.width) for t in tiles} == {(736, 736)}
+    assert {(t.write.y - t.read.y, t.write.x - t.read.x) for t in tiles} == {(112, 112)}
+    assert sum(t.write.height * t.write.width for t in tiles) == height * width
+
+
+@given(st.tuples(st.integers(1, 4), st.integers(1, 20_000), st.integers(1, 20_000)), st.sampled_from([1, 4]))
+def test_fixed_tiles_are_counted_from_the_images_origin_in_every_shard(shape, itemsize):
+    for region in islice(regions(plane_layout(shape, itemsize)), 40):
+        assert [part.start % FIXED_SIDE for part in region[-2:]] == [0, 0]
