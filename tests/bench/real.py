@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--name", default="unet", help="name of the model")
     parser.add_argument("settings", nargs="*", help="section.key=value")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     benchmark = {"isbi": ISBI, "nuclei": NUCLEI}[asked.benchmark]
     dataset = _dataset(benchmark, asked.folder)
     changes = dict(parse_change(text) for text in asked.settings)
