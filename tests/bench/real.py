@@ -24,7 +24,7 @@ from unet.folder import Dataset
 from unet.labels import connected_segments
 from unet.ledger import Result, image_of, labels_of, model_of, scores_of
 from unet.mirror import planes
-from unet.record_file import parse_change, read_record, set_values, write_record
+from unet.record_file import parse_change, set_values, write_record
 from unet.records import Source
 from unet.split import Part
 from unet.store import open_array
@@ -114,7 +114,9 @@ def ours(dataset: Dataset, model: str, benchmark: Benchmark) -> Figures:
 
 def otsu(dataset: Dataset, model: str, benchmark: Benchmark) -> Figures:
     """The same figures of Otsu's threshold on the image, smoothed by 1 px."""
-    smooth = ((truth, gaussian_filter(image.astype(float), 1)) for image, truth, _ in _frames(dataset, model, "validation"))
+    smooth = (
+        (truth, gaussian_filter(image.astype(float), 1)) for image, truth, _ in _frames(dataset, model, "validation")
+    )
     return _figures(((truth, image > threshold_otsu(image)) for truth, image in smooth), benchmark)
 
 
