@@ -124,7 +124,7 @@ class WholeImages(Dataset[dict[str, Tensor]]):
 
 
 def _plain_loop(frames: list[Frame], folder: Path) -> Iterator[None]:
-    """A step at a time of a loop as `train.py` of milesial/Pytorch-UNet is: RMSprop, cross entropy and Dice, clipping."""
+    """Steps of a loop as `train.py` of milesial/Pytorch-UNet is: RMSprop, cross entropy and Dice, clipping."""
     from PIL import Image
 
     for number, frame in enumerate(frames):
