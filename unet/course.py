@@ -155,7 +155,8 @@ class Course:
 
     def _require_sound(self, name: str, loss: float) -> None:
         """Refuse a loss from which no training comes back, with all that helps to find out why."""
-        most = DIVERGED * max(self.history[0].loss, 1.0)
+        first = self.history[0].loss
+        most = DIVERGED * (first if 1 < first < math.inf else 1.0)
         if math.isfinite(loss) and loss <= most:
             return
         step, checkpoints = self.history[-1].step, self.lesson.checkpoints

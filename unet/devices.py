@@ -7,18 +7,21 @@ Rejected: `strategy="ddp"`, which starts the command line anew for every device,
 a launcher around it (torchrun, Slurm's), since the other stages need only one.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Literal
 
 import torch
 import torch.multiprocessing as mp
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from unet.inference import choose_device
 from unet.records import Training
@@ -66,36 +69,60 @@ def fastest_convolutions() -> Iterator[None]:
 
 def _spawned(fabric: Fabric, devices: int, work: Work, progress: Progress) -> bytes:
     """What the first process returns, by way of a file, as the launcher's own queue would stall on large values."""
-    said = mp.get_context("spawn").SimpleQueue()
-    relay = Thread(target=_relay, args=(said, progress), daemon=True)
+    said, over, faults = mp.get_context("spawn").SimpleQueue(), Event(), list[Exception]()
+    relay = Thread(target=_relay, args=(said, over, progress, faults), daemon=True)
     relay.start()
     threads = max(torch.get_num_threads() // devices, 1)
     try:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "result"
-            fault = fabric.launch(partial(_one_of_many, work=work, said=said, path=path, threads=threads))
-            if fault is not None:
-                raise fault
+            fabric.launch(partial(_one_of_many, work=work, said=said, path=path, threads=threads))
             return path.read_bytes()
+    except ProcessRaisedException as error:
+        _end(relay, over)
+        if faults:
+            raise faults[0] from error
+        raise
     finally:
-        said.put(None)
-        relay.join()
+        _end(relay, over)
 
 
-def _one_of_many(fabric: Fabric, work: Work, said: Any, path: Path, threads: int) -> Exception | None:
-    """Run in each process: writes what `work` returned, or returns the error that a person must see."""
+def _one_of_many(fabric: Fabric, work: Work, said: Any, path: Path, threads: int) -> None:
+    """Run in each process. One that fails says why, and ends; the launcher then ends the others, which wait for it."""
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     first = fabric.is_global_zero
     try:
         result = work(fabric, (lambda *words: said.put(words)) if first else (lambda *words: None))
     except (ValueError, LookupError) as error:
-        return error
+        said.put(error)
+        raise
     if first:
         path.write_bytes(result)
-    return None
 
 
-def _relay(said: Any, progress: Progress) -> None:
-    """Hand on what the first process reports, until it says None."""
-    while (words := said.get()) is not None:
-        progress(*words)
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone, killed perhaps: no other would ever stop it.
+
+    Torch's own way is an interrupt, which processes that a shell put into the background do not hear.
+    """
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _relay(said: Any, over: Event, progress: Progress, faults: list[Exception]) -> None:
+    """Hand on what the first process reports, and keep what any of them failed of, until all of them have ended."""
+    while not (over.wait(0.05) and said.empty()):
+        while not said.empty():
+            words = said.get()
+            if isinstance(words, Exception):
+                faults.append(words)
+            else:
+                progress(*words)
+
+
+def _end(relay: Thread, over: Event) -> None:
+    over.set()
+    relay.join(timeout=10)  # what a process had half said as it ended would be waited for in vain

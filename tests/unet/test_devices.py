@@ -1,11 +1,17 @@
 """Two processes on the CPU learn what one does from the same batches; what they say and raise arrives here."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from unet.architecture import Architecture
 from unet.augmentation import Augmentation
@@ -47,8 +53,12 @@ def report(fabric, progress):
     return f"{fabric.global_rank} of {fabric.world_size}, sum {total}, {torch.get_num_threads()} thread".encode()
 
 
-def fail(error, fabric, progress):
-    raise error
+def fail(failing, kind, fabric, progress):
+    """One process fails, the other waits for it."""
+    if fabric.global_rank == failing:
+        raise kind(f"process {failing} must see finite pixels")
+    fabric.barrier()
+    return b""
 
 
 @pytest.mark.parametrize(("devices", "said"), [(1, b"0 of 1, sum 1"), (2, b"0 of 2, sum 3")])
@@ -59,12 +69,16 @@ def test_the_first_process_answers_and_is_heard(devices, said):
     assert heard == [(0, devices, "here")]
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_what_processes_raise_is_raised_here(devices):
-    with pytest.raises(ValueError, match=r"^the loss must stay finite$"):
-        on_devices(
-            replace(TRAINING, devices=devices), partial(fail, ValueError("the loss must stay finite")), lambda *_: None
-        )
+@pytest.mark.parametrize(("devices", "failing"), [(1, 0), (2, 0), (2, 1)])
+def test_what_a_process_raises_is_raised_here(devices, failing):
+    """Though the other one is waiting for it."""
+    with pytest.raises(ValueError, match=rf"^process {failing} must see finite pixels$"):
+        on_devices(replace(TRAINING, devices=devices), partial(fail, failing, ValueError), lambda *_: None)
+
+
+def test_a_fault_of_our_own_is_raised_with_its_trace():
+    with pytest.raises(ProcessRaisedException, match="ZeroDivisionError: process 1 must see finite pixels"):
+        on_devices(replace(TRAINING, devices=2), partial(fail, 1, ZeroDivisionError), lambda *_: None)
 
 
 def test_two_processes_have_the_losses_of_one_with_the_doubled_batch(tmp_path):
@@ -86,3 +100,39 @@ def test_two_processes_have_the_losses_of_one_with_the_doubled_batch(tmp_path):
 def test_a_batch_is_shared_evenly():
     with pytest.raises(ValueError, match="batch must be a multiple of devices, got 4 samples for 3"):
         replace(TRAINING, devices=3)
+
+
+ENDLESS = """
+import signal, sys, time
+import torch
+from unet.devices import on_devices
+from unet.records import Training
+
+def work(fabric, progress):
+    while True:
+        fabric.all_reduce(torch.ones(1))
+        progress(0, 1, "")
+        time.sleep(0.02)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does that puts it into the background
+    on_devices(Training(device="cpu", devices=2), work, lambda *_: print("at work", flush=True))
+"""
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path):
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+    parent = subprocess.Popen([sys.executable, tmp_path / "endless.py"], stdout=subprocess.PIPE, env=environment)
+    try:
+        assert parent.stdout.readline() == b"at work\n"
+        children = psutil.Process(parent.pid).children()
+        assert len(children) >= 2
+    finally:
+        parent.kill()
+        parent.communicate()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    for child in alive:
+        child.kill()
+    assert alive == []
