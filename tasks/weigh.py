@@ -95,10 +95,17 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
         counts[region[:-2]] += answer.counts
         checked.append(answer.checked)
     check = merge_checks(checked)
-    facts = {"counts": counts.reshape(-1, 3).tolist(), "truth": asdict(check), "axes": axes, "shape": list(shape)}
+    *judged, ignored = counts.reshape(-1, 3).T
+    facts = {
+        "counts": np.stack(judged, axis=-1).tolist(),
+        "ignored": ignored.tolist(),
+        "truth": asdict(check),
+        "axes": axes,
+        "shape": list(shape),
+    }
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     result.commit(generation, {"arrays": paths}, facts)
-    background, objects, _ = np.sum(counts.reshape(-1, 3), axis=0).tolist()
+    background, objects = (int(each.sum()) for each in judged)
     return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", words(check)]))
 
 

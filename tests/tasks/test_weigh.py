@@ -68,7 +68,7 @@ def test_shard_by_shard_equals_the_whole(make, stage, client, truth, ndim, setti
 
     stamp = weights_of(dataset, "a").committed()
     planes = classes.reshape(-1, *drawn.shape[-2:])
-    assert stamp.facts["counts"] == [[np.sum(plane == 0), np.sum(plane == 1), 0] for plane in planes]
+    assert stamp.facts["counts"] == [[np.sum(plane == 0), np.sum(plane == 1)] for plane in planes]
     check = check_truth(drawn, min(settings.dimensions, drawn.ndim))
     assert TruthCheck.of(stamp.facts["truth"]) == check
     assert word == f"{classes.mean():.0%} object, {words(check)}"
@@ -102,7 +102,7 @@ def test_what_was_written_before_a_stop_is_not_written_again(make, stage, client
     found, facts = arrays(dataset, "a"), weights_of(dataset, "a").committed().facts
     np.testing.assert_array_equal(found["classes"], classes)
     np.testing.assert_array_equal(found["border"], border)
-    assert facts["counts"] == [[np.sum(plane == 0), np.sum(plane == 1), 0] for plane in classes]
+    assert facts["counts"] == [[np.sum(plane == 0), np.sum(plane == 1)] for plane in classes]
     assert TruthCheck.of(facts["truth"]) == check_truth(truth)
 
 
@@ -141,4 +141,5 @@ def test_what_nobody_judged_goes_from_the_source_to_classes_and_counts(tmp_path,
         stage(dataset, name)
     found = arrays(dataset, "a")
     assert np.all((found["classes"] == 255) == (truth[0] == 99))
-    assert weights_of(dataset, "a").committed().facts["counts"] == [[1400, 100, 100]]
+    facts = weights_of(dataset, "a").committed().facts
+    assert (facts["counts"], facts["ignored"]) == ([[1400, 100]], [100])
