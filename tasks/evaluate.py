@@ -175,7 +175,7 @@ def _write(
         stacks=stacks,
         pictures=shown,
         curve=f"{generation.name}/training.png" if card.get("history") else None,
-        weights=_weights_picture(dataset, scored, generation),
+        seen=[*_weights_picture(dataset, scored, generation), *_samples(dataset, model, generation)],
         truth=_checks(dataset, sorted(stacks)),
         settings=settings,
         architecture=card["architecture"],
@@ -231,12 +231,23 @@ def overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
     return pictures.outlines(frame, segments, truth)
 
 
-def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> Picture | None:
+def _samples(dataset: Dataset, model: str, generation: Generation) -> list[Picture]:
+    """Augmented samples, as training drew them; none of a model of elsewhere."""
+    made = model_of(dataset, model)
+    sheet = (made.folder / made.committed().generation / "samples.png").read()
+    if sheet is None:
+        return []
+    (generation.folder / "samples.png").write(sheet)
+    words = "The first samples of training: above as they were drawn, below as they were changed."
+    return [Picture("augmented samples", f"{generation.name}/samples.png", words)]
+
+
+def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> list[Picture]:
     """Truth, classes and border weights of the frame with the most weight among those looked at."""
     stamps = {name: weights_of(dataset, name).stamp() for name in {s.part.stack for s in scored}}
     weighed = [s for s in scored if stamps[s.part.stack] is not None]
     if not weighed:
-        return None
+        return []
     looked = weighed[:: -(-len(weighed) // LOOKED_AT)]
     chosen = max(looked, key=lambda s: float(_weights(dataset, s, "border").sum(dtype=np.float64)))
     border, name = _weights(dataset, chosen, "border"), chosen.part.stack
@@ -247,9 +258,8 @@ def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Gen
     highest = settings["w0"] + settings.get("edge", 0.0)
     picture = weights_picture(truth[window], classes[window], border[window], highest, frame)
     (generation.folder / "weights.png").write(picture)
-    return Picture(
-        f"what training sees: {name}, plane {chosen.plane}", f"{generation.name}/weights.png", _caption(border, window)
-    )
+    title = f"what training sees: {name}, plane {chosen.plane}"
+    return [Picture(title, f"{generation.name}/weights.png", _caption(border, window))]
 
 
 def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:

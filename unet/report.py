@@ -86,8 +86,8 @@ class Report:
     pictures: Sequence[Picture] = ()
     curve: str | None = None
     """Path of the plot of training."""
-    weights: Picture | None = None
-    """Truth, classes and border weights of one frame."""
+    seen: Sequence[Picture] = ()
+    """What training saw: weights of one frame, augmented samples."""
     truth: Mapping[str, TruthCheck] = field(default_factory=dict)
     """What the check of each stack's truth found."""
     settings: Mapping[str, Any] | None = None
@@ -100,8 +100,7 @@ class Report:
 
     def __post_init__(self) -> None:
         """Refuse pictures that would be fetched from elsewhere, or not be found once the folder has moved."""
-        shown = [*self.pictures, *([self.weights] if self.weights else [])]
-        for path in [*(picture.path for picture in shown), self.curve]:
+        for path in [*(picture.path for picture in (*self.pictures, *self.seen)), self.curve]:
             if path and not path.startswith("data:") and ("://" in path or path.startswith("/")):
                 raise ValueError(
                     f"pictures must be relative paths or data URLs, got {path!r}; save it beside the report"

@@ -32,7 +32,7 @@ REPORT = Report(
         Picture("worst", "data:image/png;base64,AAAA"),
     ],
     curve="curve.png",
-    weights=Picture("what training sees", "weights.png", "y 0 – 512 of 2000"),
+    seen=[Picture("what training sees", "weights.png", "y 0 – 512 of 2000")],
     truth={
         "plane-2": TruthCheck(20, 1, holes=Finding(2, (Place(0, 17, 30, 211),))),
         "plane-10": TruthCheck(22, 1, specks=Finding(1, (Place(0, 5, 3, 9),))),
@@ -138,7 +138,7 @@ def test_names_are_data():
         settings={evil: {evil: evil}},
         notes=[evil],
         next_steps=[evil],
-        weights=Picture(evil, evil, evil),
+        seen=[Picture(evil, evil, evil)],
         truth={evil: TruthCheck(holes=Finding(1, (Place(0),)))},
     )
     page = render_report(report)
@@ -169,7 +169,7 @@ def test_pictures_from_elsewhere_are_refused(path):
     with pytest.raises(ValueError, match="must be relative paths or data URLs"):
         replace(REPORT, curve=path)
     with pytest.raises(ValueError, match="must be relative paths or data URLs"):
-        replace(REPORT, weights=Picture("what training sees", path))
+        replace(REPORT, seen=[Picture("what training sees", path)])
 
 
 @pytest.mark.parametrize(("value", "text"), [(1, "1.000"), (1e-5, "1e-05"), (None, "undefined"), (NAN, "undefined")])
