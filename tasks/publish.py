@@ -1,4 +1,4 @@
-"""A committed report → an artifact in the Prefect UI, so that a run shows what it led to.
+"""A committed report, or model → an artifact in the Prefect UI, so that a run shows what it led to.
 
 The pictures go along as data URLs, small: artifacts live in the server's database. The page of the report stays where
 it is; its path is shown.
@@ -7,7 +7,7 @@ it is; its path is shown.
 import base64
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from unet import pictures
 from unet.folder import Dataset, Folder
-from unet.ledger import report_of
+from unet.ledger import model_of, report_of
 
 PICTURES = ("best", "median", "worst", "training")
-"""Names of the pictures that are shown, where a report has them."""
+"""Names of the pictures that are shown of a report, where it has them."""
+OF_TRAINING = ("training", "samples")
+"""Names of the pictures that are shown of a training."""
 LEGEND = "Planes by average precision; outlines orange: segments, blue: truth, white: both."
 BYTES = 300_000
 """Largest artifact; the pictures share what the words leave."""
@@ -33,12 +35,27 @@ Figures = Mapping[str, Mapping[str, Any]]
 
 def publish_report(dataset: Dataset, model: str) -> None:
     """Show a model's committed report in the Prefect UI; nothing happens outside a run, or where there is no report."""
-    if TaskRunContext.get() is None and FlowRunContext.get() is None:
-        return
-    if report_of(dataset, model).stamp() is not None:
+    if _in_run() and report_of(dataset, model).stamp() is not None:
         create_markdown_artifact(
             as_markdown(dataset, model), key=f"report-{slug(model)}", description=f"Report on {model}"
         )
+
+
+def publish_training(dataset: Dataset, model: str) -> None:
+    """Show how a model was trained, its curve and its first samples, in the Prefect UI; nothing outside a run."""
+    result = model_of(dataset, model)
+    if _in_run() and result.stamp() is not None:
+        words = [f"# Training of {model}", f"The best parameters are those of step {result.attributes()['best_step']}."]
+        folder = result.folder / result.committed().generation
+        create_markdown_artifact(
+            "\n\n".join([*words, *_shown(folder, OF_TRAINING, BYTES - 1000)]),
+            key=f"training-{slug(model)}",
+            description=f"Training of {model}",
+        )
+
+
+def _in_run() -> bool:
+    return TaskRunContext.get() is not None or FlowRunContext.get() is not None
 
 
 def as_markdown(dataset: Dataset, model: str) -> str:
@@ -49,9 +66,13 @@ def as_markdown(dataset: Dataset, model: str) -> str:
     where = Path(page.url).resolve() if page.is_local else page.url
     words = [f"# Report on {model}", f"The whole report: `{where}`", f"Made {card['made']}."]
     words += [_table({part: card[part] for part in ("validation", "training") if part in card}), LEGEND]
-    room = (BYTES - len("\n\n".join(words).encode())) // len(PICTURES)
-    shown = [f"## {name}\n\n![{name}]({url})" for name in PICTURES if (url := _data_url(folder / f"{name}.png", room))]
-    return "\n\n".join(words + shown)
+    return "\n\n".join(words + _shown(folder, PICTURES, BYTES - len("\n\n".join(words).encode())))
+
+
+def _shown(folder: Folder, names: Sequence[str], room: int) -> list[str]:
+    """Pictures of a folder within a page, where they are there, that share so many bytes."""
+    urls = {name: _data_url(folder / f"{name}.png", room // len(names)) for name in names}
+    return [f"## {name}\n\n![{name}]({url})" for name, url in urls.items() if url]
 
 
 def slug(name: str) -> str:
@@ -87,6 +108,6 @@ def _data_url(file: Folder, room: int) -> str | None:
         pixels, side = np.asarray(image.convert("RGB")), SIDE
     while True:
         url = f"data:image/png;base64,{base64.b64encode(pictures.thumbnail(pixels, side)).decode()}"
-        if len(url) <= room - len("## \n\n![]()\n\n") - 2 * len(max(PICTURES, key=len)):
+        if len(url) <= room - len("## \n\n![]()\n\n") - 2 * len(max(PICTURES + OF_TRAINING, key=len)):
             return url
         side = side * 3 // 4

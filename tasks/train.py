@@ -10,6 +10,7 @@ from tasks.frames import View, class_counts, frames_by_use, image_facts, plane_c
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
+from tasks.publish import publish_training
 from unet import models, pictures
 from unet.checkpoints import Checkpoints, history_csv, plain_history
 from unet.devices import Progress
@@ -34,12 +35,15 @@ def train_model(dataset: str, names: list[str], settings: Train) -> list[Outcome
     choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
     with Sink("train", settings.steps) as sink:
-        return each(
+        outcomes = each(
             place,
             [settings.name],
             lambda _: train_recipe(place, settings, names),
             lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink),
         )
+    if outcomes[0].state == "done":
+        publish_training(place, settings.name)
+    return outcomes
 
 
 def train_on_stacks(

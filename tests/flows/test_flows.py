@@ -83,13 +83,14 @@ def test_reprocess_makes_everything_from_nothing_and_then_nothing(small, ask):
     assert _artifacts(ask, [run_of(state), *(run["id"] for run in below)]) == {
         *((f"{stage}-progress", "progress") for stage in STAGES),
         *((f"{stage}-outcomes", "table") for stage in (*STAGES, "reprocess")),
+        ("training-unet", "markdown"),
         ("report-unet", "markdown"),
     }
     assert reprocess(small.url) == []
 
 
 def _artifacts(ask, runs):
-    found = ask("artifacts", lambda all_: len(all_) >= 2 * len(STAGES) + 2, artifacts={"flow_run_id": {"any_": runs}})
+    found = ask("artifacts", lambda all_: len(all_) >= 2 * len(STAGES) + 3, artifacts={"flow_run_id": {"any_": runs}})
     return {(artifact["key"], artifact["type"]) for artifact in found}
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from tasks import publish
 from unet import pictures
 from unet.folder import Dataset
-from unet.ledger import Recipe, report_of
+from unet.ledger import Recipe, model_of, report_of
 
 FIGURE = {"value": 0.75, "low": 0.5, "high": 0.875, "n": 3}
 UNDEFINED = {"value": None, "low": None, "high": None, "n": 0}
@@ -84,3 +84,22 @@ def test_within_a_run_there_is_one_artifact_with_a_key_that_prefect_takes(datase
     publish.publish_report(dataset, "no-report-yet")
     page = publish.as_markdown(dataset, "U-Net_2")
     assert made == [(page, {"key": "report-u-net-2", "description": "Report on U-Net_2"})]
+
+
+def test_a_training_shows_its_curve_and_its_samples(dataset, monkeypatch):
+    made = []
+    monkeypatch.setattr(publish, "create_markdown_artifact", lambda page, **more: made.append((page, more)))
+    result = model_of(dataset, "U-Net_2")
+    generation = result.begin(Recipe("train", 1, {}, {}), {})
+    for name in ("training", "samples"):
+        (generation.folder / f"{name}.png").write(pictures.png(np.zeros((30, 40, 3), np.uint8)))
+    result.commit(generation, {"best_step": 70})
+    publish.publish_training(dataset, "U-Net_2")
+    assert made == []  # outside a run
+    monkeypatch.setattr(publish, "TaskRunContext", type("Within", (), {"get": staticmethod(lambda: "a run")}))
+    publish.publish_training(dataset, "no-model-yet")
+    publish.publish_training(dataset, "U-Net_2")
+    [(page, more)] = made
+    assert more["key"] == "training-u-net-2"
+    assert "step 70" in page
+    assert page.count("data:image/png;base64,") == 2
