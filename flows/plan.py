@@ -194,7 +194,8 @@ class _Planner:
     def _plan_train(self, names: list[str]) -> None:
         train, model = self.record.train, model_of(self.dataset, self.record.train.name)
         usable = [name for name in names if self._state("weigh", name) != "set aside"]
-        if not usable or self.record.model != train.name or model.attributes().get("came_from"):
+        other = self.record.model != train.name and not self.trust  # who asks for this stage alone means it
+        if not usable or other or model.attributes().get("came_from"):
             return
         made_of = members(model, usable)
         new = len(set(usable) - set(made_of))

@@ -216,3 +216,10 @@ def test_planning_imports_nothing_heavy(walked):
     command = [sys.executable, "-c", code, str(walked / "dataset")]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_training_asked_for_alone_is_planned_though_another_model_predicts(dataset):
+    set_values(dataset, {"predict.model": "guest", "train.seed": 7})
+    record = read_record(dataset)
+    assert ("train", "unet") not in make_plan(dataset, record).cells
+    assert [work.name for work in make_plan(dataset, record, trust=True).works("train")] == ["unet"]
