@@ -225,7 +225,7 @@ def _picture(dataset: Dataset, model: str, title: str, scored: Scored, folder: F
 def overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
     """A plane with the outlines of segments and truth, (y, x, 3)."""
     image, name = image_of(dataset, scored.part.stack), scored.part.stack
-    array = open_array(image.folder / ome.first_level(image.attributes()))
+    array = open_array(ome.full_level(image))
     frame = _pixels(planes(array, image.committed().facts["axes"])[scored.plane])
     truth, segments = _compared(dataset, name, model, scored.plane)
     return pictures.outlines(frame, segments, truth)

@@ -18,7 +18,7 @@ def export_labels(dataset: Dataset, name: str, model: str, target: Path) -> tupl
     """Write `NAME.tif` (ids, one page a plane, with axes and pixel sizes) and `NAME.csv` below `target`; says where."""
     labels = labels_of(dataset, name, model)
     labels.committed()
-    array = open_array(labels.folder / ome.first_level(labels.attributes()))
+    array = open_array(ome.full_level(labels))
     axes = ome.axes_of(labels.attributes())
     target.mkdir(parents=True, exist_ok=True)
     picture, table = target / f"{name}.tif", target / f"{name}.csv"

@@ -95,7 +95,7 @@ def example_of(dataset: Dataset, card: Json, model: Model) -> Example:
         if stamp is None or not _has(stamp.facts["channels"], model.channels):
             continue
         channels = channel_indices(model.channels, stamp.facts["channels"], part.stack)
-        array = open_array(image.folder / ome.first_level(image.attributes()))
+        array = open_array(ome.full_level(image))
         index = (part.start + part.stop) // 2
         pixels = _middle(planes(array, stamp.facts["axes"], channels)[index], architecture)
         origin = f"the middle of plane {index} of {part.stack}" + (f", {part.use} part" if part in own else "")

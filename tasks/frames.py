@@ -66,7 +66,7 @@ def _frames_of(dataset: Dataset, part: Part, view: View) -> list[Frame]:
     arrays, axes = weights.attributes()["arrays"], facts["axes"]
     chosen = channel_indices(view.channels, facts["channels"], part.stack)
     statistics = by_rule(view.normalisation, [Statistics(**facts["statistics"][c]) for c in chosen], part.stack)
-    pixels = planes(open_array(image.folder / ome.first_level(image.attributes())), axes, chosen)
+    pixels = planes(open_array(ome.full_level(image)), axes, chosen)
     classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
     border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
     layers = list(zip(pixels, classes, border, strict=True))

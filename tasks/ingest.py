@@ -86,7 +86,7 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     shape = tuple(size for axis, size in zip(of_image["axes"], of_image["shape"], strict=True) if axis != "c")
     edited, stamp = is_edited(dataset, stack.name), truth.stamp()
     if edited or not stack.truth or (not force and stamp is not None and stamp.recipe == recipe):
-        _require_fit(stack.name, axes, open_array(truth.folder / ome.first_level(truth.attributes())).shape, shape)
+        _require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     with open_stack(stack.truth, axis=stack.axis) as opened:  # truth of a scene is a file of its own
         _require_fit(stack.name, opened.axes, opened.shape, shape)

@@ -122,7 +122,7 @@ def _window(region: Region) -> Window:
 def _readers(dataset: Dataset, name: str, model: Model) -> Callable[[dict[str, int]], Read]:
     """For each plane what reads its windows, normalised by the model's rule and the whole acquisition's statistics."""
     image = image_of(dataset, name)
-    facts, array = image.committed().facts, open_array(image.folder / ome.first_level(image.attributes()))
+    facts, array = image.committed().facts, open_array(ome.full_level(image))
     channels = channel_indices(model.channels, facts["channels"], name)
     statistics = by_rule(model.normalisation, [Statistics(**facts["statistics"][c]) for c in channels], name)
 

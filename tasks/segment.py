@@ -121,9 +121,9 @@ def _job(dataset: Dataset, name: str, model: str, settings: Segment, facts: Json
     axes = facts["axes"].replace("c", "")
     shape = tuple(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
     return Job(
-        image=image.folder / ome.first_level(image.attributes()),
+        image=ome.full_level(image),
         image_axes=facts["axes"],
-        scores=scores.folder / ome.first_level(scores.attributes()),
+        scores=ome.full_level(scores),
         score_axes=scores.committed().facts["axes"],
         target=generation.folder / "0",
         axes=axes,

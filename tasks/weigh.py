@@ -84,7 +84,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
     `run` maps a function over regions, one after another if it is not given.
     """
     truth = labels_of(dataset, name, "truth")
-    level = truth.folder / ome.first_level(truth.attributes())
+    level = ome.full_level(truth)
     axes, shape = ome.axes_of(truth.attributes()), open_array(level).shape
     spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
     result = weights_of(dataset, name)

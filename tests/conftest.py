@@ -141,6 +141,6 @@ def level():
         from unet import ome
         from unet.store import open_array
 
-        return np.asarray(open_array(result.folder / ome.first_level(result.attributes()))[...])
+        return np.asarray(open_array(ome.full_level(result))[...])
 
     return read

@@ -9,6 +9,7 @@ from typing import Any
 
 from unet.folder import Folder, Json
 from unet.layout import Shape
+from unet.ledger import Result
 from unet.statistics import Statistics
 
 VERSION = "0.5"
@@ -54,6 +55,11 @@ def list_label(labels: Folder, name: str) -> None:
     listed = {n for n in labels.names() if (labels / n / "zarr.json").exists()} | {name}
     attributes = {"ome": {"version": VERSION, "labels": sorted(listed)}}
     (labels / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def full_level(result: Result) -> Folder:
+    """Folder of the full level of a committed image or label."""
+    return result.folder / first_level(result.attributes())
 
 
 def first_level(attributes: Json) -> str:

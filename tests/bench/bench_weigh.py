@@ -109,7 +109,7 @@ def _shards(dataset: str, half: int, start: Callable[[], object]) -> None:
     level = labels_of(place, "a", "truth")
     from unet import ome
 
-    truth = level.folder / ome.first_level(level.attributes())
+    truth = ome.full_level(level)
     layout = weights_layout((SIDE, SIDE), 2)
     folder = Folder(str(Path(dataset).parent / f"half-{half}"))
     shutil.rmtree(folder.url, ignore_errors=True)
