@@ -99,6 +99,18 @@ def _one_of_many(fabric: Fabric, work: Work, said: Any, path: Path, threads: int
         raise
     if first:
         path.write_bytes(result)
+    _leave(first)
+
+
+def _leave(first: bool) -> None:
+    """Part from the other processes in order; those after the first end at once, as nothing waits for what they return.
+
+    Left to the interpreter's end, threads of the process group now and then abort a process that had done its work.
+    """
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+    if not first:
+        os._exit(0)
 
 
 def _end_with_parent() -> None:
