@@ -75,7 +75,7 @@ def weigh_stacks(
 
         done = each(place, large, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
     _warn(place, names)
-    return [*gathered(results), *done]
+    return sorted([*gathered(results), *done], key=lambda outcome: names.index(outcome.name))
 
 
 def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, run: "Run | None" = None) -> str:
