@@ -10,13 +10,13 @@ import numpy as np
 from unet import ome
 from unet.folder import Dataset, Json
 from unet.ledger import image_of, weights_of
-from unet.loss import IGNORE
 from unet.mirror import Plane, planes
 from unet.models import channel_indices
 from unet.samples import Frame
 from unet.split import Part, Use
 from unet.statistics import Statistics, by_rule
 from unet.store import open_array
+from unet.weights import IGNORE
 
 
 @dataclass(frozen=True)

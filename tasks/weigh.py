@@ -78,7 +78,7 @@ def weigh_stacks(
     return sorted([*gathered(results), *done], key=lambda outcome: names.index(outcome.name))
 
 
-def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, run: "Run | None" = None) -> str:
+def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, run: Run | None = None) -> str:
     """Write classes and border weights of one stack; says how much of it is object, and what is odd about its truth.
 
     `run` maps a function over regions, one after another if it is not given.
@@ -119,7 +119,7 @@ def _warn(dataset: Dataset, names: Sequence[str]) -> None:
         log.warning("truth: %s", line)
 
 
-def over(client: Client) -> "Run":
+def over(client: Client) -> Run:
     """Regions mapped over a client's workers."""
     return lambda function, items: run_regions(client, function, items, lambda: None)
 

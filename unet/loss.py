@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unet.augment import Batch
-
-IGNORE = 255
-"""Class of pixels that training does not see."""
+from unet.weights import IGNORE
 
 
 def weighted_cross_entropy(scores: Tensor, classes: Tensor, border: Tensor, class_weights: Tensor) -> Tensor:

@@ -29,12 +29,12 @@ from torch import Tensor
 
 from unet.augment import Batch, Change, augment, draw_change, margin
 from unet.augmentation import Augmentation
-from unet.loss import IGNORE
 from unet.mirror import Plane, mirrored
 from unet.pictures import Bytes, sample_sheet
 from unet.records import Training
 from unet.statistics import Statistics, normalise
 from unet.tiles import Window
+from unet.weights import IGNORE
 
 VALIDATION_TILES = 32
 """Windows that a look at the validation part takes at most, spread over its frames."""

@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 Index = tuple[slice, ...]
 
 IGNORE = 255
-"""Class of pixels that nobody judged."""
+"""Class of pixels that nobody judged, and training does not see."""
 
 
 def border_weights(

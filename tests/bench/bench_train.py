@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unet.architecture import Architecture
 from unet.course import Course, Lesson, begin
+from unet.devices import PRECISIONS
 from unet.inference import choose_device
 from unet.loss import total_loss
 from unet.mirror import Plane
@@ -90,7 +90,7 @@ def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[Frame], tm
 
 
 def _course(frames: list[Frame]) -> Course:
-    fabric = Fabric(accelerator=DEVICE.type, devices=1, precision=_precision())
+    fabric = Fabric(accelerator=DEVICE.type, devices=1, precision=PRECISIONS[TRAINING.precision])
     return begin(Lesson(frames, [], [0.5, 1.5], TRAINING, None, None), fabric, lambda done, total, word: None)
 
 
@@ -136,7 +136,7 @@ def _plain_loop(frames: list[Frame], folder: Path) -> Iterator[None]:
     optimiser = torch.optim.RMSprop(network.parameters(), lr=1e-5, weight_decay=1e-8, momentum=0.999, foreach=True)
     criterion, amp = nn.CrossEntropyLoss(), TRAINING.precision == "bf16"
     network.train()
-    for batch in islice(cycle(loader), 10**6):
+    for batch in loader:
         images = batch["image"].to(DEVICE, dtype=torch.float32, memory_format=torch.channels_last)
         masks = batch["mask"].to(DEVICE)
         with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=amp):
@@ -155,10 +155,6 @@ def _dice(scores: Tensor, masks: Tensor) -> Tensor:
     true = nn.functional.one_hot(masks, scores.shape[1]).permute(0, 3, 1, 2).float()
     both, sums = 2 * (found * true).sum(dim=(-1, -2)), found.sum(dim=(-1, -2)) + true.sum(dim=(-1, -2))
     return 1 - ((both + 1e-6) / (torch.where(sums == 0, both, sums) + 1e-6)).mean()
-
-
-def _precision() -> str:
-    return {"float32": "32-true", "bf16": "bf16-mixed"}[TRAINING.precision]
 
 
 def _rate(step: Stepper, steps: int) -> float:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.augment import Batch
-from unet.loss import IGNORE, balanced_class_weights, soft_dice, total_loss, weighted_cross_entropy
+from unet.loss import balanced_class_weights, soft_dice, total_loss, weighted_cross_entropy
+from unet.weights import IGNORE
 
 few = settings(deadline=None, max_examples=40)
 
