@@ -16,6 +16,6 @@ def predict(
     """Compute class scores of every stack, without a seam."""
     run = StageRun.open("predict", dataset, only, overrides, force)
     return run.finish(
-        predict_stacks(dataset, names, run.record.model, run.record.predict, return_state=True)
+        predict_stacks(dataset, names, run.record.model, run.record.predict, run.record.cluster, return_state=True)
         for names in run.batches()
     )

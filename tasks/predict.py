@@ -1,103 +1,260 @@
-"""`images/NAME.ome.zarr` and a model → `scores/MODEL/NAME.ome.zarr`: class scores, shard by shard, without a seam."""
+"""`images/NAME.ome.zarr` and a model → `scores/MODEL/NAME.ome.zarr`: class scores, shard by shard, without a seam.
+
+The numeric plan is chosen once for a stack and kept in its generation. One process goes through the regions by itself,
+as reading, computing and writing overlap there; a cluster's workers are given a few regions at a time.
+
+Memory: `predict.memory` for each process on a CPU, whatever the image's size; on a GPU some regions of 16 Mpx.
+"""
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from distributed import Client
 
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
+from tasks.regions import Shards, Work, groups
 from unet import models, ome
+from unet.blockwise import run_regions, workers
 from unet.folder import Dataset, Json
-from unet.inference import Read, choose_device, predict_region, quantise
-from unet.layout import Region, plane_layout
-from unet.ledger import Generation, Outcome, Recipe, image_of, scores_of
-from unet.mirror import Plane
-from unet.models import Model, channel_indices
+from unet.inference import choose_device
+from unet.layout import Layout, plane_layout, regions
+from unet.ledger import Generation, Outcome, Recipe, image_of, model_of, scores_of
+from unet.models import Model
+from unet.numeric_plan import VRAM_PART, NumericPlan, Precision, Room, fit, smaller
+from unet.overlap import Clock
 from unet.recipes import predict_recipe
-from unet.records import Predict
-from unet.statistics import Statistics, by_rule, normalise
-from unet.store import Stored, average, create, open_array, pyramid
+from unet.records import Cluster, Predict
+from unet.rescaling import Scale, pixel_size, reading, scale_to
+from unet.store import average, create, pyramid
 from unet.tiles import FIXED_SIDE, Window
 
 log = logging.getLogger(__name__)
 
+AT_A_TIME = 4
+"""Regions that a cluster's worker is given at once: what overlaps there, and what may wait for others at the end."""
+SAME = 0.01
+"""Difference of pixel sizes, as a part, that is none."""
+
+Told = Callable[[str, float], None]
+"""Told a word, and the part of a stack that is done."""
+Run = Callable[[Work, Sequence[Shards], Callable[[int], None]], float]
+"""Does regions, says how many are done, and returns the seconds that computing waited."""
+
 
 @gpu_task("predict")
-def predict_stacks(dataset: str, names: list[str], model: str, settings: Predict) -> list[Outcome]:
-    """Outcomes of a batch of stacks; the model is loaded once."""
-    choose_device(settings.device)  # one error for all, before anything is begun
+def predict_stacks(
+    dataset: str, names: list[str], model: str, settings: Predict, cluster: str | Cluster | None = None
+) -> list[Outcome]:
+    """Outcomes of a batch of stacks; the model is loaded once in each process."""
     place = Dataset(dataset)
-    loaded = models.load(place, model)
+    loaded = models.load(place, model)  # one error for all, before anything is begun
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
-    with Sink("predict", len(names)) as sink:
+    with ExitStack() as stack:
+        client = stack.enter_context(workers(cluster)) if cluster else None
+        machine, run = _machine(settings, client), over(client, settings) if client else here
+        sink = stack.enter_context(Sink("predict", len(names)))
 
         def work(name: str, recipe: Recipe) -> str:
-            word = predict_stack(place, name, model, loaded, settings, recipe)
+            word = predict_stack(place, name, Use(model, loaded, settings, machine), recipe, run, sink.within)
             sink.step(name)
             return word
 
         return each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
 
 
-def numeric_plan(settings: Predict, model: Model) -> Json:
-    """What decides the last bits of a score: chosen once, kept in the generation, used by every resumption."""
-    multiple, tileable = model.network.architecture.multiple, model.network.architecture.tileable
-    return {
-        "tile": max(settings.tile // multiple, 1) * multiple if tileable else FIXED_SIDE,
-        "device": choose_device(settings.device).type,
-        "threads": torch.get_num_threads(),
-        "precision": "float32",
-    }
+class Machine(NamedTuple):
+    """Where tiles are computed."""
+
+    device: str
+    threads: int
+    free: float
+    """Bytes of a GPU's memory that are free; 0 on a CPU."""
 
 
-def predict_stack(dataset: Dataset, name: str, model_name: str, model: Model, settings: Predict, recipe: Recipe) -> str:
-    """Write one stack's scores; out of memory, a new generation is begun with tiles of half the side."""
-    plan, result = numeric_plan(settings, model), scores_of(dataset, model_name, name)
-    while True:
-        generation = result.begin(recipe, plan)
-        if generation.plan["device"] != plan["device"]:  # begun on another kind of device: other last bits
-            result.discard(generation.name)
-            generation = result.begin(recipe, plan)
-        try:
-            return _predict(dataset, name, model_name, model, settings, generation)
-        except torch.OutOfMemoryError as error:
-            result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
-            plan = {**generation.plan, "tile": generation.plan["tile"] // 2}
-            smaller_is_other = not model.network.architecture.tileable
-            if smaller_is_other or plan["tile"] < model.network.architecture.multiple:
-                raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error
+class Use(NamedTuple):
+    """A model, and how and where it is used."""
+
+    name: str
+    model: Model
+    settings: Predict
+    machine: Machine
 
 
-def _predict(
-    dataset: Dataset, name: str, model_name: str, model: Model, settings: Predict, generation: Generation
+def machine_of(device: str) -> Machine:
+    """This process's machine; ValueError where a GPU is asked for and missing."""
+    chosen = choose_device(device).type
+    return Machine(chosen, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if chosen == "cuda" else 0)
+
+
+def _machine(settings: Predict, client: Client | None) -> Machine:
+    """The machine of one of the workers, which are taken to be alike."""
+    if client is None:
+        return machine_of(settings.device)
+    asked = client.submit(machine_of, settings.device, pure=False, resources=_resources(client, settings))
+    found: Machine = asked.result()
+    return found
+
+
+def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
+    """Regions done by this process; seconds that it waited for reading and writing."""
+    clock = Clock()
+    for done, _ in enumerate(work.walk(shards, clock), start=1):
+        told(done)
+    return clock.waited
+
+
+def over(client: Client, settings: Predict) -> Run:
+    """Regions mapped over a client's workers, a few at a time."""
+
+    def run(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
+        workers_now = len(client.scheduler_info(n_workers=-1)["workers"])
+        size = max(min(AT_A_TIME, len(shards) // max(2 * workers_now, 1)), 1)
+        batches = [shards[i : i + size] for i in range(0, len(shards), size)]
+        done, waited = 0, 0.0
+        for batch, answer in run_regions(client, work, batches, lambda: None, _resources(client, settings)):
+            done, waited = done + len(batch), waited + answer
+            told(done)
+        return waited
+
+    return run
+
+
+def _resources(client: Client, settings: Predict) -> dict[str, float]:
+    """One GPU for each task, where workers say that they have one."""
+    known = client.scheduler_info(n_workers=-1)["workers"].values()
+    has = any("GPU" in worker.get("resources", {}) for worker in known)
+    return {"GPU": 1} if has and settings.device != "cpu" else {}
+
+
+def predict_stack(
+    dataset: Dataset, name: str, use: Use, recipe: Recipe, run: Run = here, told: Told = lambda *_: None
 ) -> str:
+    """Write one stack's scores; out of memory, a new generation is begun with smaller tiles."""
     facts = image_of(dataset, name).committed().facts
-    axes = _scores_axes(facts["axes"])
-    sizes = dict(zip(facts["axes"], facts["shape"], strict=True)) | {"c": model.network.architecture.classes - 1}
-    shape = tuple(sizes[axis] for axis in axes)
-    dtype = np.dtype(settings.dtype)
-    stored = create(generation.folder / "0", plane_layout(shape, dtype.itemsize), dtype, axes)
-    torch.set_num_threads(generation.plan["threads"])
-    ready = model.on(torch.device(generation.plan["device"]))
-    read = _readers(dataset, name, model)
-    for regions in _missing(stored, axes):
-        index = {axis: part.start for axis, part in zip(axes, regions[0], strict=True)}
-        scores = predict_region(ready.network, read(index), _window(regions[0]), generation.plan["tile"])
-        for region, score in zip(regions, scores, strict=True):
-            block = quantise(score) if dtype == np.uint8 else score
-            stored.write(region, block.reshape([part.stop - part.start for part in region]))
+    scale = scale_of(name, use, facts)
+    room = _room(use, facts, scale)
+    plan, result = fit(room, use.machine.threads), scores_of(dataset, use.name, name)
+    while True:
+        generation = result.begin(recipe, plan.plain)
+        if generation.plan["device"] != plan.device:  # begun on another kind of device: other last bits
+            result.discard(generation.name)
+            generation = result.begin(recipe, plan.plain)
+        plan = NumericPlan.of(generation.plan)
+        try:
+            return _predict(dataset, name, use, facts, scale, generation, run, told)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
+            plan = _less(room, plan, name, error)
+
+
+def _less(room: Room, plan: NumericPlan, name: str, error: Exception) -> NumericPlan:
+    less = smaller(room, plan)
+    if less is None:
+        raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error
+    log.warning("%s: out of memory; going on with tiles of %d × %d px, %d at once", name, *less.tile, less.batch)
+    return less
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether that was it; of a CPU's memory torch has no error of its own."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def _room(use: Use, facts: Json, scale: Scale | None) -> Room:
+    """What the numeric plan of a stack is made of."""
+    architecture, settings, device = use.model.network.architecture, use.settings, use.machine.device
+    automatic: Precision = "float16" if device == "cuda" and settings.dtype != "float32" else "float32"
+    region = _layout(facts, architecture.classes - 1, settings.dtype).shard[-2:]
+    shape = [min(side, size) for side, size in zip(region, facts["shape"][-2:], strict=True)]
+    if scale:
+        window = reading(Window(0, 0, *shape), (1 / scale[0], 1 / scale[1]))
+        shape = [side + architecture.multiple for side in (window.height, window.width)]
+    return Room(
+        architecture=architecture,
+        region=(shape[0], shape[1]),
+        device=device,
+        precision=automatic if settings.precision == "auto" else settings.precision,
+        score_bytes=np.dtype(settings.dtype).itemsize,
+        memory=use.machine.free * VRAM_PART if device == "cuda" else settings.memory * 1e9,
+        largest=settings.tile,
+    )
+
+
+def scale_of(name: str, use: Use, facts: Json) -> Scale | None:
+    """Pixels of the model's size for each of the image's; None where they are alike, or one is not known."""
+    size, own = pixel_size(facts), use.model.pixel_size
+    if size is None or own is None:
+        return None
+    scale, limit = scale_to(own, size), use.settings.pixel_factor
+    if max(abs(math.log(one)) for one in scale) <= SAME:
+        return None
+    if use.settings.rescale:
+        return scale
+    if max(max(one, 1 / one) for one in scale) > limit:
+        raise ValueError(
+            f"{name} must have pixels within {limit:g} × those that {use.name} was trained on, {_named(own)}, got "
+            f"{_named(size)}; set predict.rescale to true, or raise predict.pixel_factor"
+        )
+    return None
+
+
+def _named(size: Json) -> str:
+    return f"{size['y']:g} × {size['x']:g} {size['unit']}"
+
+
+def _layout(facts: Json, classes: int, dtype: str) -> Layout:
+    sizes = dict(zip(facts["axes"], facts["shape"], strict=True)) | {"c": classes}
+    return plane_layout(tuple(sizes[axis] for axis in _scores_axes(facts["axes"])), np.dtype(dtype).itemsize)
+
+
+def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and how
+    dataset: Dataset,
+    name: str,
+    use: Use,
+    facts: Json,
+    scale: Scale | None,
+    generation: Generation,
+    run: Run,
+    told: Told,
+) -> str:
+    axes, settings, began = _scores_axes(facts["axes"]), use.settings, time.monotonic()
+    architecture, plan = use.model.network.architecture, NumericPlan.of(generation.plan)
+    layout = _layout(facts, architecture.classes - 1, settings.dtype)
+    create(generation.folder / "0", layout, np.dtype(settings.dtype), axes)
+    work = Work(
+        dataset=dataset,
+        name=name,
+        model=use.name,
+        model_generation=model_of(dataset, use.name).committed().generation,
+        plan=plan,
+        dtype=settings.dtype,
+        symmetries=settings.symmetries,
+        skip_below=settings.skip_below,
+        scale=scale,
+        target=generation.folder / "0",
+        axes=axes,
+    )
+    shards = list(groups(_frames(facts), _windows(layout), plan.batch))
+    waited = run(work, shards, lambda done: told(f"{name} {done}/{len(shards)} regions", done / len(shards)))
     shapes = pyramid(generation.folder, average, axes)
     scales = ome.multiscales(generation.name, axes, shapes, facts["spacing"], facts["units"])
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
-    scores_of(dataset, model_name, name).commit(generation, attributes, {"axes": axes, "shape": list(shape)})
-    seams = (
-        "" if ready.network.architecture.tileable else f", not seamless: fixed tiles of {generation.plan['tile']} px"
-    )
-    return f"{np.prod(shape):,} scores{seams}"
+    known = {"axes": axes, "shape": list(layout.shape), "seconds": round(time.monotonic() - began, 3)}
+    scores_of(dataset, use.name, name).commit(generation, attributes, {**known, "waited": round(waited, 3)})
+    seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
+    resized = f", at {scale[0]:g} × {scale[1]:g} of its pixels" if scale else ""
+    return f"{math.prod(layout.shape):,} scores{resized}{seams}"
 
 
 def _scores_axes(axes: str) -> str:
@@ -105,30 +262,13 @@ def _scores_axes(axes: str) -> str:
     return "".join(axis for axis in "tczyx" if axis in axes or axis == "c")
 
 
-def _missing(stored: Stored, axes: str) -> Iterator[list[Region]]:
-    """Regions to be predicted together: one plane's, of all classes; the last one's shard says that all are done."""
-    c = axes.index("c")
-    for region in stored.missing():
-        classes = stored.layout.shape[c]
-        if region[c].start == classes - 1:
-            yield [(*region[:c], slice(k, k + 1), *region[c + 1 :]) for k in range(classes)]
+def _frames(facts: Json) -> list[tuple[int, ...]]:
+    """Places of the planes along the axes before y and x, channels left out, in raster order."""
+    leading = [size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz"]
+    return list(np.ndindex(*leading))
 
 
-def _window(region: Region) -> Window:
-    y, x = region[-2:]
-    return Window(y.start, x.start, y.stop - y.start, x.stop - x.start)
-
-
-def _readers(dataset: Dataset, name: str, model: Model) -> Callable[[dict[str, int]], Read]:
-    """For each plane what reads its windows, normalised by the model's rule and the whole acquisition's statistics."""
-    image = image_of(dataset, name)
-    facts, array = image.committed().facts, open_array(ome.full_level(image))
-    channels = channel_indices(model.channels, facts["channels"], name)
-    statistics = by_rule(model.normalisation, [Statistics(**facts["statistics"][c]) for c in channels], name)
-
-    def reader(index: dict[str, int]) -> Read:
-        leading = [[c if axis == "c" else index[axis] for axis in facts["axes"][:-2]] for c in channels]
-        plane = Plane(array, tuple(map(tuple, leading)))
-        return lambda window: normalise(plane.read(window), statistics)
-
-    return reader
+def _windows(layout: Layout) -> list[Window]:
+    """The shards of one plane."""
+    plane = Layout(layout.shape[-2:], layout.shard[-2:], layout.chunk[-2:])
+    return [Window(y.start, x.start, y.stop - y.start, x.stop - x.start) for y, x in regions(plane)]

@@ -29,6 +29,7 @@ class Sink:
 
     def __init__(self, stage: str, total: int) -> None:
         self.stage, self.total, self.done, self.word, self.last = stage, total, 0, "", time.monotonic()
+        self.part = 0.0
         self.last_line = self.last
         self.lock, self.context = RLock(), copy_context()  # a thread of the task does not know its run by itself
         self.artifact = self._begin_artifact()
@@ -39,7 +40,7 @@ class Sink:
     def __call__(self, done: int, total: int, word: str = "") -> None:
         """So much is done, of so much."""
         with self.lock:
-            self.done, self.total, self.word = done, total, word
+            self.done, self.total, self.word, self.part = done, total, word, 0.0
             if time.monotonic() - self.last >= EVERY:
                 self.flush()
 
@@ -48,12 +49,19 @@ class Sink:
         with self.lock:
             self(self.done + 1, self.total, word)
 
+    def within(self, word: str, part: float) -> None:
+        """So much is done of the one in work."""
+        with self.lock:
+            self.word, self.part = word, part
+            if time.monotonic() - self.last >= EVERY:
+                self.flush()
+
     def flush(self) -> None:
         """Show it now."""
         with self.lock:
             self.last = time.monotonic()
             line = f"{self.stage} {self.word}".strip()
-            self.bar.update(self.line, completed=self.done, total=self.total, description=line)
+            self.bar.update(self.line, completed=self.done + self.part, total=self.total, description=line)
             if self.bar.disable and self.last - self.last_line >= LINE_EVERY:
                 self.last_line = self.last
                 print(f"{line} {self.done}/{self.total}", file=sys.stderr, flush=True)
@@ -76,7 +84,10 @@ class Sink:
         return create_progress_artifact(0.0, key=f"{self.stage}-progress", description=f"0/{self.total}")
 
     def _update_artifact(self) -> None:
-        percent, words = round(100 * self.done / max(self.total, 1), 1), f"{self.done}/{self.total} {self.word}".strip()
+        percent, words = (
+            round(100 * (self.done + self.part) / max(self.total, 1), 1),
+            f"{self.done}/{self.total} {self.word}".strip(),
+        )
         try:
             self.context.run(update_progress_artifact, self.artifact, percent, words)
         except Exception as error:  # a server that is gone is no reason to stop the work, or to set a stack aside

@@ -21,6 +21,7 @@ from unet.loss import balanced_class_weights
 from unet.models import Model
 from unet.recipes import train_recipe
 from unet.records import Train, plain
+from unet.rescaling import pixel_size
 from unet.samples import draw_sheet
 from unet.split import Part, extend, split
 from unet.statistics import PERCENTILES
@@ -75,7 +76,8 @@ def train_on_stacks(
         "best_step": trained.best,
         "history": plain_history(trained.history),
     }
-    model = Model(trained.network, view.channels, dict(view.normalisation))
+    size = pixel_size(image_facts(dataset, parts[0].stack))
+    model = Model(trained.network, view.channels, dict(view.normalisation), size)
     models.save(result, generation, model, record, {"stacks": list(names)})
     checkpoints.keep(1)
     return _word(trained, settings)

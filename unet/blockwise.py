@@ -6,7 +6,7 @@ halo and writes its own shard, whatever runs it: threads of this process, or the
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar
@@ -41,9 +41,16 @@ def workers(cluster: str | Cluster | None) -> Iterator[Client]:
 
 
 def run_regions(
-    client: Client, function: Callable[[Item], Answer], items: Iterable[Item], progress: Callable[[], None]
+    client: Client,
+    function: Callable[[Item], Answer],
+    items: Iterable[Item],
+    progress: Callable[[], None],
+    resources: Mapping[str, float] | None = None,
 ) -> Iterator[tuple[Item, Answer]]:
-    """Each item with its answer, as they come; the first error is raised after what is in flight has ended."""
+    """Each item with its answer, as they come; the first error is raised after what is in flight has ended.
+
+    `resources` are what a worker must have for one item, such as a GPU.
+    """
     waiting, failure = iter(items), None
     futures: dict[Future[Answer], Item] = {}
     running = as_completed(loop=client.loop)
@@ -51,7 +58,7 @@ def run_regions(
     def submit() -> None:
         threads = sum(client.nthreads().values()) or 1  # asked again and again: workers come and go
         for item in islice(waiting, max(IN_FLIGHT * threads - len(futures), 0)):
-            future = client.submit(function, item, pure=False)
+            future = client.submit(function, item, pure=False, resources=dict(resources or {}))
             futures[future] = item
             running.add(future)
 

@@ -48,7 +48,9 @@ class Plane:
         y, x = mirrored(window.y, window.y + window.height, height), mirrored(window.x, window.x + window.width, width)
         rows, columns = slice(int(y.min()), int(y.max()) + 1), slice(int(x.min()), int(x.max()) + 1)
         hull = np.stack([np.asarray(self.array[(*index, rows, columns)]) for index in self.indices])
-        return hull[:, (y - rows.start)[:, None], (x - columns.start)[None, :]]
+        if hull.shape[1:] == (window.height, window.width) and window.y == rows.start and window.x == columns.start:
+            return hull
+        return hull.take(y - rows.start, axis=1).take(x - columns.start, axis=2)
 
 
 def planes(array: Any, axes: str, channels: Sequence[int] = (0,)) -> list[Plane]:

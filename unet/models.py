@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import safetensors.torch
-import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
@@ -32,11 +31,8 @@ class Model:
     network: UNet
     channels: tuple[str, ...]
     normalisation: Json
-
-    def on(self, device: torch.device) -> "Model":
-        """The model ready to predict there."""
-        network = self.network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        return Model(network, self.channels, self.normalisation)
+    pixel_size: Json | None = None
+    """Of the images it was trained on: `y`, `x` and their `unit`; None where that is not known."""
 
 
 def save(result: Result, generation: Generation, model: Model, record: Json, facts: Json) -> Stamp:
@@ -47,6 +43,7 @@ def save(result: Result, generation: Generation, model: Model, record: Json, fac
         "architecture": asdict(model.network.architecture),
         "channels": list(model.channels),
         "normalisation": model.normalisation,
+        "pixel_size": model.pixel_size,
         **record,
     }
     return result.commit(generation, card, facts)
@@ -114,7 +111,8 @@ def _load(card: Json, folder: Folder) -> Model:
         _require_size(parameters, architecture)
         network = UNet(architecture)
         network.load_state_dict(parameters)
-        return Model(network, tuple(card["channels"]), card["normalisation"])
+        network.eval()
+        return Model(network, tuple(card["channels"]), card["normalisation"], card.get("pixel_size"))
     except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         said = " ".join(str(error).split())[:300]
         raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {said}; copy it again") from error

@@ -17,7 +17,7 @@ from unet.sources import Stack
 PLAN_ONLY = {
     "weigh": {"preset"},
     "train": {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
-    "predict": {"model", "device", "tile", "keep_scores"},
+    "predict": {"model", "device", "tile", "memory", "precision", "pixel_factor", "keep_scores"},
 }
 
 

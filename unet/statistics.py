@@ -109,10 +109,14 @@ def normalise(pixels: NDArray[Any], statistics: list[Statistics]) -> NDArray[np.
     >>> normalise(np.array([[[10, 30]]]), [Statistics(10, 20, 10, 30, 15, 5)]).tolist()
     [[[0.0, 2.0]]]
     """
-    low = np.array([s.low for s in statistics], np.float32)[:, None, None]
-    span = np.array([s.high - s.low for s in statistics], np.float32)[:, None, None]
-    scaled = (pixels.astype(np.float32) - low) / np.where(span > 0, span, 1)
-    return np.where((span > 0) & np.isfinite(scaled), scaled, np.float32(0))
+    scaled = pixels.astype(np.float32)  # then in place: regions are large
+    for channel, known in enumerate(statistics):
+        span = np.float32(known.high - known.low)
+        scaled[channel] -= np.float32(known.low)
+        scaled[channel] /= span if span > 0 else np.float32(np.inf)
+    if pixels.dtype.kind == "f":
+        scaled[~np.isfinite(scaled)] = 0
+    return scaled
 
 
 def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: str) -> list[Statistics]:

@@ -8,10 +8,13 @@ Networks that are not tileable give other scores for tiles of another size. Thei
 read, so that at least the same pixels always give the same scores, wherever a region or the image ends.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from unet.architecture import Architecture
+
+Sides = tuple[int, int]
+"""Height and width in pixels."""
 
 FIXED_SIDE = 512
 """Side in pixels of what a tile of a network that is not tileable writes. Sides of shards are multiples of it, so that
@@ -56,13 +59,13 @@ def reading_window(write: Window, architecture: Architecture) -> Window:
     )
 
 
-def plan_tiles(region: Window, side: int, architecture: Architecture) -> list[Tile]:
+def plan_tiles(region: Window, sides: int | Sides, architecture: Architecture) -> list[Tile]:
     """Tiles that partition `region`, in raster order.
 
     Args:
         region: what is to be written; its origin must be a multiple of 2^depth.
-        side: largest side of a written rectangle in pixels, rounded down to a multiple of 2^depth, but at least that.
-            The scores of networks that are not tileable depend on it.
+        sides: largest height and width of a written rectangle in pixels, or both as one number, rounded down to
+            multiples of 2^depth, but at least that. The scores of networks that are not tileable depend on it.
         architecture: gives the context and the multiple.
 
     >>> [t.write.slices for t in plan_tiles(Window(0, 0, 16, 40), 32, Architecture())]
@@ -73,14 +76,27 @@ def plan_tiles(region: Window, side: int, architecture: Architecture) -> list[Ti
         raise ValueError(
             f"the origin of a region must be a multiple of 2^depth = {multiple}, got {region.y}, {region.x}"
         )
-    step = max(side // multiple, 1) * multiple
+    height, width = (sides, sides) if isinstance(sides, int) else sides
+    steps = max(height // multiple, 1) * multiple, max(width // multiple, 1) * multiple
     if architecture.tileable:
-        return [Tile(reading_window(write, architecture), write) for write in _partition(region, step)]
-    whole = {write: Window(write.y, write.x, step, step) for write in _partition(region, step)}
+        return [Tile(reading_window(write, architecture), write) for write in _partition(region, steps)]
+    whole = {write: Window(write.y, write.x, *steps) for write in _partition(region, steps)}
     return [Tile(reading_window(full, architecture), write) for write, full in whole.items()]
 
 
-def _partition(region: Window, step: int) -> Iterator[Window]:
-    for y in range(region.y, region.y + region.height, step):
-        for x in range(region.x, region.x + region.width, step):
-            yield Window(y, x, min(step, region.y + region.height - y), min(step, region.x + region.width - x))
+def _partition(region: Window, steps: Sides) -> Iterator[Window]:
+    height, width = steps
+    for y in range(region.y, region.y + region.height, height):
+        for x in range(region.x, region.x + region.width, width):
+            yield Window(y, x, min(height, region.y + region.height - y), min(width, region.x + region.width - x))
+
+
+def hull(windows: Iterable[Window]) -> Window:
+    """The least rectangle that holds all of them.
+
+    >>> hull([Window(0, 0, 4, 4), Window(-2, 8, 4, 4)])
+    Window(y=-2, x=0, height=6, width=12)
+    """
+    known = list(windows)
+    y, x = min(w.y for w in known), min(w.x for w in known)
+    return Window(y, x, max(w.y + w.height for w in known) - y, max(w.x + w.width for w in known) - x)

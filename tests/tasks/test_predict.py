@@ -10,7 +10,7 @@ import torch
 from tasks import predict
 from unet import models
 from unet.architecture import Architecture
-from unet.inference import predict_image, predict_region, quantise
+from unet.inference import predict_image, quantised
 from unet.ledger import Recipe, image_of, model_of, scores_of
 from unet.model import UNet
 from unet.recipes import predict_recipe
@@ -44,13 +44,17 @@ def with_model(make, stage):
 
 def run(dataset, **settings):
     settings = Predict(model="net", **settings)
-    recipe = predict_recipe(dataset, "net", "a", settings)
-    return predict.predict_stack(dataset, "a", "net", models.load(dataset, "net"), settings, recipe)
+    use = predict.Use("net", models.load(dataset, "net"), settings, predict.machine_of("cpu"))
+    return predict.predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))
+
+
+def quantise(scores):
+    return quantised(torch.from_numpy(np.ascontiguousarray(scores)), torch.uint8).numpy()
 
 
 def one_pass(dataset, image):
     """Scores (classes − 1, …, y, x) of every whole plane at once."""
-    network = models.load(dataset, "net").on(torch.device("cpu")).network
+    network = models.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     planes = image.reshape(-1, *image.shape[-2:])
     scores = [predict_image(network, normalise(plane[None], statistics), 4096) for plane in planes]
@@ -158,7 +162,7 @@ def test_a_network_that_is_not_tileable_is_predicted_in_fixed_tiles_and_says_so(
     assert "net is not tileable (align_corners=True): scores have seams of fixed tiles" in caplog.text
     result = scores_of(dataset, "net", "a")
     assert result.committed().plan["tile"] == 512
-    network = models.load(dataset, "net").on(torch.device("cpu")).network
+    network = models.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     expected = predict_image(network, normalise(image[None], statistics), 512)
     np.testing.assert_allclose(level(result), expected.reshape(1, 600, 530), rtol=0, atol=1e-5)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.architecture import Architecture
-from unet.inference import choose_device, predict_image, predict_region, quantise
+from unet.inference import Predictor, choose_device, predict_image, quantised, ready
 from unet.mirror import Plane
 from unet.model import UNet
 from unet.tiles import Window
@@ -48,16 +48,35 @@ def network_of(depth, form, dtype=torch.float64):
 
 
 @torch.no_grad()
-def whole(network, image):
-    """One pass over the whole image, mirrored by the context, and by what makes its size a legal one, behind."""
+def whole(network, image, turns=0, flip=False):
+    """One pass over the whole image, mirrored by the context, and by what makes its size a legal one, behind.
+
+    What is passed may be reflected along x and turned by quarters; the scores are turned back.
+    """
     architecture = network.architecture
     context, multiple = architecture.context, 2**architecture.depth
     rest = -4 if architecture.padding == "valid" else 0
     behind = [context + (rest - n - 2 * context) % multiple for n in image.shape[1:]]
     padded = np.pad(image, [(0, 0), *((context, b) for b in behind)], mode="reflect")
-    scores = network(torch.from_numpy(padded)[None]).softmax(dim=1)[0, 1:].numpy()
+    turned = np.rot90(padded[..., ::-1] if flip else padded, turns, (-2, -1)).copy()
+    scores = network(torch.from_numpy(turned)[None]).softmax(dim=1)[0, 1:].numpy()
+    scores = np.rot90(scores, -turns, (-2, -1))
+    scores = scores[..., ::-1] if flip else scores
     first = context if architecture.padding == "same" else 0
     return scores[:, first : first + image.shape[1], first : first + image.shape[2]]
+
+
+def predict_region(network, read, region, tile, **how):
+    """Scores of one region, of what it reads."""
+    like = next(network.parameters())
+    predictor = Predictor(ready(network, like.device, like.dtype), (tile, tile), 8, **how)
+    around = predictor.reading(region)
+    pixels = torch.from_numpy(read(around)).to(like.dtype)
+    return predictor.region(pixels[None], around, region).values[0].numpy()
+
+
+def quantise(scores):
+    return quantised(torch.from_numpy(np.ascontiguousarray(scores)), torch.uint8).numpy()
 
 
 def image_of(shape, seed=0, dtype=np.float64):
@@ -155,6 +174,15 @@ def test_scores_are_those_of_the_classes_after_background():
     assert (scores.sum(axis=0) < 1).all()
 
 
+@few
+@given(cases())
+def test_the_mean_over_symmetries_is_that_of_the_whole(case):
+    depth, form, shape, tile = case
+    network, image = network_of(depth, form), image_of(shape)
+    expected = np.mean([whole(network, image, turns, flip) for turns in range(4) for flip in (False, True)], axis=0)
+    np.testing.assert_allclose(predict_image(network, image, tile, symmetries=8), expected, rtol=0, atol=1e-10)
+
+
 def test_integer_images_are_taken_as_they_are():
     network, image = network_of(1, FORMS[1], torch.float32), np.arange(2 * 9 * 7, dtype=np.uint16).reshape(2, 9, 7)
     np.testing.assert_array_equal(predict_image(network, image), predict_image(network, image.astype(np.float32)))
@@ -169,7 +197,7 @@ def test_a_network_that_still_learns_is_refused():
 def test_a_gpu_works_in_full_single_precision():
     network, seen = network_of(1, FORMS[0], torch.float32), []
     before = torch.backends.cudnn.allow_tf32
-    handle = network.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    handle = network.head.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
     predict_image(network, image_of((8, 8)))
     handle.remove()
     assert seen == [False]

@@ -61,7 +61,7 @@ def test_what_was_saved_is_loaded_bit_for_bit(architecture, dataset):
     assert same(loaded, model)
     image = torch.randn(1, architecture.in_channels, 56, 56)
     with torch.inference_mode():
-        ready = [each.on(torch.device("cpu")).network(image) for each in (model, loaded)]
+        ready = [each.network.eval()(image) for each in (model, loaded)]
     assert torch.equal(*ready)
     assert all(parameter.requires_grad for parameter in loaded.network.parameters())
 

@@ -1,0 +1,70 @@
+"""Reading, computing and writing at once: while one item is computed, the next is read, the one before written."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Values = TypeVar("Values")
+Made = TypeVar("Made")
+
+READERS = 2
+"""Items that are read at once, ahead of the one in work: decoding waits for the disk and for one thread a chunk."""
+
+
+@dataclass
+class Clock:
+    """Seconds that the computing thread waited for what it was to compute, and for room to put what it had made."""
+
+    waited: float = 0.0
+
+    def wait(self, future: Future[Values]) -> Values:
+        """The future's result."""
+        began = time.perf_counter()
+        try:
+            return future.result()
+        finally:
+            self.waited += time.perf_counter() - began
+
+
+def overlapped(
+    items: Iterable[Item],
+    read: Callable[[Item], Values],
+    compute: Callable[[Item, Values], Made],
+    write: Callable[[Item, Made], object],
+    clock: Clock,
+) -> Iterator[Item]:
+    """Each item once it is written, in order; the first error of any of the three is raised.
+
+    `compute` runs in the calling thread, one item at a time; `read` and `write` run in threads of their own. Held at
+    once are the item in work, `READERS` − 1 that are or were read, and two that are being written.
+
+    >>> made = []
+    >>> list(overlapped("ab", str.upper, lambda item, v: item + v, lambda item, m: made.append(m), Clock())), made
+    (['a', 'b'], ['aA', 'bB'])
+    """
+    waiting = iter(items)
+    coming: deque[tuple[Item, Future[Values]]] = deque()
+    going: deque[tuple[Item, Future[object]]] = deque()
+    context = copy_context()  # what is logged in a thread belongs to this task run too
+    with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(1) as writer:
+        coming.extend((item, readers.submit(context.copy().run, read, item)) for item in islice(waiting, READERS - 1))
+        while coming:
+            coming.extend((item, readers.submit(context.copy().run, read, item)) for item in islice(waiting, 1))
+            item, values = coming.popleft()
+            made = compute(item, clock.wait(values))
+            del values
+            going.append((item, writer.submit(context.copy().run, write, item, made)))
+            del made
+            if len(going) > 1:
+                done, written = going.popleft()
+                clock.wait(written)
+                yield done
+        for done, written in going:
+            written.result()
+            yield done
