@@ -109,7 +109,12 @@ def trained():
 
 def predict():
     scores = predict_image(network(), normalise(IMAGE[:1], [statistics()]), 32)
-    return [float(scores.mean()), float(scores.std()), *scores[0, 20, ::13].tolist(), float(quantised(torch.from_numpy(scores), torch.uint8).float().mean())]
+    return [
+        float(scores.mean()),
+        float(scores.std()),
+        *scores[0, 20, ::13].tolist(),
+        float(quantised(torch.from_numpy(scores), torch.uint8).float().mean()),
+    ]
 
 
 def segment():

@@ -21,3 +21,12 @@ def cells(side: int, pitch: int, ndim: int = 2) -> NDArray[np.int32]:
     for axis in range(ndim):
         ids = ids.repeat(pitch, axis)
     return np.where(squares < radius**2, ids, 0)
+
+
+def microscopy(side: int) -> NDArray[np.uint16]:
+    """A frame of blurred texture with the noise of a camera, which packs like one of a microscope."""
+    from scipy.ndimage import gaussian_filter
+
+    draw = np.random.default_rng(0)
+    texture = gaussian_filter(draw.normal(size=(side, side)), 4)
+    return draw.poisson(np.clip(300 * texture / texture.std() + 2000, 0, None)).astype(np.uint16)

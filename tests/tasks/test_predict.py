@@ -2,20 +2,25 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tasks import predict
-from unet import models
+from unet import models, numeric_plan
 from unet.architecture import Architecture
-from unet.inference import predict_image, quantised
+from unet.blockwise import LOOPBACK
+from unet.inference import Predictor, predict_image, quantised
 from unet.ledger import Recipe, image_of, model_of, scores_of
+from unet.mirror import Plane
 from unet.model import UNet
 from unet.recipes import predict_recipe
-from unet.records import Predict
+from unet.records import Cluster, Predict
+from unet.rescaling import covering, inverse, reading, rescaled
 from unet.statistics import Statistics, normalise
+from unet.tiles import Window
 
 SMALL = Architecture(base=4, depth=2, padding="same", norm="batch")
 
@@ -96,56 +101,82 @@ def test_the_numeric_plan_is_kept_and_changes_nothing_but_the_last_bits(with_mod
     dataset = with_model(picture(50, 70))
     run(dataset, tile=30)
     stamp = scores_of(dataset, "net", "a").committed()
-    assert stamp.plan == {"tile": 28, "device": "cpu", "threads": 1, "precision": "float32"}
+    assert stamp.plan == {
+        "tile": [28, 24],  # of 50 and 70 px, halves and thirds
+        "batch": 1,
+        "block": 256,
+        "device": "cpu",
+        "threads": 1,
+        "precision": "float32",
+    }
     before = predict_recipe(dataset, "net", "a", Predict(model="net", tile=30))
-    assert before == predict_recipe(dataset, "net", "a", Predict(model="net", tile=64, device="cpu", keep_scores=False))
+    other = Predict(model="net", tile=64, device="cpu", keep_scores=False, memory=8, precision="bf16", pixel_factor=3)
+    assert before == predict_recipe(dataset, "net", "a", other)
+
+
+def stopping_after(monkeypatch, count):
+    """Prediction that is interrupted after so many regions, each told of with its tile."""
+    region, tiles = Predictor.region, []
+
+    def counting(self, *arguments):
+        if len(tiles) >= count:
+            raise KeyboardInterrupt
+        tiles.append(list(self.tile))
+        return region(self, *arguments)
+
+    monkeypatch.setattr(Predictor, "region", counting)
+    return tiles
 
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_resumed_generation_keeps_its_first_tile_and_what_was_done(with_model, level, monkeypatch):
     dataset = with_model(picture(2, 70, 50))
-    left = iter(range(5))
-
-    def stopping(*arguments):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return predict_region(*arguments)
-
-    monkeypatch.setattr(predict, "predict_region", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        run(dataset, tile=16)
+    with monkeypatch.context() as patch:
+        stopping_after(patch, 5)
+        with pytest.raises(KeyboardInterrupt):
+            run(dataset, tile=16)
     assert scores_of(dataset, "net", "a").stamp() is None
 
-    tiles = []
-    monkeypatch.setattr(predict, "predict_region", lambda *a: (tiles.append(a[-1]), predict_region(*a))[1])
+    tiles = stopping_after(monkeypatch, 99)
     run(dataset, tile=64)
-    assert tiles == [16] * (12 - 5)
-    assert scores_of(dataset, "net", "a").committed().plan["tile"] == 16
+    assert tiles == [[16, 16]] * (12 - 5)
+    assert scores_of(dataset, "net", "a").committed().plan["tile"] == [16, 16]
     expected = quantise(one_pass(dataset, picture(2, 70, 50)))
     assert np.abs(level(scores_of(dataset, "net", "a")).astype(int) - expected).max() <= 1
 
 
-def scarce(most):
-    """Prediction on a device that holds tiles of at most so many pixels."""
+def scarce(monkeypatch, most, error=torch.OutOfMemoryError):
+    """A device that holds tiles of at most so many pixels."""
+    region = Predictor.region
 
-    def region(network, read, window, tile):
-        if tile > most:
-            raise torch.OutOfMemoryError("a tile is too large")
-        return predict_region(network, read, window, tile)
+    def refusing(self, *arguments):
+        if self.tile[0] * self.tile[1] > most:
+            raise error("a tile is too large, can't allocate memory")
+        return region(self, *arguments)
 
-    return region
+    monkeypatch.setattr(Predictor, "region", refusing)
 
 
-def test_out_of_memory_starts_a_smaller_plan(with_model, level, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
+def test_out_of_memory_starts_a_smaller_plan(with_model, level, monkeypatch, error, caplog):
     dataset = with_model(picture(50, 70))
-    monkeypatch.setattr(predict, "predict_region", scarce(16))
-    run(dataset, tile=64)
+    with monkeypatch.context() as patch:
+        scarce(patch, 16 * 72, error)
+        run(dataset)
     stamp = scores_of(dataset, "net", "a").committed()
-    assert stamp.plan["tile"] == 16
+    assert stamp.plan["tile"][0] * stamp.plan["tile"][1] <= 16 * 72
+    assert "a: out of memory; going on with tiles of" in caplog.text
     assert [n for n in scores_of(dataset, "net", "a").folder.names() if n != "zarr.json"] == [stamp.generation]
-    monkeypatch.setattr(predict, "predict_region", scarce(0))
+    scarce(monkeypatch, 0, error)
     with pytest.raises(ValueError, match="a must fit the device's memory tile by tile, got a tile is too large"):
-        run(dataset, tile=64, dtype="float32")
+        run(dataset, dtype="float32")
+
+
+def test_any_other_fault_of_the_device_is_raised(with_model, monkeypatch):
+    dataset = with_model(picture(50, 70))
+    monkeypatch.setattr(Predictor, "region", lambda *_: (_ for _ in ()).throw(RuntimeError("no kernel image")))
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        run(dataset)
 
 
 ALIGNED = replace(SMALL, up="bilinear-aligned")
@@ -161,7 +192,7 @@ def test_a_network_that_is_not_tileable_is_predicted_in_fixed_tiles_and_says_so(
     assert outcome.why == "318,000 scores, not seamless: fixed tiles of 512 px"
     assert "net is not tileable (align_corners=True): scores have seams of fixed tiles" in caplog.text
     result = scores_of(dataset, "net", "a")
-    assert result.committed().plan["tile"] == 512
+    assert result.committed().plan["tile"] == [512, 512]
     network = models.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     expected = predict_image(network, normalise(image[None], statistics), 512)
@@ -170,7 +201,7 @@ def test_a_network_that_is_not_tileable_is_predicted_in_fixed_tiles_and_says_so(
 
 def test_out_of_memory_makes_no_smaller_plan_where_that_would_give_other_scores(with_model, monkeypatch):
     dataset = with_model(picture(40, 40), ALIGNED)
-    monkeypatch.setattr(predict, "predict_region", scarce(256))
+    scarce(monkeypatch, 256)
     with pytest.raises(ValueError, match="a must fit the device's memory tile by tile, got a tile is too large"):
         run(dataset)
 
@@ -191,8 +222,144 @@ def test_a_gpu_that_was_asked_for_and_is_missing_is_an_error(with_model):
 
 def test_what_was_begun_on_another_kind_of_device_is_begun_anew(with_model):
     """Its last bits would not be ours, and the device may not be there."""
-    dataset, settings = with_model(np.zeros((40, 40), np.uint8)), Predict()
-    model, recipe = models.load(dataset, "net"), predict_recipe(dataset, "net", "a", settings)
-    scores_of(dataset, "net", "a").begin(recipe, {**predict.numeric_plan(settings, model), "device": "cuda"})
-    predict.predict_stack(dataset, "a", "net", model, settings, recipe)
-    assert scores_of(dataset, "net", "a").committed().plan["device"] == predict.choose_device("auto").type
+    dataset = with_model(picture(40, 40))
+    run(dataset)
+    result = scores_of(dataset, "net", "a")
+    stamp = result.committed()
+    result.folder.remove()
+    result.begin(stamp.recipe, {**stamp.plan, "device": "cuda"})
+    run(dataset)
+    assert result.committed().plan == stamp.plan
+
+
+def test_scores_are_the_mean_over_symmetries_where_that_is_asked(with_model, level):
+    image = picture(50, 70)
+    dataset = with_model(image)
+    run(dataset, dtype="float32", symmetries=8, tile=20)
+    network = models.load(dataset, "net").network
+    statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
+    expected = predict_image(network, normalise(image[None], statistics), 4096, symmetries=8)
+    np.testing.assert_allclose(level(scores_of(dataset, "net", "a")), expected, rtol=0, atol=1e-5)
+    once = predict_image(network, normalise(image[None], statistics), 4096)
+    assert np.abs(once - expected).max() > 1e-4
+
+
+@pytest.mark.parametrize("tile", [None, 64, 300])
+def test_empty_squares_are_background_whatever_the_tile(with_model, level, tile):
+    image = np.zeros((1100, 600), np.uint16)
+    image[20:40, 30:50] = picture(20, 20) + 100
+    dataset = with_model(image)
+    run(dataset, dtype="float32", skip_below=50, tile=tile)
+    found = level(scores_of(dataset, "net", "a"))[0]
+    expected = one_pass(dataset, image)[0]
+    np.testing.assert_allclose(found[:512, :512], expected[:512, :512], rtol=0, atol=1e-5)
+    assert found[512:].max() == 0 == found[:, 512:].max()
+    assert expected[512:].max() > 0
+    recipes = [predict_recipe(dataset, "net", "a", Predict(model="net", skip_below=least)) for least in (50, None)]
+    assert recipes[0].changes(recipes[1]) == ["skip_below 50.0 → None"]
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_planes_that_share_a_pass_are_done_shard_by_shard(with_model, level, monkeypatch):
+    monkeypatch.setitem(numeric_plan.BATCH_PIXELS, "cpu", 2 * 64**2)  # 16 px and 24 of context on both sides: 64
+    dataset = with_model(image := picture(5, 16, 16))
+    with monkeypatch.context() as patch:
+        passes = stopping_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            run(dataset)
+    assert len(passes) == 1
+    run(dataset)
+    assert scores_of(dataset, "net", "a").committed().plan["batch"] == 2
+    found, expected = level(scores_of(dataset, "net", "a"))[:, 0], quantise(one_pass(dataset, image))[0]
+    assert np.abs(found.reshape(expected.shape).astype(int) - expected).max() <= 1
+
+
+def resized(dataset, size):
+    """The model, said to be trained on pixels of this size in µm."""
+    result = model_of(dataset, "net")
+    card = result.attributes() | {"pixel_size": {"y": size, "x": size, "unit": "micrometer"}}
+    (result.folder / "model.json").write_json(card)
+
+
+def test_pixels_of_another_size_are_refused_or_brought_to_the_models(with_model, level):
+    """Ours are of 0.5 µm. Blobs shrunk to half their size are brought back to it, and give the scores of the large."""
+    image = picture(64, 64)
+    dataset = with_model(image)
+    resized(dataset, 1.5)
+    with pytest.raises(ValueError, match=r"within 2 × those that net was trained on, 1\.5 × 1\.5 micrometer, got 0\.5"):
+        run(dataset)
+    run(dataset, pixel_factor=4, dtype="float32")
+    np.testing.assert_allclose(level(scores_of(dataset, "net", "a")), one_pass(dataset, image), rtol=0, atol=1e-5)
+    resized(dataset, 0.502)  # as good as ours
+    assert "of its pixels" not in run(dataset, rescale=True)
+    resized(dataset, 0.25)
+    assert "at 2 × 2 of its pixels" in run(dataset, rescale=True, dtype="float32", symmetries=8)
+
+
+@pytest.mark.parametrize("tile", [8, 64])
+@pytest.mark.usefixtures("small_shards")
+def test_rescaled_scores_have_no_seams(with_model, level, tile):
+    image = picture(70, 50)
+    dataset = with_model(image)
+    resized(dataset, 0.4)
+    run(dataset, rescale=True, dtype="float32", tile=tile)
+    scale = (1.25, 1.25)
+    network = models.load(dataset, "net").network
+    statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
+    plane, whole = Plane(normalise(image[None], statistics), ((0,),)), Window(-40, -40, 160, 140)
+    larger = rescaled(plane.read(reading(whole, scale)), whole, scale)
+    scores = predict_image(network, larger, 4096)
+    window = Window(0, 0, 70, 50)
+    needed = covering(window, scale)
+    expected = rescaled(scores[..., *needed.within(whole).slices], window, inverse(scale))
+    np.testing.assert_allclose(level(scores_of(dataset, "net", "a")), expected, rtol=0, atol=1e-5)
+
+
+def test_scores_that_are_not_finite_are_an_error_not_a_result(with_model):
+    dataset = with_model(picture(40, 40))
+    model = models.load(dataset, "net")
+    model.network.head.bias.data[0] = float("nan")
+    result = model_of(dataset, "net")
+    models.save(result, result.begin(Recipe("train", 1, {}, {"other": "1"}), {}), model, {}, {})
+    with pytest.raises(ValueError, match=r"scores must be finite, got others of a in float32; set predict\.precision"):
+        run(dataset)
+    assert scores_of(dataset, "net", "a").stamp() is None
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_workers_of_a_cluster_write_the_same_however_many_they_are(with_model, level):
+    dataset = with_model(picture(2, 70, 50))
+    run(dataset, dtype="float32", tile=16)
+    found = [level(scores_of(dataset, "net", "a"))]
+    for count in (1, 2):
+        scores_of(dataset, "net", "a").folder.remove()
+        options = {"n_workers": count, "threads_per_worker": 1, **LOOPBACK}
+        settings = Predict(model="net", dtype="float32", tile=16)
+        cluster = Cluster(cls="distributed.LocalCluster", options=options)
+        (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", settings, cluster)
+        assert outcome.state == "done"
+        found.append(level(scores_of(dataset, "net", "a")))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_a_damaged_image_is_named_and_nothing_is_committed(with_model):
+    dataset = with_model(picture(40, 40))
+    image = image_of(dataset, "a")
+    (shard,) = Path(image.folder.url).glob("*/0/c/0/0")
+    shard.write_bytes(bytes(reversed(shard.read_bytes())))
+    (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net"))
+    assert outcome.state == "set aside"
+    assert str(shard.parents[2]) in outcome.why
+    assert scores_of(dataset, "net", "a").stamp() is None
+
+
+def test_a_model_that_was_copied_in_part_is_an_error_for_all(with_model):
+    dataset = with_model(picture(40, 40))
+    (parameters,) = Path(model_of(dataset, "net").folder.url).glob("*/model.safetensors")
+    parameters.write_bytes(parameters.read_bytes()[:-100])
+    with pytest.raises(LookupError, match=r"model\.safetensors must fit its model\.json, got .*; copy it again"):
+        predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net"))
+    parameters.unlink()
+    with pytest.raises(LookupError, match=r"must be there, got nothing: the model was copied in part"):
+        predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net"))
