@@ -150,7 +150,7 @@ class _Reader:
         plan = work.plan
         network = _ready(work.dataset, work.model, work.model_generation, plan.device, plan.precision)
         dtype = torch.float32 if work.scale else DTYPES[work.dtype]
-        self.predictor = Predictor(network, plan.tile, plan.block, dtype, work.symmetries)
+        self.predictor = Predictor(network, plan.tile, plan.block, dtype, work.symmetries, plan.threads)
 
     def __call__(self, shards: Shards) -> Seen:
         scale = self.work.scale

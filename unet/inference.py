@@ -7,6 +7,7 @@ Each tile reads its full context from an image that goes on, mirrored, beyond it
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from unet.mirror import Plane
 from unet.model import UNet
 from unet.numeric_plan import BLOCK, Precision
-from unet.passes import class_scores, folded
+from unet.passes import Crew, class_scores, folded, one_by_one
 from unet.tiles import Sides, Tile, Window, hull, plan_tiles
 
 Pixels = NDArray[np.floating[Any]]
@@ -48,7 +49,13 @@ def predict_image(network: UNet, image: NDArray[Any], tile: int = 1024, symmetri
         raise ValueError("the network must be in evaluation mode, got training mode; call network.eval() first")
     like = next(network.parameters())
     plane = Plane(image, tuple((channel,) for channel in range(image.shape[0])))
-    made = Predictor(ready(network, like.device, like.dtype), (tile, tile), BLOCK["cpu"], symmetries=symmetries)
+    made = Predictor(
+        network=ready(network, like.device, like.dtype),
+        tile=(tile, tile),
+        block=BLOCK[like.device.type],
+        symmetries=symmetries,
+        threads=torch.get_num_threads(),
+    )
     around = made.reading(plane.window)
     pixels = torch.from_numpy(plane.read(around)).to(like.device, like.dtype)
     scores: Pixels = made.region(pixels[None], around, plane.window).values[0].cpu().numpy()
@@ -83,6 +90,8 @@ class Predictor:
     """Of the scores: uint8 = round(255·p), or a float; default: float32, of a network in double precision float64."""
     symmetries: Symmetries = 1
     """8: the mean over the square's turns and reflections."""
+    threads: int = 1
+    """Threads that share a tile's blocks on a CPU."""
 
     @property
     def step(self) -> int:
@@ -124,11 +133,12 @@ class Predictor:
     def _tile(self, pixels: Tensor, tile: Tile) -> Tensor:
         """Scores (n, classes − 1, y, x) of what a tile writes, from the pixels that it reads."""
         like, total = next(self.network.parameters()), None
+        each = _crew(self.threads) if self.threads > 1 and pixels.device.type == "cpu" else one_by_one
         with _full_precision():
             for turns, flipped in _symmetries(self.symmetries):
                 turned = torch.rot90(pixels.flip(-1) if flipped else pixels, turns, (-2, -1))
                 batch = turned.to(like.dtype).contiguous(memory_format=torch.channels_last)
-                scores = class_scores(self.network, batch, self.block)[:, 1:]
+                scores = class_scores(self.network, batch, self.block, each)[:, 1:]
                 scores = torch.rot90(scores, -turns, (-2, -1))
                 scores = scores.flip(-1) if flipped else scores
                 total = scores if total is None else total + scores
@@ -138,6 +148,11 @@ class Predictor:
         rows, columns = Window(written.y - lost, written.x - lost, written.height, written.width).slices
         mean = total if self.symmetries == 1 else total / self.symmetries
         return mean[..., rows, columns]
+
+
+@cache
+def _crew(threads: int) -> Crew:
+    return Crew(threads)
 
 
 def quantised(scores: Tensor, dtype: torch.dtype) -> Tensor:

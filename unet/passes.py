@@ -9,9 +9,12 @@ CPU cores are faster by a quarter, since small networks wait for memory and not 
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, cast
+from itertools import product
+from threading import Lock
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +23,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from unet.model import UNet
 
 Block = tuple[slice, slice]
+Source = Callable[[Block], Tensor]
+Layer = Callable[[Tensor], Tensor]
 REACH = 2
 """Pixels on each side that two 3 × 3 convolutions reach."""
 
@@ -39,56 +44,104 @@ def folded(network: UNet) -> UNet:
     return plain
 
 
+class Crew:
+    """Threads that share the blocks of a pass; each computes alone, so that scores do not depend on their number.
+
+    Torch's own threads would share every convolution instead, and wait for each other after each: on two cores, one of
+    them busy with something else, that takes three times as long.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.pool = ThreadPoolExecutor(threads, "pass", torch.set_num_threads, (1,))
+
+    def __call__(self, work: Callable[[Block], None], blocks: Iterable[Block]) -> None:
+        """Do the work for every block; the first error is raised."""
+        for _ in self.pool.map(work, blocks):
+            pass
+
+
+def one_by_one(work: Callable[[Block], None], blocks: Iterable[Block]) -> None:
+    """What a GPU does, and a crew of one."""
+    for block in blocks:
+        work(block)
+
+
+Each = Callable[[Callable[[Block], None], Iterable[Block]], None]
+
+
 @torch.inference_mode()
-def class_scores(network: UNet, image: Tensor, block: int) -> Tensor:
+def class_scores(network: UNet, image: Tensor, block: int, each: Each = one_by_one) -> Tensor:
     """Scores (n, classes, y, x) between 0 and 1 of a batch (n, channels, y, x), in float32 or better.
 
     Args:
         network: in evaluation mode, without batch norms (`folded`), on the image's device.
         image: of a size that the network takes; in channels-last order it is faster.
-        block: side in pixels of a block, even. A network that is not tileable takes the whole.
+        block: side in pixels of the first level's blocks, as many values as all others'. A network that is not
+            tileable takes the whole.
+        each: does the work for every block, a `Crew` perhaps.
     """
     if not network.architecture.tileable:
         return _softmax(network(image))
-    skips = []
-    for down in network.down[:-1]:
-        skip, image = _down(cast("nn.Sequential", down), image, block)
-        skips.append(skip)
-    del skip
-    image = _bottom(network, image, block)
-    for up, merge in zip(network.up, network.merge, strict=True):
-        head = network.head if len(skips) == 1 else None
-        image = _merge(network, up, cast("nn.Sequential", merge), skips, image, block, head)
+    skips, depth = [], network.architecture.depth
+    for level, down in enumerate(network.down):
+        layers = [_as_it_is, _pooled][: 2 if level < depth else 1]
+        *kept, image = _level(down, _from(image), image.shape[-2:], _Blocks(_side(block, level), each), layers)
+        skips += kept
+    for level, up, merge in zip(reversed(range(depth)), network.up, network.merge, strict=True):
+        source, size = _widened(network, up, image, skips.pop())
+        made: list[Layer] = [_as_it_is if level else lambda values: _softmax(network.head(values))]
+        (image,) = _level(merge, source, size, _Blocks(_side(block, level), each), made)
+        del source
     return image
 
 
-def _down(double: nn.Sequential, image: Tensor, block: int) -> tuple[Tensor, Tensor]:
-    """The two convolutions of a level, and what they give pooled."""
-    full, pooled = _Canvas(), _Canvas()
-    for place, shape, values in _in_blocks(double, lambda wanted: _cut(image, wanted), image.shape[-2:], block):
-        full.put(values, place, shape)
-        pooled.put(nn.functional.max_pool2d(values, 2), _halved(place), (shape[0] // 2, shape[1] // 2))
-    return full.values, pooled.values
+class _Blocks(NamedTuple):
+    """How a level is gone through."""
+
+    side: int
+    each: Each
 
 
-def _bottom(network: UNet, image: Tensor, block: int) -> Tensor:
-    canvas, double = _Canvas(), cast("nn.Sequential", network.down[-1])
-    for place, shape, values in _in_blocks(double, lambda wanted: _cut(image, wanted), image.shape[-2:], block):
-        canvas.put(values, place, shape)
-    return canvas.values
+def _side(block: int, level: int) -> int:
+    """Side in pixels, even, of a level's blocks: values stay as many while channels double."""
+    return max(int(block / 2 ** (level / 2)) // 2 * 2, 2)
 
 
-def _merge(  # noqa: PLR0913, PLR0917  # a level's three layers, its two maps, and how
-    network: UNet,
-    up: nn.Module,
-    merge: nn.Sequential,
-    skips: list[Tensor],
-    image: Tensor,
-    block: int,
-    head: nn.Module | None,
-) -> Tensor:
-    """The widened map joined with the last skip, which is used up, and convolved; with a `head`, the scores of that."""
-    skip, canvas = skips.pop(), _Canvas()
+def _level(
+    double: nn.Module,
+    source: Source,
+    size: Sequence[int],
+    blocks: _Blocks,
+    layers: Sequence[Callable[[Tensor], Tensor]],
+) -> list[Tensor]:
+    """The two convolutions of a level, and of their values what each of `layers` makes of them.
+
+    `source` gives the input of a rectangle, `size` is the whole input's height and width.
+    """
+    padded = cast("nn.Conv2d", cast("nn.Sequential", double)[0]).padding != (0, 0)
+    rim, canvases = REACH if padded else 0, [_Canvas() for _ in layers]
+    height, width = (side - (0 if padded else 2 * REACH) for side in size)
+
+    @torch.inference_mode()
+    def work(place: Block) -> None:
+        wanted = _both(
+            lambda part, side: slice(max(part.start - rim, 0), min(part.stop + 2 * REACH - rim, side)), place, size
+        )
+        rows, columns = _both(lambda p, w: slice(p.start - w.start, p.stop - w.start), place, wanted)
+        values = double(source(wanted))[..., rows, columns]
+        for canvas, layer in zip(canvases, layers, strict=True):
+            canvas.put(layer(values), place, (height, width))
+
+    blocks.each(work, _places(height, width, blocks.side))
+    return [canvas.values for canvas in canvases]
+
+
+def _from(image: Tensor) -> Source:
+    return lambda wanted: _cut(image, wanted)
+
+
+def _widened(network: UNet, up: nn.Module, image: Tensor, skip: Tensor) -> tuple[Source, tuple[int, int]]:
+    """Gives rectangles of the widened map joined with the skip; and its height and width."""
     size = 2 * image.shape[-2], 2 * image.shape[-1]
     lost = (skip.shape[-2] - size[0]) // 2, (skip.shape[-1] - size[1]) // 2  # of unpadded networks
     rim = 0 if network.architecture.up == "transposed" else 1  # half-size pixels that widening reaches
@@ -100,29 +153,13 @@ def _merge(  # noqa: PLR0913, PLR0917  # a level's three layers, its two maps, a
         y, x = _both(lambda p, n: slice(p.start + n, p.stop + n), wanted, lost)
         return torch.cat([skip[..., y, x], widened[..., rows, columns]], dim=1)
 
-    for place, shape, values in _in_blocks(merge, joined, size, block):
-        canvas.put(values if head is None else _softmax(head(values)), place, shape)
-    return canvas.values
+    return joined, size
 
 
-def _in_blocks(
-    double: nn.Sequential, source: Callable[[Block], Tensor], size: tuple[int, ...], block: int
-) -> Iterator[tuple[Block, tuple[int, int], Tensor]]:
-    """Where each block lies in a level's output, that output's height and width, and the block's values.
-
-    `source` gives the input of a rectangle, `size` is the whole input's height and width.
-    """
-    padded = cast("nn.Conv2d", double[0]).padding != (0, 0)
-    rim = REACH if padded else 0
-    height, width = (side - (0 if padded else 2 * REACH) for side in size)
-    for y in range(0, height, block):
-        for x in range(0, width, block):
-            place = slice(y, min(y + block, height)), slice(x, min(x + block, width))
-            wanted = _both(
-                lambda part, side: slice(max(part.start - rim, 0), min(part.stop + 2 * REACH - rim, side)), place, size
-            )
-            rows, columns = _both(lambda p, w: slice(p.start - w.start, p.stop - w.start), place, wanted)
-            yield place, (height, width), double(source(wanted))[..., rows, columns]
+def _places(height: int, width: int, side: int) -> list[Block]:
+    """Blocks that partition a map."""
+    rows, columns = ([slice(i, min(i + side, length)) for i in range(0, length, side)] for length in (height, width))
+    return list(product(rows, columns))
 
 
 def _both(part: Callable[[slice, Any], slice], of: Block, other: Sequence[Any]) -> Block:
@@ -136,34 +173,39 @@ def _grown(part: slice, rim: int, side: int) -> slice:
 
 
 class _Canvas:
-    """A map put together of blocks; one block that is the whole is taken as it is."""
+    """A map put together of blocks, or of what a layer made smaller of them; a block that is the whole is it."""
 
-    values: Tensor
+    def __init__(self) -> None:
+        self.lock, self.values = Lock(), torch.empty(0)
 
     def put(self, values: Tensor, place: Block, shape: tuple[int, int]) -> None:
-        if tuple(values.shape[-2:]) == shape:
+        smaller = (place[0].stop - place[0].start) // values.shape[-2]
+        size = shape[0] // smaller, shape[1] // smaller
+        if values.shape[-2:] == size:
             self.values = values
             return
-        if not hasattr(self, "values"):
-            self.values = torch.empty(
-                (*values.shape[:2], *shape),
-                dtype=values.dtype,
-                device=values.device,
-                memory_format=torch.channels_last,
-            )
-        rows, columns = place
+        with self.lock:
+            if not self.values.numel():
+                whole = (*values.shape[:2], *size)
+                self.values = torch.empty(
+                    whole, dtype=values.dtype, device=values.device, memory_format=torch.channels_last
+                )
+        rows, columns = (slice(part.start // smaller, part.stop // smaller) for part in place)
         self.values[..., rows, columns] = values
+
+
+def _as_it_is(values: Tensor) -> Tensor:
+    return values
+
+
+def _pooled(values: Tensor) -> Tensor:
+    return nn.functional.max_pool2d(values, 2)
 
 
 def _cut(image: Tensor, wanted: Block) -> Tensor:
     """A rectangle of a map, in its own memory: convolutions of a view would first lay it out anew, in a slower way."""
     rows, columns = wanted
     return image[..., rows, columns].contiguous(memory_format=torch.channels_last)
-
-
-def _halved(place: Block) -> Block:
-    rows, columns = place
-    return slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
 
 
 def _softmax(scores: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ from unet.store import open_array
 RUNS = 3
 DEVICE = choose_device("auto")
 GPU = DEVICE.type == "cuda"
-SIDE = 32768 if GPU else 8192
+SIDE = int(os.environ.get("UNET_FLOWS_BENCH_SIDE", "32768" if GPU else "8192"))
 ARCHITECTURE = Architecture(base=64 if GPU else 16, depth=4 if GPU else 3, padding="same", norm="batch")
 SIDES = [int(side) for side in os.environ.get("UNET_FLOWS_BENCH_SIDES", "8192 16384 32768").split()]
 WINDOWS = (512, 1024, 2048)
@@ -109,7 +109,7 @@ def bare(dataset: Dataset, plan: NumericPlan) -> dict[str, Callable[[], float]]:
     def timed(one: UNet) -> Callable[[], float]:
         def run() -> float:
             with torch.inference_mode():
-                return _seconds(lambda: (one(tile).sum().item())) / (height * width)
+                return _seconds(lambda: one(tile).sum().item()) / (height * width)
 
         return run
 
@@ -136,7 +136,7 @@ def test_store_to_store_beside_the_bare_network(dataset: Dataset) -> None:
 
 
 def test_beside_monai(dataset: Dataset) -> None:
-    """MONAI's windows overlap by a quarter, as is its default; image and scores are held in memory, from zarr to zarr."""
+    """MONAI's windows overlap by a quarter, its default; it holds image and scores in memory, from zarr to zarr."""
     monai = pytest.importorskip("monai.inferers", reason="needs the extra `bench`")
     import zarr
 
@@ -172,7 +172,7 @@ def test_beside_monai(dataset: Dataset) -> None:
     print(f"largest difference from one pass over {PASS}² px, in steps of 255: ours {seams[0]}, MONAI's {seams[1]}")
 
 
-PASS = 3072
+PASS = min(3072, SIDE // 4)
 """Side in pixels of what is passed at once to know the true scores."""
 
 
@@ -184,13 +184,15 @@ def _seam_errors(dataset: Dataset, theirs: Any) -> tuple[int, int]:
     (name,) = dataset.stacks()
     image, context = image_of(dataset, name), ARCHITECTURE.context
     statistics = [Statistics(**image.committed().facts["statistics"][0])]
-    around = Window(1024 - context, 1024 - context, PASS + 2 * context, PASS + 2 * context)
+    around = Window(
+        SIDE // 2 - PASS // 2 - context, SIDE // 2 - PASS // 2 - context, PASS + 2 * context, PASS + 2 * context
+    )
     pixels = normalise(Plane(open_array(ome.full_level(image)), ((),)).read(around), statistics)
     network = models.load(dataset, "net").network
     with torch.inference_mode():
         scores = network(torch.from_numpy(pixels)[None]).softmax(dim=1)[0, 1:, context:-context, context:-context]
     true = (scores * 255).round().numpy()
-    part = slice(1024, 1024 + PASS)
+    part = slice(SIDE // 2 - PASS // 2, SIDE // 2 - PASS // 2 + PASS)
     ours = open_array(ome.full_level(scores_of(dataset, "net", name)))[:, part, part]
     return tuple(int(np.abs(one.astype(int) - true).max()) for one in (ours, theirs[:, part, part]))
 
@@ -210,7 +212,9 @@ def test_two_dask_workers_beside_two_bare_processes(dataset: Dataset) -> None:
     plan = plan_of(dataset)
     read = SIDE**2 * np.prod([ARCHITECTURE.input_size(s) / s for s in plan.tile])
     ratio = read / median(seconds) * median(alone)
-    print(f"\npredict, two dask workers of one thread, tiles of {plan.tile} px: {ratio:.2f} × two bare processes (≥ 0.85)")
+    print(
+        f"\npredict, two dask workers of one thread, tiles of {plan.tile} px: {ratio:.2f} × two bare processes (≥ 0.85)"
+    )
 
 
 def _beside_each_other(url: str) -> float:
