@@ -135,8 +135,7 @@ def label_block(
     array([3])
     """
     found = _connected(mask, rules)
-    ids = np.append(np.arange(found.count + 1), np.arange(found.count - found.first.size, 0)).astype(np.int32)
-    local = painted(found.start, found.number, ids).reshape(mask.shape)
+    local = painted(found.start, found.number, _local_ids(found)).reshape(mask.shape)
     marked = np.ones(found.first.size, np.bool_)
     marked[: found.count] = strong is None or _reached(local, strong, found.count)
     marked[found.count :] = found.size[found.count :] > rules.holes
@@ -148,7 +147,7 @@ def label_block(
         first=_in_whole(found.first, mask.shape, origin, shape),
         size=found.size,
         marked=marked,
-        holds=_holds(local, marked, rules),
+        holds=_holds(found, mask.shape, marked, rules),
         faces=tuple((_layer(local, axis, 0), _layer(local, axis, -1)) for axis in range(-rules.dimensions, 0)),
     )
 
@@ -229,11 +228,18 @@ def _in_whole(at: Indices, sides: Corner, origin: Sequence[int], shape: Sequence
     return np.ravel_multi_index(places, tuple(shape)).astype(np.int64)
 
 
-def _holds(local: NDArray[np.int32], marked: Mask, rules: Rules) -> Indices:
+def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indices:
     if not rules.holes:
         return np.zeros((2, 0), np.int64)
-    pairs = np.sort(within(local, rules.dimensions, mixed), axis=0)
-    return pairs[:, ~marked[pairs[0]]]
+    ids = _local_ids(found)
+    ids[found.count + 1 :][marked[found.count :]] = 0
+    local = painted(found.start, found.number, ids).reshape(sides)
+    return np.sort(within(local, rules.dimensions, mixed), axis=0)
+
+
+def _local_ids(found: Connected) -> NDArray[np.int32]:
+    """Local ids in the order of the columns, a 0 before them."""
+    return np.append(np.arange(found.count + 1), np.arange(found.count - found.first.size, 0)).astype(np.int32)
 
 
 def _layer(local: NDArray[np.int32], axis: int, at: int) -> NDArray[np.int32]:

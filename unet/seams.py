@@ -97,13 +97,15 @@ def contacts(
 
 
 def within(local: NDArray[np.int32], dimensions: int, meet: Meet) -> Pairs:
-    """Pairs of local ids that share a face within a block, where they `meet`; each once for each axis."""
+    """Pairs of local ids that share a face within a block, where they `meet`; each once in either order."""
     found = [np.zeros((2, 0), np.int64)]
     for axis in range(local.ndim - dimensions, local.ndim):
         ahead = tuple(slice(1 if at == axis else 0, None) for at in range(local.ndim))
         back = tuple(slice(0, -1 if at == axis else None) for at in range(local.ndim))
-        found.append(np.unique(_met(local[back], local[ahead], meet), axis=1))
-    return np.concatenate(found, axis=1)
+        found.append(_met(local[back], local[ahead], meet))
+    pairs = np.concatenate(found, axis=1)
+    one, other = np.divmod(np.unique(pairs[0] * 2**32 + pairs[1] + 2**31), 2**32)
+    return np.stack([one, other - 2**31])
 
 
 def _layout(numbered: Sequence[tuple[Block, Sequence[int]]], axis: int, cut: int, side: int) -> Pairs:

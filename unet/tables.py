@@ -4,16 +4,17 @@ Everything kept of a segment is a sum, a least or a greatest, so that blocks are
 and merged. The law: measured in any blocks, merged in any order, the table is that of the whole array, and the one of
 `skimage.measure.regionprops_table`; sums of integers are exact while they are below 2⁵³, others to rounding.
 
-A block is cut into runs, pixels of one id that follow each other along x. A run is measured like a segment, and merging
-the runs of one id measures the block: time grows with the pixels, whatever the ids are.
+A block is cut into runs, pixels of one id that follow each other along x; each is added to its segment's row. Time grows
+with the pixels, memory with the runs.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Column = NDArray[Any]
@@ -45,12 +46,13 @@ class Measures:
     greatest: NDArray[np.float64]
     """Greatest intensities, n × channels."""
     score: NDArray[np.float64]
-    """Sums of scores between 0 and 1, n × 1; n × 0 if there are no scores."""
+    """Sums of scores between 0 and 1 of being any object, n × 1; n × 0 if there are no scores."""
+    votes: NDArray[np.float64]
+    """Sums of each class's scores, n × classes."""
 
 
-RUN = (np.add, np.add, np.minimum, np.maximum)
 MERGE = {
-    **dict.fromkeys(("count", "place", "total", "squares", "score"), np.add),
+    **dict.fromkeys(("count", "place", "total", "squares", "score", "votes"), np.add),
     **dict.fromkeys(("low", "least"), np.minimum),
     **dict.fromkeys(("high", "greatest"), np.maximum),
 }
@@ -62,32 +64,28 @@ def measure_block(
     image: NDArray[Any],
     scores: NDArray[Any] | None = None,
     origin: Sequence[int] | None = None,
+    classes: NDArray[Any] | None = None,
 ) -> Measures:
-    """Measures of the segments in one block, or of as much of them as lies in it; memory some 40 bytes a pixel.
+    """Measures of the segments in one block, or of as much of them as lies in it, in one pass over each channel.
 
     Args:
         labels: ids of segments, 0 = background; (t z) y x.
         image: channels, then the axes of `labels`.
-        scores: of the shape of `labels`; floats between 0 and 1, or uint8 = round(255·p).
+        scores: of being any object, of the shape of `labels`; floats between 0 and 1, or uint8 = round(255·p).
         origin: the block's first pixel in the whole array; default 0.
+        classes: scores of each class by itself, classes, then the axes of `labels`; default: `scores` alone.
 
     >>> measures = measure_block(np.array([[7, 7, 0, 3]]), np.array([[[1, 4, 9, 5]]]), origin=(10, 20))
     >>> measures.ids, measures.total[:, 0], measures.low.tolist(), measures.high.tolist()
     (array([3, 7]), array([5., 5.]), [[10, 23], [10, 20]], [[11, 24], [11, 22]])
     """
     _check_block(labels, image, scores)
-    fresh = np.ones(labels.shape, np.bool_)
-    fresh[..., 1:] = labels[..., 1:] != labels[..., :-1]
-    starts = np.flatnonzero(fresh)
-    ids, count = labels.ravel()[starts], np.diff(starts, append=labels.size)
-    low = np.stack(np.unravel_index(starts, labels.shape), axis=1) + np.array(origin or 0)
-    high, place = low + 1, low * count[:, None]
-    high[:, -1] += count - 1
-    place[:, -1] += count * (count - 1) // 2
-    total, squares, least, greatest = _over_runs(image, starts)
-    score = _over_runs([] if scores is None else [scores / 255 if scores.dtype == np.uint8 else scores], starts)[0]
-    rows: tuple[Column, ...] = (ids.astype(np.int64), count, place, low, high, total, squares, least, greatest, score)
-    return merge_measures([Measures(*(row[ids > 0] for row in rows))])
+    runs = _runs(labels)
+    count, place, low, high = _places(runs, labels.shape, origin or (0,) * labels.ndim)
+    total, squares, least, greatest = _over(image, runs)
+    score = _sums([] if scores is None else [scores], runs)
+    votes = score if classes is None or scores is None or len(classes) == 1 else _sums(classes, runs)
+    return Measures(runs.ids, count, place, low, high, total, squares, least, greatest, score, votes)
 
 
 def merge_measures(parts: Sequence[Measures]) -> Measures:
@@ -99,6 +97,8 @@ def merge_measures(parts: Sequence[Measures]) -> Measures:
     >>> merged.ids, merged.count, merged.total[:, 0]
     (array([3, 8]), array([3, 1]), array([12.,  5.]))
     """
+    if len(parts) == 1:
+        return parts[0]
     joined = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Measures)}
     order = np.argsort(joined["ids"], kind="stable")
     ids, starts = np.unique(joined["ids"][order], return_index=True)
@@ -165,13 +165,100 @@ def table(  # noqa: PLR0913, PLR0917 - all of what is known of an image beside i
     return columns
 
 
-def _over_runs(channels: Iterable[NDArray[Any]], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sum, sum of squares, least and greatest of each run: 4 × runs × channels."""
-    columns = []
-    for channel in channels:
-        v = np.asarray(channel, np.float64).ravel()
-        columns.append([how.reduceat(x, starts) for how, x in zip(RUN, (v, v * v, v, v), strict=True)])
-    return np.reshape(columns, (len(columns), len(RUN), starts.size)).transpose(1, 2, 0)
+class _Runs(NamedTuple):
+    """Runs of one id, background left out, and the ids there are."""
+
+    start: NDArray[np.int64]
+    """Index of each run's first pixel."""
+    stop: NDArray[np.int64]
+    """Index behind its last."""
+    row: NDArray[np.int64]
+    """Row of its id in `ids`."""
+    ids: NDArray[np.int64]
+    """All ids, sorted."""
+
+
+def _runs(labels: NDArray[np.integer[Any]]) -> _Runs:
+    fresh = np.ones(labels.shape, np.bool_)
+    np.not_equal(labels[..., 1:], labels[..., :-1], out=fresh[..., 1:])
+    start = np.flatnonzero(fresh)
+    stop, value = np.append(start[1:], labels.size), labels.ravel()[start].astype(np.int64)
+    drawn = value > 0
+    start, stop, value = start[drawn], stop[drawn], value[drawn]
+    lowest = value.min(initial=np.iinfo(np.int64).max)
+    if value.size and value.max() - lowest > 4 * labels.size:
+        ids, row = np.unique(value, return_inverse=True)
+        return _Runs(start, stop, row, ids)
+    seen = np.bincount(value - lowest) > 0  # no sort: ids of one block lie near each other
+    return _Runs(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
+
+
+def _places(
+    runs: _Runs, shape: Sequence[int], origin: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels, sums of indices, first index and last plus 1 along each axis, of each id."""
+    first, length = np.stack(np.unravel_index(runs.start, shape), axis=1) + np.array(origin), runs.stop - runs.start
+    last, place = first + 1, first * length[:, None]
+    last[:, -1] += length - 1
+    place[:, -1] += length * (length - 1) // 2
+    limits, sides = np.iinfo(np.int64), (runs.ids.size, len(shape))
+    low, high = np.full(sides, limits.max), np.full(sides, limits.min)
+    count, sums = np.zeros(runs.ids.size, np.int64), np.zeros(sides, np.int64)
+    np.add.at(count, runs.row, length)
+    for axis in range(len(shape)):
+        np.add.at(sums[:, axis], runs.row, place[:, axis])
+        np.minimum.at(low[:, axis], runs.row, first[:, axis])
+        np.maximum.at(high[:, axis], runs.row, last[:, axis])
+    return count, sums, low, high
+
+
+def _over(channels: NDArray[Any], runs: _Runs) -> Iterator[NDArray[np.float64]]:
+    """Sums, sums of squares, least and greatest of each id: n × channels each."""
+    found = np.zeros((4, runs.ids.size, len(channels)))
+    found[2], found[3] = np.inf, -np.inf
+    for k, channel in enumerate(channels):
+        _measure(np.ascontiguousarray(channel).ravel(), runs.start, runs.stop, runs.row, found[:, :, k])
+    found[2:, np.isnan(found[1])] = np.nan
+    return iter(found)
+
+
+def _sums(channels: Iterable[NDArray[Any]], runs: _Runs) -> NDArray[np.float64]:
+    """Sums of scores between 0 and 1: n × channels."""
+    whole = [np.ascontiguousarray(channel).ravel() for channel in channels]
+    sums = np.zeros((len(whole), runs.ids.size))
+    for k, scores in enumerate(whole):
+        _add(scores, runs.start, runs.stop, runs.row, sums[k])
+        sums[k] /= 255 if scores.dtype == np.uint8 else 1
+    return sums.T
+
+
+@njit(cache=True, nogil=True)
+def _measure(
+    values: Column, start: NDArray[np.int64], stop: NDArray[np.int64], row: NDArray[np.int64], found: Column
+) -> None:
+    for run in range(len(row)):
+        total = squares = 0.0
+        least, greatest = np.inf, -np.inf
+        for at in range(start[run], stop[run]):
+            value = np.float64(values[at])
+            total += value
+            squares += value * value
+            least, greatest = min(least, value), max(greatest, value)
+        found[0, row[run]] += total
+        found[1, row[run]] += squares
+        found[2, row[run]] = min(found[2, row[run]], least)
+        found[3, row[run]] = max(found[3, row[run]], greatest)
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    values: Column, start: NDArray[np.int64], stop: NDArray[np.int64], row: NDArray[np.int64], sums: Column
+) -> None:
+    for run in range(len(row)):
+        total = 0.0
+        for at in range(start[run], stop[run]):
+            total += np.float64(values[at])
+        sums[row[run]] += total
 
 
 def _sizes(
