@@ -12,6 +12,7 @@ Rejected: `skimage.measure.label`, which has one connectivity for objects and ba
 of pixels, which is as short and takes four times as long.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,14 +115,27 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     """
     runs = _runs(volumes.view(np.uint8), beside=False)
     _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions, objects, ground)
-    root = runs.parent == np.arange(runs.parent.size)
-    first = np.flatnonzero(root & (runs.value == 1))
-    behind = np.flatnonzero(root & (runs.value == 0))[::-1] if ground else np.zeros(0, np.int64)
+    begins = runs.parent == np.arange(runs.parent.size)
+    first = np.flatnonzero(begins & (runs.value == 1))
+    behind = np.flatnonzero(begins & (runs.value == 0))[::-1] if ground else np.zeros(0, np.int64)
     both = np.concatenate([first, behind])
     numbers = _numbered(runs.parent, both)
     size = _sizes(numbers, runs.start, both.size)
     numbers[numbers > first.size] -= both.size + 1
     return Connected(runs.start, numbers, runs.start[both], size, first.size)
+
+
+def spans(
+    start: Indices, length: Indices, row: Indices, count: int, shape: Sequence[int]
+) -> tuple[Indices, Indices]:
+    """First index and last plus 1 along each axis of `count` rows, to which runs of pixels of a block belong."""
+    limits, sides = np.iinfo(np.int64), (count, len(shape))
+    low, high = np.full(sides, limits.max), np.full(sides, limits.min)
+    for axis, first in enumerate(np.unravel_index(start, shape)):
+        last = first + (length if axis == len(shape) - 1 else 1)
+        np.minimum.at(low[:, axis], row, first)
+        np.maximum.at(high[:, axis], row, last)
+    return low, high
 
 
 @njit(cache=True, nogil=True)
@@ -201,7 +215,7 @@ def _meet(runs: _Runs, one: int, other: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _join(parent: Local, one: int, other: int) -> None:
-    one, other = _root(parent, one), _root(parent, other)
+    one, other = root(parent, one), root(parent, other)
     if one < other:
         parent[other] = one
     else:
@@ -209,7 +223,8 @@ def _join(parent: Local, one: int, other: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Local, at: int) -> int:
+def root(parent: NDArray[np.signedinteger[Any]], at: int) -> int:
+    """The root of a tree of parents; the way to it becomes shorter."""
     while parent[at] != at:
         parent[at] = parent[parent[at]]
         at = parent[at]

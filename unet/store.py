@@ -19,13 +19,24 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.array_spec import ArrayConfigParams
 
 from unet.folder import Folder
-from unet.layout import Layout, Region, Shape, plane_layout, pyramid_shapes, regions, shard_index, stack_layout
+from unet.layout import (
+    Layout,
+    Region,
+    Shape,
+    overlapping,
+    plane_layout,
+    pyramid_shapes,
+    regions,
+    shard_index,
+    stack_layout,
+)
 
 Codecs = tuple[BloscCodec, Crc32cCodec]
 CODECS: Codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
 """Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
 UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec())
 """For floats out of few distances, which repeat bit for bit: smaller than shuffled, and faster both ways."""
+AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 
 numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
@@ -49,8 +60,7 @@ class Stored:
 
     def is_done(self, region: Region) -> bool:
         """Whether the region's shard has been written."""
-        key = "/".join(str(i) for i in shard_index(region, self.layout))
-        return (self.folder / f"c/{key}").exists()
+        return self._shard(region).size() > 0
 
     def missing(self) -> list[Region]:
         """Regions that remain to be written, in raster order."""
@@ -62,8 +72,38 @@ class Stored:
         self.array[region] = block
 
     def read(self, region: Region) -> NDArray[Any]:
-        """Values of any region."""
-        return np.asarray(self.array[region])
+        """Values of any region; ValueError that names the shard where one is damaged."""
+        try:
+            return np.asarray(self.array[region])
+        except OSError:
+            raise
+        except Exception as error:  # whatever a codec makes of damaged bytes
+            where = next(filter(self._is_damaged, overlapping(region, self.layout)), None)
+            if where is None:
+                raise
+            raise ValueError(f"{self._shard(where).url} is damaged ({error}); {AGAIN}") from error
+
+    def read_written(self, region: Region) -> NDArray[Any]:
+        """Values of any region of which every shard must have been written; LookupError that names the one that is not.
+
+        zarr itself takes a shard that is not there for fill values.
+        """
+        for shard in overlapping(region, self.layout):
+            if not self.is_done(shard):
+                raise LookupError(f"{self._shard(shard).url} must be there, got nothing; {AGAIN}")
+        return self.read(region)
+
+    def _shard(self, region: Region) -> Folder:
+        return self.folder / "/".join(["c", *map(str, shard_index(region, self.layout))])
+
+    def _is_damaged(self, region: Region) -> bool:
+        try:
+            self.array[region]
+        except OSError:
+            raise
+        except Exception:  # as above
+            return True
+        return False
 
 
 def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:

@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from unet.components import spans
+
 Column = NDArray[Any]
 
 SHORT = {"angstrom": "A", "nanometer": "nm", "micrometer": "um", "millimeter": "mm", "centimeter": "cm", "meter": "m"}
@@ -113,10 +115,11 @@ def table(  # noqa: PLR0913, PLR0917 - all of what is known of an image beside i
     channels: Sequence[str],
     shape: Sequence[int],
     dimensions: int = 2,
+    classes: Sequence[int] | None = None,
 ) -> dict[str, Column]:
     """Columns of the table, one row a segment, sorted by id.
 
-    `id`; index of its plane (`t`, `z`) along axes that are not linked; `area_px` or `volume_px`; `area_um2` or
+    `id`; `class` whose summed score is the largest, the lowest of equal ones, if there are scores; index of its plane (`t`, `z`) along axes that are not linked; `area_px` or `volume_px`; `area_um2` or
     `volume_um3`, absent unless size and one unit are known for all linked axes; along these `centroid_y`,
     `bbox_lo_y` and `bbox_hi_y` (half-open) in pixels; of each channel `intensity_mean_NAME`, `_min_`, `_max_` and
     `_std_` (of the population); `score_mean` between 0 and 1, if there are scores; `touches_border`: whether it
@@ -130,6 +133,7 @@ def table(  # noqa: PLR0913, PLR0917 - all of what is known of an image beside i
         channels: names of the channels, all different.
         shape: sides of the whole array of labels in pixels.
         dimensions: how many of the last axes are linked, as in `unet.labels`.
+        classes: what the classes are called that were measured; default: 1, 2, …
 
     >>> measures = measure_block(np.array([[7, 7, 0, 3]]), np.array([[[1, 4, 9, 5]]]))
     >>> micrometre = {"y": "micrometer", "x": "micrometer"}
@@ -153,6 +157,8 @@ def table(  # noqa: PLR0913, PLR0917 - all of what is known of an image beside i
     _check_names(measures, axes, channels, shape, dimensions)
     linked, count = axes[-dimensions:], measures.count
     columns: dict[str, Column] = {"id": measures.ids}
+    if measures.votes.shape[1]:
+        columns["class"] = np.array(classes or range(1, measures.votes.shape[1] + 1))[measures.votes.argmax(axis=1)]
     columns |= {axis: measures.low[:, i] for i, axis in enumerate(axes[:-dimensions])}
     columns |= _sizes(count, linked, spacing, units)
     places = {"centroid": measures.place / count[:, None], "bbox_lo": measures.low, "bbox_hi": measures.high}
@@ -197,19 +203,14 @@ def _places(
     runs: _Runs, shape: Sequence[int], origin: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Pixels, sums of indices, first index and last plus 1 along each axis, of each id."""
-    first, length = np.stack(np.unravel_index(runs.start, shape), axis=1) + np.array(origin), runs.stop - runs.start
-    last, place = first + 1, first * length[:, None]
-    last[:, -1] += length - 1
-    place[:, -1] += length * (length - 1) // 2
-    limits, sides = np.iinfo(np.int64), (runs.ids.size, len(shape))
-    low, high = np.full(sides, limits.max), np.full(sides, limits.min)
-    count, sums = np.zeros(runs.ids.size, np.int64), np.zeros(sides, np.int64)
+    length, count = runs.stop - runs.start, np.zeros(runs.ids.size, np.int64)
     np.add.at(count, runs.row, length)
-    for axis in range(len(shape)):
-        np.add.at(sums[:, axis], runs.row, place[:, axis])
-        np.minimum.at(low[:, axis], runs.row, first[:, axis])
-        np.maximum.at(high[:, axis], runs.row, last[:, axis])
-    return count, sums, low, high
+    place = np.zeros((runs.ids.size, len(shape)), np.int64)
+    for axis, first in enumerate(np.unravel_index(runs.start, shape)):
+        along = length * (length - 1) // 2 if axis == len(shape) - 1 else 0
+        np.add.at(place[:, axis], runs.row, (first + origin[axis]) * length + along)
+    low, high = spans(runs.start, length, runs.row, runs.ids.size, shape)
+    return count, place, low + np.array(origin), high + np.array(origin)
 
 
 def _over(channels: NDArray[Any], runs: _Runs) -> Iterator[NDArray[np.float64]]:
