@@ -95,7 +95,9 @@ def _silent() -> None:
     """No progress within a stack."""
 
 
-def _instances(dataset: Dataset, name: str, model: str, settings: Segment, facts: Json, generation: Generation) -> Instances:  # noqa: PLR0913 - fmt
+def _instances(
+    dataset: Dataset, name: str, model: str, settings: Segment, facts: Json, generation: Generation
+) -> Instances:
     image, scores = image_of(dataset, name), scores_of(dataset, model, name)
     axes, folder = facts["axes"].replace("c", ""), ome.full_level(scores)
     shape = tuple(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")

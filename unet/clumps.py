@@ -75,7 +75,7 @@ def centres(distance: NDArray[np.float64], split: float, connectivity: Connectiv
     flat = distance.ravel()
     inside = np.flatnonzero(flat)
     order = inside[np.argsort(-flat[inside], kind="stable")]
-    depth, height, width = ((1, 1) + distance.shape)[-3:]
+    depth, height, width = (1, 1, *distance.shape)[-3:]
     return np.flatnonzero(_summits(flat, order, (depth, height, width), split, connectivity == "full"))
 
 

@@ -96,7 +96,7 @@ class Connected(NamedTuple):
     """Of each number, in the order 1 … n, −m … −1, the index of its first pixel."""
     size: Indices
     """Of each number, in the same order, its pixels."""
-    count: int
+    objects: int
     """n."""
 
 
@@ -125,9 +125,7 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     return Connected(runs.start, numbers, runs.start[both], size, first.size)
 
 
-def spans(
-    start: Indices, length: Indices, row: Indices, count: int, shape: Sequence[int]
-) -> tuple[Indices, Indices]:
+def spans(start: Indices, length: Indices, row: Indices, count: int, shape: Sequence[int]) -> tuple[Indices, Indices]:
     """First index and last plus 1 along each axis of `count` rows, to which runs of pixels of a block belong."""
     limits, sides = np.iinfo(np.int64), (count, len(shape))
     low, high = np.full(sides, limits.max), np.full(sides, limits.min)

@@ -20,7 +20,7 @@ from unet.layout import Layout, Region, overlapping, regions, within
 from unet.parting import Clump
 from unet.parts import Labels, Mask, Merged, Part, Rules
 from unet.records import Segment
-from unet.scores import Scores, of_any, read_channels, reaching
+from unet.scores import Scores, of_any, reaching, read_channels
 from unet.store import Stored
 from unet.tables import Measures, measure_block
 
@@ -156,7 +156,9 @@ class Instances:
         """The object's pixels in its bounding box, in which it is as whole as in the array, and so are its holes."""
         rules = self.rules
         found = connected_segments(self._mask(box.region), rules.dimensions, rules.connectivity, 0, rules.holes)
-        return np.asarray(found == found[tuple(at - part.start for at, part in zip(box.first, box.region, strict=True))])
+        return np.asarray(
+            found == found[tuple(at - part.start for at, part in zip(box.first, box.region, strict=True))]
+        )
 
     def _clump(self, box: Box, parts: NDArray[np.int32]) -> Clump:
         first = np.unique(parts, return_index=True)[1][-int(parts.max()) :]

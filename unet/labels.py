@@ -17,7 +17,6 @@ largest face is a whole frame, so blocks should be several planes deep.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,12 @@ def connected_segments(
 
 
 def label_block(
-    mask: Mask, origin: Sequence[int], shape: Sequence[int], rules: Rules = Rules(), strong: Mask | None = None, boxes: bool = False,
+    mask: Mask,
+    origin: Sequence[int],
+    shape: Sequence[int],
+    rules: Rules = Rules(),
+    strong: Mask | None = None,
+    boxes: bool = False,
 ) -> Part:
     """The part of one block, the first pass.
 
@@ -71,13 +75,13 @@ def label_block(
     found = _connected(mask, rules)
     local = painted(found.start, found.number, _local_ids(found)).reshape(mask.shape)
     marked = np.ones(found.first.size, np.bool_)
-    marked[: found.count] = strong is None or _reached(local, strong, found.count)
-    marked[found.count :] = found.size[found.count :] > rules.holes
+    marked[: found.objects] = strong is None or _reached(local, strong, found.objects)
+    marked[found.objects :] = found.size[found.objects :] > rules.holes
     marked[_at_edge(local, origin, shape, rules.dimensions)] = True
     return Part(
         origin=tuple(map(int, origin)),
         shape=mask.shape,
-        count=found.count,
+        count=found.objects,
         first=_in_whole(found.first, mask.shape, origin, shape),
         size=found.size,
         marked=marked,
@@ -105,7 +109,7 @@ def _connected(mask: Mask, rules: Rules) -> Connected:
         raise ValueError(
             f"dimensions must lie between 1 and the mask's {mask.ndim} axes, and be at most 3, got {rules.dimensions}"
         )
-    depth, height, width = ((1, 1) + mask.shape[-rules.dimensions :])[-3:]
+    depth, height, width = (1, 1, *mask.shape[-rules.dimensions :])[-3:]
     volumes = np.ascontiguousarray(mask).reshape(-1, depth, height, width)
     ways = (FACES, FULL) if rules.connectivity == "faces" else (FULL, FACES)
     return connect(volumes, 3 if depth > 1 else 2, ways[0], ways[1] if rules.holes else ALONE)
@@ -141,9 +145,10 @@ def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indic
     if not rules.holes:
         return np.zeros((2, 0), np.int64)
     ids = _local_ids(found)
-    ids[found.count + 1 :][marked[found.count :]] = 0
+    ids[found.objects + 1 :][marked[found.objects :]] = 0
     local = painted(found.start, found.number, ids).reshape(sides)
-    return np.sort(within(local, rules.dimensions, mixed), axis=0)
+    pairs: Indices = np.sort(within(local, rules.dimensions, mixed), axis=0)
+    return pairs
 
 
 def _boxes(found: Connected, sides: Corner, origin: Sequence[int]) -> Indices:
@@ -156,7 +161,7 @@ def _boxes(found: Connected, sides: Corner, origin: Sequence[int]) -> Indices:
 
 def _local_ids(found: Connected) -> NDArray[np.int32]:
     """Local ids in the order of the columns, a 0 before them."""
-    return np.append(np.arange(found.count + 1), np.arange(found.count - found.first.size, 0)).astype(np.int32)
+    return np.append(np.arange(found.objects + 1), np.arange(found.objects - found.first.size, 0)).astype(np.int32)
 
 
 def _layer(local: NDArray[np.int32], axis: int, at: int) -> NDArray[np.int32]:

@@ -66,7 +66,7 @@ class Part:
     box: Indices
     """First index and last plus 1 along each axis of the whole array, n + m × 2 × axes; no axes where nobody asks."""
     holds: Indices
-    """Pairs of local ids of a background part that may be a hole and an object that shares a face with it, 2 × pairs."""
+    """Pairs of local ids: a background part that may be a hole, and an object that shares a face with it; 2 × pairs."""
     faces: tuple[tuple[NDArray[np.int32], NDArray[np.int32]], ...]
     """Of each linked axis, local ids (0 = background that was not numbered) of the block's first and last layer."""
 

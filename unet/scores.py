@@ -55,7 +55,7 @@ def of_any(scores: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(scores[0])
     whole = scores.dtype == np.uint8
     total = scores.sum(axis=0, dtype=np.uint32 if whole else np.float64)
-    return np.minimum(total, 255 if whole else 1).astype(scores.dtype)
+    return np.asarray(np.minimum(total, 255 if whole else 1), scores.dtype)
 
 
 def reaching(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:

@@ -4,8 +4,8 @@ Everything kept of a segment is a sum, a least or a greatest, so that blocks are
 and merged. The law: measured in any blocks, merged in any order, the table is that of the whole array, and the one of
 `skimage.measure.regionprops_table`; sums of integers are exact while they are below 2⁵³, others to rounding.
 
-A block is cut into runs, pixels of one id that follow each other along x; each is added to its segment's row. Time grows
-with the pixels, memory with the runs.
+A block is cut into runs, pixels of one id that follow each other along x; each is added to its segment's row. Time
+grows with the pixels, memory with the runs.
 """
 
 import math
@@ -119,11 +119,11 @@ def table(  # noqa: PLR0913, PLR0917 - all of what is known of an image beside i
 ) -> dict[str, Column]:
     """Columns of the table, one row a segment, sorted by id.
 
-    `id`; `class` whose summed score is the largest, the lowest of equal ones, if there are scores; index of its plane (`t`, `z`) along axes that are not linked; `area_px` or `volume_px`; `area_um2` or
-    `volume_um3`, absent unless size and one unit are known for all linked axes; along these `centroid_y`,
-    `bbox_lo_y` and `bbox_hi_y` (half-open) in pixels; of each channel `intensity_mean_NAME`, `_min_`, `_max_` and
-    `_std_` (of the population); `score_mean` between 0 and 1, if there are scores; `touches_border`: whether it
-    reaches the image's edge along a linked axis.
+    `id`; `class`, the one whose scores sum up to most, the lowest of equal ones, if there are scores; index of its
+    plane (`t`, `z`) along axes that are not linked; `area_px` or `volume_px`; `area_um2` or `volume_um3`, absent unless
+    size and one unit are known for all linked axes; along these `centroid_y`, `bbox_lo_y` and `bbox_hi_y` (half-open)
+    in pixels; of each channel `intensity_mean_NAME`, `_min_`, `_max_` and `_std_` (of the population); `score_mean`
+    between 0 and 1, if there are scores; `touches_border`: whether it reaches the image's edge along a linked axis.
 
     Args:
         measures: of the whole array, merged.
