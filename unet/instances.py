@@ -8,7 +8,7 @@ first pixel lies in; where it reaches beyond the block, the box is read from the
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,10 +111,15 @@ class Instances:
 
     def write(self, work: Work) -> Measures:
         """The second pass: write a block's segments, and measure them."""
+        labels, classes = self.relabel(work)
+        pixels = read_channels(self.image, self.image_axes, self.axes, work.block)
+        return measure_block(labels, pixels, of_any(classes), [part.start for part in work.block], classes)
+
+    def relabel(self, work: Work) -> tuple[Labels, NDArray[Any]]:
+        """Write a block's segments; these, and the scores that they were made of."""
         block, final, before, clumps = work
         classes = self.scores.read(block)
-        scores = of_any(classes)
-        mask = reaching(scores, self.settings.threshold)
+        mask = reaching(of_any(classes), self.settings.threshold)
         labels = relabel_block(mask, final, self.rules)
         if clumps:
             objects = relabel_block(mask, before, self.rules)
@@ -124,8 +129,7 @@ class Instances:
         for region in overlapping(block, self.layout):
             if not target.is_done(region):
                 target.write(region, labels[within(region, block)])
-        pixels = read_channels(self.image, self.image_axes, self.axes, block)
-        return measure_block(labels, pixels, scores, [part.start for part in block], classes)
+        return labels, classes
 
     def boxes(self, merged: Merged) -> tuple[dict[int, Box], list[Box]]:
         """The objects that may be parted, by their id, and those that are too large for it."""

@@ -156,7 +156,8 @@ def _boxes(found: Connected, sides: Corner, origin: Sequence[int]) -> Indices:
     row = np.where(found.number > 0, found.number - 1, found.number + found.first.size).astype(np.int64)
     drawn = found.number != 0
     lengths = np.diff(found.start)[drawn]
-    return np.stack(spans(found.start[:-1][drawn], lengths, row[drawn], found.first.size, sides), 1) + np.array(origin)
+    box = spans(found.start[:-1][drawn], lengths, row[drawn], found.first.size, sides)
+    return np.asarray(np.stack(box, axis=1) + np.array(origin), np.int64)
 
 
 def _local_ids(found: Connected) -> NDArray[np.int32]:
