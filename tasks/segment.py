@@ -30,7 +30,7 @@ from unet.parts import Merged, merge_parts
 from unet.recipes import segment_recipe
 from unet.records import Cluster, Segment
 from unet.scores import Scores, chosen
-from unet.store import create, nearest, open_array, pyramid
+from unet.store import FLAT, create, nearest, open_array, pyramid
 from unet.tables import Measures, merge_measures, table
 
 log = logging.getLogger(__name__)
@@ -69,13 +69,13 @@ def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, re
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
-    create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes)
+    create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, FLAT)
     blocks = list(job.blocks())
     merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, _silent)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, settings)
     measures = [measured for _, measured in run_regions(client, job.write, work, _silent)]
-    shapes = pyramid(generation.folder, nearest, job.axes)
+    shapes = pyramid(generation.folder, nearest, job.axes, FLAT, lambda f, r: run_regions(client, f, r, _silent))
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)

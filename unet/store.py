@@ -5,9 +5,9 @@ A shard that exists is done; shards of nothing but the fill value are written to
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numcodecs.blosc  # type: ignore[import-untyped]
@@ -36,6 +36,8 @@ CODECS: Codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc3
 """Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
 UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec())
 """For floats out of few distances, which repeat bit for bit: smaller than shuffled, and faster both ways."""
+FLAT: Codecs = (BloscCodec(cname="zstd", clevel=2, shuffle="noshuffle"), Crc32cCodec())
+"""For segments, which are runs of equal ids: half the bytes of shuffled ones, and half the time to write."""
 AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 
@@ -136,26 +138,37 @@ def _open(folder: Folder, mode: Literal["r", "r+"]) -> Any:
 
 
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]
+Run = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
 
 
-def pyramid(folder: Folder, reduce: Reduce, axes: str) -> list[Shape]:
+def _one_by_one(function: Callable[[Region], None], items: Iterable[Region]) -> Iterable[None]:
+    return map(function, items)
+
+
+def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, run: Run = _one_by_one) -> list[Shape]:
     """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
 
     Args:
         folder: the generation.
         reduce: halves y and x of a block, such as `average` or `nearest`.
         axes: names of the axes.
+        codecs: how chunks are packed.
+        run: maps a function over regions and says when each is done; default: one after another.
     """
     finer = Stored(folder / "0")
     shapes = pyramid_shapes(finer.layout.shape)
     several = math.prod(finer.layout.shard[:-2]) > 1
     for level, shape in enumerate(shapes[1:], start=1):
         layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
-        coarser = create(folder / str(level), layout, finer.array.dtype, axes)
-        for region in coarser.missing():
-            coarser.write(region, reduce(finer.read(_doubled(region))))
+        coarser = create(folder / str(level), layout, finer.array.dtype, axes, codecs)
+        for _ in run(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
+            pass
         finer = coarser
     return shapes
+
+
+def _coarsen(finer: Folder, coarser: Folder, reduce: Reduce, region: Region) -> None:
+    Stored(coarser).write(region, reduce(Stored(finer).read(_doubled(region))))
 
 
 def average(block: NDArray[Any]) -> NDArray[Any]:

@@ -34,7 +34,7 @@ from unet.ledger import Recipe, image_of, labels_of, scores_of
 from unet.parts import merge_parts
 from unet.records import Segment, Source
 from unet.scores import Scores, of_any, reaching, read_channels
-from unet.store import Stored, create
+from unet.store import FLAT, Stored, create
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
 SETTINGS = Segment(minimum=0)
@@ -119,7 +119,7 @@ def _instances(dataset: Dataset, name: str) -> Instances:
         layout=plane_layout((SIDE, SIDE), 4),
         settings=SETTINGS,
     )
-    create(folder, job.layout, np.int32, "yx")
+    create(folder, job.layout, np.int32, "yx", FLAT)
     return job
 
 
