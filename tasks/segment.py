@@ -79,7 +79,7 @@ def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, re
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
-    result.commit(generation, ome.label_attributes(scales), {"count": count, "whole": len(large)})
+    result.commit(generation, ome.label_attributes(scales), {"count": count, "whole": [box.span for box in large]})
     return f"{count:,} segments"
 
 
@@ -132,7 +132,7 @@ def _work(job: Instances, merged: Merged, blocks: list[Region], client: Client) 
 def _say_whole(name: str, large: list[Box], settings: Segment) -> None:
     if large:
         worst = max(large, key=lambda box: box.pixels)
-        place = ", ".join(f"{part.start}…{part.stop}" for part in worst.region)
+        place = ", ".join(f"{start}…{stop}" for start, stop in worst.span)
         log.warning(
             "%s: %d objects are left whole, their bounding boxes being larger than segment.max_component %d pixels; "
             "the largest has %d, at [%s]",

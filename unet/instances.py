@@ -41,6 +41,11 @@ class Box:
     """Final ids of its parts 0 … k, once they were dealt."""
 
     @property
+    def span(self) -> list[tuple[int, int]]:
+        """The box as plain values: first index and last plus 1 along each axis."""
+        return [(part.start, part.stop) for part in self.region]
+
+    @property
     def pixels(self) -> int:
         """Pixels of the bounding box."""
         return math.prod(part.stop - part.start for part in self.region)

@@ -230,7 +230,7 @@ def test_a_clump_larger_than_allowed_is_left_whole_and_named(make, stage, level,
     run(dataset, Segment(split=2, max_component=15 * 30))
     found = level(labels_of(dataset, "a", "net"))
     assert (found[10, 10], found[10, 22], *found[35, [30, 42, 54, 66]]) == (1, 2, 3, 3, 3, 3)
-    assert labels_of(dataset, "a", "net").committed().facts["whole"] == 1
+    assert labels_of(dataset, "a", "net").committed().facts["whole"] == [[[28, 43], [23, 74]]]
     assert "a: 1 objects are left whole" in caplog.text
     assert "at [28…43, 23…74]" in caplog.text
 
