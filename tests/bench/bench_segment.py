@@ -1,7 +1,7 @@
 """Segment on a frame of 16,384² with 262,144 cells in 64 shards, beside `dask_image.ndmeasure.label`, in one run.
 
 Ours are the two passes of the stage, from stored scores to stored labels; theirs is told the same mask of the same
-stored scores, and writes with the same codecs; both have two threads. Theirs takes minutes, hence runs once, between
+stored scores, and writes with the same codecs; both have two threads. Theirs takes most of a minute, hence runs once, between
 ours: this dask unites each face's graph with those of all blocks before it, so that blocks are labelled many times. The
 control is what its recipe would cost if they were not: each block read, labelled by scipy once, and written, with
 nothing merged.
@@ -91,7 +91,7 @@ def test_labelling_beside_dask_image(dataset: Dataset) -> None:
     assert {found for _, found in ours} == {count}
     mine = median(seconds for seconds, _ in ours[1:])
     print(f"\nlabelling {count:,} objects, store to store, two threads: {SIDE**2 / 1e6 / mine:.0f} Mpx/s, {mine:.1f} s")
-    print(f"beside dask_image.ndmeasure.label: {theirs / mine:.0f} × as fast (≥ 5), {theirs:.0f} s")
+    print(f"beside dask_image.ndmeasure.label: {theirs / mine:.1f} × as fast (≥ 5), {theirs:.0f} s")
     print(f"beside scipy on each block, nothing merged: {median(blocks) / mine:.2f} × as fast, {median(blocks):.1f} s")
 
 
