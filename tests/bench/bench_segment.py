@@ -1,9 +1,9 @@
 """Segment on a frame of 16,384² with 262,144 cells in 64 shards, beside `dask_image.ndmeasure.label`, in one run.
 
 Ours are the two passes of the stage, from stored scores to stored labels; theirs is told the same mask of the same
-stored scores, and writes with the same codecs; both have two threads. Theirs takes most of a minute, hence runs once, between
-ours: this dask unites each face's graph with those of all blocks before it, so that blocks are labelled many times. The
-control is what its recipe would cost if they were not: each block read, labelled by scipy once, and written, with
+stored scores, and writes with the same codecs; both have two threads. Theirs takes long, hence runs once, between ours:
+with this dask each face's graph is united with those of all blocks before it, and blocks are labelled many times. The
+control is about what its recipe would cost if they were not: each block read, labelled by scipy once, and written, with
 nothing merged.
 """
 
