@@ -3,6 +3,7 @@ PYTHON  ?= python3
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
+BENCHED := $(VENV)/.installed-bench
 DATA    ?=
 TRUTH   ?=
 DATASET ?= demo/dataset
@@ -11,6 +12,10 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(BENCHED): $(STAMP)
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[dev,bench]"
 	touch $@
 
 demo: $(STAMP)
@@ -28,7 +33,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP)
+bench: $(BENCHED)
 	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" tests/bench
 
 serve: $(STAMP)

@@ -1,40 +1,42 @@
 """`scores/MODEL` → `images/NAME.ome.zarr/labels/MODEL` and `tables/MODEL/NAME.parquet`: instances, exact across shards.
 
 Two passes over the scores: the first keeps the faces of each block, which are merged; the second writes the ids of the
-whole and measures. No pixel of a block is kept between them.
+whole and measures. No pixel of a block is kept between them. Clumps, if they are parted, are looked at in between.
 """
 
 import io
+import logging
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from distributed import Client
-from numpy.typing import NDArray
 
 from tasks.outcomes import each
 from tasks.policy import cpu_task
 from tasks.progress import Sink
+from tasks.weigh import spacing_in_pixels
 from unet import ome
 from unet.blockwise import run_regions, workers
-from unet.folder import Dataset, Folder, Json
-from unet.labels import Part, label_block, merge_parts, relabel_block
-from unet.layout import Layout, Region, plane_layout, regions, within
+from unet.folder import Dataset, Json
+from unet.instances import Box, Instances, Look, Work, beginning, of_block
+from unet.layout import Region, plane_layout
 from unet.ledger import Generation, Outcome, Recipe, image_of, labels_of, scores_of
+from unet.parting import deal
+from unet.parts import Merged, merge_parts
 from unet.recipes import segment_recipe
 from unet.records import Cluster, Segment
-from unet.store import Stored, create, nearest, open_array, pyramid
-from unet.tables import Measures, measure_block, merge_measures, table
+from unet.scores import Scores, chosen
+from unet.store import FLAT, create, nearest, open_array, pyramid
+from unet.tables import Measures, merge_measures, table
+
+log = logging.getLogger(__name__)
 
 STACKS_AT_ONCE = 4
 """Stacks whose blocks are submitted side by side, so that many small stacks keep all workers busy."""
-PLANES = 16
-"""Planes of a block where objects go on along z."""
 
 
 @cpu_task("segment")
@@ -66,19 +68,19 @@ def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, re
     """Write one stack's segments and their table; says how many there are."""
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
-    job = _job(dataset, name, model, settings, facts, generation)
-    create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes)
+    job = _instances(dataset, name, model, settings, facts, generation)
+    create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, FLAT)
     blocks = list(job.blocks())
-    parts = [part for _, part in run_regions(client, partial(_first_pass, job), blocks, lambda: None)]
-    merged = merge_parts(parts, job.dimensions, settings.connectivity, settings.minimum)
-    second = [(block, merged.lookups[tuple(part.start for part in block)]) for block in blocks]
-    measures = [measured for _, measured in run_regions(client, partial(_second_pass, job), second, lambda: None)]
-    shapes = pyramid(generation.folder, nearest, job.axes)
+    merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, _silent)), job.rules)
+    work, count, large = _work(job, merged, blocks, client)
+    _say_whole(name, large, settings)
+    measures = [measured for _, measured in run_regions(client, job.write, work, _silent)]
+    shapes = pyramid(generation.folder, nearest, job.axes, FLAT, lambda f, r: run_regions(client, f, r, _silent))
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
-    result.commit(generation, ome.label_attributes(scales), {"count": merged.count})
-    return f"{merged.count:,} segments"
+    result.commit(generation, ome.label_attributes(scales), {"count": count, "whole": [box.span for box in large]})
+    return f"{count:,} segments"
 
 
 def drop_scores(dataset: Dataset, model: str, name: str) -> None:
@@ -89,101 +91,59 @@ def drop_scores(dataset: Dataset, model: str, name: str) -> None:
     (scores.folder / stamp.generation).remove()
 
 
-@dataclass(frozen=True)
-class Job:
-    """What both passes need, as plain values: it goes to the workers."""
-
-    image: Folder
-    image_axes: str
-    scores: Folder
-    score_axes: str
-    target: Folder
-    axes: str
-    layout: Layout
-    settings: Segment
-
-    @property
-    def dimensions(self) -> int:
-        """Axes along which objects go on; z only where there is one."""
-        return 3 if self.settings.dimensions == 3 and "z" in self.axes else 2
-
-    def blocks(self) -> Iterator[Region]:
-        """Blocks of whole shards that tile the array."""
-        planes = 1 if self.dimensions == 2 else PLANES
-        *leading, y, x = self.layout.shard
-        return regions(
-            Layout(self.layout.shape, (*leading[:-1], *([planes] if leading else []), y, x), self.layout.chunk)
-        )
+def _silent() -> None:
+    """No progress within a stack."""
 
 
-def _job(dataset: Dataset, name: str, model: str, settings: Segment, facts: Json, generation: Generation) -> Job:
+def _instances(
+    dataset: Dataset, name: str, model: str, settings: Segment, facts: Json, generation: Generation
+) -> Instances:
     image, scores = image_of(dataset, name), scores_of(dataset, model, name)
-    axes = facts["axes"].replace("c", "")
+    axes, folder = facts["axes"].replace("c", ""), ome.full_level(scores)
     shape = tuple(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
-    return Job(
+    score_axes = scores.committed().facts["axes"]
+    spacing = spacing_in_pixels(axes, facts["spacing"])
+    return Instances(
         image=ome.full_level(image),
         image_axes=facts["axes"],
-        scores=ome.full_level(scores),
-        score_axes=scores.committed().facts["axes"],
+        scores=Scores(folder, score_axes, chosen(settings.classes, score_axes, open_array(folder).shape, model)),
         target=generation.folder / "0",
         axes=axes,
         layout=plane_layout(shape, 4),
         settings=settings,
+        spacing=spacing if settings.dimensions == 3 and len(spacing) == 3 else None,
     )
 
 
-def _first_pass(job: Job, block: Region) -> Part:
-    origin = [part.start for part in block]
-    mask = _mask(_object_scores(job, block), job.settings.threshold)
-    return label_block(mask, origin, job.layout.shape, job.dimensions, job.settings.connectivity)
+def _work(job: Instances, merged: Merged, blocks: list[Region], client: Client) -> tuple[list[Work], int, list[Box]]:
+    """What each block is to write, how many segments there are, and the objects that were too large to be parted."""
+    lookups = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
+    if job.settings.split == 0:
+        return [Work(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
+    boxes, large = job.boxes(merged)
+    looks = [Look(b, ids, beginning(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
+    clumps = [clump for _, found in run_regions(client, job.part, looks, _silent) for clump in found]
+    dealt = deal(merged, clumps, job.settings.minimum)
+    parted = {number: replace(boxes[number], parts=parts) for number, parts in dealt.parts.items()}
+    work = [Work(b, dealt.ids[old], old, of_block(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)]
+    return work, dealt.count, large
 
 
-def _second_pass(job: Job, block_and_lookup: tuple[Region, NDArray[Any]]) -> Measures:
-    block, lookup = block_and_lookup
-    scores = _object_scores(job, block)
-    labels = relabel_block(_mask(scores, job.settings.threshold), lookup, job.dimensions, job.settings.connectivity)
-    target = Stored(job.target)
-    for region in _shards(block, job.layout):
-        if not target.is_done(region):
-            target.write(region, labels[within(region, block)])
-    return measure_block(labels, _pixels(job, block), scores, [part.start for part in block])
+def _say_whole(name: str, large: list[Box], settings: Segment) -> None:
+    if large:
+        worst = max(large, key=lambda box: box.pixels)
+        place = ", ".join(f"{start}…{stop}" for start, stop in worst.span)
+        log.warning(
+            "%s: %d objects are left whole, their bounding boxes being larger than segment.max_component %d pixels; "
+            "the largest has %d, at [%s]",
+            name, len(large), settings.max_component, worst.pixels, place,
+        )  # fmt: skip
 
 
-def _mask(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
-    """Where scores reach the threshold: ≥ ceil(255·t) for uint8."""
-    return np.asarray(scores >= (math.ceil(255 * threshold) if scores.dtype == np.uint8 else threshold))
-
-
-def _object_scores(job: Job, block: Region) -> NDArray[Any]:
-    """Scores of being any object: the sum over classes, in the scores' own type."""
-    scores = _with_channels(job.scores, job.score_axes, job.axes, block)
-    highest = 255 if scores.dtype == np.uint8 else 1
-    total = scores[0] if len(scores) == 1 else np.minimum(scores.sum(axis=0, dtype=np.float64), highest)
-    return np.asarray(total, scores.dtype)
-
-
-def _pixels(job: Job, block: Region) -> NDArray[Any]:
-    return _with_channels(job.image, job.image_axes, job.axes, block)
-
-
-def _with_channels(folder: Folder, axes: str, wanted: str, block: Region) -> NDArray[Any]:
-    """A block with its channels first."""
-    region = dict(zip(wanted, block, strict=True))
-    values = np.asarray(open_array(folder)[tuple(region.get(axis, slice(None)) for axis in axes)])
-    return np.moveaxis(values, axes.index("c"), 0) if "c" in axes else values[None]
-
-
-def _shards(block: Region, layout: Layout) -> Iterator[Region]:
-    """The shards that a block is made of."""
-    sizes = tuple(part.stop - part.start for part in block)
-    for region in regions(Layout(sizes, layout.shard, layout.chunk)):
-        yield tuple(slice(b.start + r.start, b.start + r.stop) for b, r in zip(block, region, strict=True))
-
-
-def _parquet(measures: Measures, job: Job, facts: Json, generation: str) -> bytes:
-    columns = table(
-        measures, job.axes, facts["spacing"], facts["units"], facts["channels"], job.layout.shape, job.dimensions
-    )
+def _parquet(measures: Measures, job: Instances, facts: Json, generation: str) -> bytes:
+    shape, dimensions, classes = job.layout.shape, job.rules.dimensions, job.scores.chosen
+    spacing, units, channels = (facts[fact] for fact in ("spacing", "units", "channels"))
+    columns = table(measures, job.axes, spacing, units, channels, shape, dimensions, classes)
     rows = pa.table(columns).replace_schema_metadata({"unet-flows.generation": generation})
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)

@@ -27,5 +27,6 @@ def _damage(stored: Stored) -> Iterator[str]:
             continue
         try:
             stored.read(region)
-        except Exception as error:  # whatever a codec makes of damaged bytes
-            yield f"{stored.folder.url}: shard {index} is damaged ({str(error) or type(error).__name__})"
+        except ValueError as error:
+            cause = error.__cause__ or error
+            yield f"{stored.folder.url}: shard {index} is damaged ({str(cause) or type(cause).__name__})"

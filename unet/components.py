@@ -1,16 +1,18 @@
 """Components: connected pixels of one value, background among them, and which ids lie beside each.
 
-Objects are connected across corners too (8 or 26 neighbours) and background across faces alone (4 or 6), so that a
-closed outline, however thin, parts what is within from what is without.
+Objects and background are connected in dual ways, one across corners too (8 or 26 neighbours) and the other across
+faces alone (4 or 6), so that a closed outline, however thin, parts what is within from what is without. Of truth
+(`components`) it is the objects that go across corners; of segments (`connect`) it is a setting.
 
 Rows are cut into runs of one value, and runs are joined with those beside them in the rows before (union by least
-index, so that a root begins where its component does). Time grows with the runs, of which real truth has far fewer
+index, so that a root begins where its component does). Time grows with the runs, of which real labels have far fewer
 than pixels: some tenths of a second for 4096 × 4096 pixels.
 
 Rejected: `skimage.measure.label`, which has one connectivity for objects and background, and would label twice; a union
 of pixels, which is as short and takes four times as long.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,9 @@ from numpy.typing import NDArray
 Labels = NDArray[np.integer[Any]]
 Local = NDArray[np.int32]
 Indices = NDArray[np.int64]
+
+ALONE, FACES, FULL = 0, 1, 2
+"""How pixels of one value connect: not at all beyond their run, across faces, across corners too."""
 
 
 class Found(NamedTuple):
@@ -51,6 +56,7 @@ class _Runs(NamedTuple):
     parent: Local
     """Of each run, one before it of the same component; of a component's first run, itself."""
     low: Indices
+    """As in `Found`; nothing where nobody asks."""
     high: Indices
 
 
@@ -67,63 +73,124 @@ def components(volumes: Labels, dimensions: int) -> Found:
     >>> found.low.tolist(), found.high.tolist()
     ([7, 5, 5, 5], [7, 7, 5, 5])
     """
-    runs = _runs(volumes)
-    _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions)
-    numbers, first = _numbered(runs.parent)
-    lengths = np.diff(runs.start)
+    runs = _runs(volumes, beside=True)
+    _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions, FULL, FACES)
+    first = np.flatnonzero(runs.parent == np.arange(runs.parent.size))
+    numbers = _numbered(runs.parent, first)
     low, high = runs.low[first], runs.high[first]
     np.minimum.at(low, numbers - 1, runs.low)
     np.maximum.at(high, numbers - 1, runs.high)
-    size = np.zeros(len(first), np.int64)
-    np.add.at(size, numbers - 1, lengths)
-    local = np.repeat(numbers, lengths).reshape(volumes.shape)
+    size = _sizes(numbers, runs.start, first.size)
+    local = painted(runs.start, numbers, np.arange(first.size + 1, dtype=np.int32)).reshape(volumes.shape)
     return Found(local, runs.start[first], size, runs.value[first], low, high)
 
 
-def _runs(volumes: Labels) -> _Runs:
+class Connected(NamedTuple):
+    """The n objects of a mask, and the m parts of its background if these were asked for; run by run."""
+
+    start: Indices
+    """Index of each run's first pixel in the block's raster, and the number of all pixels behind the last."""
+    number: Local
+    """Of each run: 1 … n in raster order for objects, −1 … −m for background, 0 where it was not asked for."""
+    first: Indices
+    """Of each number, in the order 1 … n, −m … −1, the index of its first pixel."""
+    size: Indices
+    """Of each number, in the same order, its pixels."""
+    objects: int
+    """n."""
+
+
+def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: int) -> Connected:
+    """The objects of a mask, and the parts of its background.
+
+    Args:
+        volumes: n z y x, of fewer than 2³¹ pixels; nothing is connected along n.
+        dimensions: as in `components`.
+        objects: `FACES` or `FULL`.
+        ground: `ALONE` where nobody asks for the background, else the other of these two.
+
+    >>> found = connect(np.array([[[[True, True, False], [False, False, True]]]]), 2, FACES, FULL)
+    >>> found.number.tolist(), found.start.tolist(), found.first.tolist(), found.size.tolist()
+    ([1, -1, -1, 2], [0, 2, 3, 5, 6], [0, 5, 2], [2, 1, 3])
+    """
+    runs = _runs(volumes.view(np.uint8), beside=False)
+    _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions, objects, ground)
+    begins = runs.parent == np.arange(runs.parent.size)
+    first = np.flatnonzero(begins & (runs.value == 1))
+    behind = np.flatnonzero(begins & (runs.value == 0))[::-1] if ground else np.zeros(0, np.int64)
+    both = np.concatenate([first, behind])
+    numbers = _numbered(runs.parent, both)
+    size = _sizes(numbers, runs.start, both.size)
+    numbers[numbers > first.size] -= both.size + 1
+    return Connected(runs.start, numbers, runs.start[both], size, first.size)
+
+
+def spans(start: Indices, length: Indices, row: Indices, count: int, shape: Sequence[int]) -> tuple[Indices, Indices]:
+    """First index and last plus 1 along each axis of `count` rows, to which runs of pixels of a block belong."""
+    limits, sides = np.iinfo(np.int64), (count, len(shape))
+    low, high = np.full(sides, limits.max), np.full(sides, limits.min)
+    for axis, first in enumerate(np.unravel_index(start, shape)):
+        last = first + (length if axis == len(shape) - 1 else 1)
+        np.minimum.at(low[:, axis], row, first)
+        np.maximum.at(high[:, axis], row, last)
+    return low, high
+
+
+@njit(cache=True, nogil=True)
+def painted(start: Indices, number: Local, table: NDArray[Any]) -> NDArray[Any]:
+    """Of each pixel, raster by raster, what `table` has for its run's number; negative ones count from the end."""
+    pixels = np.empty(start[-1], table.dtype)
+    for run in range(len(number)):
+        pixels[start[run] : start[run + 1]] = table[number[run]]
+    return pixels
+
+
+def _runs(volumes: Labels, beside: bool) -> _Runs:
     width = volumes.shape[-1]
     begins = np.ones(volumes.shape, np.bool_)
     np.not_equal(volumes[..., 1:], volumes[..., :-1], out=begins[..., 1:])
     start = np.flatnonzero(begins)
-    limits = np.iinfo(np.int64)
+    limits, count = np.iinfo(np.int64), start.size if beside else 0
     return _Runs(
         start=np.append(start, volumes.size),
         value=volumes.ravel()[start].astype(np.int64),
         row=np.searchsorted(start, np.arange(0, volumes.size + 1, width)),
         parent=np.arange(start.size, dtype=np.int32),
-        low=np.full(start.size, limits.max),
-        high=np.full(start.size, limits.min),
+        low=np.full(count, limits.max),
+        high=np.full(count, limits.min),
     )
 
 
 @njit(cache=True, nogil=True)
-def _join_all(runs: _Runs, depth: int, height: int, dimensions: int) -> None:
+def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: int, ground: int) -> None:
     """Join every run with those of its component in the rows before, and widen what lies beside each."""
+    around = 1 if max(objects, ground) == FULL else 0
     for row in range(len(runs.row) - 1):
         for run in range(runs.row[row] + 1, runs.row[row + 1]):
             _meet(runs, run - 1, run)
         y, z = row % height, row // height % depth
         if y > 0:
-            _join_rows(runs, row, row - 1, True)
+            _join_rows(runs, row, row - 1, True, objects, ground)
         if dimensions == 3 and z > 0:
-            for above in range(max(y - 1, 0), min(y + 2, height)):
-                _join_rows(runs, row, row - height + above - y, above == y)
+            for above in range(max(y - around, 0), min(y + around + 1, height)):
+                _join_rows(runs, row, row - height + above - y, above == y, objects, ground)
 
 
 @njit(cache=True, nogil=True)
-def _join_rows(runs: _Runs, row: int, before: int, face: bool) -> None:
+def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, ground: int) -> None:
     """Join the runs of two rows, which share a face, or an edge alone."""
     one, other = runs.row[row], runs.row[before]
     shift = runs.start[one] - runs.start[other]
     while one < runs.row[row + 1] and other < runs.row[before + 1]:
         end, other_end = runs.start[one + 1], runs.start[other + 1] + shift
         share = runs.start[one] < other_end and runs.start[other] + shift < end
+        way = objects if runs.value[one] != 0 else ground
         if runs.value[one] != runs.value[other]:
             if face and share:
                 _meet(runs, one, other)
-        elif runs.value[one] != 0 or (face and share):  # runs that are compared and share no column meet at a corner
+        elif way == FULL or (way == FACES and face and share):  # those compared that share no column meet at a corner
             _join(runs.parent, one, other)
-        corner = end == other_end and other + 1 < runs.row[before + 1] and runs.value[one] != 0
+        corner = end == other_end and other + 1 < runs.row[before + 1] and way == FULL
         if corner and runs.value[one] == runs.value[other + 1]:
             _join(runs.parent, one, other + 1)
         if end <= other_end:
@@ -134,7 +201,9 @@ def _join_rows(runs: _Runs, row: int, before: int, face: bool) -> None:
 
 @njit(cache=True, nogil=True)
 def _meet(runs: _Runs, one: int, other: int) -> None:
-    """Note that two runs of different values share a face."""
+    """Note that two runs of different values share a face, where that is asked for."""
+    if len(runs.low) == 0:
+        return
     for here, there in ((one, other), (other, one)):
         value = runs.value[there]
         if value != 0:
@@ -144,7 +213,7 @@ def _meet(runs: _Runs, one: int, other: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _join(parent: Local, one: int, other: int) -> None:
-    one, other = _root(parent, one), _root(parent, other)
+    one, other = root(parent, one), root(parent, other)
     if one < other:
         parent[other] = one
     else:
@@ -152,23 +221,32 @@ def _join(parent: Local, one: int, other: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Local, at: int) -> int:
+def root(parent: NDArray[np.signedinteger[Any]], at: int) -> int:
+    """The root of a tree of parents; the way to it becomes shorter."""
     while parent[at] != at:
         parent[at] = parent[parent[at]]
         at = parent[at]
     return at
 
 
-def _numbered(parent: Local) -> tuple[Local, Indices]:
-    """Component number 1 … n of each run, in raster order, and the first run of each."""
-    first = np.flatnonzero(parent == np.arange(parent.size))
+def _numbered(parent: Local, first: Indices) -> Local:
+    """Component number of each run, 1, 2, … in the order of the roots `first`; 0 for components that are not there."""
     numbers = np.zeros(parent.size, np.int32)
     numbers[first] = np.arange(1, first.size + 1)
     _hand_on(numbers, parent)
-    return numbers, first
+    return numbers
 
 
 @njit(cache=True, nogil=True)
 def _hand_on(numbers: Local, parent: Local) -> None:
     for run in range(len(parent)):
         numbers[run] = numbers[parent[run]]  # lies before, and so bears its number by now
+
+
+@njit(cache=True, nogil=True)
+def _sizes(numbers: Local, start: Indices, count: int) -> Indices:
+    """Pixels of the components 1 … `count`."""
+    size = np.zeros(count + 1, np.int64)
+    for run in range(len(numbers)):
+        size[numbers[run]] += start[run + 1] - start[run]
+    return size[1:]

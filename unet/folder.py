@@ -57,6 +57,14 @@ class Folder:
         filesystem, path = self._place
         return bool(filesystem.exists(path))
 
+    def size(self) -> int:
+        """Bytes of the file; 0 where there is none."""
+        filesystem, path = self._place
+        try:
+            return int(filesystem.size(path) or 0)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+
     def names(self) -> list[str]:
         """Names of the files and folders right below, sorted; none where there is no folder."""
         filesystem, path = self._place

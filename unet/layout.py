@@ -79,6 +79,17 @@ def regions(layout: Layout) -> Iterator[Region]:
         )
 
 
+def overlapping(region: Region, layout: Layout) -> Iterator[Region]:
+    """Every shard that a region has pixels in, whole.
+
+    >>> list(overlapping((slice(3, 5),), Layout((9,), (4,), (2,))))
+    [(slice(0, 4, None),), (slice(4, 8, None),)]
+    """
+    parts = list(zip(region, layout.shard, layout.shape, strict=True))
+    for corner in itertools.product(*(range(p.start // n * n, min(p.stop, size), n) for p, n, size in parts)):
+        yield tuple(slice(c, min(c + n, size)) for c, (_, n, size) in zip(corner, parts, strict=True))
+
+
 def shard_index(region: Region, layout: Layout) -> tuple[int, ...]:
     """Position of the one shard that `region` is, in shards; ValueError where it is not exactly one whole shard."""
     require_whole_shards(region, layout)

@@ -5,9 +5,9 @@ A shard that exists is done; shards of nothing but the fill value are written to
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numcodecs.blosc  # type: ignore[import-untyped]
@@ -19,13 +19,26 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.array_spec import ArrayConfigParams
 
 from unet.folder import Folder
-from unet.layout import Layout, Region, Shape, plane_layout, pyramid_shapes, regions, shard_index, stack_layout
+from unet.layout import (
+    Layout,
+    Region,
+    Shape,
+    overlapping,
+    plane_layout,
+    pyramid_shapes,
+    regions,
+    shard_index,
+    stack_layout,
+)
 
 Codecs = tuple[BloscCodec, Crc32cCodec]
 CODECS: Codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
 """Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
 UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec())
 """For floats out of few distances, which repeat bit for bit: smaller than shuffled, and faster both ways."""
+FLAT: Codecs = (BloscCodec(cname="zstd", clevel=2, shuffle="noshuffle"), Crc32cCodec())
+"""For segments, which are runs of equal ids: half the bytes of shuffled ones, and half the time to write."""
+AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 
 numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
@@ -49,8 +62,7 @@ class Stored:
 
     def is_done(self, region: Region) -> bool:
         """Whether the region's shard has been written."""
-        key = "/".join(str(i) for i in shard_index(region, self.layout))
-        return (self.folder / f"c/{key}").exists()
+        return self._shard(region).size() > 0
 
     def missing(self) -> list[Region]:
         """Regions that remain to be written, in raster order."""
@@ -62,8 +74,38 @@ class Stored:
         self.array[region] = block
 
     def read(self, region: Region) -> NDArray[Any]:
-        """Values of any region."""
-        return np.asarray(self.array[region])
+        """Values of any region; ValueError that names the shard where one is damaged."""
+        try:
+            return np.asarray(self.array[region])
+        except OSError:
+            raise
+        except Exception as error:  # whatever a codec makes of damaged bytes
+            where = next(filter(self._is_damaged, overlapping(region, self.layout)), None)
+            if where is None:
+                raise
+            raise ValueError(f"{self._shard(where).url} is damaged ({error}); {AGAIN}") from error
+
+    def read_written(self, region: Region) -> NDArray[Any]:
+        """Values of any region of which every shard must have been written; LookupError that names the one that is not.
+
+        zarr itself takes a shard that is not there for fill values.
+        """
+        for shard in overlapping(region, self.layout):
+            if not self.is_done(shard):
+                raise LookupError(f"{self._shard(shard).url} must be there, got nothing; {AGAIN}")
+        return self.read(region)
+
+    def _shard(self, region: Region) -> Folder:
+        return self.folder / "/".join(["c", *map(str, shard_index(region, self.layout))])
+
+    def _is_damaged(self, region: Region) -> bool:
+        try:
+            self.array[region]
+        except OSError:
+            raise
+        except Exception:  # as above
+            return True
+        return False
 
 
 def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:
@@ -96,26 +138,37 @@ def _open(folder: Folder, mode: Literal["r", "r+"]) -> Any:
 
 
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]
+Run = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
 
 
-def pyramid(folder: Folder, reduce: Reduce, axes: str) -> list[Shape]:
+def _one_by_one(function: Callable[[Region], None], items: Iterable[Region]) -> Iterable[None]:
+    return map(function, items)
+
+
+def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, run: Run = _one_by_one) -> list[Shape]:
     """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
 
     Args:
         folder: the generation.
         reduce: halves y and x of a block, such as `average` or `nearest`.
         axes: names of the axes.
+        codecs: how chunks are packed.
+        run: maps a function over regions and says when each is done; default: one after another.
     """
     finer = Stored(folder / "0")
     shapes = pyramid_shapes(finer.layout.shape)
     several = math.prod(finer.layout.shard[:-2]) > 1
     for level, shape in enumerate(shapes[1:], start=1):
         layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
-        coarser = create(folder / str(level), layout, finer.array.dtype, axes)
-        for region in coarser.missing():
-            coarser.write(region, reduce(finer.read(_doubled(region))))
+        coarser = create(folder / str(level), layout, finer.array.dtype, axes, codecs)
+        for _ in run(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
+            pass
         finer = coarser
     return shapes
+
+
+def _coarsen(finer: Folder, coarser: Folder, reduce: Reduce, region: Region) -> None:
+    Stored(coarser).write(region, reduce(Stored(finer).read(_doubled(region))))
 
 
 def average(block: NDArray[Any]) -> NDArray[Any]:

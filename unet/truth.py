@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from unet.components import components
 from unet.findings import SPECK, Finding, Place, TruthCheck
-from unet.labels import Connectivity, Corner, contacts, groups, require_tiling
+from unet.seams import Connectivity, Corner, contacts, groups, require_tiling
 
 Labels = NDArray[np.integer[Any]]
 Indices = NDArray[np.int64]
@@ -225,9 +225,10 @@ def _merged(parts: Sequence[CheckedBlock]) -> Components:
 def _seams(parts: Sequence[CheckedBlock]) -> Iterator[tuple[Indices, bool]]:
     """Pairs of rows of components that touch across a seam, each once; and whether they do so across faces."""
     starts = itertools.accumulate((part.components.value.size for part in parts), initial=0)
+    numbers = ((start,) for start in starts)
     dimensions, count = parts[0].dimensions, sum(part.components.value.size for part in parts)
     ways: tuple[tuple[Connectivity, bool], ...] = (("faces", True), ("full", False))
-    for _, numbered in itertools.groupby(zip(parts, starts, strict=False), lambda item: item[0].origin[:-dimensions]):
+    for _, numbered in itertools.groupby(zip(parts, numbers, strict=False), lambda item: item[0].origin[:-dimensions]):
         plane = list(numbered)
         for connectivity, across_faces in ways:
             for pairs in contacts(plane, dimensions, connectivity):

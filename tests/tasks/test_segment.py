@@ -1,5 +1,7 @@
 """Laws of segment: over several shards its ids are scikit-image's, its table too, and dropped scores come back."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skimage.measure
@@ -8,6 +10,8 @@ from scipy.ndimage import gaussian_filter
 from flows.plan import make_plan
 from tasks.segment import read_table, segment_stack
 from unet.blockwise import workers
+from unet.clumps import part_clump
+from unet.labels import connected_segments
 from unet.layout import plane_layout, regions
 from unet.ledger import Recipe, image_of, labels_of, scores_of
 from unet.ome import multiscales
@@ -170,3 +174,116 @@ def test_scores_that_a_kill_left_behind_are_dropped_without_segmenting_again(dat
     assert scores_of(dataset, "unet", "a").committed().facts["dropped"]
     assert labels_of(dataset, "a", "unet").committed() == made
     assert plan_of(dataset).works() == []
+
+
+def parted(mask, settings, dimensions, spacing=None):
+    """The whole array's objects, each parted by itself, by what the stage's docstrings say."""
+    labels = connected_segments(mask, dimensions, settings.connectivity, settings.minimum, settings.holes)
+    found = []
+    for number in range(1, labels.max() + 1):
+        planes = np.unique(np.nonzero(labels == number)[0]) if dimensions < mask.ndim else [...]
+        (plane,) = planes
+        parts = np.zeros(mask.shape, int)
+        parts[plane] = part_clump(labels[plane] == number, settings.split, settings.connectivity, spacing)
+        found += [parts == k for k in range(1, parts.max() + 1) if (parts == k).sum() >= settings.minimum]
+    segments = np.zeros(mask.shape, int)
+    for number, part in enumerate(sorted(found, key=lambda part: part.ravel().argmax()), start=1):
+        segments[part] = number
+    return segments
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((90, 80), Segment(split=1.0, minimum=0)),
+        ((2, 70, 60), Segment(split=1.0, minimum=12, connectivity="full", threshold=0.4)),
+        ((2, 70, 60), Segment(split=0.5, minimum=30, holes=40, threshold=0.45)),
+        ((20, 40, 50), Segment(split=1.0, minimum=5, dimensions=3, threshold=0.55)),
+    ],
+)
+@pytest.mark.usefixtures("small_shards")
+def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, level, shape, settings):
+    scores = blobs(*shape)
+    dataset = make({"a": (scores.astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores[None])
+    word = run(dataset, settings)
+    dimensions, mask = min(settings.dimensions, len(shape)), scores >= np.ceil(255 * settings.threshold)
+    spacing = (2.5, 1, 1) if dimensions == 3 else None
+    expected = parted(mask, settings, dimensions, spacing)
+    whole = connected_segments(mask, dimensions, settings.connectivity, settings.minimum, settings.holes)
+    assert expected.max() > whole.max()
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), expected)
+    assert word == f"{expected.max():,} segments"
+    assert read_table(dataset, "net", "a")["id"].to_pylist() == list(range(1, expected.max() + 1))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_clump_larger_than_allowed_is_left_whole_and_named(make, stage, level, caplog):
+    scores = np.zeros((50, 90), np.uint8)
+    for cy, cx in ((10, 10), (10, 22), (35, 30), (35, 42), (35, 54), (35, 66)):
+        y, x = np.indices(scores.shape)
+        scores[(y - cy) ** 2 + (x - cx) ** 2 <= 49] = 255
+    dataset = make({"a": (scores.astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores[None])
+    run(dataset, Segment(split=2, max_component=15 * 30))
+    found = level(labels_of(dataset, "a", "net"))
+    assert (found[10, 10], found[10, 22], *found[35, [30, 42, 54, 66]]) == (1, 2, 3, 3, 3, 3)
+    assert labels_of(dataset, "a", "net").committed().facts["whole"] == [[[28, 43], [23, 74]]]
+    assert "a: 1 objects are left whole" in caplog.text
+    assert "at [28…43, 23…74]" in caplog.text
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_holes_are_filled_and_weak_objects_dropped_over_several_shards(make, stage, level):
+    scores = blobs(70, 90)
+    dataset = make({"a": (scores.astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores[None])
+    run(dataset, Segment(threshold=0.4, strong=0.8, holes=100, minimum=0))
+    mask = scores >= np.ceil(255 * 0.4)
+    filled = connected_segments(mask, holes=100)
+    strong = np.unique(filled[scores >= np.ceil(255 * 0.8)])
+    kept = np.isin(filled, strong[strong > 0])
+    assert kept.sum() > (kept & mask).sum()
+    assert strong.size - 1 < filled.max()
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), skimage.measure.label(kept, connectivity=1))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_chosen_classes_are_the_objects_and_the_table_says_which(make, stage, level):
+    scores = np.zeros((3, 40, 50), np.uint8)
+    scores[0, 5:15, 5:15], scores[1, 5:15, 20:45], scores[2, 25:35, 20:40], scores[1, 25:35, 20:24] = 200, 210, 220, 250
+    dataset = make({"a": (scores[0].astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores)
+    run(dataset, Segment(classes=(3, 2)))
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")) > 0, scores[1:].max(axis=0) > 0)
+    rows = read_table(dataset, "net", "a")
+    assert rows.column_names[:2] == ["id", "class"]
+    assert rows["class"].to_pylist() == [2, 3]
+    with pytest.raises(ValueError, match=r"segment\.classes must be among 1…3 of net, got 4"):
+        run(dataset, Segment(classes=(4,)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda shard: shard.write_bytes(b"no shard"), "is damaged \\(Stored and computed checksum"),
+        (lambda shard: shard.write_bytes(b""), "must be there, got nothing"),
+        (lambda shard: shard.unlink(), "must be there, got nothing"),
+    ],
+)
+@pytest.mark.usefixtures("small_shards")
+def test_a_spoilt_shard_of_the_scores_is_named_and_nothing_committed(make, stage, spoil, says):
+    scores = blobs(70, 90)
+    dataset = make({"a": (scores.astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, scores[None])
+    (shard,) = Path(dataset.scores("net", "a").url).glob("*/0/c/0/1/2")
+    spoil(shard)
+    with pytest.raises((ValueError, LookupError), match=rf"/0/c/0/1/2 {says}.*--force"):
+        run(dataset, Segment())
+    assert labels_of(dataset, "a", "net").stamp() is None
+    assert dataset.table("net", "a").read() is None

@@ -65,7 +65,14 @@ def others(value, kind):
         case str():
             found = [f"{value}x"]
         case None:
-            found = ["x" if str in get_args(kind) else (0.5, 2.0) if tuple[float, ...] in get_args(kind) else ("x",)]
+            some = {
+                str: "x",
+                float: 0.75,
+                tuple[float, ...]: (0.5, 2.0),
+                tuple[int, ...]: (2,),
+                tuple[str, ...]: ("x",),
+            }
+            found = [next(other for form, other in some.items() if form in get_args(kind))]
         case _:
             raise AssertionError(f"say here how {value!r} could be set otherwise")
     return found

@@ -99,10 +99,23 @@ def test_merged_blocks_equal_the_whole(drawn, data):
     merged, whole = merge_measures(parts[::-1]), measure_block(labels, image, scores)
     for name, values in vars(whole).items():
         assert getattr(merged, name).dtype == values.dtype
-        if name == "score":
-            np.testing.assert_allclose(merged.score, values)
+        if name in ("score", "votes"):
+            np.testing.assert_allclose(getattr(merged, name), values)
         else:  # sums of integers, exact
             np.testing.assert_array_equal(getattr(merged, name), values)
+
+
+def test_the_class_of_a_segment_is_the_one_with_the_largest_sum_and_the_lowest_of_equal_ones():
+    labels = np.array([[1, 1, 2, 2, 3, 3]])
+    classes = np.array([[[9, 1, 0, 9, 5, 0]], [[5, 4, 9, 8, 5, 0]], [[5, 5, 9, 8, 0, 0]]], np.uint8)
+    total = classes.sum(axis=0, dtype=np.uint8)
+    blocks = [
+        measure_block(labels[w], np.zeros((0, 1, 3)), total[w], (0, w[1].start), classes[(slice(None), *w)])
+        for w in ((slice(0, 1), slice(0, 3)), (slice(0, 1), slice(3, 6)))
+    ]
+    columns = table(merge_measures(blocks), "yx", {}, {}, [], labels.shape, classes=(1, 3, 4))
+    assert list(columns)[:2] == ["id", "class"]
+    assert columns["class"].tolist() == [1, 3, 1]
 
 
 def test_first_and_last_plane_are_no_border_unless_linked():
@@ -126,7 +139,7 @@ def test_without_segments_there_are_no_rows():
     measures = measure_block(np.zeros((3, 4), np.uint8), np.zeros((1, 3, 4)), np.zeros((3, 4)))
     columns = table(merge_measures([measures, measures]), "yx", {}, {}, ["a"], (3, 4))
     assert all(column.shape == (0,) for column in columns.values())
-    assert list(columns)[:2] == ["id", "area_px"]
+    assert list(columns)[:3] == ["id", "class", "area_px"]
     assert list(columns)[-2:] == ["score_mean", "touches_border"]
 
 

@@ -1,0 +1,203 @@
+"""Segment on a frame of 16,384² with 262,144 cells in 64 shards, beside `dask_image.ndmeasure.label`, in one run.
+
+Ours are the two passes of the stage, from stored scores to stored labels; theirs is told the same mask of the same
+stored scores, and writes with the same codecs; both have two threads. Theirs takes long, hence runs once, between ours:
+with this dask each face's graph is united with those of all blocks before it, and blocks are labelled many times. The
+control is about what its recipe would cost if they were not: each block read, labelled by scipy once, and written, with
+nothing merged.
+"""
+
+import multiprocessing
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import dask
+import dask.array
+import numpy as np
+import pytest
+from distributed import Client
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tests.bench.frames import cells
+from unet import layout, ome
+from unet.blockwise import LOOPBACK, run_regions
+from unet.folder import Dataset, Folder
+from unet.instances import Instances, Work
+from unet.layout import Region, plane_layout, regions
+from unet.ledger import Recipe, image_of, labels_of, scores_of
+from unet.parts import merge_parts
+from unet.records import Segment, Source
+from unet.scores import Scores, of_any, reaching, read_channels
+from unet.store import FLAT, Stored, create
+
+SIDE, BLOCK, RUNS = 16384, 2048, 3
+SETTINGS = Segment(minimum=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _blocks() -> Iterator[None]:
+    """Shards of 2048², so that there are 64."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "PLANE_SHARD", BLOCK)
+        yield
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """One stack with an image, and scores of a model "net" that look like a network's."""
+    import tifffile
+
+    from flows.plan import make_plan
+    from tasks.ingest import ingest_stack
+    from unet.record_file import read_record, write_record
+
+    folder = tmp_path_factory.mktemp("bench")
+    place, pixels = Dataset(str(folder / "dataset")), np.tile(scores(), (SIDE // 4096,) * 2)
+    (folder / "image").mkdir()
+    tifffile.imwrite(folder / "image/a.tif", pixels)
+    write_record(place, [Source(str(folder / "image"))])
+    record = read_record(place)
+    ingest_stack(place, make_plan(place, record).stacks["a"], record.ingest)
+    result = scores_of(place, "net", "a")
+    generation = result.begin(Recipe("predict", 1, {}, {}), {})
+    stored = create(generation.folder / "0", plane_layout((1, SIDE, SIDE), 1), np.uint8, "cyx")
+    for region in regions(stored.layout):
+        stored.write(region, pixels[region[1:]][None])
+    pyramid = ome.multiscales(generation.name, "cyx", [(1, SIDE, SIDE)], {}, {})
+    result.commit(generation, {"ome": {"version": "0.5", "multiscales": pyramid}}, {"axes": "cyx"})
+    return place
+
+
+def scores() -> NDArray[np.uint8]:
+    """Scores of 4096² pixels: high in cells, low between, with noise of a few steps."""
+    inside = cells(4096, 32) > 0
+    noise = np.random.default_rng(0).normal(0, 4, inside.shape)
+    return np.where(inside, np.clip(220 + noise, 128, 255), np.clip(30 + noise, 0, 127)).astype(np.uint8)
+
+
+def test_labelling_beside_dask_image(dataset: Dataset) -> None:
+    ours, blocks = [_ours(dataset)], []
+    theirs, count = _dask_image(dataset)
+    for _ in range(RUNS):
+        seconds, found = _ours(dataset)
+        blocks.append(_blocks_alone(dataset))
+        ours.append((seconds, found))
+    assert {found for _, found in ours} == {count}
+    mine = median(seconds for seconds, _ in ours[1:])
+    print(f"\nlabelling {count:,} objects, store to store, two threads: {SIDE**2 / 1e6 / mine:.0f} Mpx/s, {mine:.1f} s")
+    print(f"beside dask_image.ndmeasure.label: {theirs / mine:.1f} × as fast (≥ 5), {theirs:.0f} s")
+    print(f"beside scipy on each block, nothing merged: {median(blocks) / mine:.2f} × as fast, {median(blocks):.1f} s")
+
+
+def test_the_stage_beside_reading_and_writing(dataset: Dataset) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    process = context.Process(target=_stage, args=(str(dataset.url), answers))
+    process.start()
+    stage, alone, peak = answers.get()
+    process.join()
+    print(f"\nthe stage with table and pyramid: {stage:.1f} s, {SIDE**2 / 1e6 / stage:.0f} Mpx/s")
+    print(f"reading scores twice and the image once, writing labels: {alone:.1f} s, {alone / stage:.2f} of the stage")
+    print(f"memory at its peak: {peak:.2f} GB (≤ 1.5)")
+
+
+def _instances(dataset: Dataset, name: str) -> Instances:
+    folder = Folder(str(Path(dataset.url).parent / name))
+    shutil.rmtree(folder.url, ignore_errors=True)
+    job = Instances(
+        image=folder,
+        image_axes="yx",
+        scores=Scores(ome.full_level(scores_of(dataset, "net", "a")), "cyx", (1,)),
+        target=folder,
+        axes="yx",
+        layout=plane_layout((SIDE, SIDE), 4),
+        settings=SETTINGS,
+    )
+    create(folder, job.layout, np.int32, "yx", FLAT)
+    return job
+
+
+def _ours(dataset: Dataset) -> tuple[float, int]:
+    job = _instances(dataset, "ours")
+    blocks = list(job.blocks())
+    with Client(processes=False, n_workers=1, threads_per_worker=2, **LOOPBACK) as client:
+        began = time.perf_counter()
+        merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, _nothing)), job.rules)
+        ids = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
+        work = [Work(block, lookup, lookup, []) for block, lookup in zip(blocks, ids, strict=True)]
+        for _ in run_regions(client, lambda each: len(job.relabel(each)), work, _nothing):
+            pass
+        return time.perf_counter() - began, merged.count
+
+
+def _dask_image(dataset: Dataset) -> tuple[float, int]:
+    from dask_image.ndmeasure import label
+
+    job = _instances(dataset, "theirs")
+    stored = dask.array.from_array(Stored(job.scores.folder).array, chunks=(1, BLOCK, BLOCK))[0]
+    began = time.perf_counter()
+    labels, count = label(reaching(stored, SETTINGS.threshold))
+    written = dask.array.store(labels, Stored(job.target).array, lock=False, compute=False)
+    _, found = dask.compute(written, count, scheduler="threads", num_workers=2)
+    return time.perf_counter() - began, int(found)
+
+
+def _blocks_alone(dataset: Dataset) -> float:
+    job = _instances(dataset, "blocks")
+
+    def work(block: Region) -> None:
+        mask = reaching(of_any(job.scores.read(block)), SETTINGS.threshold)
+        Stored(job.target).write(block, ndimage.label(mask)[0])
+
+    return _by_two(work, job.blocks())
+
+
+def _stage(url: str, answers: Any) -> None:
+    """The stage in a process of its own, warm, and then what it reads and writes without doing anything."""
+    from tasks.segment import segment_stack
+    from unet.recipes import segment_recipe
+
+    layout.PLANE_SHARD = BLOCK
+    dataset, times = Dataset(url), []
+    with Client(processes=False, n_workers=1, threads_per_worker=2, **LOOPBACK) as client:
+        for _ in range(RUNS):
+            shutil.rmtree(dataset.labels("a", "net").url, ignore_errors=True)
+            began = time.perf_counter()
+            segment_stack(dataset, "a", "net", SETTINGS, segment_recipe(dataset, "net", "a", SETTINGS), client)
+            times.append(time.perf_counter() - began)
+    peak = _peak()
+    labels = Stored(ome.full_level(labels_of(dataset, "a", "net")))
+    job, image = _instances(dataset, "copy"), ome.full_level(image_of(dataset, "a"))
+
+    def copy(block: Region) -> None:
+        job.scores.read(block)
+        job.scores.read(block)
+        read_channels(image, image_of(dataset, "a").committed().facts["axes"], "yx", block)
+        Stored(job.target).write(block, held[block[0].start // BLOCK % len(held)])
+
+    held = [labels.read(block) for block in list(job.blocks())[:8]]
+    answers.put((median(times), median(_by_two(copy, job.blocks()) for _ in range(RUNS)), peak))
+
+
+def _by_two(work: Callable[[Region], None], blocks: Iterable[Region]) -> float:
+    """Seconds that two threads take."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, blocks))
+    return time.perf_counter() - began
+
+
+def _peak() -> float:
+    """GB of this process at its peak; not ru_maxrss, which a new process takes over from its parent."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1e6
+
+
+def _nothing() -> None:
+    """No progress."""
