@@ -1,5 +1,6 @@
 """The loop over names that every stage shares: one outcome a name, whatever happens to one of them."""
 
+import errno
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,8 @@ from unet.folder import Dataset
 from unet.ledger import Outcome, Recipe, put_aside
 
 log = logging.getLogger(__name__)
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def each(
@@ -54,8 +57,9 @@ def attempt(
         of_now = recipe(name)
         word = work(name, of_now)
     except OSError as error:
-        log.warning("%s: %s", name, error)
-        return error
+        told = _full(dataset, error) if error.errno in NO_ROOM else error
+        log.warning("%s: %s", name, told)
+        return told
     except Exception as error:
         if of_now is None:
             return error
@@ -64,3 +68,11 @@ def attempt(
         return put_aside(dataset, of_now, name, error)
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
+
+
+def _full(dataset: Dataset, error: OSError) -> OSError:
+    """What to do where there is no room left; what was written by then is whole, and is taken on."""
+    said = f"the disk of {dataset.url} must have room for what is written, got none; make room and run again"
+    full = OSError(error.errno, said)
+    full.__cause__ = error
+    return full

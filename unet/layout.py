@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 Shape = tuple[int, ...]
 Region = tuple[slice, ...]
@@ -77,6 +78,22 @@ def regions(layout: Layout) -> Iterator[Region]:
             slice(start, min(start + step, size))
             for start, step, size in zip(corner, layout.shard, layout.shape, strict=True)
         )
+
+
+def bounds(index: Any, shape: Shape) -> Region:
+    """The region that a basic index, of integers, slices without steps and an ellipsis, takes its values from.
+
+    >>> bounds((2, ..., slice(1, None)), (4, 5, 6))
+    (slice(2, 3, None), slice(0, 5, None), slice(1, 6, None))
+    """
+    parts = list(index) if isinstance(index, tuple) else [index]
+    at = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
+    parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + (at < len(parts)))
+    whole = (
+        part if isinstance(part, slice) else slice(part % size, part % size + 1)
+        for part, size in zip(parts, shape, strict=True)
+    )
+    return tuple(slice(*part.indices(size)[:2]) for part, size in zip(whole, shape, strict=True))
 
 
 def overlapping(region: Region, layout: Layout) -> Iterator[Region]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 import numcodecs.blosc  # type: ignore[import-untyped]
 import numpy as np
@@ -23,6 +23,7 @@ from unet.layout import (
     Layout,
     Region,
     Shape,
+    bounds,
     overlapping,
     plane_layout,
     pyramid_shapes,
@@ -53,7 +54,7 @@ class Stored:
     @cached_property
     def array(self) -> Any:
         """The opened array."""
-        return _open(self.folder, "r+").with_config(WRITE_ALL)
+        return _open(self.folder).with_config(WRITE_ALL)
 
     @cached_property
     def layout(self) -> Layout:
@@ -73,17 +74,38 @@ class Stored:
         shard_index(region, self.layout)
         self.array[region] = block
 
-    def read(self, region: Region) -> NDArray[Any]:
-        """Values of any region; ValueError that names the shard where one is damaged."""
+    @property
+    def shape(self) -> Shape:
+        """Sides in elements."""
+        return tuple(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        kind: np.dtype[Any] = self.array.dtype
+        return kind
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """Values at a basic index; ValueError that names the shard where one is damaged."""
         try:
-            return np.asarray(self.array[region])
-        except OSError:
+            return np.asarray(self.array[index])
+        except (OSError, IndexError):
             raise
         except Exception as error:  # whatever a codec makes of damaged bytes
+            region = bounds(index, self.shape)
             where = next(filter(self._is_damaged, overlapping(region, self.layout)), None)
             if where is None:
                 raise
             raise ValueError(f"{self._shard(where).url} is damaged ({error}); {AGAIN}") from error
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Values of any region; ValueError that names the shard where one is damaged."""
+        return self[region]
 
     def read_written(self, region: Region) -> NDArray[Any]:
         """Values of any region of which every shard must have been written; LookupError that names the one that is not.
@@ -125,14 +147,16 @@ def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs
     return Stored(folder)
 
 
-def open_array(folder: Folder) -> Any:
+def open_array(folder: Folder) -> Stored:
     """An array for reading; LookupError, which no retry mends, where there is none."""
-    return _open(folder, "r")
+    stored = Stored(folder)
+    _ = stored.array
+    return stored
 
 
-def _open(folder: Folder, mode: Literal["r", "r+"]) -> Any:
+def _open(folder: Folder) -> Any:
     try:
-        return zarr.open_array(folder.url, mode=mode)
+        return zarr.open_array(folder.url, mode="r+")
     except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
 

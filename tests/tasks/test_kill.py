@@ -127,3 +127,104 @@ def test_a_stopped_segmentation_goes_on_with_the_shards_that_are_there(dataset, 
     after = shards(result, old.generation)
     assert len(done) == 7
     assert {path: after[path] for path in done} == done
+
+
+AT_RANDOM = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+import torch
+from conftest import run_stage, shrink_shards
+from unet.folder import Dataset
+
+torch.set_num_threads(1)
+shrink_shards(16)
+print("ready", flush=True)
+sys.stdin.readline()
+run_stage(Dataset(sys.argv[1]), sys.argv[2], only=["a"])
+"""
+KILLS = 20
+
+
+def run_for(dataset, stage, seconds):
+    """Run the stage in another process and kill it so long after it began; how long it ran."""
+    code = AT_RANDOM.format(tests=str(TESTS), root=str(TESTS.parent))
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    command = [sys.executable, "-c", code, dataset.url, stage]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True, **pipes) as child:
+        assert child.stdout.readline() == "ready\n"
+        child.stdin.write("go\n")
+        child.stdin.flush()
+        began = time.monotonic()
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        return time.monotonic() - began
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["predict", "segment"])
+def test_killed_at_twenty_random_moments_its_values_are_the_same(dataset, tmp_path, stage, small_shards, killed):
+    small_shards(16)
+    set_values(dataset, CHANGE[killed])
+    shutil.copytree(tmp_path / "copy", tmp_path / "pristine")
+    shutil.copytree(tmp_path / "copy", tmp_path / "undisturbed")
+    other = Dataset(str(tmp_path / "undisturbed/dataset"))
+    needed = run_for(other, killed, 600)
+    result, expected = result_of(dataset, killed), values(result_of(other, killed))
+    old, random, kills = result.committed(), np.random.default_rng(0), 0
+    while kills < KILLS:
+        run_for(dataset, killed, random.uniform(0, needed))
+        kills += result.committed() == old
+        if result.committed() != old:  # it had ended
+            np.testing.assert_array_equal(values(result)[0], expected[0])
+            shutil.rmtree(tmp_path / "copy")
+            shutil.copytree(tmp_path / "pristine", tmp_path / "copy")
+    stage(dataset, killed, only=["a"])
+    for array, whole in zip(values(result), expected, strict=True):
+        np.testing.assert_array_equal(array, whole)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 8 MB, and what gives it more room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("stopped", ["predict", "segment"])
+def test_a_full_disk_is_told_and_nothing_is_called_fresh(walked, small_disk, stage, level, stopped):
+    folder, enlarge = small_disk
+    shutil.copytree(walked / "dataset", folder / "dataset", ignore=shutil.ignore_patterns("models", "reports"))
+    shutil.copytree(walked / "files", folder / "files")
+    shutil.copytree(walked / "dataset/models", folder / "dataset/models", ignore=shutil.ignore_patterns("*.png"))
+    dataset = Dataset(str(folder / "dataset"))
+    set_values(dataset, CHANGE[stopped])
+    result = result_of(dataset, stopped)
+    old, before = result.committed(), values(result)
+    filler = folder / "filler"
+    filler.write_bytes(bytes(free_bytes(folder) - 8192))
+    with pytest.raises(OSError, match=r"the disk of .*/dataset must have room for what is written, got none; make"):
+        stage(dataset, stopped, only=["a"])
+    assert result.committed() == old
+    np.testing.assert_array_equal(values(result)[0], before[0])
+    enlarge()
+    (outcome,) = stage(dataset, stopped, only=["a"])
+    assert outcome.state == "done"
+    other = Dataset(str(folder / "other"))
+    shutil.copytree(dataset.url, other.url)
+    result_of(other, stopped).folder.remove()
+    stage(other, stopped, only=["a"])
+    for array, whole in zip(values(result), values(result_of(other, stopped)), strict=True):
+        np.testing.assert_array_equal(array, whole)
+
+
+def free_bytes(folder):
+    """Room for files."""
+    return shutil.disk_usage(folder).free

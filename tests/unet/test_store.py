@@ -37,7 +37,7 @@ def test_what_is_written_shard_by_shard_is_read_as_a_whole(stored):
         list(pool.map(lambda region: Stored(stored.folder).write(region, values[region]), regions(stored.layout)))
     assert stored.missing() == []
     np.testing.assert_array_equal(open_array(stored.folder)[...], values)
-    assert open_array(stored.folder).metadata.dimension_names == ("z", "y", "x")
+    assert open_array(stored.folder).array.metadata.dimension_names == ("z", "y", "x")
 
 
 def test_a_shard_of_fill_value_is_written_and_seen_as_done_after_reopening_too(stored):
