@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from distributed import Client
+from distributed import Client, get_worker
 
 from tasks.outcomes import each
 from tasks.policy import gpu_task
@@ -99,9 +99,14 @@ def _machine(settings: Predict, client: Client | None) -> Machine:
     """The machine of one of the workers, which are taken to be alike."""
     if client is None:
         return machine_of(settings.device)
-    asked = client.submit(machine_of, settings.device, pure=False, resources=_resources(client, settings))
+    asked = client.submit(_of_worker, settings.device, pure=False, resources=_resources(client, settings))
     found: Machine = asked.result()
     return found
+
+
+def _of_worker(device: str) -> Machine:
+    """A worker's machine: one prediction at a time takes all of its threads."""
+    return machine_of(device)._replace(threads=get_worker().state.nthreads)
 
 
 def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:

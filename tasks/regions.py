@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ from unet.tiles import Window
 log = logging.getLogger(__name__)
 
 DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
+ONE_AT_A_TIME = Lock()
+"""Held by the prediction that a process is at: memory and threads are planned for one."""
 Frame = tuple[int, ...]
 """Place of a plane along the axes before y and x, channels left out."""
 
@@ -76,8 +79,9 @@ class Work:
     def __call__(self, regions: Sequence[Shards]) -> float:
         """Predict these regions; seconds that computing waited for reading and writing."""
         clock = Clock()
-        for _ in self.walk(regions, clock):
-            pass
+        with ONE_AT_A_TIME:
+            for _ in self.walk(regions, clock):
+                pass
         return clock.waited
 
     def walk(self, regions: Sequence[Shards], clock: Clock) -> Iterator[Shards]:

@@ -1,12 +1,15 @@
 """Laws of predict: no seam between shards or tiles, and one numeric plan a generation."""
 
 import logging
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from distributed import Client, LocalCluster
 
 from tasks import predict
 from unet import models, numeric_plan
@@ -341,6 +344,30 @@ def test_workers_of_a_cluster_write_the_same_however_many_they_are(with_model, l
         found.append(level(scores_of(dataset, "net", "a")))
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_shards")
+def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level):
+    dataset = with_model(picture(6, 70, 50))
+    run(dataset, dtype="float32", tile=16)
+    expected, result = level(scores_of(dataset, "net", "a")), scores_of(dataset, "net", "a")
+    result.folder.remove()
+    settings = Predict(model="net", dtype="float32", tile=16)
+    with LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK) as cluster, Client(cluster) as client:
+        pids, killed = list(client.run(os.getpid).values()), []
+
+        def told(_, part):
+            if part > 0.2 and not killed:
+                killed.append(pids[0])
+                os.kill(pids[0], signal.SIGKILL)
+
+        machine = predict.Machine("cpu", 1, 0)
+        use = predict.Use("net", models.load(dataset, "net"), settings, machine)
+        recipe = predict_recipe(dataset, "net", "a", settings)
+        predict.predict_stack(dataset, "a", use, recipe, predict.over(client, settings), told)
+    assert killed
+    np.testing.assert_array_equal(level(result), expected)
 
 
 def test_a_damaged_image_is_named_and_nothing_is_committed(with_model):
