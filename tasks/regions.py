@@ -3,7 +3,6 @@
 A region is a shard of the scores, of all classes, and of several planes where they are small.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -29,8 +28,6 @@ from unet.rescaling import Scale, covering, inverse, reading, rescaled
 from unet.statistics import Statistics, by_rule, normalise
 from unet.store import Stored, open_array
 from unet.tiles import Window
-
-log = logging.getLogger(__name__)
 
 DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
 ONE_AT_A_TIME = Lock()

@@ -4,8 +4,8 @@ A level's two convolutions, with the pooling behind them or the widening and the
 block by block; each reads the two pixels around it that they reach. What lies between the layers of a level stays
 within a block, and mostly in the cache. The law: the scores are those of `UNet.forward`, to rounding.
 
-Of a pass over 2144² px with 16 channels at depth 3 the layers' own maps would take 1.3 GB, these take 0.7 GB, and two
-CPU cores are faster by a quarter, since small networks wait for memory and not for arithmetic.
+Tiles can so be several times as large in the same memory, and a small network on a CPU, which waits for memory and not
+for arithmetic, is faster than layer by layer.
 """
 
 import copy
@@ -47,8 +47,8 @@ def folded(network: UNet) -> UNet:
 class Crew:
     """Threads that share the blocks of a pass; each computes alone, so that scores do not depend on their number.
 
-    Torch's own threads would share every convolution instead, and wait for each other after each: on two cores, one of
-    them busy with something else, that takes three times as long.
+    Torch's own threads would share every convolution instead, and wait for each other after each, which takes a
+    multiple of the time where something else runs on one of the cores.
     """
 
     def __init__(self, threads: int) -> None:
