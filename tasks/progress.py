@@ -7,7 +7,9 @@ terminal, as under cron or nohup, a line every half minute stands for the bar.
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextvars import copy_context
+from itertools import count
 from threading import RLock
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +57,20 @@ class Sink:
             self.word, self.part = word, part
             if time.monotonic() - self.last >= EVERY:
                 self.flush()
+
+    def counter(self, name: str) -> Callable[[int], Callable[[], None]]:
+        """Given how many blocks a stack has, what is to be called after each of them."""
+
+        def of(total: int) -> Callable[[], None]:
+            done = count(1)
+
+            def tick() -> None:
+                now = next(done)
+                self.within(f"{name} {now}/{total} blocks", now / total)
+
+            return tick
+
+        return of
 
     def flush(self) -> None:
         """Show it now."""

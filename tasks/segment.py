@@ -7,7 +7,9 @@ whole and measures. No pixel of a block is kept between them. Clumps, if they ar
 import io
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +57,8 @@ def segment_stacks(
         def work(name: str, recipe: Recipe) -> str:
             made = labels_of(place, name, model).stamp()
             only_drop = not keep_scores and made is not None and made.recipe == recipe  # killed after its commit
-            word = "scores dropped" if only_drop else segment_stack(place, name, model, settings, recipe, client)
+            run = partial(segment_stack, place, name, model, settings, recipe, client, sink.counter(name))
+            word = "scores dropped" if only_drop else run()
             if not keep_scores:
                 drop_scores(place, model, name)
             sink.step(name)
@@ -64,17 +67,26 @@ def segment_stacks(
         return each(place, names, lambda name: segment_recipe(place, model, name, settings), work, STACKS_AT_ONCE)
 
 
-def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, recipe: Recipe, client: Client) -> str:
+def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, and who is told
+    dataset: Dataset,
+    name: str,
+    model: str,
+    settings: Segment,
+    recipe: Recipe,
+    client: Client,
+    counter: Callable[[int], Callable[[], None]] = lambda _: _silent,
+) -> str:
     """Write one stack's segments and their table; says how many there are."""
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
     create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, FLAT)
     blocks = list(job.blocks())
-    merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, _silent)), job.rules)
+    tick = counter(2 * len(blocks))
+    merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, settings)
-    measures = [measured for _, measured in run_regions(client, job.write, work, _silent)]
+    measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
     shapes = pyramid(generation.folder, nearest, job.axes, FLAT, lambda f, r: run_regions(client, f, r, _silent))
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
@@ -92,7 +104,7 @@ def drop_scores(dataset: Dataset, model: str, name: str) -> None:
 
 
 def _silent() -> None:
-    """No progress within a stack."""
+    """Nobody is told."""
 
 
 def _instances(

@@ -244,13 +244,13 @@ def _alone(url: str, barrier: Any, times: Any) -> None:
 def test_memory_does_not_grow_with_the_image(folder: Path, side: int) -> None:
     """Of a process of its own, at the default `predict.memory`."""
     dataset = put(folder, side) if side != SIDE else put(folder / "again", side)
-    code = f"from tests.bench.bench_predict import *; predict(Dataset({dataset.url!r})); print(_peak())"
+    code = f"from tests.bench.bench_predict import Dataset, peak, predict; predict(Dataset({dataset.url!r})); print(peak())"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory:g})")
     shutil.rmtree(dataset.url)
 
 
-def _peak() -> float:
+def peak() -> float:
     """GB of this process at its peak; not ru_maxrss, which a new process takes over from its parent."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1e6

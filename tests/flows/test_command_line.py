@@ -177,7 +177,7 @@ def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, datas
     comments = [line for line in comments if not line.lstrip("# ").startswith(keys)]
     status, out, err = run("reprocess", dataset.url, "--set", "predict.tile=512", "--set", "train.memory=1.5")
     assert status == 0
-    assert err.splitlines() == ["predict.tile: 1024 → 512", "train.memory: 2.0 → 1.5"]
+    assert err.splitlines() == ["predict.tile: None → 512", "train.memory: 2.0 → 1.5"]
     assert "all fresh" in out
     record = read_record(dataset)
     assert (record.predict.tile, record.train.memory) == (512, 1.5)

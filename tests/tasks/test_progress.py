@@ -64,3 +64,15 @@ def test_away_from_a_terminal_lines_stand_for_the_bar(monkeypatch, capsys):
     with Sink("train", 2) as sink:
         sink(1, 2, "loss 0.7")
     assert "train loss 0.7 1/2" in capsys.readouterr().err.splitlines()
+
+
+def test_what_is_done_of_one_is_a_part_of_the_whole(shown):
+    with Sink("segment", 4) as sink:
+        sink.step("a")
+        tick = sink.counter("b")(2)
+        tick()
+        assert shown[-1] == ("id", 37.5, "1/4 b 1/2 blocks")
+        tick()
+        assert shown[-1][1:] == (50.0, "1/4 b 2/2 blocks")
+        sink.step("b")
+    assert shown[-1][1] == 50.0
