@@ -244,8 +244,8 @@ def _alone(url: str, barrier: Any, times: Any) -> None:
 def test_memory_does_not_grow_with_the_image(folder: Path, side: int) -> None:
     """Of a process of its own, at the default `predict.memory`."""
     dataset = put(folder, side) if side != SIDE else put(folder / "again", side)
-    code = f"from tests.bench.bench_predict import Dataset, peak, predict; predict(Dataset({dataset.url!r})); print(peak())"
-    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    code = "from tests.bench.bench_predict import *; predict(Dataset(sys.argv[1])); print(peak())"
+    told = subprocess.run([sys.executable, "-c", code, dataset.url], check=True, capture_output=True, text=True)
     print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory:g})")
     shutil.rmtree(dataset.url)
 
