@@ -60,6 +60,7 @@ def put(folder: Path, side: int) -> Dataset:
     from unet.record_file import read_record, write_record
     from unet.records import Source
 
+    folder.mkdir(parents=True, exist_ok=True)
     source, place = folder / f"{side}.tif", Dataset(str(folder / str(side)))
     frame = tifffile.memmap(source, shape=(side, side), dtype=np.uint16)
     part = microscopy(min(side, 2048))

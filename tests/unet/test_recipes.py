@@ -19,7 +19,7 @@ from unet.store import create
 PLAN_ONLY = {
     Weigh: {"preset"},
     Train: {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
-    Predict: {"model", "device", "tile", "keep_scores"},
+    Predict: {"model", "device", "tile", "memory", "precision", "pixel_factor", "keep_scores"},
 }
 """What may be set otherwise without making anything stale; all else makes stale."""
 
