@@ -67,6 +67,7 @@ def others(value, kind):
         case None:
             some = {
                 str: "x",
+                int: 64,
                 float: 0.75,
                 tuple[float, ...]: (0.5, 2.0),
                 tuple[int, ...]: (2,),
