@@ -59,8 +59,12 @@ def predict_stacks(
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
     with ExitStack() as stack:
-        client = stack.enter_context(workers(cluster)) if cluster else None
-        machine, run = _machine(settings, client), over(client, settings) if client else here
+        crew = stack.enter_context(workers(cluster))
+        run: Run = here
+        if isinstance(crew, Client):
+            machine, run = _machine_of_workers(crew, settings), over(crew, settings)
+        else:
+            machine = machine_of(settings.device)
         sink = stack.enter_context(Sink("predict", len(names)))
 
         def work(name: str, recipe: Recipe) -> str:
@@ -95,10 +99,8 @@ def machine_of(device: str) -> Machine:
     return Machine(chosen, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if chosen == "cuda" else 0)
 
 
-def _machine(settings: Predict, client: Client | None) -> Machine:
+def _machine_of_workers(client: Client, settings: Predict) -> Machine:
     """The machine of one of the workers, which are taken to be alike."""
-    if client is None:
-        return machine_of(settings.device)
     asked = client.submit(_of_worker, settings.device, pure=False, resources=_resources(client, settings))
     found: Machine = asked.result()
     return found

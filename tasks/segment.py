@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from distributed import Client
 
 from tasks.outcomes import each
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from tasks.weigh import spacing_in_pixels
 from unet import ome
-from unet.blockwise import run_regions, workers
+from unet.blockwise import Workers, run_regions, workers
 from unet.folder import Dataset, Json
 from unet.instances import Box, Instances, Look, Work, beginning, of_block
 from unet.layout import Region, plane_layout
@@ -32,7 +31,7 @@ from unet.parts import Merged, merge_parts
 from unet.recipes import segment_recipe
 from unet.records import Cluster, Segment
 from unet.scores import Scores, chosen
-from unet.store import FLAT, create, nearest, open_array, pyramid
+from unet.store import UNSHUFFLED, create, nearest, open_array, pyramid
 from unet.tables import Measures, merge_measures, table
 
 log = logging.getLogger(__name__)
@@ -73,21 +72,21 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     model: str,
     settings: Segment,
     recipe: Recipe,
-    client: Client,
+    client: Workers,
     counter: Callable[[int], Callable[[], None]] = lambda _: _silent,
 ) -> str:
     """Write one stack's segments and their table; says how many there are."""
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
-    create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, FLAT)
+    create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, UNSHUFFLED)
     blocks = list(job.blocks())
     tick = counter(2 * len(blocks))
     merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, settings)
     measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
-    shapes = pyramid(generation.folder, nearest, job.axes, FLAT, lambda f, r: run_regions(client, f, r, _silent))
+    shapes = pyramid(generation.folder, nearest, job.axes, UNSHUFFLED, lambda f, r: run_regions(client, f, r, _silent))
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
@@ -127,7 +126,7 @@ def _instances(
     )
 
 
-def _work(job: Instances, merged: Merged, blocks: list[Region], client: Client) -> tuple[list[Work], int, list[Box]]:
+def _work(job: Instances, merged: Merged, blocks: list[Region], client: Workers) -> tuple[list[Work], int, list[Box]]:
     """What each block is to write, how many segments there are, and the objects that were too large to be parted."""
     lookups = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
     if job.settings.split == 0:

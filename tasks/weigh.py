@@ -14,14 +14,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
-from distributed import Client
 from numpy.typing import NDArray
 
 from tasks.outcomes import attempt, each, gathered
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import ome
-from unet.blockwise import run_regions, workers
+from unet.blockwise import Workers, run_regions, workers
 from unet.findings import TruthCheck, warnings, words
 from unet.folder import Dataset, Folder
 from unet.layout import Region, grow, regions, weights_layout, within
@@ -119,7 +118,7 @@ def _warn(dataset: Dataset, names: Sequence[str]) -> None:
         log.warning("truth: %s", line)
 
 
-def over(client: Client) -> Run:
+def over(client: Workers) -> Run:
     """Regions mapped over a client's workers."""
     return lambda function, items: run_regions(client, function, items, lambda: None)
 

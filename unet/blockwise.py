@@ -7,12 +7,16 @@ halo and writes its own shard, whatever runs it: threads of this process, or the
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future as LocalFuture
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from importlib import import_module
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import dask
-from distributed import Client, Future, as_completed
+from distributed import Client, as_completed
 from distributed.deploy.cluster import Cluster as AnyCluster
 
 from unet.records import Cluster
@@ -27,21 +31,57 @@ LOOPBACK = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127
 dask.config.set({"logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
 
 
+class Threads:
+    """Threads of this process, used as the workers of a cluster are: no server, and nothing is pickled."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.pool = count, ThreadPoolExecutor(count)
+
+    def submit(self, function: Callable[[Any], Any], item: Any, **_: Any) -> LocalFuture[Any]:
+        """The function's answer, one day."""
+        return self.pool.submit(copy_context().run, function, item)
+
+    def nthreads(self) -> dict[str, int]:
+        """Threads by worker."""
+        return {"here": self.count}
+
+
+class _Ending:
+    """Futures of threads, as they end."""
+
+    def __init__(self) -> None:
+        self.ended, self.running = SimpleQueue[LocalFuture[Any]](), 0
+
+    def add(self, future: LocalFuture[Any]) -> None:
+        self.running += 1
+        future.add_done_callback(self.ended.put)
+
+    def __iter__(self) -> Iterator[LocalFuture[Any]]:
+        while self.running:
+            self.running -= 1
+            yield self.ended.get()
+
+
+Workers = Client | Threads
+
+
 @contextlib.contextmanager
-def workers(cluster: str | Cluster | None) -> Iterator[Client]:
-    """Workers of a dask cluster: threads of this process, a scheduler's address, or a cluster class started now."""
+def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
+    """Threads of this process, or the workers of a dask cluster: a scheduler's address, or a class started now."""
     with contextlib.ExitStack() as stack:
         if cluster is None:
-            where: Any = {"processes": False, "n_workers": 1, "threads_per_worker": os.cpu_count() or 1, **LOOPBACK}
-        elif isinstance(cluster, str):
-            where = {"address": cluster}
-        else:
-            where = {"address": stack.enter_context(_cluster_class(cluster.cls)(**cluster.options))}
-        yield stack.enter_context(Client(**where, set_as_default=False))
+            threads = Threads(os.cpu_count() or 1)
+            stack.enter_context(threads.pool)
+            yield threads
+            return
+        where: Any = cluster
+        if isinstance(cluster, Cluster):
+            where = stack.enter_context(_cluster_class(cluster.cls)(**cluster.options))
+        yield stack.enter_context(Client(address=where, set_as_default=False))
 
 
 def run_regions(
-    client: Client,
+    client: Workers,
     function: Callable[[Item], Answer],
     items: Iterable[Item],
     progress: Callable[[], None],
@@ -52,8 +92,8 @@ def run_regions(
     `resources` are what a worker must have for one item, such as a GPU.
     """
     waiting, failure = iter(items), None
-    futures: dict[Future[Answer], Item] = {}
-    running = as_completed(loop=client.loop)
+    futures: dict[Any, Item] = {}
+    running: Any = as_completed(loop=client.loop) if isinstance(client, Client) else _Ending()
 
     def submit() -> None:
         threads = sum(client.nthreads().values()) or 1  # asked again and again: workers come and go
@@ -70,7 +110,6 @@ def run_regions(
         except Exception as error:  # raised below, when nothing is in flight any more
             failure = failure or error
             continue
-        future.release()
         progress()
         yield item, answer
         if failure is None:

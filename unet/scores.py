@@ -30,7 +30,7 @@ class Scores:
         """
         stored, c = Stored(self.folder), self.axes.index("c")
         one = [stored.read_written((*block[:c], slice(k - 1, k), *block[c:])) for k in self.chosen]
-        return np.moveaxis(np.concatenate(one, axis=c), c, 0)
+        return np.moveaxis(one[0] if len(one) == 1 else np.concatenate(one, axis=c), c, 0)
 
 
 def chosen(classes: Sequence[int] | None, axes: str, shape: Sequence[int], model: str) -> tuple[int, ...]:

@@ -36,9 +36,7 @@ Codecs = tuple[BloscCodec, Crc32cCodec]
 CODECS: Codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
 """Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
 UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec())
-"""For floats out of few distances, which repeat bit for bit: smaller than shuffled, and faster both ways."""
-FLAT: Codecs = (BloscCodec(cname="zstd", clevel=2, shuffle="noshuffle"), Crc32cCodec())
-"""For segments, which are runs of equal ids: half the bytes of shuffled ones, and half the time to write."""
+"""For what repeats bit for bit, floats out of few distances and runs of equal ids: faster both ways than shuffled."""
 AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 

@@ -20,13 +20,12 @@ import dask
 import dask.array
 import numpy as np
 import pytest
-from distributed import Client
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.bench.frames import cells
 from unet import layout, ome
-from unet.blockwise import LOOPBACK, run_regions
+from unet.blockwise import Threads, run_regions
 from unet.folder import Dataset, Folder
 from unet.instances import Instances, Work
 from unet.layout import Region, plane_layout, regions
@@ -34,7 +33,7 @@ from unet.ledger import Recipe, image_of, labels_of, scores_of
 from unet.parts import merge_parts
 from unet.records import Segment, Source
 from unet.scores import Scores, of_any, reaching, read_channels
-from unet.store import FLAT, Stored, create
+from unet.store import UNSHUFFLED, Stored, create
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
 SETTINGS = Segment(minimum=0)
@@ -119,14 +118,15 @@ def _instances(dataset: Dataset, name: str) -> Instances:
         layout=plane_layout((SIDE, SIDE), 4),
         settings=SETTINGS,
     )
-    create(folder, job.layout, np.int32, "yx", FLAT)
+    create(folder, job.layout, np.int32, "yx", UNSHUFFLED)
     return job
 
 
 def _ours(dataset: Dataset) -> tuple[float, int]:
     job = _instances(dataset, "ours")
     blocks = list(job.blocks())
-    with Client(processes=False, n_workers=1, threads_per_worker=2, **LOOPBACK) as client:
+    client = Threads(2)
+    with client.pool:
         began = time.perf_counter()
         merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, _nothing)), job.rules)
         ids = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
@@ -165,7 +165,8 @@ def _stage(url: str, answers: Any) -> None:
 
     layout.PLANE_SHARD = BLOCK
     dataset, times = Dataset(url), []
-    with Client(processes=False, n_workers=1, threads_per_worker=2, **LOOPBACK) as client:
+    client = Threads(2)
+    with client.pool:
         for _ in range(RUNS):
             shutil.rmtree(dataset.labels("a", "net").url, ignore_errors=True)
             began = time.perf_counter()
