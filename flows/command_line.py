@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import server
+from flows.estimate import estimate
 from flows.plan import Plan, make_plan, require_cells, require_known
 from flows.show import as_text, err, out, show_json, show_outcomes, show_plan, show_set_aside, show_works
 from unet.folder import Dataset, Folder
@@ -314,8 +315,10 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
     require_cells(plan, order.stage)
     require_known(plan, order.only)
     works = plan.works(order.stage, order.only or None)
+    cost = estimate(place, record, plan, works)
     if works and not dry_run:
         with _exit_status():
+            cost.require_room()
             outcomes = _call(order, began)
         if as_json:
             print(json.dumps([vars(outcome) for outcome in outcomes]))
@@ -324,9 +327,9 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
             show_set_aside(make_plan(place, record))
         return
     if as_json:
-        show_json(plan, works)
+        show_json(plan, works, cost)
     else:
-        show_works(plan, works, order.stage, time.monotonic() - began)
+        show_works(plan, works, cost, order.stage, time.monotonic() - began)
     _fail_where_set_aside(plan)
 
 

@@ -7,6 +7,7 @@ whole and measures. No pixel of a block is kept between them. Clumps, if they ar
 import io
 import logging
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,7 @@ def segment_stacks(
 
 def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, recipe: Recipe, client: Client) -> str:
     """Write one stack's segments and their table; says how many there are."""
+    began = time.monotonic()
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
@@ -79,7 +81,8 @@ def segment_stack(dataset: Dataset, name: str, model: str, settings: Segment, re
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
-    result.commit(generation, ome.label_attributes(scales), {"count": count, "whole": [box.span for box in large]})
+    known = {"count": count, "whole": [box.span for box in large], "seconds": round(time.monotonic() - began, 3)}
+    result.commit(generation, ome.label_attributes(scales), known)
     return f"{count:,} segments"
 
 
