@@ -14,6 +14,7 @@ from flows.segment import segment
 from flows.train import train
 from flows.weigh import weigh
 from unet.folder import Dataset
+from unet.lease import lease
 from unet.ledger import Outcome
 from unet.record_file import read_record
 
@@ -38,14 +39,15 @@ def reprocess(
     plan = make_plan(place, record, force)
     require_known(plan, only or ())
     estimate(place, record, plan, plan.works(None, only)).require_room()
-    for stage, stage_flow in STAGE_FLOWS.items():
-        if not plan.works(stage, only):
-            continue
-        try:
-            outcomes += stage_flow(dataset, None if stage == "train" else only, overrides, force == stage)
-        except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with the other stacks
-            outcomes += failure.done
-        plan = make_plan(place, record, force)
+    with lease(place, "reprocess"):
+        for stage, stage_flow in STAGE_FLOWS.items():
+            if not plan.works(stage, only):
+                continue
+            try:
+                outcomes += stage_flow(dataset, None if stage == "train" else only, overrides, force == stage)
+            except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with other stacks
+                outcomes += failure.done
+            plan = make_plan(place, record, force)
     failed = (make_plan(place, record) if force else plan).set_aside()  # what is forced hides what was set aside
     if outcomes or failed:
         summarise("reprocess", [*outcomes, *failed])

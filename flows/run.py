@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from flows.estimate import estimate, stack_bytes
 from flows.plan import Plan, make_plan, require_cells, require_known
 from unet.folder import Dataset
+from unet.lease import lease
 from unet.ledger import Outcome
 from unet.record_file import read_record
 from unet.records import Record
@@ -66,10 +67,12 @@ class StageRun:
         would not reach a thread.
 
         Raises:
+            HeldError: another run works on the dataset.
             SetAside: stacks failed by themselves.
             Exception: a whole task failed; the first one's error.
         """
-        states = list(states)
+        with lease(self.dataset, self.stage):
+            states = list(states)
         outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
         if outcomes:
             summarise(self.stage, outcomes)

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import tifffile
 
 from flows.command_line import main
 from unet.folder import Dataset
+from unet.lease import Holder
 from unet.ledger import put_aside, weights_of
 from unet.record_file import read_record, set_values
 
@@ -187,6 +189,19 @@ def test_a_run_that_would_not_fit_the_disk_is_refused_before_a_server_starts(run
     assert run("reprocess", dataset.url, "--dry-run")[0] == 0
     set_values(dataset, {"segment.threshold": 0.5})
     assert run("reprocess", dataset.url)[0] == 0
+
+
+def test_a_dataset_that_another_run_works_on_is_left_alone(run, dataset, monkeypatch):
+    monkeypatch.setattr("flows.server.configure", lambda: pytest.fail("a server is started"))
+    holder = Holder.now("train")
+    (dataset / "lease.json").write_json(vars(replace(holder, machine="elsewhere/1")))
+    assert run("reprocess", dataset.url)[0] == 0  # nothing is to be done
+    set_values(dataset, {"segment.threshold": 0.6})
+    words = ["is worked on by train of process", "on elsewhere, since", "--wait"]
+    for command in (["reprocess", dataset.url], ["segment", dataset.url], ["remove", dataset.url, "c", "--yes"]):
+        refused(run(*command), *words, status=1)
+    assert run("reprocess", dataset.url, "--dry-run")[0] == 0
+    assert dataset.image("c").exists()
 
 
 def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, dataset):
