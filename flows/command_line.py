@@ -310,6 +310,29 @@ def serve(
         )
 
 
+@app.command(help="Call runs crashed that nobody runs any more, such as a killed worker's: they hold places in queues.")
+def unstick(
+    minutes: Annotated[float, typer.Option(min=5, help="Silence that makes a run one that nobody runs.")] = 15,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which, and leave them.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Free the places of runs that nobody runs."""
+    if server.configure().startswith("an "):
+        raise LookupError(
+            "a Prefect server must be running, got none; set PREFECT_API_URL, or start `unet-flows serve`"
+        )
+    from flows.unstick import unstick as call_crashed
+
+    with _exit_status():
+        stuck = call_crashed(minutes, dry_run)
+    if as_json:
+        print(json.dumps([vars(run) for run in stuck]))
+        return
+    for run in stuck:
+        out.print(as_text(f"{run.state} since {run.since}: {run.name} ({run.id})"))
+    out.print(f"{len(stuck)} runs {'would be' if dry_run else 'are'} called crashed")
+
+
 def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> None:
     """Plan; say what there is to do; do it, unless there is nothing or it was only asked."""
     began, place = time.monotonic(), Dataset(order.dataset)

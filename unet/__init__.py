@@ -3,7 +3,7 @@
 The modules stand on stairs, each importing only from the stairs below it:
 
 1. plain integers and records: `architecture`, `augmentation`, `faults`, `records`, `record_file`, `tiles`, `layout`,
-   `folder`, `ledger`, `fingerprint`, `sources`, `recipes`, `split`, `findings`, `report`
+   `folder`, `ledger`, `lease`, `fingerprint`, `sources`, `recipes`, `split`, `findings`, `report`
 2. arrays: `mirror`, `statistics`, `nearest`, `weights`, `labels`, `components`, `seams`, `parts`, `clumps`, `parting`,
    `truth`, `tables`, `contingency`, `warping`, `metrics`, `pictures`, `weights_picture`, `phantom`
 3. tensors: `model`, `milesial`, `loss`, `augment`, `samples`, `inference`, `devices`, `checkpoints`, `course`,

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from flows.command_line import main
+from flows.unstick import Stuck
 from unet.folder import Dataset
 from unet.lease import Holder
 from unet.ledger import put_aside, weights_of
@@ -202,6 +203,17 @@ def test_a_dataset_that_another_run_works_on_is_left_alone(run, dataset, monkeyp
         refused(run(*command), *words, status=1)
     assert run("reprocess", dataset.url, "--dry-run")[0] == 0
     assert dataset.image("c").exists()
+
+
+def test_unstick_asks_a_server_that_runs(run, monkeypatch):
+    monkeypatch.setattr("flows.server.configure", lambda: "an ephemeral server")
+    refused(run("unstick"), "a Prefect server must be running, got none; set PREFECT_API_URL")
+    monkeypatch.setattr("flows.server.configure", lambda: "http://lab:4200/api")
+    stuck = Stuck("7f", "reprocess d", "pending", "2026-11-22T20:00:00Z")
+    monkeypatch.setattr("flows.unstick.unstick", lambda minutes, dry_run: [stuck])
+    words = "pending since 2026-11-22T20:00:00Z: reprocess d (7f)\n1 runs would be called crashed\n"
+    assert run("unstick", "--dry-run") == (0, words, "")
+    assert json.loads(run("unstick", "--json")[1]) == [vars(stuck)]
 
 
 def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, dataset):
