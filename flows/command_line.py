@@ -19,9 +19,11 @@ from typing import Annotated, Literal
 import typer
 
 from flows import server
+from flows.estimate import estimate
 from flows.plan import Plan, make_plan, require_cells, require_known
 from flows.show import as_text, err, out, show_json, show_outcomes, show_plan, show_set_aside, show_works
 from unet.folder import Dataset, Folder
+from unet.lease import lease
 from unet.ledger import STAGES, Outcome
 from unet.record_file import parse_change, read_record, set_values
 
@@ -41,6 +43,7 @@ SetOption = Annotated[
 OnlyOption = Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Narrow it to these stacks.")]
 ForceFlag = Annotated[bool, typer.Option("--force", help="Make it again though it is fresh.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; --set only tries.")]
+WaitFlag = Annotated[bool, typer.Option("--wait", help="Wait for another run on this dataset, instead of leaving.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
@@ -54,6 +57,7 @@ class Order:
     stage: str | None = None
     force: str | None = None
     refresh: bool = False
+    wait: bool = False
 
 
 def main() -> None:
@@ -104,9 +108,10 @@ def _stage_verb(stage: str) -> None:
         only: OnlyOption = None,
         force: ForceFlag = False,
         dry_run: DryRunFlag = False,
+        wait: WaitFlag = False,
         as_json: JsonFlag = False,
     ) -> None:
-        order = Order(dataset, tuple(changes or ()), tuple(only or ()), stage, stage if force else None)
+        order = Order(dataset, tuple(changes or ()), tuple(only or ()), stage, stage if force else None, wait=wait)
         _carry_out(order, dry_run, as_json)
 
     app.command(stage, help=first_line(stage))(verb)
@@ -125,10 +130,11 @@ def train_verb(
         bool, typer.Option("--refresh", help="Take in truth that came since the last training.")
     ] = False,
     dry_run: DryRunFlag = False,
+    wait: WaitFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train."""
-    order = Order(dataset, tuple(changes or ()), (), "train", "train" if force or refresh else None, refresh)
+    order = Order(dataset, tuple(changes or ()), (), "train", "train" if force or refresh else None, refresh, wait)
     _carry_out(order, dry_run, as_json)
 
 
@@ -145,12 +151,13 @@ def reprocess_verb(
         str | None, typer.Option(metavar="STAGE", help="Make this stage again though it is fresh.")
     ] = None,
     dry_run: DryRunFlag = False,
+    wait: WaitFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reprocess."""
     if force is not None and force not in STAGES:
         raise ValueError(f"--force must name a stage, got {force!r}; stages are {', '.join(STAGES)}")
-    _carry_out(Order(dataset, tuple(changes or ()), tuple(only or ()), None, force), dry_run, as_json)
+    _carry_out(Order(dataset, tuple(changes or ()), tuple(only or ()), None, force, wait=wait), dry_run, as_json)
 
 
 @app.command(help="Show what is fresh, stale (and why), missing or set aside, stack by stack.")
@@ -262,12 +269,13 @@ def remove(
     if not yes:
         typer.confirm(f"Forget {', '.join(names)} and all that was made from it?", abort=True)
     kept = [name for name in names if name in plan.stacks]
-    if kept:  # the source is still there: the record says that it is not taken
-        set_values(place, {"exclude": [*record.exclude, *kept]})
-    for name in names:
-        for folder in place.all_of(name):
-            folder.remove()
-        out.print(f"{name} is forgotten")
+    with _exit_status(), lease(place, "remove", say=_note):
+        if kept:  # the source is still there: the record says that it is not taken
+            set_values(place, {"exclude": [*record.exclude, *kept]})
+        for name in names:
+            for folder in place.all_of(name):
+                folder.remove()
+            out.print(f"{name} is forgotten")
 
 
 @app.command(help=first_line("demo"))
@@ -302,6 +310,29 @@ def serve(
         )
 
 
+@app.command(help="Call runs crashed that nobody runs any more, such as a killed worker's: they hold places in queues.")
+def unstick(
+    minutes: Annotated[float, typer.Option(min=5, help="Silence that makes a run one that nobody runs.")] = 15,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which, and leave them.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Free the places of runs that nobody runs."""
+    if server.configure().startswith("an "):
+        raise LookupError(
+            "a Prefect server must be running, got none; set PREFECT_API_URL, or start `unet-flows serve`"
+        )
+    from flows.unstick import unstick as call_crashed
+
+    with _exit_status():
+        stuck = call_crashed(minutes, dry_run)
+    if as_json:
+        print(json.dumps([vars(run) for run in stuck]))
+        return
+    for run in stuck:
+        out.print(as_text(f"{run.state} since {run.since}: {run.name} ({run.id})"))
+    out.print(f"{len(stuck)} runs {'would be' if dry_run else 'are'} called crashed")
+
+
 def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> None:
     """Plan; say what there is to do; do it, unless there is nothing or it was only asked."""
     began, place = time.monotonic(), Dataset(order.dataset)
@@ -314,8 +345,10 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
     require_cells(plan, order.stage)
     require_known(plan, order.only)
     works = plan.works(order.stage, order.only or None)
+    cost = estimate(place, record, plan, works)
     if works and not dry_run:
-        with _exit_status():
+        with _exit_status(), lease(place, order.stage or "reprocess", order.wait, _note):
+            cost.require_room()
             outcomes = _call(order, began)
         if as_json:
             print(json.dumps([vars(outcome) for outcome in outcomes]))
@@ -324,9 +357,9 @@ def _carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> No
             show_set_aside(make_plan(place, record))
         return
     if as_json:
-        show_json(plan, works)
+        show_json(plan, works, cost)
     else:
-        show_works(plan, works, order.stage, time.monotonic() - began)
+        show_works(plan, works, cost, order.stage, time.monotonic() - began)
     _fail_where_set_aside(plan)
 
 
@@ -348,6 +381,10 @@ def _call(order: Order, began: float) -> list[Outcome]:
     except SetAside as error:
         show_outcomes(error.done, time.monotonic() - began)
         raise
+
+
+def _note(text: str) -> None:
+    err.print(f"note: {as_text(text)}")
 
 
 @contextmanager

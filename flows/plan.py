@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unet import fingerprint, recipes
+from unet import recipes
 from unet.findings import TruthCheck
-from unet.folder import Dataset
+from unet.folder import Dataset, Snapshot
 from unet.ledger import (
     STAGES,
     Outcome,
@@ -72,8 +72,9 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
     Raises:
         LookupError, ValueError: the sources are not there, or two stacks would bear one name.
     """
-    catalogue = find_catalogue(dataset, record)
-    planner = _Planner(dataset, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
+    seen = Snapshot(dataset.url)
+    catalogue = find_catalogue(seen, record)
+    planner = _Planner(seen, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
     planner.plan()
     notes = [*planner.notes, *(f"{file} belongs to no stack: no image bears its name" for file in catalogue.unmatched)]
     return Plan(planner.cells, planner.stacks, tuple(notes), planner.truth)
@@ -85,7 +86,7 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     for name in dataset.stacks():
         stamp = image_of(dataset, name).stamp()
         if stamp and "scenes" in stamp.facts:
-            scenes |= dict.fromkeys(_unchanged(stamp), int(stamp.facts["scenes"]))
+            scenes |= dict.fromkeys(_unchanged(dataset, name, stamp), int(stamp.facts["scenes"]))
 
     def count(file: str) -> int:
         if file in scenes:
@@ -98,13 +99,14 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     return Catalogue(tuple(stack for stack in found.stacks if stack.name not in record.exclude), found.unmatched)
 
 
-def _unchanged(stamp: Stamp) -> list[str]:
+def _unchanged(dataset: Dataset, name: str, stamp: Stamp) -> tuple[str, ...]:
     """Source files of an image, while they are there and hold what they held."""
-    files: list[str] = stamp.facts["source"]
-    if not all(Path(file).exists() for file in files):
-        return []
-    known = stamp.facts["files"]
-    return files if fingerprint.of_files(files, known).content == known["content"] else []
+    files = tuple(stamp.facts["source"])
+    try:
+        now = recipes.source_fingerprint(image_of(dataset, name), files)
+    except FileNotFoundError:
+        return ()
+    return files if now.content == stamp.facts["files"]["content"] else ()
 
 
 @dataclass

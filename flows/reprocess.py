@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from prefect import Flow, flow
 
+from flows.estimate import estimate
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.plan import make_plan, require_known
@@ -13,6 +14,7 @@ from flows.segment import segment
 from flows.train import train
 from flows.weigh import weigh
 from unet.folder import Dataset
+from unet.lease import lease
 from unet.ledger import Outcome
 from unet.record_file import read_record
 
@@ -34,16 +36,19 @@ def reprocess(
     place = Dataset(dataset)
     record = read_record(place, overrides)
     outcomes: list[Outcome] = []
-    for stage, stage_flow in STAGE_FLOWS.items():
-        plan = make_plan(place, record, force)
-        require_known(plan, only or ())
-        if not plan.works(stage, only):
-            continue
-        try:
-            outcomes += stage_flow(dataset, None if stage == "train" else only, overrides, force == stage)
-        except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with the other stacks
-            outcomes += failure.done
-    failed = make_plan(place, record).set_aside()
+    plan = make_plan(place, record, force)
+    require_known(plan, only or ())
+    estimate(place, record, plan, plan.works(None, only)).require_room()
+    with lease(place, "reprocess"):
+        for stage, stage_flow in STAGE_FLOWS.items():
+            if not plan.works(stage, only):
+                continue
+            try:
+                outcomes += stage_flow(dataset, None if stage == "train" else only, overrides, force == stage)
+            except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with other stacks
+                outcomes += failure.done
+            plan = make_plan(place, record, force)
+    failed = (make_plan(place, record) if force else plan).set_aside()  # what is forced hides what was set aside
     if outcomes or failed:
         summarise("reprocess", [*outcomes, *failed])
     if failed:

@@ -1,6 +1,6 @@
 """What all flows share: opening a dataset, batches of small stacks, gathering outcomes, a summary, names of runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,18 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 
+from flows.estimate import estimate, stack_bytes
 from flows.plan import Plan, make_plan, require_cells, require_known
 from unet.folder import Dataset
+from unet.lease import lease
 from unet.ledger import Outcome
 from unet.record_file import read_record
 from unet.records import Record
 
 BATCH = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
+BATCH_BYTES = 10**9
+"""Bytes of images, unpacked, from which on a task run takes no more stacks; a larger stack has one of its own."""
 
 
 class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
@@ -48,12 +52,13 @@ class StageRun:
         plan = make_plan(place, record, force=stage if force else None, trust=True)
         require_cells(plan, stage)
         require_known(plan, only or ())
-        return cls(stage, place, record, plan, plan.works(stage, only))
+        works = plan.works(stage, only)
+        estimate(place, record, plan, works).require_room()
+        return cls(stage, place, record, plan, works)
 
     def batches(self) -> list[list[str]]:
         """Names of the stacks to be worked on, some at a time."""
-        names = [work.name for work in self.works]
-        return [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
+        return batched(stack_bytes(self.dataset, self.plan, self.record, [work.name for work in self.works]))
 
     def finish(self, states: Iterable[State[list[Outcome]]]) -> list[Outcome]:
         """Outcomes of all tasks, listed in an artifact; what failed is raised after all others were done.
@@ -62,10 +67,12 @@ class StageRun:
         would not reach a thread.
 
         Raises:
+            HeldError: another run works on the dataset.
             SetAside: stacks failed by themselves.
             Exception: a whole task failed; the first one's error.
         """
-        states = list(states)
+        with lease(self.dataset, self.stage):
+            states = list(states)
         outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
         if outcomes:
             summarise(self.stage, outcomes)
@@ -75,6 +82,23 @@ class StageRun:
         if failed:
             raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])
         return outcomes
+
+
+def batched(sizes: Mapping[str, int]) -> list[list[str]]:
+    """Names in their order, in batches of at most `BATCH` names, and of `BATCH_BYTES` but for one that is larger alone.
+
+    >>> batched({"a": 3 * 10**8, "b": 3 * 10**8, "c": 2 * 10**9, "d": 1, "e": 10**9})
+    [['a', 'b'], ['c'], ['d'], ['e']]
+    """
+    batches: list[list[str]] = []
+    room = 0
+    for name, size in sizes.items():
+        if not batches or len(batches[-1]) == BATCH or size > room:
+            batches.append([])
+            room = BATCH_BYTES
+        batches[-1].append(name)
+        room -= size
+    return batches
 
 
 def summarise(key: str, outcomes: Sequence[Outcome]) -> None:

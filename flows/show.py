@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.estimate import Estimate, as_bytes, as_minutes
 from flows.plan import Plan
 from unet.findings import warnings
 from unet.ledger import STAGES, Outcome
@@ -21,25 +22,38 @@ def as_text(text: object) -> str:
     return str(text).replace("[", "\\[")
 
 
-def show_json(plan: Plan, cells: Sequence[Outcome]) -> None:
-    """Results, notes, what was set aside, and counts of what is odd about the truth by stack, for a script."""
-    values: dict[str, Any] = {"results": [vars(cell) for cell in cells], "notes": list(plan.notes)}
+def show_json(plan: Plan, cells: Sequence[Outcome], cost: Estimate | None = None) -> None:
+    """Results and what they take, notes, what was set aside, and what is odd about the truth by stack, for a script."""
+    costs = {key: vars(of) for key, of in cost.costs.items()} if cost else {}
+    results = [vars(cell) | costs.get((cell.stage, cell.name), {}) for cell in cells]
+    values: dict[str, Any] = {"results": results, "notes": list(plan.notes)}
+    if cost:
+        values["disk"] = {"bytes": cost.bytes, "packed": cost.packed, "needed": cost.room, "free": cost.free}
     values["set_aside"] = [vars(cell) for cell in plan.set_aside()]
     values["truth"] = {name: check.counts() for name, check in plan.truth.items()}
     print(json.dumps(values, indent=1, ensure_ascii=False))
 
 
-def show_works(plan: Plan, works: Sequence[Outcome], stage: str | None, seconds: float) -> None:
-    """What would be done and why, or that there is nothing to do."""
+def show_works(plan: Plan, works: Sequence[Outcome], cost: Estimate, stage: str | None, seconds: float) -> None:
+    """What would be done, how long it takes, the bytes it writes and why; or that there is nothing to do."""
     for work in works:
-        out.print(f"{work.stage:9} {work.name:24} {as_text(work.why or 'never made')}")
+        of = cost.costs[work.stage, work.name]
+        takes = f"{as_minutes(of.seconds):>9} {as_bytes(of.bytes):>9}"
+        out.print(f"{work.stage:9} {work.name:24} {takes}  {as_text(work.why or 'never made')}")
     show_set_aside(plan)
     if works:
-        out.print(f"{len(works)} results to make")
+        show_cost(cost)
         return
     fresh = sum(1 for cell in plan.cells.values() if cell.state == "fresh" and stage in (None, cell.stage))
     what = "nothing to do" if plan.set_aside() else "all fresh"
     out.print(f"{what}: {fresh} results are fresh ({seconds:.1f} s)")
+
+
+def show_cost(cost: Estimate) -> None:
+    """What all of it takes, and what the disk has."""
+    out.print(f"{len(cost.costs)} results to make, minutes by past rates: {as_minutes(cost.seconds)}")
+    free = "" if cost.free is None else f"; {as_bytes(cost.free)} are free, about {as_bytes(cost.room)} are needed"
+    out.print(f"{as_bytes(cost.bytes)} unpacked, about {as_bytes(cost.packed)} as they are written{free}")
 
 
 def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:

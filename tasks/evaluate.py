@@ -1,6 +1,7 @@
 """Segments beside truth → `reports/MODEL`: `metrics.json`, pictures, and a page to read."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,13 +74,14 @@ def evaluate_stacks(
     step: Callable[[str], None] = lambda name: None,
 ) -> str:
     """Write a model's report; says its headline."""
-    scored: list[Scored] = []
+    began, scored = time.monotonic(), list[Scored]()
     for part in parts_of(dataset, names, model):
         scored += _score(dataset, part, model)
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
     summary = {use: summarise([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
     _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
+    report_of(dataset, model).amend({"seconds": round(time.monotonic() - began, 3)})
     if not uses:
         return "nothing to compare with"
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in summary[uses[0]].items() if figure["n"])

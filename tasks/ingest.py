@@ -1,5 +1,6 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
+import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -52,6 +53,7 @@ def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool =
 
 
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
+    began = time.monotonic()
     with open_stack(stack.files, stack.scene, stack.axis) as opened:
         generation = image.begin(recipe, {})
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
@@ -75,6 +77,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "scene": stack.scene,
         "scenes": 1 if stack.scene is None else count_scenes(stack.files[0]),
         "files": vars(source_fingerprint(image, stack.files)),
+        "seconds": round(time.monotonic() - began, 3),
     }
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics), facts)
 

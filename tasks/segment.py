@@ -7,6 +7,7 @@ whole and measures. No pixel of a block is kept between them. Clumps, if they ar
 import io
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -76,6 +77,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     counter: Callable[[int], Callable[[], None]] = lambda _: _silent,
 ) -> str:
     """Write one stack's segments and their table; says how many there are."""
+    began = time.monotonic()
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
@@ -90,7 +92,8 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
-    result.commit(generation, ome.label_attributes(scales), {"count": count, "whole": [box.span for box in large]})
+    known = {"count": count, "whole": [box.span for box in large], "seconds": round(time.monotonic() - began, 3)}
+    result.commit(generation, ome.label_attributes(scales), known)
     return f"{count:,} segments"
 
 

@@ -1,6 +1,7 @@
 """Images and weights → `models/MODEL`: one network, its split, its history, checkpoints to go on from."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -55,7 +56,7 @@ def train_on_stacks(
     progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    start = models.load(dataset, settings.start) if settings.start else None
+    began, start = time.monotonic(), models.load(dataset, settings.start) if settings.start else None
     parts = _parts(dataset, names, settings)
     view = _view(dataset, parts, settings, start)
     settings = _fitted(settings, view, start)
@@ -78,7 +79,9 @@ def train_on_stacks(
     }
     size = pixel_size(image_facts(dataset, parts[0].stack))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
-    models.save(result, generation, model, record, {"stacks": list(names)})
+    models.save(
+        result, generation, model, record, {"stacks": list(names), "seconds": round(time.monotonic() - began, 3)}
+    )
     checkpoints.keep(1)
     return _word(trained, settings)
 

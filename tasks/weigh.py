@@ -9,6 +9,7 @@ its peak, however large the stack; what is kept of a region is its components an
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -82,7 +83,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
 
     `run` maps a function over regions, one after another if it is not given.
     """
-    truth = labels_of(dataset, name, "truth")
+    truth, began = labels_of(dataset, name, "truth"), time.monotonic()
     level = ome.full_level(truth)
     axes, shape = ome.axes_of(truth.attributes()), open_array(level).shape
     spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
@@ -104,6 +105,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
         "truth": asdict(check),
         "axes": axes,
         "shape": list(shape),
+        "seconds": round(time.monotonic() - began, 3),
     }
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     result.commit(generation, {"arrays": paths}, facts)

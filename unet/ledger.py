@@ -11,7 +11,7 @@ Rejected: a database of runs (it can disagree with the files), and time stamps (
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -111,9 +111,17 @@ class Result:
 
     folder: Folder
     card: str = "zarr.json"
+    once: Callable[[Hashable, Callable[[], Any]], Any] = field(
+        default=lambda _, make: make(), repr=False, compare=False
+    )
+    """`Dataset.once` of the dataset it lies in."""
 
     def stamp(self) -> Stamp | None:
         """The committed result's stamp; None where there is none."""
+        stamp: Stamp | None = self.once(("stamp", self.folder.url), self._read_stamp)
+        return stamp
+
+    def _read_stamp(self) -> Stamp | None:
         values = self._entry(self.folder)
         if "generation" not in values:
             return None
@@ -190,32 +198,32 @@ class Result:
 
 def image_of(dataset: Dataset, name: str) -> Result:
     """A stack's image."""
-    return Result(dataset.image(name))
+    return Result(dataset.image(name), once=dataset.once)
 
 
 def labels_of(dataset: Dataset, name: str, labels: str) -> Result:
     """A stack's truth, or the segments that a model made of it."""
-    return Result(dataset.labels(name, labels))
+    return Result(dataset.labels(name, labels), once=dataset.once)
 
 
 def weights_of(dataset: Dataset, name: str) -> Result:
     """A stack's classes and border weights."""
-    return Result(dataset.weights(name))
+    return Result(dataset.weights(name), once=dataset.once)
 
 
 def model_of(dataset: Dataset, model: str) -> Result:
     """A trained or imported model."""
-    return Result(dataset.model(model), "model.json")
+    return Result(dataset.model(model), "model.json", dataset.once)
 
 
 def scores_of(dataset: Dataset, model: str, name: str) -> Result:
     """The scores that a model gave a stack."""
-    return Result(dataset.scores(model, name))
+    return Result(dataset.scores(model, name), once=dataset.once)
 
 
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
-    return Result(dataset.report(model), "metrics.json")
+    return Result(dataset.report(model), "metrics.json", dataset.once)
 
 
 @dataclass(frozen=True)

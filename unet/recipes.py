@@ -51,13 +51,21 @@ def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
 
 def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fingerprint:
     """Fingerprint of source files; what `result` was made from is not read again where it was not touched."""
-    stamp = result.stamp()
-    return fingerprint.of_files(files, stamp.facts.get("files") if stamp else None)
+
+    def seen() -> fingerprint.Fingerprint:
+        stamp = result.stamp()
+        return fingerprint.of_files(files, stamp.facts.get("files") if stamp else None)
+
+    found: fingerprint.Fingerprint = result.once(("files", files), seen)
+    return found
 
 
 def truth_content(dataset: Dataset, name: str) -> str | None:
     """Digest of a stack's truth as it lies there now, edited by hand or not; None where it has none."""
-    truth = labels_of(dataset, name, "truth")
+    return dataset.once(("truth", name), lambda: _truth_content(labels_of(dataset, name, "truth")))
+
+
+def _truth_content(truth: Result) -> str | None:
     multiscales = truth.attributes().get("ome", {}).get("multiscales")
     if not multiscales:
         return None

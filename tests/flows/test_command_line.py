@@ -1,14 +1,19 @@
 """The command line where no flow runs: what is wrong becomes one sentence and a status, and trying changes nothing."""
 
 import json
+import re
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 
 from flows.command_line import main
+from flows.unstick import Stuck
 from unet.folder import Dataset
+from unet.lease import Holder
 from unet.ledger import put_aside, weights_of
 from unet.record_file import read_record, set_values
 
@@ -158,17 +163,57 @@ def test_a_dry_run_tries_settings_and_leaves_the_record_as_it_is(run, dataset):
     before = dataset.record.read()
     status, out, _ = run("reprocess", dataset.url, "--dry-run", "--set", "segment.threshold=0.6")
     assert status == 0
-    said = [line.split(maxsplit=2) for line in out.splitlines() if line.startswith(("segment", "evaluate"))]
+    said = [re.split(" {2,}", line) for line in out.splitlines() if line.startswith(("segment", "evaluate"))]
     assert [words[:2] for words in said] == [
         ["segment", "a"], ["segment", "b"], ["segment", "c"], ["evaluate", "unet"]
     ]  # fmt: skip
-    assert said[0][2] == "threshold 0.5 → 0.6"
+    assert said[0][-1] == "threshold 0.5 → 0.6"
     assert dataset.record.read() == before
+    assert re.fullmatch(r"[<\d. ]+ min", said[0][2])
+    assert re.search(r"^4 results to make, minutes by past rates: .* min$", out, re.MULTILINE)
+    assert re.search(r"^131.1 kB unpacked, about .* as they are written; .* are free, about .* are needed$", out, re.M)
     status, out, _ = run("reprocess", dataset.url, "--dry-run", "--json", "--set", "segment.threshold=0.6")
+    assert json.loads(out)["disk"].keys() == {"bytes", "packed", "needed", "free"}
+    assert [cell["bytes"] for cell in json.loads(out)["results"]] == [round(2 * 64 * 64 * 4 * 4 / 3)] * 3 + [0]
     assert [(cell["stage"], cell["state"]) for cell in json.loads(out)["results"]] == [
         ("segment", "stale"), ("segment", "stale"), ("segment", "stale"), ("evaluate", "stale")
     ]  # fmt: skip
     assert dataset.record.read() == before
+
+
+def test_a_run_that_would_not_fit_the_disk_is_refused_before_a_server_starts(run, dataset, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr("flows.server.configure", lambda: pytest.fail("a server is started"))
+    words = ["the disk must have about", "free for 4 results, got 1.0 kB; free some"]
+    set_values(dataset, {"segment.threshold": 0.6})
+    refused(run("reprocess", dataset.url), *words, status=1)
+    assert run("reprocess", dataset.url, "--dry-run")[0] == 0
+    set_values(dataset, {"segment.threshold": 0.5})
+    assert run("reprocess", dataset.url)[0] == 0
+
+
+def test_a_dataset_that_another_run_works_on_is_left_alone(run, dataset, monkeypatch):
+    monkeypatch.setattr("flows.server.configure", lambda: pytest.fail("a server is started"))
+    holder = Holder.now("train")
+    (dataset / "lease.json").write_json(vars(replace(holder, machine="elsewhere/1")))
+    assert run("reprocess", dataset.url)[0] == 0  # nothing is to be done
+    set_values(dataset, {"segment.threshold": 0.6})
+    words = ["is worked on by train of process", "on elsewhere, since", "--wait"]
+    for command in (["reprocess", dataset.url], ["segment", dataset.url], ["remove", dataset.url, "c", "--yes"]):
+        refused(run(*command), *words, status=1)
+    assert run("reprocess", dataset.url, "--dry-run")[0] == 0
+    assert dataset.image("c").exists()
+
+
+def test_unstick_asks_a_server_that_runs(run, monkeypatch):
+    monkeypatch.setattr("flows.server.configure", lambda: "an ephemeral server")
+    refused(run("unstick"), "a Prefect server must be running, got none; set PREFECT_API_URL")
+    monkeypatch.setattr("flows.server.configure", lambda: "http://lab:4200/api")
+    stuck = Stuck("7f", "reprocess d", "pending", "2026-11-22T20:00:00Z")
+    monkeypatch.setattr("flows.unstick.unstick", lambda minutes, dry_run: [stuck])
+    words = "pending since 2026-11-22T20:00:00Z: reprocess d (7f)\n1 runs would be called crashed\n"
+    assert run("unstick", "--dry-run") == (0, words, "")
+    assert json.loads(run("unstick", "--json")[1]) == [vars(stuck)]
 
 
 def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, dataset):

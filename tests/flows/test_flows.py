@@ -1,6 +1,8 @@
 """Laws of the flows: what is stale is made once, a bad stack stops no other, the world's failures are tried again."""
 
 import logging
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from prefect import flow
@@ -13,6 +15,7 @@ from flows.run import BATCH, SetAside
 from tasks import ingest as ingest_tasks
 from tasks.policy import cpu_task
 from unet.folder import Dataset
+from unet.lease import HeldError, Holder
 from unet.ledger import STAGES, Outcome
 from unet.phantom import draw_stack
 from unet.record_file import read_record
@@ -211,3 +214,25 @@ def test_flows_are_named_after_their_stages_in_order():
     assert tuple(STAGE_FLOWS) == STAGES
     assert all(one.fn.__module__ == f"flows.{stage}" for stage, one in STAGE_FLOWS.items())
     assert BATCH > 1
+
+
+@pytest.mark.prefect
+def test_a_dataset_that_another_run_works_on_is_left_alone(small):
+    holder = replace(Holder.now("train"), machine="elsewhere/1")
+    (small / "lease.json").write_json(vars(holder))
+    for one in (reprocess, ingest):
+        with pytest.raises(HeldError, match=r"is worked on by train of process .* on elsewhere"):
+            one(small.url)
+    assert small.stacks() == []
+    (small / "lease.json").write_json(vars(replace(holder, renewed=0.0)))
+    assert {outcome.state for outcome in ingest(small.url)} == {"done"}
+    assert not (small / "lease.json").exists()
+
+
+@pytest.mark.prefect
+def test_a_run_that_would_not_fit_the_disk_does_nothing(small, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    for one in (reprocess, ingest):
+        with pytest.raises(OSError, match=r"the disk must have about .* free for .* results, got 1.0 kB"):
+            one(small.url)
+    assert small.stacks() == []

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import tifffile
@@ -10,6 +11,7 @@ import tifffile
 from flows.plan import make_plan, require_known
 from unet import records
 from unet.findings import TruthCheck
+from unet.folder import Folder
 from unet.ledger import STAGES, image_of, weights_of
 from unet.record_file import read_record, set_values
 from unet.sources import Stack
@@ -223,3 +225,18 @@ def test_training_asked_for_alone_is_planned_though_another_model_predicts(datas
     record = read_record(dataset)
     assert ("train", "unet") not in make_plan(dataset, record).cells
     assert [work.name for work in make_plan(dataset, record, trust=True).works("train")] == ["unet"]
+
+
+def test_a_plan_reads_each_card_of_a_stack_once(dataset, monkeypatch):
+    read, read_json = Counter(), Folder.read_json
+
+    def counted(folder):
+        read[folder.url] += 1
+        return read_json(folder)
+
+    monkeypatch.setattr(Folder, "read_json", counted)
+    plan_of(dataset)
+    cards = {url: count for url, count in read.items() if "/labels/truth/" not in url and "/models/" not in url}
+    assert {url.rsplit("/", 2)[1] for url in cards} >= {"a.ome.zarr", "a.zarr", "unet"}
+    assert set(cards.values()) == {1}
+    assert max(read.values()) <= 4  # of truth also the axes; of the model also its split, network and origin

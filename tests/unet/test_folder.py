@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.folder import Dataset, Folder
+from unet.folder import Dataset, Folder, Snapshot
 
 few = settings(deadline=None, max_examples=200)
 parts = st.sampled_from(["..", ".", "", "a", "~", "*", "?", "[a-z]", "C:", "a b", "…", "\\", "\0", "::", "file:", ".a"])
@@ -165,3 +165,31 @@ def test_all_that_was_made_from_a_stack(tmp_path):
     assert dataset.stacks() == ["b"]
     assert not [name for name in dataset.files() if Path(name).name.startswith("a") or "/a." in name]
     assert len([name for name in dataset.files() if "/b." in name]) == 6
+
+
+def test_what_is_local_is_listed_as_fsspec_lists_it(tmp_path):
+    for name in ("zarr.json", "c/0/0", "c/0/10", "c/1/0", ".hidden", "d.zarr/a"):
+        (Folder(str(tmp_path)) / name).write(name.encode())
+    (tmp_path / "empty").mkdir()
+    by_fsspec = Folder(f"file://{tmp_path}").files()
+    assert Folder(str(tmp_path)).files() == by_fsspec
+    assert len(by_fsspec) == 6
+    assert Folder(str(tmp_path / "nowhere")).files() == Folder(str(tmp_path / "zarr.json")).files() == {}
+
+
+def test_a_link_is_the_file_it_leads_to_and_no_folder_is_walked_twice(tmp_path):
+    (Folder(str(tmp_path)) / "a").write(b"123")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "round").symlink_to(tmp_path)
+    files = Folder(str(tmp_path)).files()
+    assert set(files) == {"a", "b", "round"}
+    assert files["b"] == files["a"]
+
+
+def test_a_snapshot_asks_once_and_a_dataset_every_time():
+    answers = itertools.count()
+    snapshot, dataset = Snapshot("memory://seen"), Dataset("memory://seen")
+    assert [snapshot.once(key, lambda: next(answers)) for key in ("a", "b", "a")] == [0, 1, 0]
+    assert Snapshot("memory://seen").once("a", lambda: next(answers)) == 2
+    assert [dataset.once("a", lambda: next(answers)) for _ in range(2)] == [3, 4]
