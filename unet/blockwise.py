@@ -28,7 +28,12 @@ IN_FLIGHT = 2
 LOOPBACK = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
 """Where dask's HTTP servers listen, which it starts in any case: by default on port 8787 of all interfaces."""
 
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": 2**27, "MALLOC_MMAP_THRESHOLD_": 2**25}
+"""Bytes that a worker started here keeps before it gives memory back. Dask's own 64 kB also pins the size from which
+every block of memory is asked of the system and returned, page by page: convolutions then wait for the kernel."""
+
 dask.config.set({"logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
+dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()})
 
 
 class Threads:
