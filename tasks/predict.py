@@ -20,7 +20,7 @@ from distributed import Client, get_worker
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
-from tasks.regions import Shards, Work, groups
+from tasks.regions import Shards, Work, frames_of, groups
 from unet import models, ome
 from unet.blockwise import run_regions, workers
 from unet.folder import Dataset, Json
@@ -252,7 +252,7 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
         target=generation.folder / "0",
         axes=axes,
     )
-    shards = list(groups(_frames(facts), _windows(layout), plan.batch))
+    shards = list(groups(frames_of(facts), _windows(layout), plan.batch))
     waited = run(work, shards, lambda done: told(f"{name} {done}/{len(shards)} regions", done / len(shards)))
     shapes = pyramid(generation.folder, average, axes)
     scales = ome.multiscales(generation.name, axes, shapes, facts["spacing"], facts["units"])
@@ -267,12 +267,6 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
 def _scores_axes(axes: str) -> str:
     """Axes of the scores: the image's, with the classes as c."""
     return "".join(axis for axis in "tczyx" if axis in axes or axis == "c")
-
-
-def _frames(facts: Json) -> list[tuple[int, ...]]:
-    """Places of the planes along the axes before y and x, channels left out, in raster order."""
-    leading = [size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz"]
-    return list(np.ndindex(*leading))
 
 
 def _windows(layout: Layout) -> list[Window]:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from unet import models, ome
 from unet.emptiness import Emptiness
-from unet.folder import Dataset, Folder
+from unet.folder import Dataset, Folder, Json
 from unet.inference import PRECISIONS, Pixels, Predictor, Scores, Symmetries, quantised, ready
 from unet.layout import Region
 from unet.ledger import image_of
-from unet.mirror import Plane
+from unet.mirror import planes
 from unet.models import channel_indices
 from unet.numeric_plan import NumericPlan
 from unet.overlap import Clock, overlapped
@@ -85,8 +85,9 @@ class Work:
         """Each of these regions once it is predicted, or was before."""
         torch.set_num_threads(self.plan.threads)
         read, stored = _Reader(self), Stored(self.target)
-        yield from (shards for shards in regions if self.is_done(stored, shards))
-        missing = [shards for shards in regions if not self.is_done(stored, shards)]
+        done = {shards: self.is_done(stored, shards) for shards in regions}
+        yield from (shards for shards in regions if done[shards])
+        missing = [shards for shards in regions if not done[shards]]
         compute = partial(self._compute, read.predictor)
         yield from overlapped(missing, read, compute, _Writer(self, stored), clock)
 
@@ -143,11 +144,12 @@ class _Reader:
 
     def __init__(self, work: Work) -> None:
         image = image_of(work.dataset, work.name)
-        self.work, self.facts, self.array = work, image.committed().facts, open_array(ome.full_level(image))
+        facts, array = image.committed().facts, open_array(ome.full_level(image))
         model = _model(work.dataset, work.model, work.model_generation)
-        self.channels = channel_indices(model.channels, self.facts["channels"], work.name)
-        chosen = [Statistics(**self.facts["statistics"][c]) for c in self.channels]
-        self.statistics = by_rule(model.normalisation, chosen, work.name)
+        channels = channel_indices(model.channels, facts["channels"], work.name)
+        chosen = [Statistics(**facts["statistics"][c]) for c in channels]
+        self.work, self.statistics = work, by_rule(model.normalisation, chosen, work.name)
+        self.planes = dict(zip(frames_of(facts), planes(array, facts["axes"], channels), strict=True))
         plan = work.plan
         network = _ready(work.dataset, work.model, work.model_generation, plan.device, plan.precision)
         dtype = torch.float32 if work.scale else DTYPES[work.dtype]
@@ -158,7 +160,7 @@ class _Reader:
         region = self.work.predicted(shards.window, self.predictor)
         around = self.predictor.reading(region)
         window = reading(around, scale) if scale else around
-        raw = [self._plane(frame).read(window) for frame in shards.frames]
+        raw = [self.planes[frame].read(window) for frame in shards.frames]
         pixels = np.stack([normalise(plane, self.statistics) for plane in raw])
         if scale:
             pixels = rescaled(pixels, around, scale)
@@ -166,11 +168,6 @@ class _Reader:
         if self.work.plan.device == "cuda":
             tensor = tensor.pin_memory()
         return Seen(tensor, around, self._empty(raw, window, shards.window))
-
-    def _plane(self, frame: Frame) -> Plane:
-        rest = dict(zip(self.work.axes.replace("c", ""), frame, strict=False))
-        axes = self.facts["axes"][:-2]
-        return Plane(self.array, tuple(tuple(c if a == "c" else rest[a] for a in axes) for c in self.channels))
 
     def _empty(self, raw: list[NDArray[Any]], window: Window, region: Window) -> Emptiness | None:
         if self.work.skip_below is None:
@@ -197,8 +194,8 @@ class _Writer:
         values = self._at_the_images_size(made, shards.window)
         if made.empty is not None:
             made.empty.clear(values)
-        for frame, planes in zip(shards.frames, values, strict=True):
-            for class_, plane in enumerate(planes):
+        for frame, scores in zip(shards.frames, values, strict=True):
+            for class_, plane in enumerate(scores):
                 region = self.work.region(frame, class_, shards.window)
                 if not self.stored.is_done(region):
                     self.stored.write(region, plane.reshape([part.stop - part.start for part in region]))
@@ -223,6 +220,12 @@ def _model(dataset: Dataset, model: str, generation: str) -> models.Model:
 @lru_cache(maxsize=2)
 def _ready(dataset: Dataset, model: str, generation: str, device: str, precision: Any) -> Any:
     return ready(_model(dataset, model, generation).network, torch.device(device), PRECISIONS[precision])
+
+
+def frames_of(facts: Json) -> list[Frame]:
+    """Places of an image's planes, in raster order."""
+    leading = [size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz"]
+    return list(np.ndindex(*leading))
 
 
 def groups(frames: Sequence[Frame], windows: Sequence[Window], batch: int) -> Iterator[Shards]:

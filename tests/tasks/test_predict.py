@@ -285,7 +285,7 @@ def resized(dataset, size):
 
 
 def test_pixels_of_another_size_are_refused_or_brought_to_the_models(with_model, level):
-    """Ours are of 0.5 µm. Blobs shrunk to half their size are brought back to it, and give the scores of the large."""
+    """Ours are of 0.5 µm. Within the factor they are taken as they are, and so are those that all but agree."""
     image = picture(64, 64)
     dataset = with_model(image)
     resized(dataset, 1.5)
