@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -23,6 +22,7 @@ from distributed import Client, LocalCluster
 
 from tasks.predict import Run, Use, here, machine_of, over, predict_stack
 from tests.bench.frames import microscopy
+from tests.bench.measure import seconds
 from unet import models, ome
 from unet.architecture import Architecture
 from unet.blockwise import LOOPBACK
@@ -44,6 +44,15 @@ ARCHITECTURE = Architecture(base=64 if GPU else 16, depth=4 if GPU else 3, paddi
 SIDES = [int(side) for side in os.environ.get("UNET_FLOWS_BENCH_SIDES", "8192 16384 32768").split()]
 WINDOWS = (512, 1024, 2048)
 """Sides of MONAI's windows in pixels; larger ones do not fit the memory that ours is given."""
+
+
+ALONE = """
+from tests.bench.bench_predict import *
+from tests.bench.measure import peak
+
+predict(Dataset(sys.argv[1]))
+print(peak())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +100,7 @@ def predict(dataset: Dataset, run: Run = here, threads: int | None = None, **set
     shutil.rmtree(dataset.scores("net", name).url, ignore_errors=True)
     machine = machine_of("auto")
     use = Use("net", models.load(dataset, "net"), asked, machine._replace(threads=threads or machine.threads))
-    return _seconds(lambda: predict_stack(dataset, name, use, predict_recipe(dataset, "net", name, asked), run))
+    return seconds(lambda: predict_stack(dataset, name, use, predict_recipe(dataset, "net", name, asked), run))
 
 
 def plan_of(dataset: Dataset) -> NumericPlan:
@@ -110,7 +119,7 @@ def bare(dataset: Dataset, plan: NumericPlan) -> dict[str, Callable[[], float]]:
     def timed(one: UNet) -> Callable[[], float]:
         def run() -> float:
             with torch.inference_mode():
-                return _seconds(lambda: one(tile).sum().item()) / (height * width)
+                return seconds(lambda: one(tile).sum().item()) / (height * width)
 
         return run
 
@@ -118,20 +127,20 @@ def bare(dataset: Dataset, plan: NumericPlan) -> dict[str, Callable[[], float]]:
 
 
 def test_store_to_store_beside_the_bare_network(dataset: Dataset) -> None:
-    seconds = [predict(dataset)]
+    took = [predict(dataset)]
     plan = plan_of(dataset)
     controls = bare(dataset, plan)
     times: dict[str, list[float]] = {name: [] for name in controls}
     for _ in range(RUNS):
         for name, control in controls.items():
             times[name].append(control())
-        seconds.append(predict(dataset))
+        took.append(predict(dataset))
     read = SIDE**2 * np.prod([ARCHITECTURE.input_size(s) / s for s in plan.tile])
     waited = scores_of(dataset, "net", dataset.stacks()[0]).committed().facts["waited"]
     print(f"\npredict, {SIDE}² uint16, base {ARCHITECTURE.base}, depth {ARCHITECTURE.depth}, tiles of {plan.tile} px,")
-    print(f"{plan.precision}: {SIDE**2 / 1e6 / median(seconds[1:]):.2f} Mpx/s; computing waited {waited:.2f} s")
+    print(f"{plan.precision}: {SIDE**2 / 1e6 / median(took[1:]):.2f} Mpx/s; computing waited {waited:.2f} s")
     for name, values in times.items():
-        ours, alone = median(seconds[1:]), median(values)
+        ours, alone = median(took[1:]), median(values)
         print(f"beside the bare network {name}: {read * alone / ours:.2f} × its input pixels (≥ 0.95),", end=" ")
         print(f"useful {SIDE**2 * alone / ours:.2f} × (≥ {0.80 if GPU else 0.85})")
 
@@ -161,12 +170,12 @@ def test_beside_monai(dataset: Dataset) -> None:
         stored = (scores[0] * 255).round_().to(torch.uint8).numpy()
         zarr.create_array(out, data=stored, chunks=(1, 1024, 1024), shards=(1, 4096, 4096), overwrite=True)
 
-    times = {window: _seconds(lambda window=window: theirs(window)) for window in WINDOWS}
+    times = {window: seconds(lambda window=window: theirs(window)) for window in WINDOWS}
     best = min(times, key=times.__getitem__)
     ours, again = [], []
     for _ in range(RUNS):
         ours.append(predict(dataset, dtype="uint8", precision="float32"))
-        again.append(_seconds(lambda: theirs(best)))
+        again.append(seconds(lambda: theirs(best)))
     seams = _seam_errors(dataset, zarr.open_array(out, mode="r"))
     print(f"\nMONAI's windows: {', '.join(f'{w} px {t:.1f} s' for w, t in times.items())}; best: {best} px")
     print(f"predict beside MONAI, store to store: {median(again) / median(ours):.2f} × as fast (≥ 1.3)")
@@ -206,13 +215,13 @@ def test_two_dask_workers_beside_two_bare_processes(dataset: Dataset) -> None:
     with cluster, Client(cluster) as client:
         run = over(client, Predict(model="net"))
         predict(dataset, run, 1)
-        seconds, alone = [], []
+        took, alone = [], []
         for _ in range(RUNS):
             alone.append(_beside_each_other(dataset.url))
-            seconds.append(predict(dataset, run, 1))
+            took.append(predict(dataset, run, 1))
     plan = plan_of(dataset)
     read = SIDE**2 * np.prod([ARCHITECTURE.input_size(s) / s for s in plan.tile])
-    ratio = read / median(seconds) * median(alone)
+    ratio = read / median(took) * median(alone)
     print(
         f"\npredict, two dask workers of one thread, tiles of {plan.tile} px: {ratio:.2f} × two bare processes (≥ 0.85)"
     )
@@ -238,26 +247,13 @@ def _alone(url: str, barrier: Any, times: Any) -> None:
     with torch.inference_mode():
         network(tile)
         barrier.wait()
-        times.put(median(_seconds(lambda: network(tile)) for _ in range(3)) / 2144**2)
+        times.put(median(seconds(lambda: network(tile)) for _ in range(3)) / 2144**2)
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_memory_does_not_grow_with_the_image(folder: Path, side: int) -> None:
     """Of a process of its own, at the default `predict.memory`."""
     dataset = put(folder, side) if side != SIDE else put(folder / "again", side)
-    code = "from tests.bench.bench_predict import *; predict(Dataset(sys.argv[1])); print(peak())"
-    told = subprocess.run([sys.executable, "-c", code, dataset.url], check=True, capture_output=True, text=True)
+    told = subprocess.run([sys.executable, "-c", ALONE, dataset.url], check=True, capture_output=True, text=True)
     print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory:g})")
     shutil.rmtree(dataset.url)
-
-
-def peak() -> float:
-    """GB of this process at its peak; not ru_maxrss, which a new process takes over from its parent."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1e6
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.bench.frames import cells
+from tests.bench.measure import peak
 from unet import layout, ome
 from unet.blockwise import Threads, run_regions
 from unet.folder import Dataset, Folder
@@ -99,11 +100,11 @@ def test_the_stage_beside_reading_and_writing(dataset: Dataset) -> None:
     answers = context.Queue()
     process = context.Process(target=_stage, args=(str(dataset.url), answers))
     process.start()
-    stage, alone, peak = answers.get()
+    stage, alone, at_peak = answers.get()
     process.join()
     print(f"\nthe stage with table and pyramid: {stage:.1f} s, {SIDE**2 / 1e6 / stage:.0f} Mpx/s")
     print(f"reading scores twice and the image once, writing labels: {alone:.1f} s, {alone / stage:.2f} of the stage")
-    print(f"memory at its peak: {peak:.2f} GB (≤ 1.5)")
+    print(f"memory at its peak: {at_peak:.2f} GB (≤ 1.5)")
 
 
 def _instances(dataset: Dataset, name: str) -> Instances:
@@ -172,7 +173,7 @@ def _stage(url: str, answers: Any) -> None:
             began = time.perf_counter()
             segment_stack(dataset, "a", "net", SETTINGS, segment_recipe(dataset, "net", "a", SETTINGS), client)
             times.append(time.perf_counter() - began)
-    peak = _peak()
+    at_peak = peak()
     labels = Stored(ome.full_level(labels_of(dataset, "a", "net")))
     job, image = _instances(dataset, "copy"), ome.full_level(image_of(dataset, "a"))
 
@@ -183,7 +184,7 @@ def _stage(url: str, answers: Any) -> None:
         Stored(job.target).write(block, held[block[0].start // BLOCK % len(held)])
 
     held = [labels.read(block) for block in list(job.blocks())[:8]]
-    answers.put((median(times), median(_by_two(copy, job.blocks()) for _ in range(RUNS)), peak))
+    answers.put((median(times), median(_by_two(copy, job.blocks()) for _ in range(RUNS)), at_peak))
 
 
 def _by_two(work: Callable[[Region], None], blocks: Iterable[Region]) -> float:
@@ -192,12 +193,6 @@ def _by_two(work: Callable[[Region], None], blocks: Iterable[Region]) -> float:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, blocks))
     return time.perf_counter() - began
-
-
-def _peak() -> float:
-    """GB of this process at its peak; not ru_maxrss, which a new process takes over from its parent."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1e6
 
 
 def _nothing() -> None:

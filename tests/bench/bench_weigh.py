@@ -18,6 +18,7 @@ from distributed import Client, LocalCluster
 
 from tasks.weigh import Work, over, weigh_stack
 from tests.bench.frames import cells
+from tests.bench.measure import peak, seconds
 from unet.blockwise import LOOPBACK
 from unet.folder import Dataset, Folder
 from unet.layout import regions, weights_layout
@@ -60,21 +61,15 @@ def test_two_dask_workers_beside_two_processes(dataset: Dataset) -> None:
     with cluster, Client(cluster) as client:
         client.run(_warm)
         for _ in range(RUNS):
-            times["dask"].append(_seconds(lambda: _by_dask(dataset, client)))
+            times["dask"].append(seconds(lambda: _by_dask(dataset, client)))
             times["stores"].append(_beside_each_other(_shards, str(dataset.url)))
             times["kernel"].append(_beside_each_other(_blocks, str(dataset.url)))
-        peak = max(client.run(_peak).values())
+        at_peak = max(client.run(peak).values())
     ratios = {name: median(t / d for t, d in zip(times[name], times["dask"], strict=True)) for name in times}
     print(f"\nweigh, 16,384², two dask workers: {SIDE**2 / 1e6 / median(times['dask']):.0f} Mpx/s")
     print(f"beside two processes from store to store: {ratios['stores']:.2f} of their rate (≥ 0.85)")
     print(f"beside two processes of the kernel alone, no store: {ratios['kernel']:.2f} of their rate")
-    print(f"memory of a worker at its peak: {peak:.2f} GB (≤ 2)")
-
-
-def _peak() -> float:
-    """GB of this process at its peak; not ru_maxrss, which a new process takes over from its parent."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1e6
+    print(f"memory of a worker at its peak: {at_peak:.2f} GB (≤ 2)")
 
 
 def _by_dask(dataset: Dataset, client: Client) -> None:
@@ -137,9 +132,3 @@ def _warm() -> None:
 
     weigh_block(np.eye(9, dtype=np.uint32), SETTINGS)
     check_truth(np.eye(9, dtype=np.uint32))
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

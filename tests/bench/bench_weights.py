@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from tests.bench.frames import cells
+from tests.bench.measure import seconds
 from unet.records import BorderWeights
 from unet.weights import border_weights
 
@@ -42,7 +43,7 @@ def test_a_plane_beside_the_form_that_people_copy() -> None:
     began = time.perf_counter()
     copied = one_distance_transform_per_cell(plane)
     theirs = time.perf_counter() - began
-    ours = median(_seconds(lambda: border_weights(plane, BORDER)) for _ in range(RUNS))
+    ours = median(seconds(lambda: border_weights(plane, BORDER)) for _ in range(RUNS))
     tracemalloc.start()
     found = border_weights(plane, BORDER)
     extra = tracemalloc.get_traced_memory()[1] / found.nbytes
@@ -66,10 +67,4 @@ def one_distance_transform_per_cell(labels: NDArray[np.int32]) -> NDArray[np.flo
 def _ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
     """Median of the ratios of runs in turn."""
     ours()  # compiled, or read from the cache, before the clock runs
-    return median(_seconds(ours) / _seconds(theirs) for _ in range(RUNS))
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    return median(seconds(ours) / seconds(theirs) for _ in range(RUNS))
