@@ -54,7 +54,7 @@ def by_loop(dataset: str) -> None:
     plan, model = make_plan(place, record), record.model
     use = predict.Use(model, models.load(place, model), record.predict, predict.machine_of("cpu"))
     with workers(None) as crew:
-        for name, stack in plan.stacks.items():
+        for stack in plan.stacks.values():
             ingest.ingest_stack(place, stack, record.ingest)
         for name in plan.stacks:
             weigh.weigh_stack(place, name, record.weigh, recipes.weigh_recipe(place, name, record.weigh))
