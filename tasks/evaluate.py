@@ -1,7 +1,6 @@
 """Segments beside truth → `reports/MODEL`: `metrics.json`, pictures, and a page to read."""
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from tasks.progress import Sink
 from tasks.publish import publish_report
 from tasks.report_pictures import examples, seen_by_training
 from unet import pictures
+from unet.elapsed import elapsed, timed
 from unet.findings import TruthCheck
 from unet.folder import Dataset, Json
 from unet.ledger import Generation, Outcome, Recipe, labels_of, model_of, report_of, weights_of
@@ -41,6 +41,7 @@ def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -
     return outcomes
 
 
+@timed
 def evaluate_stacks(
     dataset: Dataset,
     names: Sequence[str],
@@ -50,14 +51,14 @@ def evaluate_stacks(
     step: Callable[[str], None] = lambda name: None,
 ) -> str:
     """Write a model's report; says its headline."""
-    began, scored = time.monotonic(), list[Scored]()
+    scored = list[Scored]()
     for part in parts_of(dataset, names, model):
         scored += score(dataset, part, model)
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
     summary = {use: summarise([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
     _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
-    report_of(dataset, model).amend({"seconds": round(time.monotonic() - began, 3)})
+    report_of(dataset, model).amend({"seconds": elapsed()})
     if not uses:
         return "nothing to compare with"
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in summary[uses[0]].items() if figure["n"])

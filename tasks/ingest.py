@@ -1,6 +1,5 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
-import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,6 +11,7 @@ from tasks.outcomes import each
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import fingerprint, ome
+from unet.elapsed import elapsed, timed
 from unet.folder import Dataset
 from unet.labels import connected_segments
 from unet.layout import Region, plane_layout, regions, stack_layout
@@ -52,8 +52,8 @@ def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool =
     return f"image, {_ingest_truth(dataset, stack, force)}"
 
 
+@timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
-    began = time.monotonic()
     with open_stack(stack.files, stack.scene, stack.axis) as opened:
         generation = image.begin(recipe, {})
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
@@ -77,7 +77,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "scene": stack.scene,
         "scenes": 1 if stack.scene is None else count_scenes(stack.files[0]),
         "files": vars(source_fingerprint(image, stack.files)),
-        "seconds": round(time.monotonic() - began, 3),
+        "seconds": elapsed(),
     }
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics), facts)
 

@@ -8,7 +8,6 @@ Memory: `predict.memory` for each process on a CPU, whatever the image's size; o
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from tasks.progress import Sink
 from tasks.regions import Shards, Work, frames_of, groups
 from unet import models, ome
 from unet.blockwise import run_regions, workers
+from unet.elapsed import elapsed, timed
 from unet.folder import Dataset, Json
 from unet.inference import choose_device
 from unet.layout import Layout, plane_layout, regions
@@ -225,6 +225,7 @@ def _layout(facts: Json, classes: int, dtype: str) -> Layout:
     return plane_layout(tuple(sizes[axis] for axis in _scores_axes(facts["axes"])), np.dtype(dtype).itemsize)
 
 
+@timed
 def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and how
     dataset: Dataset,
     name: str,
@@ -235,7 +236,7 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
     run: Run,
     told: Told,
 ) -> str:
-    axes, settings, began = _scores_axes(facts["axes"]), use.settings, time.monotonic()
+    axes, settings = _scores_axes(facts["axes"]), use.settings
     architecture, plan = use.model.network.architecture, NumericPlan.of(generation.plan)
     layout = _layout(facts, architecture.classes - 1, settings.dtype)
     create(generation.folder / "0", layout, np.dtype(settings.dtype), axes)
@@ -257,7 +258,7 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
     shapes = pyramid(generation.folder, average, axes)
     scales = ome.multiscales(generation.name, axes, shapes, facts["spacing"], facts["units"])
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
-    known = {"axes": axes, "shape": list(layout.shape), "seconds": round(time.monotonic() - began, 3)}
+    known = {"axes": axes, "shape": list(layout.shape), "seconds": elapsed()}
     scores_of(dataset, use.name, name).commit(generation, attributes, {**known, "waited": round(waited, 3)})
     seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
     resized = f", at {scale[0]:g} × {scale[1]:g} of its pixels" if scale else ""
