@@ -1,7 +1,5 @@
 """The flow of one stage: evaluate."""
 
-from typing import Any
-
 from prefect import flow
 
 from flows.plan import evaluated
@@ -12,10 +10,17 @@ from unet.ledger import Outcome
 
 @flow(flow_run_name=run_name)
 def evaluate(
-    dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
+    dataset: str, only: list[str] | None = None, changes: list[str] | None = None, force: bool = False
 ) -> list[Outcome]:
-    """Compare segments with truth, and write the report."""
-    run = StageRun.open("evaluate", dataset, only, overrides, force)
+    """Compare segments with truth, and write the report.
+
+    Args:
+        dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
+        only: of no use here: a report is on the whole model.
+        changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
+        force: make it again though it is fresh.
+    """
+    run = StageRun.open("evaluate", dataset, only, changes, force)
     names = evaluated(run.plan)
     return run.finish(
         evaluate_model(dataset, names, run.record.model, run.record, return_state=True) for _ in run.works

@@ -1,7 +1,5 @@
 """The flow of one stage: ingest."""
 
-from typing import Any
-
 from prefect import flow
 
 from flows.run import StageRun, run_name
@@ -11,10 +9,17 @@ from unet.ledger import Outcome
 
 @flow(flow_run_name=run_name)
 def ingest(
-    dataset: str, only: list[str] | None = None, overrides: dict[str, Any] | None = None, force: bool = False
+    dataset: str, only: list[str] | None = None, changes: list[str] | None = None, force: bool = False
 ) -> list[Outcome]:
-    """Bring microscope files into OME-Zarr, with the truth that people drew."""
-    run = StageRun.open("ingest", dataset, only, overrides, force)
+    """Bring microscope files into OME-Zarr, with the truth that people drew.
+
+    Args:
+        dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
+        only: names of stacks; none = all of them.
+        changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
+        force: make it again though it is fresh.
+    """
+    run = StageRun.open("ingest", dataset, only, changes, force)
     return run.finish(
         ingest_stacks(dataset, [run.plan.stacks[name] for name in names], run.record.ingest, force, return_state=True)
         for names in run.batches()

@@ -1,6 +1,6 @@
 """The flow over all stages: whatever is stale, in order."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from prefect import Flow, flow
 
@@ -9,14 +9,13 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.plan import make_plan, require_known
 from flows.predict import predict
-from flows.run import SetAside, run_name, summarise
+from flows.run import SetAside, changed_record, run_name, summarise
 from flows.segment import segment
 from flows.train import train
 from flows.weigh import weigh
 from unet.folder import Dataset
 from unet.lease import lease
 from unet.ledger import Outcome
-from unet.record_file import read_record
 
 STAGE_FLOWS: dict[str, Flow[..., list[Outcome]]] = {
     one.name: one for one in (ingest, weigh, train, predict, segment, evaluate)
@@ -29,12 +28,19 @@ Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
 def reprocess(
     dataset: str,
     only: list[str] | None = None,
-    overrides: dict[str, Any] | None = None,
+    changes: list[str] | None = None,
     force: Stage | None = None,
 ) -> list[Outcome]:
-    """Recompute everything that is stale, in order."""
+    """Recompute everything that is stale, in order.
+
+    Args:
+        dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
+        only: names of stacks; none = all of them.
+        changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
+        force: a stage that is made again though it is fresh, with all that follows from it.
+    """
     place = Dataset(dataset)
-    record = read_record(place, overrides)
+    record, only = changed_record(place, changes), only or None
     outcomes: list[Outcome] = []
     plan = make_plan(place, record, force)
     require_known(plan, only or ())
@@ -44,7 +50,7 @@ def reprocess(
             if not plan.works(stage, only):
                 continue
             try:
-                outcomes += stage_flow(dataset, None if stage == "train" else only, overrides, force == stage)
+                outcomes += stage_flow(dataset, None if stage == "train" else only, changes, force == stage)
             except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with other stacks
                 outcomes += failure.done
             plan = make_plan(place, record, force)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
@@ -13,7 +12,7 @@ from flows.plan import Plan, make_plan, require_cells, require_known
 from unet.folder import Dataset
 from unet.lease import lease
 from unet.ledger import Outcome
-from unet.record_file import read_record
+from unet.record_file import parse_change, read_record
 from unet.records import Record
 
 BATCH = 64
@@ -44,15 +43,15 @@ class StageRun:
 
     @classmethod
     def open(
-        cls, stage: str, dataset: str, only: Sequence[str] | None, overrides: dict[str, Any] | None, force: bool
+        cls, stage: str, dataset: str, only: Sequence[str] | None, changes: Sequence[str] | None, force: bool
     ) -> "StageRun":
         """Read the record, and plan this stage from what lies in the dataset."""
         place = Dataset(dataset)
-        record = read_record(place, overrides)
+        record = changed_record(place, changes)
         plan = make_plan(place, record, force=stage if force else None, trust=True)
         require_cells(plan, stage)
         require_known(plan, only or ())
-        works = plan.works(stage, only)
+        works = plan.works(stage, only or None)  # a form left empty gives no names
         estimate(place, record, plan, works).require_room()
         return cls(stage, place, record, plan, works)
 
@@ -82,6 +81,11 @@ class StageRun:
         if failed:
             raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])
         return outcomes
+
+
+def changed_record(dataset: Dataset, changes: Sequence[str] | None) -> Record:
+    """Record of a dataset with changes of settings for one run, each a `section.key=value`."""
+    return read_record(dataset, dict(parse_change(change) for change in changes or ()))
 
 
 def batched(sizes: Mapping[str, int]) -> list[list[str]]:

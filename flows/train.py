@@ -1,7 +1,5 @@
 """The flow of one stage: train."""
 
-from typing import Any
-
 from prefect import flow
 
 from flows.plan import trained_on
@@ -14,11 +12,19 @@ from unet.ledger import Outcome
 def train(
     dataset: str,
     only: list[str] | None = None,
-    overrides: dict[str, Any] | None = None,
+    changes: list[str] | None = None,
     force: bool = False,
     refresh: bool = False,
 ) -> list[Outcome]:
-    """Train the network on the stacks with truth; `refresh` takes in truth that is new."""
-    run = StageRun.open("train", dataset, only, overrides, force or refresh)
+    """Train the network on the stacks with truth; `refresh` takes in truth that is new.
+
+    Args:
+        dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
+        only: of no use here: a model is of the whole dataset.
+        changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
+        force: make it again though it is fresh.
+        refresh: take in truth that came since the last training.
+    """
+    run = StageRun.open("train", dataset, only, changes, force or refresh)
     names = trained_on(run.plan, run.dataset, run.record, refresh)  # a model is of the whole dataset, whatever `only`
     return run.finish(train_model(dataset, names, run.record.train, return_state=True) for _ in run.works)

@@ -51,11 +51,11 @@ def parse_change(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ValueError(f"--set must be section.key=value, got {text!r}")
+        raise ValueError(f"a change must be section.key=value, got {text!r}; write it like train.steps=500")
     try:
         return key.strip(), _plain(YAML(typ="safe", pure=True).load(value))
     except YAMLError as error:
-        raise ValueError(f"--set must give {key.strip()} a value in YAML, got {value!r}") from error
+        raise ValueError(f"a change must give {key.strip()} a value in YAML, got {value!r}") from error
 
 
 def write_record(dataset: Dataset, sources: Sequence[Source]) -> None:

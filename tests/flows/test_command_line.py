@@ -76,7 +76,7 @@ def test_a_source_that_went_missing_after_init(run, tmp_path, image):
         ("segment.threshold=1.5", ["segment", "threshold must be 0 < threshold ≤ 1, got 1.5"]),
         ("weigh.sigma=-1", ["weigh", "sigma must be > 0 pixels, got -1"]),
         ("segment.dimensions=4", ["segment.dimensions", "4"]),
-        ("segment.threshold", ["--set must be section.key=value, got 'segment.threshold'"]),
+        ("segment.threshold", ["a change must be section.key=value, got 'segment.threshold'"]),
         ("segment.threshold=[", ["segment.threshold"]),
         ("train.name=../../x", ["train", "name must be letters, digits, - and _"]),
     ],

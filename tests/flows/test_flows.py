@@ -175,12 +175,28 @@ def test_one_stage_alone_and_one_stack_alone(small):
 
 
 @pytest.mark.prefect
-def test_overrides_hold_for_one_run_alone(small):
+def test_changes_hold_for_one_run_alone(small):
     before = small.record.read()
-    outcomes = ingest(small.url, overrides={"ingest.low": 5.0})
+    outcomes = ingest(small.url, changes=["ingest.low=5.0"])
     assert {outcome.state for outcome in outcomes} == {"done"}
     assert small.record.read() == before
     assert {work.why for work in make_plan(small, read_record(small)).works("ingest")} == {"low 5.0 → 1.0"}
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("one", [ingest, reprocess], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("ingest.low", "a change must be section.key=value, got 'ingest.low'; write it like train.steps=500"),
+        ("ingest.lowest=5", "lowest"),
+    ],
+)
+def test_a_change_that_is_none_fails_the_run_in_a_sentence(small, one, change, words):
+    state = one(small.url, changes=[change], return_state=True)
+    assert state.is_failed()
+    assert words in state.message
+    assert small.stacks() == []
 
 
 @pytest.mark.prefect
@@ -205,9 +221,10 @@ def test_what_flows_tasks_and_unet_log_goes_to_the_run(ask):
 def test_the_form_in_the_ui_asks_for_the_dataset_and_little_else(one):
     schema = one.parameters.model_dump_for_openapi()
     extra = {"refresh"} if one.name == "train" else set()
-    assert set(schema["properties"]) == {"dataset", "only", "overrides", "force"} | extra
+    assert set(schema["properties"]) == {"dataset", "only", "changes", "force"} | extra
     assert schema["required"] == ["dataset"]
-    one.validate_parameters({"dataset": "s3://bucket/x", "only": ["a"], "overrides": {"segment.threshold": 0.6}})
+    assert all(field["description"].endswith(".") for field in schema["properties"].values())
+    one.validate_parameters({"dataset": "s3://bucket/x", "only": ["a"], "changes": ["segment.threshold=0.6"]})
 
 
 def test_flows_are_named_after_their_stages_in_order():

@@ -231,7 +231,7 @@ def test_yaml_runs_nothing(section, dataset, tmp_path):
     put(dataset, f"{section}: !!python/object/apply:os.mkdir ['{tmp_path}/ran']\n")
     with pytest.raises(ValueError, match=section):
         read_record(dataset)
-    with pytest.raises(ValueError, match="--set must give a a value in YAML"):
+    with pytest.raises(ValueError, match="a change must give a a value in YAML"):
         parse_change(f"a=!!python/object/apply:os.mkdir ['{tmp_path}/ran']")
     assert not (tmp_path / "ran").exists()
 
@@ -253,9 +253,9 @@ def test_changes_of_the_command_line(text, change):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("threshold", "--set must be section.key=value, got 'threshold'"),
-        ("=1", "--set must be section.key=value"),
-        ("a={b", "--set must give a a value in YAML, got '{b'"),
+        ("threshold", "a change must be section.key=value, got 'threshold'"),
+        ("=1", "a change must be section.key=value"),
+        ("a={b", "a change must give a a value in YAML, got '{b'"),
     ],
 )
 def test_changes_that_are_none(text, says):
