@@ -24,7 +24,7 @@ from unet import models, ome
 from unet.blockwise import run_regions, workers
 from unet.elapsed import elapsed, timed
 from unet.folder import Dataset, Json
-from unet.inference import choose_device
+from unet.inference import choose_device, out_of_memory
 from unet.layout import Layout, plane_layout, regions
 from unet.ledger import Generation, Outcome, Recipe, image_of, model_of, scores_of
 from unet.models import Model
@@ -159,7 +159,7 @@ def predict_stack(
         try:
             return _predict(dataset, name, use, facts, scale, generation, run, told)
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
             plan = _less(room, plan, name, error)
@@ -171,11 +171,6 @@ def _less(room: Room, plan: NumericPlan, name: str, error: Exception) -> Numeric
         raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error
     log.warning("%s: out of memory; going on with tiles of %d × %d px, %d at once", name, *less.tile, less.batch)
     return less
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether that was it; of a CPU's memory torch has no error of its own."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _room(use: Use, facts: Json, scale: Scale | None) -> Room:

@@ -16,7 +16,7 @@ from unet.checkpoints import Checkpoints, history_csv, plain_history
 from unet.devices import Progress
 from unet.elapsed import elapsed, timed
 from unet.folder import Dataset
-from unet.inference import choose_device
+from unet.inference import choose_device, out_of_memory
 from unet.ledger import Generation, Outcome, Recipe, Result, model_of, weights_of
 from unet.loss import balanced_class_weights
 from unet.models import Model
@@ -69,7 +69,15 @@ def train_on_stacks(
     checkpoints = Checkpoints(generation.folder / "checkpoints")
     given = start.network.state_dict() if start else None
     both = frames["training"], frames["validation"]
-    trained = train(*both, class_weights, settings, progress, checkpoints, given)
+    try:
+        trained = train(*both, class_weights, settings, progress, checkpoints, given)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ValueError(
+            f"training must fit the device's memory, got {error}; lower train.batch or train.tile, or, where something "
+            "else was on the device, run `unet-flows train --force` when it is gone"
+        ) from error
     _draw_curves(generation, trained)
     record = {
         "classes": ["background", "object"],
