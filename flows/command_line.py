@@ -6,6 +6,7 @@ the verbs that run something, once the plan says that there is something to run.
 
 import ast
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ class Order:
 
 def main() -> None:
     """Run the command line; the exit status says how it ended."""
+    logging.raiseExceptions = False  # logs that a server which is gone does not take are no page of traces
     try:
         app()
     except (ValueError, LookupError) as error:
