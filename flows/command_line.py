@@ -6,6 +6,7 @@ the verbs that run something, once the plan says that there is something to run.
 
 import ast
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import server
+from flows.ending import plainly
 from flows.estimate import estimate
 from flows.plan import Plan, make_plan, require_cells, require_known
 from flows.show import as_text, err, out, show_json, show_outcomes, show_plan, show_set_aside, show_works
@@ -62,6 +64,7 @@ class Order:
 
 def main() -> None:
     """Run the command line; the exit status says how it ended."""
+    logging.raiseExceptions = False  # logs that a server which is gone does not take are no page of traces
     try:
         app()
     except (ValueError, LookupError) as error:
@@ -391,7 +394,8 @@ def _note(text: str) -> None:
 def _exit_status() -> Iterator[None]:
     """Whatever the world does wrong becomes one sentence and status 1."""
     try:
-        yield
+        with plainly(_note):
+            yield
     except (RuntimeError, OSError) as error:
         err.print(f"[red]failed:[/red] {as_text(error)}")
         raise typer.Exit(1) from error
