@@ -386,6 +386,23 @@ class Evaluate:
         _must(self.resamples > 0, f"resamples must be > 0, got {self.resamples}")
 
 
+@dataclass(frozen=True)
+class Watch:
+    """When a file that somebody is writing into a source counts as finished."""
+
+    __pydantic_config__: ClassVar = CLOSED
+
+    quiet: float = 60.0
+    """Seconds over which a file must be seen not to change before it is read."""
+    patience: float = 3600.0
+    """Seconds after which a file that is quiet, and not whole, is taken to stay so: ingest sets it aside."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no time."""
+        for name in ("quiet", "patience"):
+            _must(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0 seconds, got {getattr(self, name)}")
+
+
 class Cluster(BaseModel):
     """A dask cluster to start: a class such as `dask_jobqueue.SLURMCluster` and what it is called with."""
 
@@ -415,6 +432,7 @@ class Record(BaseModel):
     predict: Predict = Predict()
     segment: Segment = Segment()
     evaluate: Evaluate = Evaluate()
+    watch: Watch = Watch()
     cluster: Where = None
     """Who computes: a dask scheduler's address, or {cls: CLASS, options: {…}}; default: this machine's threads."""
 
