@@ -21,12 +21,13 @@ def skip_late() -> int:
     Runs that a person asked for stay, and so do those of a schedule where a person asked for this one.
     """
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import State
     from prefect.runtime import flow_run
     from prefect.states import Cancelled
 
     if not flow_run.id or flow_run.parent_flow_run_id:
         return 0
-    state = Cancelled(message=f"it was late, and {flow_run.name} does its work")
+    state: State[Any] = Cancelled(message=f"it was late, and {flow_run.name} does its work")
     with get_client(sync_client=True) as client:
         own = client.request("GET", "/flow_runs/{id}", path_params={"id": flow_run.id}).json()
         if not own.get("deployment_id") or not own.get("auto_scheduled"):

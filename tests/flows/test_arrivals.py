@@ -1,4 +1,4 @@
-"""Laws of looking at the sources: what is finished is taken once, what is not waits with the reason, what is gone is told."""
+"""Laws of looking at the sources: the finished is taken once, the rest waits with a reason, what is gone is told."""
 
 import os
 import shutil
