@@ -54,14 +54,19 @@ def _block(notify: str | None) -> Any:
     """Id of the notification block, made or replaced where there is an address; None where there never was one."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
     from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
     if notify:
         content = {"text": "{{subject}}\n{{body}}"}
         block = CustomWebhookNotificationBlock(
             name="unet-flows", url="{{address}}", json_data=content, secrets={"address": notify}
         )
-        return block.save(BLOCK, overwrite=True)
+        try:
+            return block.save(BLOCK, overwrite=True)
+        except PrefectHTTPStatusError as error:  # whose text holds what was sent
+            raise RuntimeError(
+                f"the server must take the notification block, got {error.response.status_code}"
+            ) from None
     with get_client(sync_client=True) as client:
         try:
             return client.read_block_document_by_name(BLOCK, "custom-webhook").id
@@ -72,7 +77,8 @@ def _block(notify: str | None) -> Any:
 def _put(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
     there = client.read_automations_by_name(automation.name)
     if there:
-        client.update_automation(there[0].id, automation)
+        values = automation.model_dump(mode="json")  # whole: `update_automation` leaves defaults out, and is refused
+        client.request("PUT", "/automations/{id}", path_params={"id": there[0].id}, json=values).raise_for_status()
     else:
         client.create_automation(automation)
 

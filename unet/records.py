@@ -14,9 +14,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from ruamel.yaml import YAML
 
+from unet.addresses import require_no_secrets, require_plain
 from unet.architecture import Architecture
 from unet.augmentation import Augmentation
 from unet.faults import OURS, first_fault
@@ -74,6 +83,7 @@ class Source:
         """Refuse an empty path."""
         for name in ("images", "truth"):
             _must(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
+            require_plain(name, getattr(self, name) or "")
         _must(self.ignore is None or self.ignore > 0, f"ignore must be > 0, 0 being background, got {self.ignore}")
 
 
@@ -420,7 +430,7 @@ Where = Annotated[str | Cluster | None, _one_of("a scheduler's address or {cls: 
 class Record(BaseModel):
     """`dataset.yaml`: the sources of a dataset, stacks of them that are not taken, and each stage's settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may hold a secret
 
     sources: tuple[Source, ...] = ()
     """Where the microscope's files are, and people's labels."""
@@ -435,6 +445,13 @@ class Record(BaseModel):
     watch: Watch = Watch()
     cluster: Where = None
     """Who computes: a dask scheduler's address, or {cls: CLASS, options: {…}}; default: this machine's threads."""
+
+    @field_validator("cluster")
+    @classmethod
+    def _holds_no_secret(cls, cluster: str | Cluster | None) -> str | Cluster | None:
+        if cluster is not None:
+            require_no_secrets("it", cluster.options if isinstance(cluster, Cluster) else {"address": cluster})
+        return cluster
 
     @property
     def model(self) -> str:

@@ -20,6 +20,7 @@ from flows.verbs.options import (
     say,
 )
 from flows.verbs.work import Order, carry_out
+from unet.addresses import require_plain
 from unet.folder import Dataset
 from unet.record_file import read_record
 
@@ -109,6 +110,7 @@ def deploy(
 ) -> None:
     """Deploy."""
     if address:
+        require_plain("--server", address)
         os.environ["PREFECT_API_URL"] = f"{address.rstrip('/').removesuffix('/api')}/api"
     where = server.configure()
     if where.startswith("an "):
