@@ -77,7 +77,9 @@ def _block(notify: str | None) -> Any:
 def _put(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
     there = client.read_automations_by_name(automation.name)
     if there:
-        values = automation.model_dump(mode="json")  # whole: `update_automation` leaves defaults out, and is refused
+        values = automation.model_dump(
+            mode="json", exclude={"owner_resource"}
+        )  # whole: `update_automation` leaves defaults out, and is refused
         client.request("PUT", "/automations/{id}", path_params={"id": there[0].id}, json=values).raise_for_status()
     else:
         client.create_automation(automation)

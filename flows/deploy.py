@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 
 from flows import automations
 from flows.definitions import TAG, Definition, names_of, read_definitions
@@ -15,14 +17,16 @@ class Deploy:
 
     datasets: Sequence[str]
     """Folders as the workers see them, or URLs."""
-    definitions: Sequence[Definition]
     api: str
     notify: str | None = None
+    """Where messages are posted."""
+    late: timedelta = timedelta(minutes=30)
+    """How long a scheduled run may wait before it is told of."""
 
-    @classmethod
-    def of(cls, datasets: Sequence[str], api: str, notify: str | None = None) -> "Deploy":
-        """All deployments of these datasets."""
-        return cls(datasets, read_definitions(), api, notify)
+    @cached_property
+    def definitions(self) -> Sequence[Definition]:
+        """All deployments that a dataset gets."""
+        return read_definitions()
 
     @property
     def pools(self) -> list[str]:
@@ -57,7 +61,7 @@ def deploy(wanted: Deploy, say: Say) -> None:
             each.deployment(names[dataset], dataset).apply()
     for line in wanted.lines():
         say(line)
-    for name in automations.install(wanted.notify, wanted.api.removesuffix("/api")):
+    for name in automations.install(wanted.notify, wanted.api.removesuffix("/api"), wanted.late):
         say(f"automation {name}")
     for line in wanted.next():
         say(line)

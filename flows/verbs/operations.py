@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -106,6 +107,7 @@ def deploy(
         str | None, typer.Option("--server", metavar="URL", help="Its API; default: PREFECT_API_URL.")
     ] = None,
     notify: NotifyOption = None,
+    late: Annotated[float, typer.Option(metavar="MINUTES", help="Wait of a scheduled run that is told of.")] = 30,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be put there.")] = False,
 ) -> None:
     """Deploy."""
@@ -118,7 +120,7 @@ def deploy(
     from flows.deploy import Deploy
     from flows.deploy import deploy as put
 
-    wanted = Deploy.of(list(map(absolute, datasets)), where, notify)
+    wanted = Deploy(list(map(absolute, datasets)), where, notify, timedelta(minutes=late))
     if dry_run:
         for line in wanted.lines():
             say(line)

@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from tests.flows.lab import AUTH, Lab, receiver, until
 from unet.ledger import STAGES
 from unet.record_file import set_values
 
+KEY = "AKhush9Zq7"
 HEARTBEAT = 30
 """Seconds between signs of life here: Prefect's smallest."""
 
@@ -36,6 +37,7 @@ def lab(tmp_path_factory, posted):
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY=str(HEARTBEAT),
         PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS="2",
         UNET_FLOWS_NOTIFY=posted[1],
+        AWS_SECRET_ACCESS_KEY=KEY,
     )
     try:
         lab.begin()
@@ -77,7 +79,7 @@ def test_datasets_have_names_of_their_own():
 
 
 def test_what_to_start_next_is_said():
-    words = "\n".join(Deploy.of(["/d/a"], "http://lab:4200/api").next())
+    words = "\n".join(Deploy(["/d/a"], "http://lab:4200/api").next())
     assert "prefect worker start --pool gpu --limit 1 " in words
     assert "PREFECT_API_URL=http://lab:4200/api" in words
 
@@ -155,19 +157,34 @@ def test_a_run_that_fails_is_told_of_once_with_dataset_reason_and_link(lab, cell
 
 @pytest.mark.prefect
 @pytest.mark.slow
-def test_a_run_that_nobody_takes_is_told_of(lab, cells, deployed, posted, monkeypatch):
-    for key, value in lab.environment.items():
-        if key.startswith("PREFECT_"):
-            monkeypatch.setenv(key, value)
-    from prefect.settings import temporary_settings
-    from prefect.settings.legacy import PREFECT_API_AUTH_STRING, PREFECT_API_URL
-
-    with temporary_settings({PREFECT_API_URL: lab.api, PREFECT_API_AUTH_STRING: AUTH}):
-        automations.install(None, "http://ui", late=timedelta(seconds=10))  # the address is known from before
+def test_a_run_that_nobody_takes_is_told_of(lab, cells, deployed, posted):
+    lab.run("deploy", cells, "--late", "0.2", UNET_FLOWS_NOTIFY="")  # the address is known from before
     lab.run("deployment", "run", "segment/dataset", module="prefect")  # there is no worker of that pool
     (text,) = texts(posted, "late runs")
     assert "segment dataset is Late" in text
     assert "nobody took it" in text
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_looks_that_nobody_took_in_time_are_made_by_one_of_them(lab, deployed):
+    """A hundred of them, as after a night without a worker."""
+    (watch,) = [each for each in lab.ask("deployments/filter") if each["entrypoint"] == "flows.watch.watch"]
+    now = datetime.now(UTC)
+    hours = {"start_time": (now - timedelta(hours=9)).isoformat(), "end_time": now.isoformat()}
+    lab.ask(f"deployments/{watch['id']}/schedule", **hours, min_runs=100, max_runs=100)
+    assert len(lab.runs("watch")) >= 100
+    lab.start("prefect", "worker", "start", "--pool", "cpu", "--limit", "1")
+
+    def due():
+        waiting = [*lab.runs("watch", "Scheduled", "Late", "Pending", "Running")]
+        return [run for run in waiting if datetime.fromisoformat(run["expected_start_time"]) < now]
+
+    until(lambda: not due(), 150, "an end of what is due")
+    done, called_off = lab.runs("watch", "Completed"), lab.runs("watch", "Cancelled")
+    assert len(called_off) >= 97
+    assert len(done) <= 3
+    assert "it was late, and watch dataset does its work" in called_off[0]["state"]["message"]
 
 
 @pytest.mark.prefect
@@ -194,8 +211,10 @@ def test_a_run_that_was_killed_is_called_crashed_and_told_of(lab, deployed, post
 @pytest.mark.slow
 def test_secrets_lie_nowhere_but_in_the_block(lab, cells, deployed, posted):
     address = posted[1]
-    secrets = [AUTH.encode(), address.encode(), address.rpartition("/")[2].encode()]
-    for file in (path for path in lab.folder.rglob("*") if path.is_file()):
+    secrets = [AUTH.encode(), KEY.encode(), address.rpartition("/")[2].encode()]
+    files = [path for path in lab.folder.rglob("*") if path.is_file()]
+    assert {"prefect.db", "server.log", "dataset.yaml", "report.html"} <= {file.name for file in files}
+    for file in files:
         found = file.read_bytes()
         assert not [secret for secret in secrets if secret in found], file
     (block,) = lab.ask("block_documents/filter", block_documents={"name": {"any_": [automations.BLOCK]}})
