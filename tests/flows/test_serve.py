@@ -166,6 +166,7 @@ def _copy_slowly(whole, file, seconds):
 def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_whole(serving, dataset, tmp_path):
     set_values(dataset, {"watch.quiet": 10})
     process, other, api = serving("0 2 * * *", dataset.url, "--watch", "0.1")
+    _until(lambda: _runs(api, "watch"), 120)
     parameters = {each["parameters"]["dataset"] for each in _ask(api, "deployments")}
     assert parameters == {dataset.url, other.url}  # both of one name
     whole, folder = tmp_path / "new.ome.tif", Path(dataset.url).parent / "files/image"
