@@ -3,6 +3,7 @@
 0 = all fresh, 1 = something was set aside or failed, 2 = the run record or the command is wrong.
 """
 
+import logging
 import sys
 
 import typer
@@ -27,6 +28,7 @@ for _group in (stages, datasets, models, operations):
 
 def main() -> None:
     """Run the command line; the exit status says how it ended."""
+    logging.raiseExceptions = False  # logs that a server which is gone does not take are no page of traces
     try:
         app()
     except (ValueError, LookupError) as error:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from flows.ending import plainly
 from flows.plan import Plan
 from flows.show import as_text, err, out
 
@@ -57,7 +58,8 @@ def note(text: str) -> None:
 def exit_status() -> Iterator[None]:
     """Whatever the world does wrong becomes one sentence and status 1."""
     try:
-        yield
+        with plainly(note):
+            yield
     except (RuntimeError, OSError) as error:
         err.print(f"[red]failed:[/red] {as_text(error)}")
         raise typer.Exit(1) from error
