@@ -126,7 +126,7 @@ def _told(block: Any, ui: str, late: timedelta) -> "Sequence[AutomationCore]":
         threshold=1,
         within=late,
     )
-    why = f"it was due, and nobody took it for {late.total_seconds() / 60:.0f} minutes: is a worker running?"
+    why = f"it was due, and nobody took it for {late.total_seconds() / 60:g} minutes: is a worker running?"
     reason = "{{ event.resource['prefect.state-message'] }}"
     return [
         AutomationCore(name=f"unet-flows: tell of {what}", trigger=trigger, actions=[_message(block, ui, what, said)])
@@ -147,7 +147,7 @@ def _message(block: Any, ui: str, what: str, reason: str) -> "ActionTypes":
     from prefect.events.actions import SendNotification
 
     body = (
-        "{{ flow_run.name }} is {{ flow_run.state.name }}\n"
+        "{{ flow.name }} {{ deployment.name }} ({{ flow_run.name }}) is {{ flow_run.state.name }}\n"
         "dataset: {{ flow_run.parameters['dataset'] }}\n"
         f"why: {reason}\n"
         f"see {ui}/runs/flow-run/{{{{ flow_run.id }}}}"

@@ -15,11 +15,22 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
-def skip_late() -> int:
-    """Call off the runs of this run's deployment that a schedule made and that are due, but for this one; how many.
+def skip_late() -> None:
+    """Call off the runs of this run's deployment that a schedule made and that are due, but for this one.
 
-    Runs that a person asked for stay, and so do those of a schedule where a person asked for this one.
+    Runs that a person asked for stay, and so do those of a schedule where a person asked for this one. A server that is
+    too busy to answer keeps nobody from the work.
     """
+    try:
+        late = _skip_late()
+    except Exception as error:
+        log.info("late runs are left to the next one: %s", error)
+        return
+    if late:
+        log.info("%d late runs are called off: this one does their work", late)
+
+
+def _skip_late() -> int:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import State
     from prefect.runtime import flow_run
@@ -43,6 +54,4 @@ def skip_late() -> int:
         late = [run for run in due if run["auto_scheduled"] and run["id"] != own["id"]]
         for run in late:
             client.set_flow_run_state(run["id"], state)
-    if late:
-        log.info("%d late runs are called off: this one does their work", len(late))
     return len(late)

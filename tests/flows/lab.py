@@ -121,7 +121,7 @@ class Lab:
             "authorization": f"Basic {base64.b64encode(AUTH.encode()).decode()}",
         }
         request = urllib.request.Request(f"{self.api}/{what}", json.dumps(asked).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def runs(self, flow, *states):

@@ -147,7 +147,7 @@ def test_a_run_that_fails_is_told_of_once_with_dataset_reason_and_link(lab, cell
     lab.run("deployment", "run", "reprocess/dataset", "--watch", module="prefect", check=False)
     (run,) = lab.runs("reprocess", "Failed")
     (text,) = texts(posted, "failed runs")
-    assert "reprocess dataset is Failed" in text
+    assert "reprocess dataset (reprocess dataset) is Failed" in text
     assert f"dataset: {cells}" in text
     assert "broken at ingest:" in text
     assert f"{lab.api.removesuffix('/api')}/runs/flow-run/{run['id']}" in text
@@ -161,19 +161,20 @@ def test_a_run_that_nobody_takes_is_told_of(lab, cells, deployed, posted):
     lab.run("deploy", cells, "--late", "0.2", UNET_FLOWS_NOTIFY="")  # the address is known from before
     lab.run("deployment", "run", "segment/dataset", module="prefect")  # there is no worker of that pool
     (text,) = texts(posted, "late runs")
-    assert "segment dataset is Late" in text
-    assert "nobody took it" in text
+    assert "segment dataset" in text
+    assert "is Late" in text
+    assert "nobody took it for 0.2 minutes" in text
 
 
 @pytest.mark.prefect
 @pytest.mark.slow
 def test_looks_that_nobody_took_in_time_are_made_by_one_of_them(lab, deployed):
-    """A hundred of them, as after a night without a worker."""
+    """Some forty of them, as after hours without a worker."""
     (watch,) = [each for each in lab.ask("deployments/filter") if each["entrypoint"] == "flows.watch.watch"]
     now = datetime.now(UTC)
-    hours = {"start_time": (now - timedelta(hours=9)).isoformat(), "end_time": now.isoformat()}
-    lab.ask(f"deployments/{watch['id']}/schedule", **hours, min_runs=100, max_runs=100)
-    assert len(lab.runs("watch")) >= 100
+    hours = {"start_time": (now - timedelta(hours=3, minutes=20)).isoformat(), "end_time": now.isoformat()}
+    lab.ask(f"deployments/{watch['id']}/schedule", **hours, min_runs=40, max_runs=100)
+    assert len(lab.runs("watch")) >= 40
     lab.start("prefect", "worker", "start", "--pool", "cpu", "--limit", "1")
 
     def due():
@@ -182,7 +183,7 @@ def test_looks_that_nobody_took_in_time_are_made_by_one_of_them(lab, deployed):
 
     until(lambda: not due(), 150, "an end of what is due")
     done, called_off = lab.runs("watch", "Completed"), lab.runs("watch", "Cancelled")
-    assert len(called_off) >= 97
+    assert len(called_off) >= 37
     assert len(done) <= 3
     assert "it was late, and watch dataset does its work" in called_off[0]["state"]["message"]
 
@@ -201,7 +202,7 @@ def test_a_run_that_was_killed_is_called_crashed_and_told_of(lab, deployed, post
     (run,) = until(lambda: lab.runs("train", "Crashed"), HEARTBEAT * 6, "a crashed run")
     assert run["state"]["message"].startswith(automations.UNHEARD)
     (text,) = texts(posted, "crashed runs")
-    assert "train dataset is Crashed" in text
+    assert "(train dataset) is Crashed" in text
     assert f"dataset: {place.url}" in text
     assert automations.UNHEARD in text
     assert not [body for body in posted[0] if "failed runs" in body["text"] and place.url in body["text"]]
