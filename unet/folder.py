@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from unet.addresses import require_plain
+
 Json = dict[str, Any]
 T = TypeVar("T")
 
@@ -34,6 +36,11 @@ class Folder:
     """A folder somewhere; `folder / name` is a folder or file below it."""
 
     url: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address that holds a secret."""
+        if "://" in self.url:
+            require_plain("an address", self.url)
 
     def __truediv__(self, name: str) -> "Folder":
         if LEAVING.search(name):
