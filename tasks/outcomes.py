@@ -5,12 +5,14 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import TypeVar
 
 from unet.folder import Dataset
 from unet.ledger import Outcome, Recipe, put_aside
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -33,11 +35,17 @@ def each(
         return context.copy().run(attempt, dataset, name, recipe, work)
 
     if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
-        results = [one(name) for name in names]
-    else:
-        with ThreadPoolExecutor(at_once) as pool:
-            results = list(pool.map(one, names))
-    return gathered(results)
+        return gathered([one(name) for name in names])
+    return gathered(_several(one, names, at_once))
+
+
+def _several(one: Callable[[str], T], names: Sequence[str], at_once: int) -> list[T]:
+    """Answers for all names; Ctrl-C does not wait for those at work, whom whoever holds the workers then stops."""
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        return list(pool.map(one, names))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:

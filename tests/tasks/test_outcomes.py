@@ -1,5 +1,8 @@
 """Laws of the loop over names: one outcome a name, a bad stack stops no other, a failing world is told at the end."""
 
+import _thread
+import threading
+
 import pytest
 
 from flows.plan import make_plan
@@ -65,3 +68,21 @@ def test_a_damaged_card_is_named(dataset):
     with pytest.raises(ValueError, match="its card is damaged"):
         each(dataset, ["a", "b"], lambda name: RECIPE if name == "b" else recipe(name), work_with({}, done))
     assert done == ["b"]
+
+
+def test_ctrl_c_does_not_wait_for_stacks_at_work(place):
+    began, ended, release = [], [], threading.Event()
+
+    def work(name, recipe):
+        began.append(name)
+        if len(began) == 2:
+            _thread.interrupt_main()
+        release.wait(60)
+        ended.append(name)
+        return ""
+
+    with pytest.raises(KeyboardInterrupt):
+        each(place, list("abcdef"), lambda name: RECIPE, work, at_once=2)
+    assert not ended
+    assert len(began) == 2
+    release.set()
