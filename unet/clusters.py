@@ -61,10 +61,9 @@ class Crew:
     def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> Future[Any]:
         """The function's answer, one day."""
         self._require_going()
-        if self.client.status == "closed":
-            raise self._lost("its connection was lost")
         work = Alike(function, tuple(of_here().items()))
-        return self.client.submit(work, item, pure=False, resources=dict(resources))
+        with self._told():
+            return self.client.submit(work, item, pure=False, resources=dict(resources))
 
     def threads(self) -> int:
         """How many regions can be at work at once, now."""
@@ -94,6 +93,7 @@ class Crew:
 
     def answer(self, future: Future[Any]) -> Any:
         """What an ended future gives; OSError where it was lost with whoever computed it."""
+        self.seen = time.monotonic()
         try:
             return future.result()
         except CancelledError as error:
@@ -147,8 +147,12 @@ class Crew:
         """Whatever the network does becomes one sentence."""
         try:
             yield
-        except OSError as error:
-            raise self._lost(str(error) or type(error).__name__) from error
+        except Exception as error:
+            if self.client.status == "running" and not isinstance(error, OSError):
+                raise
+            raise self._lost(str(error)) from error  # a client that was closed in between fails in many ways
+        if self.client.status != "running":
+            raise self._lost("its connection was lost")
 
     def _lost(self, why: str) -> ClusterError:
         return ClusterError(

@@ -44,10 +44,13 @@ def difference(theirs: Versions, ours: Versions) -> str:
     """
     theirs, ours = tidy(theirs), tidy(ours)
     other = [package for package in ours if package in theirs and theirs[package] != ours[package]]
-    told = ", ".join(
-        f"{package} {theirs[package] or '(none)'}, this process {ours[package] or 'none'}" for package in other
-    )
+    told = ", ".join(f"{_named(package, theirs)}, this process {ours[package] or 'none'}" for package in other)
     return told and f"runs {told}"
+
+
+def _named(package: str, versions: Versions) -> str:
+    found = versions[package]
+    return f"{package} {found}" if found else f"no {package}"
 
 
 def _version(package: str) -> str | None:
