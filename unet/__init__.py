@@ -3,8 +3,8 @@
 The modules stand on stairs, each importing only from the stairs below it:
 
 1. plain integers and records: `architecture`, `augmentation`, `faults`, `records`, `record_file`, `tiles`, `layout`,
-   `numeric_plan`, `overlap`, `versions`, `folder`, `ledger`, `lease`, `fingerprint`, `sources`, `recipes`, `split`,
-   `findings`, `report`
+   `numeric_plan`, `overlap`, `versions`, `elsewhere`, `folder`, `snapshot`, `ledger`, `lease`, `fingerprint`,
+   `sources`, `recipes`, `split`, `findings`, `report`
 2. arrays: `mirror`, `rescaling`, `emptiness`, `statistics`, `nearest`, `weights`, `labels`, `components`, `seams`,
    `parts`, `clumps`, `parting`, `truth`, `tables`, `contingency`, `warping`, `metrics`, `pictures`,
    `weights_picture`, `phantom`
