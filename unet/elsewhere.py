@@ -45,7 +45,7 @@ def reached(url: str) -> Iterator[None]:
         raise
     except Exception as error:
         strange = type(error).__module__.partition(".")[0] in CLIENTS
-        if not strange and not isinstance(error, OSError):
+        if not strange and not (isinstance(error, OSError) and "://" in url):  # a disk's own words name the file
             raise
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         told = OSError(f"{url} must be reachable, got: {why}; see to it and run again")

@@ -81,3 +81,30 @@ def cluster(tmp_path_factory):
     assert first.poll() is None
     yield address
     line.end()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server of the S3 API, as users name it: by the environment."""
+    from tests.tasks.s3_server import Server
+
+    server = Server()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.settings.items():
+            patch.setenv(name, value)
+        yield server
+    server.end()
+
+
+@pytest.fixture
+def s3(s3_server):
+    """The same with an empty bucket `lab`."""
+    from unet.elsewhere import opened
+
+    filesystem, _ = opened("s3://lab")
+    if filesystem.exists("lab"):
+        filesystem.rm("lab", recursive=True)
+    filesystem.mkdir("lab")
+    s3_server.asked.clear()
+    yield s3_server
+    s3_server.fault = lambda method, path: None

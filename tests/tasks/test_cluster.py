@@ -13,15 +13,13 @@ from distributed.security import Security
 
 from tasks import weigh
 from tasks.predict import GPU
-from tasks.segment import read_table
 from tests.tasks.conftest import ROOT, CommandLine
+from tests.tasks.same import assert_same
 from unet import blockwise
 from unet.blockwise import run_regions
 from unet.clusters import ClusterError, Crew, workers
 from unet.folder import Dataset
-from unet.ledger import labels_of, scores_of, weights_of
 from unet.record_file import set_values
-from unet.store import open_array
 
 CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.tile": 32}
 STAGES = ("weigh", "predict", "segment")
@@ -33,34 +31,6 @@ def two(dataset, tmp_path, small_shards):
     set_values(dataset, CHANGES)
     shutil.copytree(tmp_path / "copy", tmp_path / "local")
     return dataset, Dataset(str(tmp_path / "local/dataset"))
-
-
-def results(dataset, name):
-    return weights_of(dataset, name), scores_of(dataset, "unet", name), labels_of(dataset, name, "unet")
-
-
-def arrays(result):
-    """Every array of a committed result, pyramids too."""
-    attributes = result.attributes()
-    levels = [
-        level["path"] for scales in attributes.get("ome", {}).get("multiscales", []) for level in scales["datasets"]
-    ]
-    return [
-        np.asarray(open_array(result.folder / path)[...]) for path in [*attributes.get("arrays", {}).values(), *levels]
-    ]
-
-
-def assert_same(one, other, names="abc"):
-    for name in names:
-        for here, there in zip(results(one, name), results(other, name), strict=True):
-            assert (here.stamp() is None) == (there.stamp() is None)
-            if here.stamp() is None:
-                continue
-            assert here.stamp().recipe == there.stamp().recipe
-            assert here.stamp().plan | {"attempt": 1} == there.stamp().plan | {"attempt": 1}
-            for mine, expected in zip(arrays(here), arrays(there), strict=True):
-                np.testing.assert_array_equal(mine, expected)
-        assert read_table(one, "unet", name).equals(read_table(other, "unet", name))
 
 
 @pytest.fixture
@@ -289,8 +259,6 @@ def test_a_worker_of_the_command_line_keeps_its_memory(dask_line, lone):
 
     def faults(_):
         import resource
-
-        import numpy as np
 
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(20):
