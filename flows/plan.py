@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unet import recipes
 from unet.findings import TruthCheck
-from unet.folder import Dataset, Snapshot
+from unet.folder import Dataset
 from unet.ledger import (
     STAGES,
     Outcome,
@@ -26,6 +26,7 @@ from unet.ledger import (
     weights_of,
 )
 from unet.records import Record
+from unet.snapshot import Snapshot
 from unet.sources import Catalogue, Stack, find_stacks
 
 Cells = dict[tuple[str, str], Outcome]

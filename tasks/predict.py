@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from distributed import Client, get_worker
+from distributed import get_worker
 
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
 from tasks.regions import Shards, Work, frames_of, groups
 from unet import models, ome
-from unet.blockwise import run_regions, workers
+from unet.blockwise import run_regions
+from unet.clusters import Crew, workers
 from unet.elapsed import elapsed, timed
 from unet.folder import Dataset, Json
 from unet.inference import choose_device, out_of_memory
@@ -38,6 +39,8 @@ from unet.tiles import FIXED_SIDE, Window
 
 log = logging.getLogger(__name__)
 
+GPU: dict[str, float] = {"GPU": 1}
+"""What workers are started with that have one: `--resources GPU=1`."""
 AT_A_TIME = 4
 """Regions that a cluster's worker is given at once: what overlaps there, and what may wait for others at the end."""
 SAME = 0.01
@@ -61,7 +64,7 @@ def predict_stacks(
     with ExitStack() as stack:
         crew = stack.enter_context(workers(cluster))
         run: Run = here
-        if isinstance(crew, Client):
+        if isinstance(crew, Crew):
             machine, run = _machine_of_workers(crew, settings), over(crew, settings)
         else:
             machine = machine_of(settings.device)
@@ -99,11 +102,10 @@ def machine_of(device: str) -> Machine:
     return Machine(chosen, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if chosen == "cuda" else 0)
 
 
-def _machine_of_workers(client: Client, settings: Predict) -> Machine:
+def _machine_of_workers(crew: Crew, settings: Predict) -> Machine:
     """The machine of one of the workers, which are taken to be alike."""
-    asked = client.submit(_of_worker, settings.device, pure=False, resources=_resources(client, settings))
-    found: Machine = asked.result()
-    return found
+    asked = run_regions(crew, _of_worker, [settings.device], lambda: None, _resources(crew, settings))
+    return next(machine for _, machine in asked)
 
 
 def _of_worker(device: str) -> Machine:
@@ -119,15 +121,14 @@ def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> f
     return clock.waited
 
 
-def over(client: Client, settings: Predict) -> Run:
-    """Regions mapped over a client's workers, a few at a time."""
+def over(crew: Crew, settings: Predict) -> Run:
+    """Regions mapped over the workers of a cluster, a few at a time."""
 
     def run(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
-        workers_now = len(client.scheduler_info(n_workers=-1)["workers"])
-        size = max(min(AT_A_TIME, len(shards) // max(2 * workers_now, 1)), 1)
+        size = max(min(AT_A_TIME, len(shards) // max(2 * crew.count(), 1)), 1)
         batches = [shards[i : i + size] for i in range(0, len(shards), size)]
         done, waited = 0, 0.0
-        for batch, answer in run_regions(client, work, batches, lambda: None, _resources(client, settings)):
+        for batch, answer in run_regions(crew, work, batches, lambda: None, _resources(crew, settings)):
             done, waited = done + len(batch), waited + answer
             told(done)
         return waited
@@ -135,11 +136,9 @@ def over(client: Client, settings: Predict) -> Run:
     return run
 
 
-def _resources(client: Client, settings: Predict) -> dict[str, float]:
+def _resources(crew: Crew, settings: Predict) -> dict[str, float]:
     """One GPU for each task, where workers say that they have one."""
-    known = client.scheduler_info(n_workers=-1)["workers"].values()
-    has = any("GPU" in worker.get("resources", {}) for worker in known)
-    return {"GPU": 1} if has and settings.device != "cpu" else {}
+    return GPU if settings.device != "cpu" and crew.count(GPU) else {}
 
 
 def predict_stack(

@@ -21,7 +21,8 @@ from tasks.policy import cpu_task
 from tasks.progress import Sink
 from tasks.weigh import spacing_in_pixels
 from unet import ome
-from unet.blockwise import Workers, run_regions, workers
+from unet.blockwise import Workers, run_regions
+from unet.clusters import workers
 from unet.elapsed import elapsed, timed
 from unet.folder import Dataset, Json
 from unet.instances import Box, Instances, Look, Work, beginning, of_block

@@ -20,7 +20,8 @@ from tasks.outcomes import attempt, each, gathered
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import ome
-from unet.blockwise import Workers, run_regions, workers
+from unet.blockwise import Workers, run_regions
+from unet.clusters import workers
 from unet.elapsed import elapsed, timed
 from unet.findings import TruthCheck, warnings, words
 from unet.folder import Dataset, Folder
