@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import server
+from flows.ending import plainly
 from flows.estimate import estimate
 from flows.plan import Plan, make_plan, require_cells, require_known
 from flows.show import as_text, err, out, show_json, show_outcomes, show_plan, show_set_aside, show_works
@@ -391,7 +392,8 @@ def _note(text: str) -> None:
 def _exit_status() -> Iterator[None]:
     """Whatever the world does wrong becomes one sentence and status 1."""
     try:
-        yield
+        with plainly(_note):
+            yield
     except (RuntimeError, OSError) as error:
         err.print(f"[red]failed:[/red] {as_text(error)}")
         raise typer.Exit(1) from error

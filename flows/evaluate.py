@@ -22,6 +22,4 @@ def evaluate(
     """
     run = StageRun.open("evaluate", dataset, only, changes, force)
     names = evaluated(run.plan)
-    return run.finish(
-        evaluate_model(dataset, names, run.record.model, run.record, return_state=True) for _ in run.works
-    )
+    return run.finish(run.limited(evaluate_model)(dataset, names, run.record.model, run.record) for _ in run.works)

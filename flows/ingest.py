@@ -21,6 +21,6 @@ def ingest(
     """
     run = StageRun.open("ingest", dataset, only, changes, force)
     return run.finish(
-        ingest_stacks(dataset, [run.plan.stacks[name] for name in names], run.record.ingest, force, return_state=True)
+        run.limited(ingest_stacks, names)(dataset, [run.plan.stacks[name] for name in names], run.record.ingest, force)
         for names in run.batches()
     )

@@ -21,6 +21,6 @@ def predict(
     """
     run = StageRun.open("predict", dataset, only, changes, force)
     return run.finish(
-        predict_stacks(dataset, names, run.record.model, run.record.predict, run.record.cluster, return_state=True)
+        run.limited(predict_stacks, names)(dataset, names, run.record.model, run.record.predict, run.record.cluster)
         for names in run.batches()
     )

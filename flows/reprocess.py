@@ -9,10 +9,11 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.plan import make_plan, require_known
 from flows.predict import predict
-from flows.run import SetAside, changed_record, run_name, summarise
+from flows.run import SetAside, changed_record, raise_set_aside, run_name, tagged
 from flows.segment import segment
 from flows.train import train
 from flows.weigh import weigh
+from tasks.summary import Summary
 from unet.folder import Dataset
 from unet.lease import lease
 from unet.ledger import Outcome
@@ -45,18 +46,18 @@ def reprocess(
     plan = make_plan(place, record, force)
     require_known(plan, only or ())
     estimate(place, record, plan, plan.works(None, only)).require_room()
-    with lease(place, "reprocess"):
+    with lease(place, "reprocess"), tagged(place), Summary(place, "reprocess", record.model) as summary:
         for stage, stage_flow in STAGE_FLOWS.items():
             if not plan.works(stage, only):
                 continue
             try:
-                outcomes += stage_flow(dataset, None if stage == "train" else only, changes, force == stage)
+                with summary.timed(stage):
+                    outcomes += stage_flow(dataset, None if stage == "train" else only, changes, force == stage)
             except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with other stacks
                 outcomes += failure.done
+            summary.add(outcomes)
             plan = make_plan(place, record, force)
-    failed = (make_plan(place, record) if force else plan).set_aside()  # what is forced hides what was set aside
-    if outcomes or failed:
-        summarise("reprocess", [*outcomes, *failed])
-    if failed:
-        raise SetAside(failed, outcomes)
+        failed = (make_plan(place, record) if force else plan).set_aside()  # what is forced hides what was set aside
+        summary.add(failed)
+        raise_set_aside([*outcomes, *failed])
     return outcomes

@@ -1,14 +1,21 @@
 """What all flows share: opening a dataset, batches of small stacks, gathering outcomes, a summary, names of runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
-from prefect.artifacts import create_table_artifact
-from prefect.client.schemas.objects import State
+from prefect import Task, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
 
-from flows.estimate import estimate, stack_bytes
+from flows.estimate import Estimate, estimate, stack_bytes
 from flows.plan import Plan, make_plan, require_cells, require_known
+from tasks.policy import limit, told_plainly
+from tasks.publish import show, shown_name
+from tasks.summary import Summary
 from unet.folder import Dataset
 from unet.lease import lease
 from unet.ledger import Outcome
@@ -28,6 +35,7 @@ class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own
         listed = "; ".join(f"{o.name} at {o.stage}: {o.why}" for o in outcomes[:5])
         more = f"; and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
         super().__init__(f"{len(outcomes)} set aside: {listed}{more}")
+        self.outcomes = [*done, *outcomes]
         self.done = list(done)
 
 
@@ -40,6 +48,7 @@ class StageRun:
     record: Record
     plan: Plan
     works: list[Outcome]
+    cost: Estimate
 
     @classmethod
     def open(
@@ -52,15 +61,23 @@ class StageRun:
         require_cells(plan, stage)
         require_known(plan, only or ())
         works = plan.works(stage, only or None)  # a form left empty gives no names
-        estimate(place, record, plan, works).require_room()
-        return cls(stage, place, record, plan, works)
+        cost = estimate(place, record, plan, works)
+        cost.require_room()
+        return cls(stage, place, record, plan, works, cost)
 
     def batches(self) -> list[list[str]]:
         """Names of the stacks to be worked on, some at a time."""
         return batched(stack_bytes(self.dataset, self.plan, self.record, [work.name for work in self.works]))
 
+    def limited(self, task: Task[..., Any], names: Sequence[str] | None = None) -> Callable[..., State[list[Outcome]]]:
+        """A task with the limit that becomes these stacks, by what is expected of them; its call gives a state."""
+        costs = [self.cost.costs[self.stage, name] for name in names or [work.name for work in self.works]]
+        known = [cost.seconds for cost in costs if cost.seconds is not None]
+        expected = sum(known) if len(known) == len(costs) else None
+        return partial[Any](task.with_options(timeout_seconds=limit(expected)), return_state=True)
+
     def finish(self, states: Iterable[State[list[Outcome]]]) -> list[Outcome]:
-        """Outcomes of all tasks, listed in an artifact; what failed is raised after all others were done.
+        """Outcomes of all tasks, told in artifacts; what failed is raised after all others were done.
 
         The flow calls its tasks one after another in its own thread: each of them uses all cores by itself, and Ctrl-C
         would not reach a thread.
@@ -70,17 +87,39 @@ class StageRun:
             SetAside: stacks failed by themselves.
             Exception: a whole task failed; the first one's error.
         """
-        with lease(self.dataset, self.stage):
-            states = list(states)
-        outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
-        if outcomes:
-            summarise(self.stage, outcomes)
-        for state in states:
-            state.result()
-        failed = [outcome for outcome in outcomes if outcome.state == "set aside"]
-        if failed:
-            raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])
+        summary = Summary(self.dataset, self.stage, self.record.model)
+        with lease(self.dataset, self.stage), tagged(self.dataset, self.stage), summary, told_plainly(self.stage):
+            with summary.timed(self.stage):
+                states = list(states)
+            outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
+            summary.add(outcomes)
+            for state in states:
+                state.result()
+            raise_set_aside(outcomes)
         return outcomes
+
+
+def raise_set_aside(outcomes: Sequence[Outcome]) -> None:
+    """Raise SetAside where there is one of these."""
+    failed = [outcome for outcome in outcomes if outcome.state == "set aside"]
+    if failed:
+        raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])
+
+
+@contextmanager
+def tagged(dataset: Dataset, *words: str) -> Iterator[None]:
+    """Tags of the run and of all below it: the dataset, as `dataset:NAME`, and these words."""
+    context, wanted = FlowRunContext.get(), {f"dataset:{shown_name(dataset)}", *words}
+    run = context.flow_run if context else None
+    if run is not None and not wanted <= set(run.tags):
+        show("the run's tags", partial(_tag, run, wanted))
+    with tags(*wanted):
+        yield
+
+
+def _tag(run: FlowRun, words: set[str]) -> None:
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(run.id, tags=sorted(words | set(run.tags)))
 
 
 def changed_record(dataset: Dataset, changes: Sequence[str] | None) -> Record:
@@ -105,15 +144,8 @@ def batched(sizes: Mapping[str, int]) -> list[list[str]]:
     return batches
 
 
-def summarise(key: str, outcomes: Sequence[Outcome]) -> None:
-    """A table of outcomes as a Prefect artifact."""
-    rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in outcomes]
-    create_table_artifact(rows, key=f"{key}-outcomes", description=f"{len(rows)} results of {key}")
-
-
 def run_name() -> str:
-    """Name of a flow run: its stage, and its dataset by the folder's last part."""
+    """Name of a flow run: its stage and its dataset."""
     from prefect.runtime import flow_run
 
-    dataset = Dataset(flow_run.parameters["dataset"])
-    return f"{flow_run.flow_name} {Path(dataset.url).resolve().name if dataset.is_local else dataset.name}"
+    return f"{flow_run.flow_name} {shown_name(Dataset(flow_run.parameters['dataset']))}"

@@ -21,14 +21,13 @@ def segment(
     """
     run = StageRun.open("segment", dataset, only, changes, force)
     return run.finish(
-        segment_stacks(
+        run.limited(segment_stacks, names)(
             dataset,
             names,
             run.record.model,
             run.record.segment,
             run.record.predict.keep_scores,
             run.record.cluster,
-            return_state=True,
         )
         for names in run.batches()
     )

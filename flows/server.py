@@ -25,6 +25,7 @@ SETTINGS = {
 }
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # logs go to the runs; the terminal shows outcomes
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # of its threads, each of which tells of a server that is gone
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # of an ephemeral server, which writes to the same terminal
 }
 

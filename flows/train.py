@@ -27,4 +27,4 @@ def train(
     """
     run = StageRun.open("train", dataset, only, changes, force or refresh)
     names = trained_on(run.plan, run.dataset, run.record, refresh)  # a model is of the whole dataset, whatever `only`
-    return run.finish(train_model(dataset, names, run.record.train, return_state=True) for _ in run.works)
+    return run.finish(run.limited(train_model)(dataset, names, run.record.train) for _ in run.works)

@@ -21,5 +21,6 @@ def weigh(
     """
     run = StageRun.open("weigh", dataset, only, changes, force)
     return run.finish(
-        weigh_stacks(dataset, names, run.record.weigh, run.record.cluster, return_state=True) for names in run.batches()
+        run.limited(weigh_stacks, names)(dataset, names, run.record.weigh, run.record.cluster)
+        for names in run.batches()
     )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from threading import Event
 
 from unet.folder import Dataset
 from unet.ledger import Outcome, Recipe, put_aside
@@ -27,17 +28,21 @@ def each(
         OSError: the first one, after all other names were done; a retry finds those fresh.
         ValueError: a card in the dataset is damaged: there is no recipe to set the stack aside under. After all others.
     """
-    context = copy_context()  # what is logged in a thread belongs to this task run too
+    context, stopped = copy_context(), Event()  # what is logged in a thread belongs to this task run too
 
     def one(name: str) -> Outcome | Exception:
-        return context.copy().run(attempt, dataset, name, recipe, work)
+        return context.copy().run(attempt, dataset, name, recipe, work, stopped.is_set)
 
     if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
-        results = [one(name) for name in names]
-    else:
-        with ThreadPoolExecutor(at_once) as pool:
-            results = list(pool.map(one, names))
-    return gathered(results)
+        return gathered([one(name) for name in names])
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        return gathered(list(pool.map(one, names)))
+    except BaseException:  # cancelled, or at its limit: whoever hangs is not waited for
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(wait=not stopped.is_set(), cancel_futures=True)
 
 
 def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:
@@ -49,9 +54,16 @@ def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:
 
 
 def attempt(
-    dataset: Dataset, name: str, recipe: Callable[[str], Recipe], work: Callable[[str, Recipe], str]
+    dataset: Dataset,
+    name: str,
+    recipe: Callable[[str], Recipe],
+    work: Callable[[str, Recipe], str],
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome | Exception:
-    """Outcome of one name, or the error that is to be raised after all others were done."""
+    """Outcome of one name, or the error that is to be raised after all others were done.
+
+    Whatever fails once the run is stopped fails because of that, and sets nothing aside.
+    """
     of_now: Recipe | None = None
     try:
         of_now = recipe(name)
@@ -61,7 +73,7 @@ def attempt(
         log.warning("%s: %s", name, told)
         return told
     except Exception as error:
-        if of_now is None:
+        if of_now is None or is_stopped():
             return error
         expected = isinstance(error, ValueError | LookupError)
         log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)

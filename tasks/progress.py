@@ -18,6 +18,8 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tasks.publish import show
+
 log = logging.getLogger(__name__)
 
 EVERY = 1.0
@@ -97,7 +99,10 @@ class Sink:
     def _begin_artifact(self) -> Any:  # Prefect's own union of a coroutine and an id
         if TaskRunContext.get() is None:
             return None
-        return create_progress_artifact(0.0, key=f"{self.stage}-progress", description=f"0/{self.total}")
+        made: list[Any] = []
+        words = {"key": f"{self.stage}-progress", "description": f"0/{self.total}"}
+        show(f"progress of {self.stage}", lambda: made.append(create_progress_artifact(0.0, **words)))
+        return made[0] if made else None
 
     def _update_artifact(self) -> None:
         percent, words = (

@@ -68,6 +68,14 @@ def tint(frame: NDArray[Any], labels: ArrayLike) -> Bytes:
     return picture
 
 
+def shade(frame: NDArray[Any], part: NDArray[Any]) -> Bytes:
+    """RGB picture (y, x, 3) of a frame, the more orange the larger `part` is, which goes from 0 to 1."""
+    picture = _grey(frame)
+    strength = np.round(np.clip(_same_shape(part, frame.shape), 0, 1).astype(np.float32) * 8)[..., np.newaxis] / 10
+    shaded: Bytes = (picture * (1 - strength) + np.array(SEGMENTS, np.float32) * strength).astype(np.uint8)
+    return shaded
+
+
 def _grey(frame: NDArray[Any]) -> Bytes:
     """RGB picture of 128 greys up to 190, which leaves room for colours, and for two tones in one palette."""
     dimmed = (stretch(frame) // 2 * 1.5).astype(np.uint8)

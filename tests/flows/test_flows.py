@@ -1,6 +1,8 @@
 """Laws of the flows: what is stale is made once, a bad stack stops no other, the world's failures are tried again."""
 
 import logging
+import re
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -83,9 +85,15 @@ def test_reprocess_makes_everything_from_nothing_and_then_nothing(small, ask):
     below = flow_runs_below(ask, state, len(STAGES))
     assert sorted(run["name"] for run in below) == sorted(f"{stage} dataset" for stage in STAGES)
     assert {run["state_type"] for run in below} == {"COMPLETED"}
+    assert {run["name"]: set(run["tags"]) for run in below} == {
+        f"{stage} dataset": {"dataset:dataset", stage} for stage in STAGES
+    }
+    (own,) = ask("flow_runs", flow_runs={"id": {"any_": [run_of(state)]}})
+    assert own["tags"] == ["dataset:dataset"]
     assert _artifacts(ask, [run_of(state), *(run["id"] for run in below)]) == {
         *((f"{stage}-progress", "progress") for stage in STAGES),
-        *((f"{stage}-outcomes", "table") for stage in (*STAGES, "reprocess")),
+        *((f"{name}-outcomes-dataset", "table") for name in (*STAGES, "reprocess")),
+        *((f"{name}-dataset", "markdown") for name in (*STAGES, "reprocess")),
         ("training-unet", "markdown"),
         ("report-unet", "markdown"),
     }
@@ -93,12 +101,12 @@ def test_reprocess_makes_everything_from_nothing_and_then_nothing(small, ask):
 
 
 def _artifacts(ask, runs):
-    found = ask("artifacts", lambda all_: len(all_) >= 2 * len(STAGES) + 3, artifacts={"flow_run_id": {"any_": runs}})
+    found = ask("artifacts", lambda all_: len(all_) >= 3 * len(STAGES) + 4, artifacts={"flow_run_id": {"any_": runs}})
     return {(artifact["key"], artifact["type"]) for artifact in found}
 
 
 @pytest.mark.prefect
-def test_a_bad_stack_is_named_in_the_failed_runs_and_stops_no_other(small, ask):
+def test_a_bad_stack_is_named_in_the_failed_runs_and_the_summary_and_stops_no_other(small, ask):
     broken(small)
     state = reprocess(small.url, return_state=True)
     assert state.is_failed()
@@ -114,6 +122,12 @@ def test_a_bad_stack_is_named_in_the_failed_runs_and_stops_no_other(small, ask):
     assert {(o.stage, o.state) for o in failure.value.done} == {(stage, "done") for stage in STAGES}
     logs = ask("logs", logs={"flow_run_id": {"any_": [runs["ingest"]["id"]]}, "level": {"ge_": logging.WARNING}})
     assert any(log["name"] == "tasks.outcomes" and "broken set aside at ingest" in log["message"] for log in logs)
+    of_run = {"key": {"any_": ["reprocess-dataset"]}, "flow_run_id": {"any_": [run_of(state)]}}
+    (page,) = [artifact["data"] for artifact in ask("artifacts", artifacts=of_run)]
+    assert "10 made, 1 set aside" in page
+    assert re.search(r"\| broken \| ingest \| .*broken.tif is not a readable TIFF", page)
+    assert page.count("data:image/png;base64,") == 6
+    assert len(page.encode()) <= 300_000
 
 
 @pytest.mark.prefect
@@ -133,7 +147,21 @@ def test_a_failure_of_the_world_is_tried_again(small, ask, unhurried, monkeypatc
     (run,) = tasks_of(ask, state)
     assert run["run_count"] == 2
     assert run["name"] == "ingest a, b"
-    assert run["tags"] == ["cpu"]
+    assert set(run["tags"]) == {"cpu", "ingest", "dataset:dataset"}
+
+
+@pytest.mark.prefect
+def test_a_task_that_hangs_is_ended_once_and_nothing_is_set_aside(small, ask, unhurried, monkeypatch):
+    monkeypatch.setenv("UNET_FLOWS_TASK_HOURS", str(1 / 3600))
+    monkeypatch.setattr(ingest_tasks, "ingest_stack", lambda *_: time.sleep(300))
+    state = ingest(small.url, return_state=True)
+    assert state.is_failed()
+    assert "ingest must end within its limit, got no end" in state.message
+    (run,) = tasks_of(ask, state)
+    assert (run["state_name"], run["run_count"]) == ("TimedOut", 1)
+    assert {cell.state for cell in make_plan(small, read_record(small)).cells.values()} == {"missing"}
+    monkeypatch.undo()
+    assert {outcome.state for outcome in ingest(small.url)} == {"done"}
 
 
 @pytest.mark.prefect

@@ -1,5 +1,8 @@
 """Laws of the loop over names: one outcome a name, a bad stack stops no other, a failing world is told at the end."""
 
+from _thread import interrupt_main
+from threading import Event, current_thread
+
 import pytest
 
 from flows.plan import make_plan
@@ -65,3 +68,33 @@ def test_a_damaged_card_is_named(dataset):
     with pytest.raises(ValueError, match="its card is damaged"):
         each(dataset, ["a", "b"], lambda name: RECIPE if name == "b" else recipe(name), work_with({}, done))
     assert done == ["b"]
+
+
+def test_who_stops_a_run_is_not_kept_waiting_and_nothing_is_set_aside(place):
+    goes_on, began, threads = Event(), [], []
+
+    def work(name, recipe):
+        began.append(name)
+        threads.append(current_thread())
+        if name == "b":
+            interrupt_main()
+        goes_on.wait(60)
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    with pytest.raises(KeyboardInterrupt):
+        each(place, list("abcdef"), lambda name: RECIPE, work, 2)
+    assert not goes_on.is_set()
+    goes_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert place.names() == []
+    assert began == ["a", "b"]
+
+
+def test_who_stops_a_stack_in_work_sets_it_not_aside(place):
+    def work(name, recipe):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        each(place, ["a", "b"], lambda name: RECIPE, work)
+    assert place.names() == []

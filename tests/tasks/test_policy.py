@@ -1,7 +1,8 @@
-"""Laws of the policy: exactly OSErrors are tried again, and a task run says what it is about."""
+"""Laws of the policy: exactly OSErrors are tried again, what hangs is ended, and a task run says what it is about."""
 
 import pytest
 from prefect.states import Completed, Failed
+from prefect.task_engine import TaskRunTimeoutError
 
 from tasks import evaluate, ingest, policy, predict, segment, train, weigh
 from unet.ledger import STAGES
@@ -29,6 +30,11 @@ def test_nothing_else_is(error):
     assert not policy.world_failed(None, None, Failed(data=error))
 
 
+def test_what_reached_its_limit_is_not_though_its_error_is_of_the_world():
+    assert issubclass(TaskRunTimeoutError, OSError)
+    assert not policy.world_failed(None, None, Failed(data=TaskRunTimeoutError()))
+
+
 def test_what_is_done_is_not_tried_again():
     assert not policy.world_failed(None, None, Completed(data=[]))
 
@@ -37,9 +43,24 @@ def test_every_stage_has_a_task_under_this_policy():
     assert tuple(TASKS) == STAGES
     for stage, task in TASKS.items():
         assert task.name == stage
-        assert task.retries == len(task.retry_delay_seconds) == 2
+        assert task.retries == len(task.retry_delay_seconds) == 3
+        first, second, third = task.retry_delay_seconds
+        assert third / second == second / first == 2
+        assert 0 < task.retry_jitter_factor < 1
         assert task.retry_condition_fn is policy.world_failed
-        assert task.tags == {"gpu" if stage in ("train", "predict") else "cpu"}
+        assert task.tags == {"gpu" if stage in ("train", "predict") else "cpu", stage}
+
+
+def test_a_limit_is_a_multiple_of_what_is_expected_within_an_hour_and_a_week(monkeypatch):
+    hour = 3600
+    assert policy.limit(0.1) == hour
+    assert policy.limit(1000 * hour) == 20_000 * hour
+    assert policy.limit(None) == 7 * 24 * hour
+    monkeypatch.setenv("UNET_FLOWS_TASK_HOURS", "0.5")
+    assert policy.limit(None) == policy.limit(1000 * hour) == hour / 2
+    monkeypatch.setenv("UNET_FLOWS_TASK_HOURS", "soon")
+    with pytest.raises(ValueError, match="UNET_FLOWS_TASK_HOURS must be hours, got 'soon'"):
+        policy.limit(None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""How a command ends that is told to, or whose server is gone: in one sentence, with the lease given back.
+
+Prefect ends a flow on SIGTERM, calls it crashed on the server, and sends the signal again to whoever heard it before:
+that is this. What a server that is gone leaves on the terminal otherwise are pages of traces.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+KEPT = "what is done is kept, and the next run goes on from there"
+
+
+@contextmanager
+def plainly(say: Callable[[str], None]) -> Iterator[None]:
+    """SIGTERM ends what is below as Ctrl-C does, with status 143; a Prefect server that is gone is an OSError."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is impatient says it twice
+        say(f"stopped by SIGTERM; {KEPT}")
+        raise SystemExit(128 + signal.SIGTERM)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if is_main else None
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"httpx", "httpcore"}:
+            raise
+        logging.raiseExceptions = False  # nor can the logs be sent that are left
+        raise ConnectionError(
+            f"the Prefect server must answer, got {error or type(error).__name__}; {KEPT}: start the server again, or "
+            "unset PREFECT_API_URL"
+        ) from error
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
