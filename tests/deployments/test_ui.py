@@ -16,7 +16,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+WIDTH = 1200
+NAME = "embryo-cells"
+"""Of the dataset, and so of its runs and its summary."""
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+REASON = "thursday.ome.tif is not a readable TIFF"
 SETTINGS = {
     "train__steps": 400,
     "train__batch": 2,
@@ -54,19 +58,23 @@ def look(browser, server, pictures):
 
     No page may ask another machine for anything: what a lab does is its own business.
     """
-    page, elsewhere = browser.new_page(viewport={"width": 1200, "height": 900}), []
+    page, elsewhere = browser.new_page(), []
     own = (server.ui, server.ui.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda request: None if request.url.startswith(own) else elsewhere.append(request.url))
 
     def opened(name, path, *words):
+        page.set_viewport_size({"width": WIDTH, "height": 900})
         page.goto(server.ui + path)
         for word in words:
             page.get_by_text(word).first.wait_for(timeout=60_000)
         opened.keep(name)
         return page
 
-    def keep(name):
+    def keep(name, whole=False):
         page.wait_for_timeout(1500)  # the timeline draws itself at leisure
+        if whole:
+            page.set_viewport_size({"width": WIDTH, "height": 3000})
+            page.wait_for_timeout(500)
         taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         taken.quantize(96, dither=Image.Dither.NONE).save(pictures / f"{name}.png", optimize=True)
 
@@ -111,14 +119,14 @@ def _draw(folder):
     stacks = {day: draw_stack(planes=4, side=256, seed=seed) for seed, day in enumerate(days, start=1)}
     dataset = make_dataset(folder, stacks, **SETTINGS)
     (folder / "files/image/thursday.ome.tif").write_bytes(b"II*\0broken")
-    return dataset.url
+    return str(Path(dataset.url).rename(folder / NAME))
 
 
 def _watch(server, look):
     """States of the run, and figures of its progress, as pages showed them while it trained."""
     artifact = _await(lambda: server.find("artifacts", artifacts={"key": {"any_": ["train-progress"]}}))[0]
-    page = look("runs", "/runs", "reprocess dataset")
-    states = page.locator(".flow-run-list-item", has_text="reprocess dataset").all_inner_texts()
+    page = look("runs", "/runs", f"reprocess {NAME}")
+    states = page.locator(".flow-run-list-item", has_text=f"reprocess {NAME}").all_inner_texts()
     seen = []
     for name in ("progress-1", "progress-2"):
         page = look(name, f"/artifacts/artifact/{artifact['id']}", "train-progress")
@@ -136,7 +144,7 @@ def _await(found, seconds=240):
 
 
 def test_a_run_is_seen_running(night):
-    assert [state.split("\n")[:3] for state in night.states] == [["reprocess", "reprocess dataset", "Running"]]
+    assert [state.split("\n")[:3] for state in night.states] == [["reprocess", f"reprocess {NAME}", "Running"]]
 
 
 def test_its_progress_moves(night):
@@ -144,18 +152,23 @@ def test_its_progress_moves(night):
     assert 0 < done < later < 100
 
 
-def test_what_it_led_to_is_shown_with_pictures(night, server, look):
-    (summary,) = server.find("artifacts", artifacts={"key": {"any_": ["report-unet"]}})
+def test_one_page_tells_what_a_run_led_to_with_pictures(night, server, look):
+    (summary,) = server.find("artifacts", artifacts={"key": {"any_": [f"reprocess-{NAME}"]}})
     page = look("summary", f"/artifacts/artifact/{summary['id']}", "average_precision")
     widths = page.locator("img[src^='data:image/png']").evaluate_all("found => found.map(each => each.naturalWidth)")
     assert widths
     assert all(width > 0 for width in widths)
+    look.keep("summary-whole", whole=True)
 
 
-def test_a_stack_that_failed_is_shown_with_its_reason(night, look):
+def test_a_stack_that_failed_is_shown_with_its_reason(night, server, look):
     assert night.status == 1
     page = look("failed", f"/runs/flow-run/{night.run}", "Failed", "thursday at ingest")
-    assert "thursday.ome.tif is not a readable TIFF" in page.inner_text("body")
+    assert REASON in page.inner_text("body")
+    page = look("failed-artifacts", f"/runs/flow-run/{night.run}?tab=Artifacts", f"reprocess-{NAME}")
+    (summary,) = server.find("artifacts", artifacts={"key": {"any_": [f"reprocess-{NAME}"]}})
+    page = look("summary", f"/artifacts/artifact/{summary['id']}", "Set aside")
+    assert REASON in page.inner_text("body")
 
 
 def test_a_form_that_was_filled_in_runs(night, server, look):
@@ -185,4 +198,4 @@ def test_postgresql_holds_what_was_run(night, postgres):
     asked = ["psql", "-At", "-h", "127.0.0.1", "-c", "SELECT name FROM flow_run WHERE state_name = 'Failed'"]
     told = {f"PG{word}": postgres[f"PREFECT_SERVER_DATABASE_{word}"] for word in ("PORT", "USER", "PASSWORD")}
     said = subprocess.run(asked, env=os.environ | told, check=True, capture_output=True, text=True, timeout=60).stdout
-    assert "reprocess dataset" in said.splitlines()
+    assert f"reprocess {NAME}" in said.splitlines()
