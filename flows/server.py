@@ -19,6 +19,7 @@ SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # the default of 20 is too short for two busy cores
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # pages of v2 have the browser ask a host of their makers' analytics
     "PREFECT_LOGGING_EXTRA_LOGGERS": "unet,tasks,flows",
     "PREFECT_CLI_COLORS": "true",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # what threads of dask log belongs to no run
