@@ -220,7 +220,7 @@ def test_a_server_that_is_gone_ends_the_run_after_its_stage_in_a_sentence_and_th
     process = place.slowly("run.log", "-m", "flows.command_line", "reprocess", tall.url)
     until(lambda: is_midway(tall, "predict"), 240)
     os.killpg(place.server.pid, signal.SIGKILL)
-    assert process.wait(500) == 1
+    assert process.wait(400) == 1
     (said,) = [line for line in place.said("run.log").splitlines() if "/" not in line]
     assert said.startswith("failed: the Prefect server must answer, got ")
     assert require_consistent(tall).cells["predict", "b"].state == "fresh"
