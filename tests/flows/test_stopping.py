@@ -37,6 +37,8 @@ if {"prefect.engine", "flows.command_line"} & set(sys.orig_argv) or "flow-run" i
 """
 SERVE = """
 import sys
+from flows import server
+server.configure(quiet=False)
 from prefect import serve
 from prefect.types.entrypoint import EntrypointType
 from flows.reprocess import reprocess
@@ -186,6 +188,9 @@ def test_a_run_that_is_cancelled_on_the_server_ends_soon_and_the_next_one_finish
     (deployment,) = until(lambda: place.post("deployments/filter"), 120)
     run = place.post(f"deployments/{deployment['id']}/create_flow_run", state={"type": "SCHEDULED"})
     until(lambda: is_midway(tall, stage), 240)
+    (trained,) = place.runs("train")
+    of_training = {"flow_run_id": {"any_": [trained["id"]]}}
+    until(lambda: "unet.course" in {log["name"] for log in place.post("logs/filter", logs=of_training)}, 30)
     before = psutil.Process(place.started[-1].pid).children(recursive=True)
     assert before
     command = [sys.executable, "-m", "prefect", "flow-run", "cancel", run["id"]]
