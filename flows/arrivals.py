@@ -22,6 +22,9 @@ from unet.sources import Stack, source_files
 
 log = logging.getLogger(__name__)
 
+SHOWN = 20
+"""Lines that are told of each kind."""
+
 
 @dataclass(frozen=True)
 class Arrivals:
@@ -39,10 +42,11 @@ class Arrivals:
     """Files that this run takes."""
 
     def lines(self) -> list[str]:
-        """What a person is told, a line each."""
-        told = [f"{name}: taken" for name in self.ready]
-        told += [f"{name}: waiting: {why}" for name, why in self.waiting.items()]
-        return told + [f"{file} is gone; what was made from it is kept" for file in self.gone]
+        """What a person is told, a line each; of many alike the first and the number of the others."""
+        taken = [f"{name}: taken" for name in self.ready]
+        waiting = [f"{name}: waiting: {why}" for name, why in self.waiting.items()]
+        gone = [f"{file} is gone; what was made from it is kept" for file in self.gone]
+        return [*_first(taken, "taken"), *_first(waiting, "waiting"), *_first(gone, "gone")]
 
 
 def look(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
@@ -87,7 +91,7 @@ class _Looker:
         new = set(self.memory.new())
         quiet = {file for file in new if self._is_quiet([file])}
         if not quiet:
-            return Arrivals(gone=gone, waiting={file: self._words([file]) for file in sorted(new)})
+            return Arrivals(gone=gone, waiting=dict.fromkeys(sorted(new), self._unquiet))
         stacks = [s for s in find_catalogue(self.place, self.record).stacks if new & {*s.files, *s.truth}]
         waiting = {stack.name: why for stack in stacks if (why := self._why_not(stack))}
         kept = {file for stack in stacks if stack.name in waiting for file in (*stack.files, *stack.truth)}
@@ -115,7 +119,15 @@ class _Looker:
 
     def _words(self, files: Iterable[str]) -> str:
         changing = [file for file in files if not self._is_quiet([file])]
-        return f"{changing[0]} was not seen unchanged for {self.record.watch.quiet:g} s"
+        return f"{changing[0]} {self._unquiet}"
+
+    @property
+    def _unquiet(self) -> str:
+        return f"was not seen unchanged for {self.record.watch.quiet:g} s"
+
+
+def _first(lines: list[str], what: str) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} more {what}"]
 
 
 def _values(place: Dataset) -> dict[str, Any]:

@@ -75,14 +75,19 @@ def _block(notify: str | None) -> Any:
 
 
 def _put(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
+    """Have one automation of this name, which is this one; switched off, where a person did so."""
     there = client.read_automations_by_name(automation.name)
-    if there:
-        values = automation.model_dump(
-            mode="json", exclude={"owner_resource"}
-        )  # whole: `update_automation` leaves defaults out, and is refused
-        client.request("PUT", "/automations/{id}", path_params={"id": there[0].id}, json=values).raise_for_status()
-    else:
-        client.create_automation(automation)
+    wanted = automation.model_copy(update={"enabled": there[0].enabled if there else True})
+    same = [each for each in there if _facts(each) == _facts(wanted)][:1]
+    for each in there:
+        if each not in same:
+            client.delete_automation(each.id)
+    if not same:
+        client.create_automation(wanted)
+
+
+def _facts(automation: "AutomationCore") -> dict[str, Any]:
+    return automation.model_dump(mode="json", include={"name", "enabled", "trigger", "actions"})
 
 
 def _crash_unheard() -> "AutomationCore":

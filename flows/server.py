@@ -120,6 +120,7 @@ def require_access() -> None:
     try:
         urllib.request.urlopen(urllib.request.Request(f"{api}/admin/version", headers=headers), timeout=5).close()
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in (401, 403):
             got = "another one" if string else "none"
             raise RuntimeError(f"the server at {api} asks for an auth string, got {got}; set {GIVEN}") from error

@@ -59,7 +59,7 @@ def test_a_new_file_is_taken_when_it_is_quiet_and_whole(settled, folder, at):
         file.write_bytes(whole[: len(whole) * step // 4])
         found = at(120 + step * 30)
         assert found.ready == ()
-        assert list(found.waiting.values()) == [f"{file} was not seen unchanged for 60 s"]
+        assert found.lines() == [f"{file}: waiting: was not seen unchanged for 60 s"]
     found = at(400)  # quiet, as a network stalled
     assert (found.ready, list(found.waiting)) == ((), ["new"])
     assert "new.tif" in found.waiting["new"]
@@ -132,6 +132,14 @@ def test_all_slices_must_be_quiet(tmp_path, make):
     found = look(dataset, record, 60.0)
     assert (found.ready, found.waiting) == ((), {"s": f"{files / 'z3.ome.tif'} was not seen unchanged for 60 s"})
     assert look(dataset, record, 120.0).ready == ("s",)
+
+
+def test_of_thousands_of_files_twenty_are_told(settled, folder, at):
+    for number in range(30):
+        (folder / f"new{number}.png").touch()
+    lines = at(200).lines()
+    assert len(lines) == 21
+    assert lines[-1] == "and 10 more waiting"
 
 
 def test_how_long_is_a_setting(settled, folder, at):

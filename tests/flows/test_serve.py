@@ -1,5 +1,6 @@
 """Laws of `serve`: nights come by themselves, other commands use its server, and when it ends nothing is left of it."""
 
+import base64
 import json
 import os
 import signal
@@ -7,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -17,6 +20,7 @@ import tifffile
 from flows import serve as module
 from flows import server
 from flows.plan import make_plan
+from tests.flows.lab import AUTH
 from unet.ledger import image_of, labels_of
 from unet.phantom import draw_stack
 from unet.record_file import read_record, set_values
@@ -69,6 +73,31 @@ def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch
     assert not server.card().exists()
 
 
+def _told(monkeypatch, **how):
+    """What `serve` says before it starts a server."""
+
+    @contextmanager
+    def interrupted(*_):
+        raise KeyboardInterrupt
+        yield
+
+    said = []
+    monkeypatch.setattr(module, "_running", interrupted)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    module.serve(module.Service(["/data/d"], **how), said.append)
+    return said
+
+
+def test_who_listens_to_the_network_without_an_auth_string_is_warned(home, monkeypatch):
+    (warning, ended) = _told(monkeypatch, host="0.0.0.0")
+    assert warning.startswith("warning: whoever reaches 0.0.0.0:4200 can run and change everything; set PREFECT_")
+    assert ended == "ended"
+    assert _told(monkeypatch) == ["ended"]
+    monkeypatch.setenv(server.GIVEN, AUTH)
+    monkeypatch.setenv(server.ASKED, AUTH)
+    assert _told(monkeypatch, host="0.0.0.0") == ["ended"]
+
+
 @pytest.fixture
 def serving(home, port, make):
     """Starts `unet-flows serve` on a dataset of one stack without truth, and ends what a failed test left over."""
@@ -100,9 +129,10 @@ def _until(found, seconds):
 
 
 def _ask(api, what, **body):
-    request = urllib.request.Request(
-        f"{api}/{what}/filter", json.dumps(body).encode(), {"content-type": "application/json"}
-    )
+    headers = {"content-type": "application/json"}
+    if server.GIVEN in os.environ:
+        headers["authorization"] = f"Basic {base64.b64encode(os.environ[server.GIVEN].encode()).decode()}"
+    request = urllib.request.Request(f"{api}/{what}/filter", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -163,7 +193,11 @@ def _copy_slowly(whole, file, seconds):
 
 @pytest.mark.prefect
 @pytest.mark.slow
-def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_whole(serving, dataset, tmp_path):
+def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_whole(
+    serving, dataset, tmp_path, home, monkeypatch
+):
+    """With a server that asks for an auth string, which is written down nowhere."""
+    monkeypatch.setenv(server.GIVEN, AUTH)
     set_values(dataset, {"watch.quiet": 10})
     process, other, api = serving("0 2 * * *", dataset.url, "--watch", "0.1")
     _until(lambda: _runs(api, "watch"), 120)
@@ -179,4 +213,9 @@ def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_wh
     assert make_plan(dataset, read_record(dataset)).cells["segment", "new"].state == "fresh"
     assert _runs(api, "watch", "FAILED") == []
     assert all(run["auto_scheduled"] for run in _runs(api, "watch"))
+    monkeypatch.delenv(server.GIVEN)
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+        _ask(api, "deployments")
+    refused.value.close()
+    assert [file for file in home.rglob("*") if file.is_file() and AUTH.encode() in file.read_bytes()] == []
     _end(process, signal.SIGTERM)

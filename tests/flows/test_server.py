@@ -97,6 +97,58 @@ def test_a_damaged_card_is_no_server(home, content):
     assert server.served() is None
 
 
+@contextmanager
+def asking(status):
+    """Address of something that answers so, and the headers it was sent."""
+    seen = []
+
+    class Asking(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.headers.get("authorization"))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asking) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_port}/api", seen
+        web.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("string", "got"), [("", "none"), ("lab:hush", "another one")])
+def test_a_server_that_does_not_take_us_says_so_in_a_sentence(monkeypatch, string, got):
+    with asking(401) as (api, seen):
+        monkeypatch.setenv("PREFECT_API_URL", api)
+        monkeypatch.setenv(server.GIVEN, string)
+        with pytest.raises(RuntimeError, match=f"asks for an auth string, got {got}; set PREFECT_API_AUTH") as refused:
+            server.require_access()
+    assert "hush" not in str(refused.value)
+    assert seen == ["Basic bGFiOmh1c2g=" if string else None]
+
+
+def test_a_server_that_takes_us_or_answers_otherwise_is_left_to_the_run(monkeypatch):
+    for status in (200, 404, 500):
+        with asking(status) as (api, _):
+            monkeypatch.setenv("PREFECT_API_URL", api)
+            server.require_access()
+    server.require_access()  # nothing answers there any more
+    monkeypatch.delenv("PREFECT_API_URL")
+    server.require_access()
+
+
+@pytest.mark.parametrize("given", [server.ASKED, server.GIVEN])
+def test_either_auth_string_is_that_of_both_sides(monkeypatch, given):
+    for key in (server.ASKED, server.GIVEN):
+        monkeypatch.setenv(key, "")
+    monkeypatch.setenv(given, "lab:hush")
+    server.authenticate()
+    assert [os.environ[key] for key in (server.ASKED, server.GIVEN)] == ["lab:hush"] * 2
+
+
 def test_what_a_person_set_stays(home, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://lab:4200/api")
     monkeypatch.setenv("PREFECT_HOME", str(home / "mine"))
