@@ -148,8 +148,11 @@ class Folder:
         """Put the file here whole: a reader sees the old one or the new one, never a part."""
         filesystem, path = self._place
         if not isinstance(filesystem, LocalFileSystem):
-            with reached(self.url):
-                filesystem.pipe_file(path, content)
+            try:
+                with reached(self.url):
+                    filesystem.pipe_file(path, content)
+            except ABSENT as error:
+                raise OSError(f"{self.url} must lie in a bucket that is there, got: {error}; make it first") from error
             return
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)

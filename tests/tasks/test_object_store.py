@@ -1,13 +1,19 @@
 """Laws of a dataset in an object store: its values are those of a disk, whatever the network does meanwhile."""
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from flows.plan import make_plan
 from tests.conftest import QUICK
+from tests.tasks.conftest import ROOT
 from tests.tasks.same import assert_same
 from unet.elsewhere import opened
 from unet.folder import Dataset
+from unet.lease import lease
 from unet.ledger import STAGES, image_of, labels_of, model_of, report_of, scores_of
 from unet.record_file import read_record, set_values, write_record
 from unet.records import Source
@@ -36,7 +42,10 @@ def test_all_six_stages_give_what_they_give_on_a_disk(s3, walked, stage, level):
         assert here.attributes().keys() == there.attributes().keys()
     mine, expected = (report_of(place, "unet").attributes() for place in (STORED, local))
     assert [mine[of] for of in ("validation", "stacks")] == [expected[of] for of in ("validation", "stacks")]
-    assert make_plan(STORED, read_record(STORED)).works() == []
+    record, cards = read_record(STORED), [name for name in STORED.files() if CARD.fullmatch(name)]
+    s3.asked.clear()
+    assert make_plan(STORED, record).works() == []
+    assert s3.asked == {"LIST": 1, "GET": len(cards)}  # names are asked for at once, and each card once
 
 
 @pytest.fixture
@@ -49,16 +58,6 @@ def stored(s3, dataset, tmp_path, small_shards):
     for place in (STORED, dataset):
         set_values(place, {"sources": [source]})
     return STORED, dataset
-
-
-def test_a_plan_asks_for_names_once_and_for_each_card_once(stored, s3):
-    place, local = stored
-    record = read_record(place)
-    cards = [name for name in place.files() if CARD.fullmatch(name)]
-    s3.asked.clear()
-    plan = make_plan(place, record)
-    assert s3.asked == {"LIST": 1, "GET": len(cards)}
-    assert plan.cells == make_plan(local, read_record(local)).cells
 
 
 FAULTS = ("500", "503", "unheard", "unanswered", "cut", "slow")
@@ -87,7 +86,7 @@ def test_requests_that_fail_now_and_then_change_no_value(stored, s3, stage, verb
     assert_same(place, local)
 
 
-@pytest.mark.parametrize("fault", ["503", "unheard"])
+@pytest.mark.parametrize("fault", ["503", pytest.param("unheard", marks=pytest.mark.slow)])
 def test_a_store_that_stays_away_is_told_nothing_is_called_fresh_and_the_next_run_goes_on(
     stored, s3, stage, monkeypatch, fault
 ):
@@ -105,7 +104,55 @@ def test_a_store_that_stays_away_is_told_nothing_is_called_fresh_and_the_next_ru
     s3.fault = lambda *_: None
     assert place.members("set-aside") == []
     assert scores_of(place, "unet", "a").stamp() == before
-    for verb in ("weigh", *STAGES[3:]):
+    for verb in STAGES[3:5]:
         for each in stored:
             stage(each, verb)
+    assert_same(place, local)
+
+
+KILLED = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+import torch
+from conftest import run_stage, shrink_shards
+from unet.folder import Dataset
+from unet.lease import lease
+from unet.store import Stored
+
+torch.set_num_threads(1)
+shrink_shards(16)
+write, left = Stored.write, list(range(4))
+
+def until_told(self, region, block):
+    write(self, region, block)
+    left and left.pop() or print("written", flush=True)
+    left or sys.stdin.readline()
+
+Stored.write = until_told
+place = Dataset(sys.argv[1])
+with lease(place, "predict"):
+    run_stage(place, "predict", only=["a"])
+"""
+
+
+def test_what_a_killed_run_began_is_finished_by_the_next(stored, s3, stage, small_shards):
+    small_shards(16)
+    place, local = stored
+    before, code = scores_of(place, "unet", "a").stamp(), KILLED.format(tests=str(ROOT / "tests"), root=str(ROOT))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, place.url], **pipes) as child:
+        assert child.stdout.readline() == b"written\n"
+        child.kill()
+    assert scores_of(place, "unet", "a").stamp() == before
+    begun = {name: facts for name, facts in place.files().items() if name.startswith("scores/unet/a") and "/c/" in name}
+    told = []
+    with lease(place, "predict", say=told.append):
+        for verb in STAGES[3:5]:
+            for each in stored:
+                stage(each, verb)
+    assert re.match(r"took over from predict of process \d+ on .*, which is gone$", told[0])
+    new = scores_of(place, "unet", "a").stamp().generation
+    mine = {name: facts for name, facts in begun.items() if f"/{new}/" in name}
+    assert len(mine) == 4
+    assert {name: place.files()[name] for name in mine} == mine  # none was written again
     assert_same(place, local)
