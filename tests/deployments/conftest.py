@@ -32,7 +32,8 @@ def postgres():
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not installed:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder, password, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp")), secrets.token_hex(), free_port()
+    folder, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp")), free_port()
+    password = secrets.token_hex() + "@/: %"  # which would have to be quoted in a URL
     if SERVANT:
         shutil.chown(folder, SERVANT["user"], SERVANT["group"])
     (folder / "password").write_text(password)
@@ -40,13 +41,24 @@ def postgres():
     tool = {each: installed[-1].with_name(each) for each in ("initdb", "postgres", "createdb")}
     words = ["-A", "scram-sha-256", "-U", "prefect", f"--pwfile={folder}/password", "-E", "UTF8", "--no-sync"]
     _as_servant([tool["initdb"], "-D", folder / "data", *words])
-    words = ["-p", port, "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+    words = [
+        "-p",
+        port,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        f"unix_socket_directories={folder}",
+        "-c",
+        "fsync=off",
+    ]
     with (folder / "log").open("wb") as log, started([tool["postgres"], "-D", folder / "data", *words], log, **SERVANT):
         await_port(int(port))
         address = ["-h", "127.0.0.1", "-p", port, "-U", "prefect"]
         _as_servant([tool["createdb"], *address, "prefect"], PGPASSWORD=password)
         said = {"driver": "postgresql+asyncpg", "host": "127.0.0.1", "port": port, "name": "prefect", "user": "prefect"}
-        yield {f"PREFECT_SERVER_DATABASE_{key.upper()}": value for key, value in (said | {"password": password}).items()}
+        yield {
+            f"PREFECT_SERVER_DATABASE_{key.upper()}": value for key, value in (said | {"password": password}).items()
+        }
     shutil.rmtree(folder)
 
 
@@ -67,6 +79,31 @@ def started(command, log, **options):
         for left in psutil.wait_procs([psutil.Process(process.pid), *family] if family else family, 30)[1]:
             left.kill()
         process.wait(30)
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """Starts a command that runs until the test has ended."""
+    with ExitStack() as stack, (tmp_path / "serving.log").open("wb") as log:
+        yield lambda command, **options: stack.enter_context(started(command, log, **options))
+
+
+@pytest.fixture
+def free_ports():
+    return lambda count: [free_port() for _ in range(count)]
+
+
+@pytest.fixture
+def await_true():
+    """Asks again and again until the answer is true."""
+
+    def ask(question, seconds=240):
+        end = time.monotonic() + seconds
+        while not question():
+            assert time.monotonic() < end, f"not within {seconds} s"
+            time.sleep(1)
+
+    return ask
 
 
 def _hear_sigint():

@@ -131,7 +131,11 @@ def script(tmp_path):
         tool.chmod(0o755)
 
     def run(name, *words, **more):
-        environment = {"PATH": os.environ["PATH"], "UNET_FLOWS_VENV": str(tmp_path / "venv"), "SLURM_CPUS_PER_TASK": "6"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "UNET_FLOWS_VENV": str(tmp_path / "venv"),
+            "SLURM_CPUS_PER_TASK": "6",
+        }
         command = ["bash", SLURM / name, *words]
         ended = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=False, timeout=60)
         return ended, said.read_text().splitlines() if said.exists() else []
