@@ -1,4 +1,4 @@
-"""A Prefect server as a lab runs it: PostgreSQL behind it, a worker beside it, a browser before it; all of them real."""
+"""A Prefect server as a lab runs it: PostgreSQL behind it, a worker beside it, a browser before it; all real."""
 
 import json
 import os
@@ -22,13 +22,15 @@ import pytest
 from flows import server as settings
 
 ROOT = Path(__file__).parents[2]
+LAB = "lab"
+"""The database of the server that tests share; another one is left to a test of its own."""
 SERVANT = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 """PostgreSQL refuses to run as root; Debian's package makes this user."""
 
 
 @pytest.fixture(scope="session")
 def postgres():
-    """What Prefect is told of a PostgreSQL of ours, on loopback, with a database `prefect` and a password."""
+    """What Prefect is told of a PostgreSQL of ours on loopback, with two databases and a password."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not installed:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
@@ -54,7 +56,8 @@ def postgres():
     with (folder / "log").open("wb") as log, started([tool["postgres"], "-D", folder / "data", *words], log, **SERVANT):
         await_port(int(port))
         address = ["-h", "127.0.0.1", "-p", port, "-U", "prefect"]
-        _as_servant([tool["createdb"], *address, "prefect"], PGPASSWORD=password)
+        for name in ("prefect", LAB):
+            _as_servant([tool["createdb"], *address, name], PGPASSWORD=password)
         said = {"driver": "postgresql+asyncpg", "host": "127.0.0.1", "port": port, "name": "prefect", "user": "prefect"}
         yield {
             f"PREFECT_SERVER_DATABASE_{key.upper()}": value for key, value in (said | {"password": password}).items()
@@ -137,7 +140,7 @@ def _until(reach, seconds, what):
 
 @pytest.fixture(scope="session")
 def server(postgres, tmp_path_factory):
-    """A Prefect server on PostgreSQL, our flows deployed onto it, a worker beside it; `server.env` is what finds it."""
+    """A Prefect server on PostgreSQL with a flow of ours and a worker; by `server.env` others find it."""
     place, port = tmp_path_factory.mktemp("server"), free_port()
     found = Server(f"http://127.0.0.1:{port}", _environment(postgres, place, port))
     with (place / "log").open("wb") as log, ExitStack() as stack:
@@ -147,7 +150,8 @@ def server(postgres, tmp_path_factory):
         found.env["PREFECT_API_URL"] = found.api
         for pool in ("cpu", "gpu"):
             found.run("prefect", "work-pool", "create", pool, "--type", "process")
-        found.run("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", ROOT / "deployments/prefect.yaml")
+        file = ROOT / "deployments/prefect.yaml"
+        found.run("prefect", "--no-prompt", "deploy", "--name", "segment", "--prefect-file", file)  # no schedules
         start("worker", "start", "--pool", "cpu", "--limit", "1")
         yield found
 
@@ -161,6 +165,7 @@ def _environment(postgres, place, port):
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "UNET_FLOWS_HOME": str(place / "home"),
         "UNET_FLOWS_DATASET": "/data/none",
+        "PREFECT_SERVER_DATABASE_NAME": LAB,
     }
     return inherited | settings.SETTINGS | postgres | own
 

@@ -1,4 +1,4 @@
-"""Laws of the image: its file is sound, what it copies is there, its install works, and it runs as nobody in particular.
+"""Laws of the image: its file is sound, what it copies is there, its install works, and it runs as nobody special.
 
 Without Docker at hand, a parser of Docker's own reads the file, and what matters of its RUN lines is run here.
 """
