@@ -4,7 +4,6 @@ Prefect ends a flow on SIGTERM, calls it crashed on the server, and sends the si
 that is this. What a server that is gone leaves on the terminal otherwise are pages of traces.
 """
 
-import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +28,6 @@ def plainly(say: Callable[[str], None]) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in {"httpx", "httpcore"}:
             raise
-        logging.raiseExceptions = False  # nor can the logs be sent that are left
         raise ConnectionError(
             f"the Prefect server must answer, got {error or type(error).__name__}; {KEPT}: start the server again, or "
             "unset PREFECT_API_URL"

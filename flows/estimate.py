@@ -17,9 +17,10 @@ from pathlib import Path
 from statistics import median
 
 from flows.plan import Plan
-from unet.folder import Dataset, Folder, Snapshot
+from unet.folder import Dataset, Folder
 from unet.ledger import Outcome, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.records import Record
+from unet.snapshot import Snapshot
 
 PYRAMID = 4 / 3
 """All levels of a pyramid, beside the first."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unet import recipes
 from unet.findings import TruthCheck
-from unet.folder import Dataset, Snapshot
+from unet.folder import Dataset
 from unet.ledger import (
     STAGES,
     Outcome,
@@ -26,6 +26,7 @@ from unet.ledger import (
     weights_of,
 )
 from unet.records import Record
+from unet.snapshot import Snapshot
 from unet.sources import Catalogue, Stack, find_stacks
 
 Cells = dict[tuple[str, str], Outcome]
@@ -130,7 +131,7 @@ class _Planner:
         for name in names:
             self._put(self._predict(name))
             self._put(self._segment(name))
-        self._plan_evaluate([name for name in names if self._has_truth(name)])
+        self._plan_evaluate()
 
     def _put(self, cell: Outcome | None) -> None:
         if cell is not None:
@@ -251,9 +252,9 @@ class _Planner:
         kept = scores_of(self.dataset, self.record.model, name).stamp() is not None and not self._scores_dropped(name)
         return kept and not self.record.predict.keep_scores
 
-    def _plan_evaluate(self, names: list[str]) -> None:
+    def _plan_evaluate(self) -> None:
         model = self.record.model
-        compared = [name for name in names if self._state("segment", name) not in ("", "set aside")]
+        compared = _compared(self.cells)
         if not compared:
             return
         result = report_of(self.dataset, model)
@@ -279,8 +280,12 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
 
 def evaluated(plan: Plan) -> list[str]:
     """Stacks that a report is made over: those with truth and segments."""
-    segmented = {n for (stage, n), cell in plan.cells.items() if stage == "segment" and cell.state != "set aside"}
-    return [n for n in plan.names() if ("weigh", n) in plan.cells and n in segmented]
+    return _compared(plan.cells)
+
+
+def _compared(cells: Cells) -> list[str]:
+    segmented = (n for (stage, n), cell in cells.items() if stage == "segment" and cell.state != "set aside")
+    return sorted(name for name in segmented if ("weigh", name) in cells)
 
 
 def trained_on(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:

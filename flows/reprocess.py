@@ -3,7 +3,9 @@
 from typing import Literal
 
 from prefect import Flow, flow
+from prefect.runtime import deployment
 
+from flows.backlog import skip_late
 from flows.estimate import estimate
 from flows.evaluate import evaluate
 from flows.ingest import ingest
@@ -34,19 +36,26 @@ def reprocess(
 ) -> list[Outcome]:
     """Recompute everything that is stale, in order.
 
+    A run of a deployment waits for another one on the dataset: a night that met a look of `watch` would else be lost.
+
     Args:
         dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
         only: names of stacks; none = all of them.
         changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
         force: a stage that is made again though it is fresh, with all that follows from it.
     """
+    skip_late()
     place = Dataset(dataset)
     record, only = changed_record(place, changes), only or None
     outcomes: list[Outcome] = []
     plan = make_plan(place, record, force)
     require_known(plan, only or ())
     estimate(place, record, plan, plan.works(None, only)).require_room()
-    with lease(place, "reprocess"), tagged(place), Summary(place, "reprocess", record.model) as summary:
+    with (
+        lease(place, "reprocess", wait=bool(deployment.id)),
+        tagged(place),
+        Summary(place, "reprocess", record.model) as summary,
+    ):
         for stage, stage_flow in STAGE_FLOWS.items():
             if not plan.works(stage, only):
                 continue

@@ -4,9 +4,11 @@ In this order: `PREFECT_API_URL`; a server that `unet-flows serve` started for t
 SQLite, in a place of this user's own, so that a person's other Prefect settings stay untouched.
 """
 
+import base64
 import json
 import os
 import signal
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -29,6 +31,10 @@ QUIET = {
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # of its threads, each of which tells of a server that is gone
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # of an ephemeral server, which writes to the same terminal
 }
+
+
+ASKED, GIVEN = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+"""Where the auth string stands that a server asks for, and that its clients give; nowhere else."""
 
 
 def home() -> Path:
@@ -91,6 +97,33 @@ def is_healthy(api: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, ValueError):  # nothing answers, or this is no address
         return False
+
+
+def authenticate() -> None:
+    """Have the server ask for the auth string and its clients give it, whichever of the two was set."""
+    string = os.environ.get(ASKED) or os.environ.get(GIVEN)
+    if string:
+        os.environ[ASKED] = os.environ[GIVEN] = string
+
+
+def require_access() -> None:
+    """Refuse a server that does not take us.
+
+    Raises:
+        RuntimeError: it asks for an auth string, and got none or another one.
+    """
+    api, string = os.environ.get("PREFECT_API_URL"), os.environ.get(GIVEN)
+    if not api or os.environ.get("PREFECT_API_KEY"):
+        return
+    headers = {"Authorization": f"Basic {base64.b64encode(string.encode()).decode()}"} if string else {}
+    try:
+        urllib.request.urlopen(urllib.request.Request(f"{api}/admin/version", headers=headers), timeout=5).close()
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            got = "another one" if string else "none"
+            raise RuntimeError(f"the server at {api} asks for an auth string, got {got}; set {GIVEN}") from error
+    except (OSError, ValueError):  # nothing answers, or in another way: the run says what is wrong
+        return
 
 
 def _bypass_proxy() -> None:

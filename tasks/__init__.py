@@ -2,7 +2,8 @@
 
 `policy` says what is retried and how tasks are tagged, `progress` shows what is being done, `outcomes` is the loop
 over names that every stage shares, `publish` shows a report in the Prefect UI. Then one module a stage, in the order of
-the road: `ingest`, `weigh`, `train` (with `frames`), `predict` (with `regions`), `segment`, `evaluate`, each with a
+the road: `ingest`, `weigh`, `train` (with `frames`), `predict` (with `regions`), `segment`,
+`evaluate` (with `comparing` and `report_pictures`), each with a
 plain function for one stack and a Prefect task for a batch of them. `look`, `verify`, `export` (labels) and
 `export_model` serve the command line alone.
 """

@@ -1,8 +1,8 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
-import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,13 @@ from tasks.outcomes import each
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import fingerprint, ome
+from unet.arrivals import UnfinishedError
+from unet.elapsed import elapsed, timed
+from unet.fingerprint import Fingerprint, sizes_and_times
 from unet.folder import Dataset
 from unet.labels import connected_segments
 from unet.layout import Region, plane_layout, regions, stack_layout
-from unet.ledger import Outcome, Recipe, Result, image_of, labels_of
+from unet.ledger import Generation, Outcome, Recipe, Result, image_of, labels_of
 from unet.readers import Opened, count_scenes, open_stack
 from unet.recipes import image_recipe, ingest_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
 from unet.records import Ingest
@@ -42,7 +45,23 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:
-    """Bring in a stack's image and its truth, each only where it is stale; says what was done."""
+    """Bring in a stack's image and its truth, each only where it is stale; says what was done.
+
+    Raises:
+        UnfinishedError: somebody wrote into a file meanwhile, which may be why it could not be read.
+    """
+    files = (*stack.files, *stack.truth)
+    before = sizes_and_times(files)
+    try:
+        return _ingest_stack(dataset, stack, settings, force)
+    except (ValueError, LookupError) as error:
+        now = sizes_and_times(files)
+        if now == before:
+            raise
+        raise _unfinished([file for file in files if now.get(file) != before.get(file)]) from error
+
+
+def _ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool) -> str:
     image, recipe = image_of(dataset, stack.name), image_recipe(dataset, stack, settings)
     stamp = image.stamp()
     if force or stamp is None or stamp.recipe != recipe:
@@ -52,8 +71,8 @@ def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool =
     return f"image, {_ingest_truth(dataset, stack, force)}"
 
 
+@timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
-    began = time.monotonic()
     with open_stack(stack.files, stack.scene, stack.axis) as opened:
         generation = image.begin(recipe, {})
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
@@ -62,6 +81,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         for region, block in _copied(opened, stored):
             for channel, part in _by_channel(region, block, opened.axes):
                 gatherings[channel].add(part)
+    files = _require_same(image, generation, recipe.inputs["source"], stack.files)
     shapes = pyramid(generation.folder, average, opened.axes)
     statistics = [gathering.finish(settings.low, settings.high) for gathering in gatherings]
     scales = ome.multiscales(generation.name, opened.axes, shapes, opened.spacing, opened.units)
@@ -76,8 +96,8 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "source": list(stack.files),
         "scene": stack.scene,
         "scenes": 1 if stack.scene is None else count_scenes(stack.files[0]),
-        "files": vars(source_fingerprint(image, stack.files)),
-        "seconds": round(time.monotonic() - began, 3),
+        "files": vars(files),
+        "seconds": elapsed(),
     }
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics), facts)
 
@@ -97,16 +117,31 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         layout = plane_layout(shape, 4)
         stored = create(generation.folder / "0", layout, _truth_dtype(opened, stack), axes)
         _write_planes(stored, _truth_planes(opened, stack))
+    files = _require_same(truth, generation, recipe.inputs["truth source"], stack.truth)
     shapes = pyramid(generation.folder, nearest, axes)
     scales = ome.multiscales(generation.name, axes, shapes, of_image["spacing"], of_image["units"])
     ome.list_label(dataset.image(stack.name) / "labels", "truth")
     facts = {
-        "files": vars(source_fingerprint(truth, stack.truth)),
+        "files": vars(files),
         "ignore": stack.ignore if stack.ignore is None or stack.foreground == "ids" else int(IGNORED),
         "arrays": vars(fingerprint.of_folder(generation.folder / "0")),
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
     return "truth"
+
+
+def _require_same(result: Result, generation: Generation, content: str, files: tuple[str, ...]) -> Fingerprint:
+    """Fingerprint of files after they were read; what was written is removed where it is another one than before."""
+    found = source_fingerprint(result, files)
+    if found.content != content:
+        result.discard(generation.name)
+        raise _unfinished(files)
+    return found
+
+
+def _unfinished(files: Sequence[str]) -> UnfinishedError:
+    which = files[0] if len(files) == 1 else f"one of {len(files)} files in {Path(files[0]).parent}"
+    return UnfinishedError(f"{which} changed while it was read; the next run takes it once it is written")
 
 
 def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:

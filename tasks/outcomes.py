@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Event
 
+from unet.arrivals import UnfinishedError
 from unet.folder import Dataset
 from unet.ledger import Outcome, Recipe, put_aside
 
@@ -23,6 +24,8 @@ def each(
     at_once: int = 1,
 ) -> list[Outcome]:
     """Outcomes of `work`, which says in a word what it did; a bad stack is set aside with the reason, the others go on.
+
+    A stack whose source is still being written waits for the next run.
 
     Raises:
         OSError: the first one, after all other names were done; a retry finds those fresh.
@@ -68,6 +71,9 @@ def attempt(
     try:
         of_now = recipe(name)
         word = work(name, of_now)
+    except UnfinishedError as error:
+        log.warning("%s waits: %s", name, error)
+        return Outcome(of_now.stage if of_now else "", name, "waiting", str(error))
     except OSError as error:
         told = _full(dataset, error) if error.errno in NO_ROOM else error
         log.warning("%s: %s", name, told)

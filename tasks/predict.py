@@ -8,23 +8,24 @@ Memory: `predict.memory` for each process on a CPU, whatever the image's size; o
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from distributed import Client, get_worker
+from distributed import get_worker
 
 from tasks.outcomes import each
 from tasks.policy import gpu_task
 from tasks.progress import Sink
 from tasks.regions import Shards, Work, frames_of, groups
 from unet import models, ome
-from unet.blockwise import run_regions, workers
+from unet.blockwise import run_regions
+from unet.clusters import Crew, workers
+from unet.elapsed import elapsed, timed
 from unet.folder import Dataset, Json
-from unet.inference import choose_device
+from unet.inference import choose_device, out_of_memory
 from unet.layout import Layout, plane_layout, regions
 from unet.ledger import Generation, Outcome, Recipe, image_of, model_of, scores_of
 from unet.models import Model
@@ -38,6 +39,8 @@ from unet.tiles import FIXED_SIDE, Window
 
 log = logging.getLogger(__name__)
 
+GPU: dict[str, float] = {"GPU": 1}
+"""What workers are started with that have one: `--resources GPU=1`."""
 AT_A_TIME = 4
 """Regions that a cluster's worker is given at once: what overlaps there, and what may wait for others at the end."""
 SAME = 0.01
@@ -61,7 +64,7 @@ def predict_stacks(
     with ExitStack() as stack:
         crew = stack.enter_context(workers(cluster))
         run: Run = here
-        if isinstance(crew, Client):
+        if isinstance(crew, Crew):
             machine, run = _machine_of_workers(crew, settings), over(crew, settings)
         else:
             machine = machine_of(settings.device)
@@ -99,11 +102,10 @@ def machine_of(device: str) -> Machine:
     return Machine(chosen, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if chosen == "cuda" else 0)
 
 
-def _machine_of_workers(client: Client, settings: Predict) -> Machine:
+def _machine_of_workers(crew: Crew, settings: Predict) -> Machine:
     """The machine of one of the workers, which are taken to be alike."""
-    asked = client.submit(_of_worker, settings.device, pure=False, resources=_resources(client, settings))
-    found: Machine = asked.result()
-    return found
+    asked = run_regions(crew, _of_worker, [settings.device], lambda: None, _resources(crew, settings))
+    return next(machine for _, machine in asked)
 
 
 def _of_worker(device: str) -> Machine:
@@ -119,15 +121,14 @@ def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> f
     return clock.waited
 
 
-def over(client: Client, settings: Predict) -> Run:
-    """Regions mapped over a client's workers, a few at a time."""
+def over(crew: Crew, settings: Predict) -> Run:
+    """Regions mapped over the workers of a cluster, a few at a time."""
 
     def run(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
-        workers_now = len(client.scheduler_info(n_workers=-1)["workers"])
-        size = max(min(AT_A_TIME, len(shards) // max(2 * workers_now, 1)), 1)
+        size = max(min(AT_A_TIME, len(shards) // max(2 * crew.count(), 1)), 1)
         batches = [shards[i : i + size] for i in range(0, len(shards), size)]
         done, waited = 0, 0.0
-        for batch, answer in run_regions(client, work, batches, lambda: None, _resources(client, settings)):
+        for batch, answer in run_regions(crew, work, batches, lambda: None, _resources(crew, settings)):
             done, waited = done + len(batch), waited + answer
             told(done)
         return waited
@@ -135,11 +136,9 @@ def over(client: Client, settings: Predict) -> Run:
     return run
 
 
-def _resources(client: Client, settings: Predict) -> dict[str, float]:
+def _resources(crew: Crew, settings: Predict) -> dict[str, float]:
     """One GPU for each task, where workers say that they have one."""
-    known = client.scheduler_info(n_workers=-1)["workers"].values()
-    has = any("GPU" in worker.get("resources", {}) for worker in known)
-    return {"GPU": 1} if has and settings.device != "cpu" else {}
+    return GPU if settings.device != "cpu" and crew.count(GPU) else {}
 
 
 def predict_stack(
@@ -159,7 +158,7 @@ def predict_stack(
         try:
             return _predict(dataset, name, use, facts, scale, generation, run, told)
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
             plan = _less(room, plan, name, error)
@@ -171,11 +170,6 @@ def _less(room: Room, plan: NumericPlan, name: str, error: Exception) -> Numeric
         raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error
     log.warning("%s: out of memory; going on with tiles of %d × %d px, %d at once", name, *less.tile, less.batch)
     return less
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether that was it; of a CPU's memory torch has no error of its own."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _room(use: Use, facts: Json, scale: Scale | None) -> Room:
@@ -225,6 +219,7 @@ def _layout(facts: Json, classes: int, dtype: str) -> Layout:
     return plane_layout(tuple(sizes[axis] for axis in _scores_axes(facts["axes"])), np.dtype(dtype).itemsize)
 
 
+@timed
 def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and how
     dataset: Dataset,
     name: str,
@@ -235,7 +230,7 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
     run: Run,
     told: Told,
 ) -> str:
-    axes, settings, began = _scores_axes(facts["axes"]), use.settings, time.monotonic()
+    axes, settings = _scores_axes(facts["axes"]), use.settings
     architecture, plan = use.model.network.architecture, NumericPlan.of(generation.plan)
     layout = _layout(facts, architecture.classes - 1, settings.dtype)
     create(generation.folder / "0", layout, np.dtype(settings.dtype), axes)
@@ -257,7 +252,7 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
     shapes = pyramid(generation.folder, average, axes)
     scales = ome.multiscales(generation.name, axes, shapes, facts["spacing"], facts["units"])
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
-    known = {"axes": axes, "shape": list(layout.shape), "seconds": round(time.monotonic() - began, 3)}
+    known = {"axes": axes, "shape": list(layout.shape), "seconds": elapsed()}
     scores_of(dataset, use.name, name).commit(generation, attributes, {**known, "waited": round(waited, 3)})
     seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
     resized = f", at {scale[0]:g} × {scale[1]:g} of its pixels" if scale else ""

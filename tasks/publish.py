@@ -152,4 +152,4 @@ def embedded(title: str, picture: bytes, room: int, side: int = SIDE) -> str:
         shown = f"## {title}\n\n![{title}](data:image/png;base64,{content})"
         if len(shown.encode()) + len("\n\n") <= room or side < 16:
             return shown
-        side = side * 3 // 4
+        side = side * 7 // 8

@@ -7,7 +7,6 @@ whole and measures. No pixel of a block is kept between them. Clumps, if they ar
 import io
 import logging
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,9 @@ from tasks.policy import cpu_task
 from tasks.progress import Sink
 from tasks.weigh import spacing_in_pixels
 from unet import ome
-from unet.blockwise import Workers, run_regions, workers
+from unet.blockwise import Workers, run_regions
+from unet.clusters import workers
+from unet.elapsed import elapsed, timed
 from unet.folder import Dataset, Json
 from unet.instances import Box, Instances, Look, Work, beginning, of_block
 from unet.layout import Region, plane_layout
@@ -67,6 +68,7 @@ def segment_stacks(
         return each(place, names, lambda name: segment_recipe(place, model, name, settings), work, STACKS_AT_ONCE)
 
 
+@timed
 def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, and who is told
     dataset: Dataset,
     name: str,
@@ -77,7 +79,6 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     counter: Callable[[int], Callable[[], None]] = lambda _: _silent,
 ) -> str:
     """Write one stack's segments and their table; says how many there are."""
-    began = time.monotonic()
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
@@ -92,7 +93,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
-    known = {"count": count, "whole": [box.span for box in large], "seconds": round(time.monotonic() - began, 3)}
+    known = {"count": count, "whole": [box.span for box in large], "seconds": elapsed()}
     result.commit(generation, ome.label_attributes(scales), known)
     return f"{count:,} segments"
 

@@ -13,7 +13,7 @@ from typing import Self
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.gallery import Picture, gallery
-from tasks.publish import BYTES, as_table, embedded, is_run, metrics_table, show, shown_name, slug
+from tasks.publish import BYTES, SIDE, as_table, embedded, is_run, metrics_table, show, shown_name, slug
 from unet.folder import Dataset
 from unet.ledger import Outcome, report_of
 
@@ -117,7 +117,11 @@ class Summary:
         drawn: list[tuple[str, Picture]] = []
         for stage, names in made.items():
             drawn += [(stage, one) for one in gallery(self.dataset, stage, self.model, names, counts[stage])]
-        return [embedded(one.title, one.png, room // len(drawn), SIDES.get(stage, 480)) for stage, one in drawn]
+        shown: list[str] = []
+        for at, (stage, one) in enumerate(drawn):  # what a small one leaves is the next one's
+            shown.append(embedded(one.title, one.png, room // (len(drawn) - at), SIDES.get(stage, SIDE)))
+            room -= len(shown[-1].encode()) + len("\n\n")
+        return shown
 
 
 def _minutes(seconds: float) -> str:

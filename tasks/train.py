@@ -1,7 +1,6 @@
 """Images and weights → `models/MODEL`: one network, its split, its history, checkpoints to go on from."""
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -15,8 +14,9 @@ from tasks.publish import publish_training
 from unet import models, pictures
 from unet.checkpoints import Checkpoints, history_csv, plain_history
 from unet.devices import Progress
+from unet.elapsed import elapsed, timed
 from unet.folder import Dataset
-from unet.inference import choose_device
+from unet.inference import choose_device, out_of_memory
 from unet.ledger import Generation, Outcome, Recipe, Result, model_of, weights_of
 from unet.loss import balanced_class_weights
 from unet.models import Model
@@ -48,6 +48,7 @@ def train_model(dataset: str, names: list[str], settings: Train) -> list[Outcome
     return outcomes
 
 
+@timed
 def train_on_stacks(
     dataset: Dataset,
     names: Sequence[str],
@@ -56,7 +57,7 @@ def train_on_stacks(
     progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    began, start = time.monotonic(), models.load(dataset, settings.start) if settings.start else None
+    start = models.load(dataset, settings.start) if settings.start else None
     parts = _parts(dataset, names, settings)
     view = _view(dataset, parts, settings, start)
     settings = _fitted(settings, view, start)
@@ -68,7 +69,15 @@ def train_on_stacks(
     checkpoints = Checkpoints(generation.folder / "checkpoints")
     given = start.network.state_dict() if start else None
     both = frames["training"], frames["validation"]
-    trained = train(*both, class_weights, settings, progress, checkpoints, given)
+    try:
+        trained = train(*both, class_weights, settings, progress, checkpoints, given)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ValueError(
+            f"training must fit the device's memory, got {error}; lower train.batch or train.tile, or, where something "
+            "else was on the device, run `unet-flows train --force` when it is gone"
+        ) from error
     _draw_curves(generation, trained)
     record = {
         "classes": ["background", "object"],
@@ -79,9 +88,7 @@ def train_on_stacks(
     }
     size = pixel_size(image_facts(dataset, parts[0].stack))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
-    models.save(
-        result, generation, model, record, {"stacks": list(names), "seconds": round(time.monotonic() - began, 3)}
-    )
+    models.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
     checkpoints.keep(1)
     return _word(trained, settings)
 

@@ -9,7 +9,6 @@ its peak, however large the stack; what is kept of a region is its components an
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,7 +20,9 @@ from tasks.outcomes import attempt, each, gathered
 from tasks.policy import cpu_task
 from tasks.progress import Sink
 from unet import ome
-from unet.blockwise import Workers, run_regions, workers
+from unet.blockwise import Workers, run_regions
+from unet.clusters import workers
+from unet.elapsed import elapsed, timed
 from unet.findings import TruthCheck, warnings, words
 from unet.folder import Dataset, Folder
 from unet.layout import Region, grow, regions, weights_layout, within
@@ -78,12 +79,13 @@ def weigh_stacks(
     return sorted([*gathered(results), *done], key=lambda outcome: names.index(outcome.name))
 
 
+@timed
 def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, run: Run | None = None) -> str:
     """Write classes and border weights of one stack; says how much of it is object, and what is odd about its truth.
 
     `run` maps a function over regions, one after another if it is not given.
     """
-    truth, began = labels_of(dataset, name, "truth"), time.monotonic()
+    truth = labels_of(dataset, name, "truth")
     level = ome.full_level(truth)
     axes, shape = ome.axes_of(truth.attributes()), open_array(level).shape
     spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
@@ -105,7 +107,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
         "truth": asdict(check),
         "axes": axes,
         "shape": list(shape),
-        "seconds": round(time.monotonic() - began, 3),
+        "seconds": elapsed(),
     }
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     result.commit(generation, {"arrays": paths}, facts)

@@ -25,7 +25,7 @@ def deployments():
 
 
 def test_there_is_one_for_every_stage_and_one_for_all_of_them(deployments):
-    assert tuple(deployments) == ("nightly", *STAGES)
+    assert tuple(deployments) == ("nightly", "watch", *STAGES)
 
 
 def test_entrypoints_are_dotted_names_of_the_flows(deployments):
@@ -43,9 +43,12 @@ def test_what_trains_or_predicts_runs_on_gpu(deployments):
     assert pools == {name: "gpu" if name in on_gpu else "cpu" for name in deployments}
 
 
-def test_only_the_night_has_a_schedule(deployments):
+def test_only_the_night_and_the_looks_have_a_schedule(deployments):
     scheduled = {name: each["schedules"] for name, each in deployments.items() if "schedules" in each}
-    assert scheduled == {"nightly": [{"cron": "0 2 * * *", "timezone": "UTC", "active": True}]}
+    assert scheduled == {
+        "nightly": [{"cron": "0 2 * * *", "timezone": "UTC", "active": True}],
+        "watch": [{"cron": "*/5 * * * *", "timezone": "UTC", "active": True}],
+    }
 
 
 def test_a_dataset_is_all_that_is_given(deployments):

@@ -2,134 +2,129 @@
 
 `map_overlap` would make some twenty graph tasks a chunk and hold them all; here a region is one task that reads its own
 halo and writes its own shard, whatever runs it: threads of this process, or the workers of a dask cluster.
+
+Whoever leaves the loop leaves nothing behind: what was not begun is dropped, what is at work ends its shard.
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as LocalFuture
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from importlib import import_module
 from itertools import islice
-from queue import SimpleQueue
-from typing import Any, TypeVar
-
-import dask
-from distributed import Client, as_completed
-from distributed.deploy.cluster import Cluster as AnyCluster
-
-from unet.records import Cluster
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Resources = Mapping[str, float]
 IN_FLIGHT = 2
 """Regions submitted for each thread of the cluster: one at work, one waiting."""
-LOOPBACK = {"dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
-"""Where dask's HTTP servers listen, which it starts in any case: by default on port 8787 of all interfaces."""
+LOOK = 5.0
+"""Seconds without an answer after which the workers are asked whether they are still there."""
 
-MALLOC = {"MALLOC_TRIM_THRESHOLD_": 2**27, "MALLOC_MMAP_THRESHOLD_": 2**25}
-"""Bytes that a worker started here keeps before it gives memory back. Dask's own 64 kB also pins the size from which
-every block of memory is asked of the system and returned, page by page: convolutions then wait for the kernel."""
 
-dask.config.set({"logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
-dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in MALLOC.items()})
+class Workers(Protocol):
+    """Who computes regions."""
+
+    def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> Any:
+        """The function's answer, one day: a future."""
+
+    def threads(self) -> int:
+        """How many regions can be at work at once, now."""
+
+    def require(self, resources: Resources) -> None:
+        """Raise OSError where nobody will ever answer."""
+
+    def answer(self, future: Any) -> Any:
+        """What an ended future gives; OSError where it was lost with whoever computed it."""
+
+    def cancel(self, futures: list[Any]) -> None:
+        """Drop what was not begun."""
 
 
 class Threads:
     """Threads of this process, used as the workers of a cluster are: no server, and nothing is pickled."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.pool = count, ThreadPoolExecutor(count)
+        self.count, self.pool, self.is_stopped = count, ThreadPoolExecutor(count), False
 
-    def submit(self, function: Callable[[Any], Any], item: Any, **_: Any) -> LocalFuture[Any]:
+    def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> LocalFuture[Any]:
         """The function's answer, one day."""
+        if self.is_stopped:
+            raise InterruptedError("the run was stopped; run it again to go on")
         return self.pool.submit(copy_context().run, function, item)
 
-    def nthreads(self) -> dict[str, int]:
-        """Threads by worker."""
-        return {"here": self.count}
+    def threads(self) -> int:
+        """How many there are."""
+        return self.count
 
+    def require(self, resources: Resources) -> None:
+        """They are always there."""
 
-class _Ending:
-    """Futures of threads, as they end."""
+    def answer(self, future: LocalFuture[Any]) -> Any:
+        """What it gives."""
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise InterruptedError("the run was stopped; run it again to go on") from error
 
-    def __init__(self) -> None:
-        self.ended, self.running = SimpleQueue[LocalFuture[Any]](), 0
+    def cancel(self, futures: list[LocalFuture[Any]]) -> None:
+        """Drop what was not begun."""
+        for future in futures:
+            future.cancel()
 
-    def add(self, future: LocalFuture[Any]) -> None:
-        self.running += 1
-        future.add_done_callback(self.ended.put)
-
-    def __iter__(self) -> Iterator[LocalFuture[Any]]:
-        while self.running:
-            self.running -= 1
-            yield self.ended.get()
-
-
-Workers = Client | Threads
-
-
-@contextlib.contextmanager
-def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
-    """Threads of this process, or the workers of a dask cluster: a scheduler's address, or a class started now."""
-    with contextlib.ExitStack() as stack:
-        if cluster is None:
-            threads = Threads(os.cpu_count() or 1)
-            stack.enter_context(threads.pool)
-            yield threads
-            return
-        where: Any = cluster
-        if isinstance(cluster, Cluster):
-            where = stack.enter_context(_cluster_class(cluster.cls)(**cluster.options))
-        yield stack.enter_context(Client(address=where, set_as_default=False))
+    def stop(self) -> None:
+        """Drop what was not begun, whichever loop submitted it, and take nothing any more; wait for what is at work."""
+        self.is_stopped = True
+        self.pool.shutdown(cancel_futures=True)
 
 
 def run_regions(
-    client: Workers,
+    workers: Workers,
     function: Callable[[Item], Answer],
     items: Iterable[Item],
     progress: Callable[[], None],
-    resources: Mapping[str, float] | None = None,
+    resources: Resources | None = None,
 ) -> Iterator[tuple[Item, Answer]]:
     """Each item with its answer, as they come; the first error is raised after what is in flight has ended.
 
     `resources` are what a worker must have for one item, such as a GPU.
     """
-    waiting, failure = iter(items), None
+    waiting, failure, needed = iter(items), None, dict(resources or {})
     futures: dict[Any, Item] = {}
-    running: Any = as_completed(loop=client.loop) if isinstance(client, Client) else _Ending()
+    ended: SimpleQueue[Any] = SimpleQueue()
 
     def submit() -> None:
-        threads = sum(client.nthreads().values()) or 1  # asked again and again: workers come and go
+        threads = workers.threads() or 1  # asked again and again: workers come and go
         for item in islice(waiting, max(IN_FLIGHT * threads - len(futures), 0)):
-            future = client.submit(function, item, pure=False, resources=dict(resources or {}))
+            future = workers.submit(function, item, needed)
             futures[future] = item
-            running.add(future)
+            future.add_done_callback(ended.put)
 
-    submit()
-    for future in running:
-        item = futures.pop(future)
-        try:
-            answer = future.result()
-        except Exception as error:  # raised below, when nothing is in flight any more
-            failure = failure or error
-            continue
-        progress()
-        yield item, answer
-        if failure is None:
-            submit()
+    try:
+        submit()
+        while futures:
+            future = _next(workers, ended, needed)
+            item = futures.pop(future)
+            try:
+                answer = workers.answer(future)
+            except Exception as error:  # raised below, when nothing is in flight any more
+                failure = failure or error
+                continue
+            progress()
+            yield item, answer
+            if failure is None:
+                submit()
+    finally:
+        workers.cancel(list(futures))
     if failure is not None:
         raise failure
 
 
-def _cluster_class(name: str) -> type[AnyCluster]:
-    """A cluster class by its dotted name; ValueError for anything else, or a record could call whatever it names."""
-    module, _, last = name.rpartition(".")
-    try:
-        found = getattr(import_module(module), last)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"cluster.cls must name an installed class, got {name!r}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, AnyCluster)):
-        raise ValueError(f"cluster.cls must name a dask cluster class, got {name!r}")
-    return found
+def _next(workers: Workers, ended: "SimpleQueue[Any]", resources: Resources) -> Any:
+    """The next future that ended."""
+    while True:
+        try:
+            return ended.get(timeout=LOOK)
+        except Empty:
+            workers.require(resources)

@@ -13,6 +13,9 @@ Labels = NDArray[Any]
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+FEW = 8
+"""Possible values for each pixel up to which a table of all of them is quicker than sorting the pixels."""
+
 
 def require_labels(truth: Labels, prediction: Labels, frame: bool = False) -> None:
     """ValueError unless both hold labels ≥ 0 of one shape; of one y x frame, if asked."""
@@ -68,7 +71,7 @@ def contingency(truth: Labels, prediction: Labels) -> Contingency:
     rows, columns = dense(truth), dense(prediction)
     objects, segments = np.bincount(rows)[1:], np.bincount(columns)[1:]
     both = (rows > 0) & (columns > 0)
-    pairs, shared = np.unique((rows[both] - 1) * segments.size + columns[both] - 1, return_counts=True)
+    pairs, shared = _counted((rows[both] - 1) * segments.size + columns[both] - 1, objects.size * segments.size)
     row, column = np.divmod(pairs, max(segments.size, 1))
     return Contingency(row, column, shared, objects, segments)
 
@@ -79,5 +82,21 @@ def dense(labels: Labels) -> Indices:
     >>> dense(np.array([[7, 0], [2**40, 7]]))
     array([1, 0, 2, 1])
     """
-    with_background = np.concatenate([np.zeros(1, labels.dtype), labels.ravel()])
-    return np.unique(with_background, return_inverse=True)[1][1:]
+    flat = labels.ravel()
+    highest = int(flat.max(initial=0))
+    if highest > FEW * flat.size:
+        with_background = np.concatenate([np.zeros(1, labels.dtype), flat])
+        return np.unique(with_background, return_inverse=True)[1][1:]
+    ids, present = flat.astype(np.intp), np.zeros(highest + 1, bool)
+    present[ids[ids > 0]] = True
+    renamed: Indices = np.cumsum(present)[ids]
+    return renamed
+
+
+def _counted(codes: Indices, count: int) -> tuple[Indices, Indices]:
+    """Codes below `count` that occur, in order, and how often each does."""
+    if count > FEW * codes.size:
+        return np.unique(codes, return_counts=True)
+    counts = np.bincount(codes, minlength=1)
+    found = np.flatnonzero(counts)
+    return found, counts[found]

@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
 from pathlib import Path
@@ -19,6 +19,9 @@ from typing import Any, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
+from unet.addresses import require_plain
+from unet.elsewhere import ABSENT, opened, reached
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -35,6 +38,11 @@ class Folder:
 
     url: str
 
+    def __post_init__(self) -> None:
+        """Refuse an address that holds a secret."""
+        if "://" in self.url:
+            require_plain("an address", self.url)
+
     def __truediv__(self, name: str) -> "Folder":
         if LEAVING.search(name):
             raise ValueError(f"a name must stay within its folder, got {name!r}")
@@ -44,8 +52,7 @@ class Folder:
     def _place(self) -> tuple[Any, str]:
         if self.is_local:  # not by url_to_fs, to which `a::b` is no file's name
             return fsspec.filesystem("file"), str(Path(self.url).absolute())
-        filesystem, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)  # others write here too
-        return filesystem, path
+        return opened(self.url)
 
     @property
     def is_local(self) -> bool:
@@ -62,14 +69,27 @@ class Folder:
         if self.is_local:
             return Path(self.url).exists()
         filesystem, path = self._place
-        return bool(filesystem.exists(path))
+        with reached(self.url):
+            return bool(filesystem.exists(path))
+
+    def holds_bytes(self) -> bool:
+        """Whether a file that is not empty is here; elsewhere by one question, where `size` asks two."""
+        if self.is_local:
+            return self.size() > 0
+        filesystem, path = self._place
+        try:
+            with reached(self.url):
+                return len(filesystem.cat_file(path, start=0, end=1)) > 0
+        except ABSENT:
+            return False
 
     def size(self) -> int:
         """Bytes of the file; 0 where there is none."""
         filesystem, path = self._place
         try:
-            return int(filesystem.size(path) or 0)
-        except (FileNotFoundError, NotADirectoryError):
+            with reached(self.url):
+                return int(filesystem.size(path) or 0)
+        except ABSENT:
             return 0
 
     def names(self) -> list[str]:
@@ -78,8 +98,9 @@ class Folder:
             if self.is_local:
                 return sorted(os.listdir(self.url))  # noqa: PTH208  # half the time of Path.iterdir
             filesystem, path = self._place
-            entries = filesystem.ls(path, detail=False)
-        except (FileNotFoundError, NotADirectoryError):
+            with reached(self.url):
+                entries = filesystem.ls(path, detail=False)
+        except ABSENT:
             return []
         below = {str(entry).rstrip("/") for entry in entries} - {path.rstrip("/")}  # ls lists a file as itself
         return sorted(entry.rsplit("/", 1)[-1] for entry in below)
@@ -89,7 +110,8 @@ class Folder:
         if self.is_local:
             return dict(_walk(self.url, ""))
         filesystem, path = self._place
-        found = filesystem.find(path, detail=True)
+        with reached(self.url):
+            found = filesystem.find(path, detail=True)
         return {str(os.path.relpath(name, path)): (int(info["size"]), _time(info)) for name, info in found.items()}
 
     def open(self) -> Any:
@@ -104,8 +126,9 @@ class Folder:
                 with open(self.url, "rb") as file:  # noqa: PTH123  # a path of pathlib's takes as long as the reading
                     return file.read()
             filesystem, path = self._place
-            return bytes(filesystem.cat_file(path))
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            with reached(self.url):
+                return bytes(filesystem.cat_file(path))
+        except ABSENT:
             return None
 
     def read_json(self) -> Json | None:
@@ -125,7 +148,8 @@ class Folder:
         """Put the file here whole: a reader sees the old one or the new one, never a part."""
         filesystem, path = self._place
         if not isinstance(filesystem, LocalFileSystem):
-            filesystem.pipe_file(path, content)
+            with reached(self.url):
+                filesystem.pipe_file(path, content)
             return
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,9 +167,10 @@ class Folder:
     def remove(self) -> None:
         """Remove the file or folder, if it is there."""
         filesystem, path = self._place
-        if filesystem.exists(path):
-            literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
-            filesystem.rm(literal, recursive=True)
+        with reached(self.url):
+            if filesystem.exists(path):
+                literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
+                filesystem.rm(literal, recursive=True)
 
 
 @dataclass(frozen=True)
@@ -207,23 +232,6 @@ class Dataset(Folder):
         made += [self.scores(model, name) for model in self.members("scores")]
         made += [self.table(model, name) for model in self.members("tables")]
         return made + [self.set_aside(stage, name) for stage in self.members("set-aside")]
-
-
-@dataclass(frozen=True)
-class Snapshot(Dataset):
-    """A dataset as it lay there when it was first asked: for a plan, which asks for the same things many times.
-
-    It sees nothing of what is written after, so it lives as long as one plan, and nothing is written through it.
-    """
-
-    _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gave when it was first asked for this key."""
-        if key not in self._known:
-            self._known[key] = make()
-        known: T = self._known[key]
-        return known
 
 
 def _walk(top: str, below: str) -> Iterator[tuple[str, tuple[int, str]]]:

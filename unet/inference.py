@@ -33,6 +33,11 @@ def choose_device(asked: str) -> torch.device:
     return torch.device("cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether that was it; of a CPU's memory torch has no error of its own."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 def predict_image(network: UNet, image: NDArray[Any], tile: int = 1024, symmetries: Symmetries = 1) -> Pixels:
     """Scores (classes − 1, y, x) in [0, 1] of a normalised image (channels, y, x): the classes after background.
 

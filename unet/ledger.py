@@ -24,7 +24,7 @@ KEY = "unet-flows"
 PACKAGES = ("unet-flows", "numpy", "scipy", "scikit-image", "zarr", "torch", "dask")
 
 STAGES = ("ingest", "weigh", "train", "predict", "segment", "evaluate")
-State = Literal["done", "fresh", "stale", "missing", "set aside"]
+State = Literal["done", "fresh", "stale", "missing", "set aside", "waiting"]
 
 
 def digest(value: Any) -> str:

@@ -14,9 +14,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from ruamel.yaml import YAML
 
+from unet.addresses import require_no_secrets, require_plain
 from unet.architecture import Architecture
 from unet.augmentation import Augmentation
 from unet.faults import OURS, first_fault
@@ -74,6 +83,7 @@ class Source:
         """Refuse an empty path."""
         for name in ("images", "truth"):
             _must(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
+            require_plain(name, getattr(self, name) or "")
         _must(self.ignore is None or self.ignore > 0, f"ignore must be > 0, 0 being background, got {self.ignore}")
 
 
@@ -386,6 +396,23 @@ class Evaluate:
         _must(self.resamples > 0, f"resamples must be > 0, got {self.resamples}")
 
 
+@dataclass(frozen=True)
+class Watch:
+    """When a file that somebody is writing into a source counts as finished."""
+
+    __pydantic_config__: ClassVar = CLOSED
+
+    quiet: float = 60.0
+    """Seconds over which a file must be seen not to change before it is read."""
+    patience: float = 3600.0
+    """Seconds after which a file that is quiet, and not whole, is taken to stay so: ingest sets it aside."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no time."""
+        for name in ("quiet", "patience"):
+            _must(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0 seconds, got {getattr(self, name)}")
+
+
 class Cluster(BaseModel):
     """A dask cluster to start: a class such as `dask_jobqueue.SLURMCluster` and what it is called with."""
 
@@ -403,7 +430,7 @@ Where = Annotated[str | Cluster | None, _one_of("a scheduler's address or {cls: 
 class Record(BaseModel):
     """`dataset.yaml`: the sources of a dataset, stacks of them that are not taken, and each stage's settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may hold a secret
 
     sources: tuple[Source, ...] = ()
     """Where the microscope's files are, and people's labels."""
@@ -415,8 +442,16 @@ class Record(BaseModel):
     predict: Predict = Predict()
     segment: Segment = Segment()
     evaluate: Evaluate = Evaluate()
+    watch: Watch = Watch()
     cluster: Where = None
     """Who computes: a dask scheduler's address, or {cls: CLASS, options: {…}}; default: this machine's threads."""
+
+    @field_validator("cluster")
+    @classmethod
+    def _holds_no_secret(cls, cluster: str | Cluster | None) -> str | Cluster | None:
+        if cluster is not None:
+            require_no_secrets("it", cluster.options if isinstance(cluster, Cluster) else {"address": cluster})
+        return cluster
 
     @property
     def model(self) -> str:

@@ -77,6 +77,17 @@ def find_stacks(sources: Sequence[Source], root: Path, count_scenes: Callable[[s
     return Catalogue(tuple(stacks), tuple(file for part in found for file in part.unmatched))
 
 
+def source_files(sources: Sequence[Source], root: Path) -> list[str]:
+    """Absolute paths of all files of images and of truth, by their names alone.
+
+    Raises:
+        LookupError: a folder or file of the sources is missing.
+    """
+    named = [("images", source.images) for source in sources]
+    named += [("truth", source.truth) for source in sources if source.truth is not None]
+    return sorted({str(path) for setting, at in named for path in _walk(_existing(setting, at, root), None)})
+
+
 def safe_name(path: str) -> str:
     """Name that is a legal, visible file name everywhere: accents dropped, `/` as `__`, all else unusual as `_`.
 

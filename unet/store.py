@@ -17,7 +17,9 @@ import zarr.errors
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.array_spec import ArrayConfigParams
+from zarr.storage import FsspecStore
 
+from unet.elsewhere import opened, reached
 from unet.folder import Folder
 from unet.layout import (
     Layout,
@@ -61,16 +63,20 @@ class Stored:
 
     def is_done(self, region: Region) -> bool:
         """Whether the region's shard has been written."""
-        return self._shard(region).size() > 0
+        return self._shard(region).holds_bytes()
 
     def missing(self) -> list[Region]:
         """Regions that remain to be written, in raster order."""
-        return [region for region in regions(self.layout) if not self.is_done(region)]
+        if self.folder.is_local:
+            return [region for region in regions(self.layout) if not self.is_done(region)]
+        written = {name for name, (size, _) in (self.folder / "c").files().items() if size}  # asked at once
+        return [r for r in regions(self.layout) if "/".join(map(str, shard_index(r, self.layout))) not in written]
 
     def write(self, region: Region, block: NDArray[Any]) -> None:
         """Write one whole shard; ValueError for any other region."""
         shard_index(region, self.layout)
-        self.array[region] = block
+        with reached(self.folder.url):
+            self.array[region] = block
 
     @property
     def shape(self) -> Shape:
@@ -91,7 +97,8 @@ class Stored:
     def __getitem__(self, index: Any) -> NDArray[Any]:
         """Values at a basic index; ValueError that names the shard where one is damaged."""
         try:
-            return np.asarray(self.array[index])
+            with reached(self.folder.url):
+                return np.asarray(self.array[index])
         except (OSError, IndexError):
             raise
         except Exception as error:  # whatever a codec makes of damaged bytes
@@ -120,7 +127,8 @@ class Stored:
 
     def _is_damaged(self, region: Region) -> bool:
         try:
-            self.array[region]
+            with reached(self.folder.url):
+                self.array[region]
         except OSError:
             raise
         except Exception:  # as above
@@ -130,18 +138,19 @@ class Stored:
 
 def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:
     """The array of this layout in `folder`, made now or begun before."""
-    if not (folder / "zarr.json").exists():
-        zarr.create_array(
-            folder.url,
-            shape=layout.shape,
-            shards=layout.shard,
-            chunks=layout.chunk,
-            dtype=dtype,
-            compressors=codecs,
-            fill_value=0,
-            dimension_names=tuple(axes),
-            config=WRITE_ALL,
-        )
+    if not (folder / "zarr.json").holds_bytes():
+        with reached(folder.url):
+            zarr.create_array(
+                _store(folder),
+                shape=layout.shape,
+                shards=layout.shard,
+                chunks=layout.chunk,
+                dtype=dtype,
+                compressors=codecs,
+                fill_value=0,
+                dimension_names=tuple(axes),
+                config=WRITE_ALL,
+            )
     return Stored(folder)
 
 
@@ -154,9 +163,18 @@ def open_array(folder: Folder) -> Stored:
 
 def _open(folder: Folder) -> Any:
     try:
-        return zarr.open_array(folder.url, mode="r+")
+        with reached(folder.url):
+            return zarr.open_array(_store(folder), mode="r+")
     except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
+
+
+def _store(folder: Folder) -> Any:
+    """What zarr opens a folder by."""
+    if folder.is_local or not opened(folder.url)[0].async_impl:
+        return folder.url
+    filesystem, path = opened(folder.url, asynchronous=True)
+    return FsspecStore(filesystem, path=path)
 
 
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]

@@ -56,6 +56,13 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
         yield tif, scenes
 
 
+@contextmanager
+def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
+    """The scenes of a TIFF, opened."""
+    with _tiff(file) as (_, scenes), readable(file, "TIFF"):
+        yield scenes
+
+
 ORDERS = {b"II": "<", b"MM": ">"}
 PUBLIC = 0x8000
 """Tags from here on are private, and what some microscopes write there is no offset."""

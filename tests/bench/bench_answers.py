@@ -21,7 +21,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A dataset of drawn stacks, ingested, so that planning reads stamps."""
     from flows.plan import make_plan
     from tasks.ingest import ingest_stack
-    from unet import recipes
     from unet.phantom import write_dataset
     from unet.record_file import read_record
 
@@ -31,7 +30,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     write_record(place, [Source(str(folder / "microscope/stacks/image"))])
     record = read_record(place)
     for stack in make_plan(place, record).stacks.values():
-        ingest_stack(place, stack, record.ingest, recipes.image_recipe(place, stack, record.ingest))
+        ingest_stack(place, stack, record.ingest)
     return place.url
 
 

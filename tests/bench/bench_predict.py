@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 
 from tasks.predict import Run, Use, here, machine_of, over, predict_stack
 from tests.bench.frames import microscopy
 from tests.bench.measure import seconds
 from unet import models, ome
 from unet.architecture import Architecture
-from unet.blockwise import LOOPBACK
+from unet.clusters import LOOPBACK, workers
 from unet.folder import Dataset
 from unet.inference import PRECISIONS, choose_device, ready
 from unet.ledger import Recipe, image_of, model_of, scores_of
@@ -212,8 +212,8 @@ def test_two_dask_workers_beside_two_bare_processes(dataset: Dataset) -> None:
     if GPU:
         pytest.skip("one process a GPU")
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK)
-    with cluster, Client(cluster) as client:
-        run = over(client, Predict(model="net"))
+    with cluster, workers(cluster.scheduler_address) as crew:
+        run = over(crew, Predict(model="net"))
         predict(dataset, run, 1)
         took, alone = [], []
         for _ in range(RUNS):

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 
 from tasks.weigh import Work, over, weigh_stack
 from tests.bench.frames import cells
 from tests.bench.measure import peak, seconds
-from unet.blockwise import LOOPBACK
+from unet.clusters import LOOPBACK, Crew, workers
 from unet.folder import Dataset, Folder
 from unet.layout import regions, weights_layout
 from unet.ledger import labels_of, weights_of
@@ -58,13 +58,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def test_two_dask_workers_beside_two_processes(dataset: Dataset) -> None:
     times: dict[str, list[float]] = {"dask": [], "stores": [], "kernel": []}
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK)
-    with cluster, Client(cluster) as client:
-        client.run(_warm)
+    with cluster, workers(cluster.scheduler_address) as crew:
+        crew.client.run(_warm)
         for _ in range(RUNS):
-            times["dask"].append(seconds(lambda: _by_dask(dataset, client)))
+            times["dask"].append(seconds(lambda: _by_dask(dataset, crew)))
             times["stores"].append(_beside_each_other(_shards, str(dataset.url)))
             times["kernel"].append(_beside_each_other(_blocks, str(dataset.url)))
-        at_peak = max(client.run(peak).values())
+        at_peak = max(crew.client.run(peak).values())
     ratios = {name: median(t / d for t, d in zip(times[name], times["dask"], strict=True)) for name in times}
     print(f"\nweigh, 16,384², two dask workers: {SIDE**2 / 1e6 / median(times['dask']):.0f} Mpx/s")
     print(f"beside two processes from store to store: {ratios['stores']:.2f} of their rate (≥ 0.85)")
@@ -72,9 +72,9 @@ def test_two_dask_workers_beside_two_processes(dataset: Dataset) -> None:
     print(f"memory of a worker at its peak: {at_peak:.2f} GB (≤ 2)")
 
 
-def _by_dask(dataset: Dataset, client: Client) -> None:
+def _by_dask(dataset: Dataset, crew: Crew) -> None:
     shutil.rmtree(weights_of(dataset, "a").folder.url, ignore_errors=True)
-    weigh_stack(dataset, "a", SETTINGS, weigh_recipe(dataset, "a", SETTINGS), over(client))
+    weigh_stack(dataset, "a", SETTINGS, weigh_recipe(dataset, "a", SETTINGS), over(crew))
 
 
 def _beside_each_other(work: Callable[[str, int, Any], None], dataset: str) -> float:

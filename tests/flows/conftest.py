@@ -1,11 +1,13 @@
 """A Prefect server for the session, asked for by the tests that run flows; and what they ask it."""
 
 import os
+import sys
 import time
 
 import pytest
 
 from flows import server
+from flows.command_line import main
 
 os.environ["DO_NOT_TRACK"] = "1"  # Prefect looks as soon as it is imported
 
@@ -44,3 +46,20 @@ def ask(prefect_server):
 
     with get_client(sync_client=True) as client:
         yield until
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command in this process: status, what it printed, what it complained of."""
+
+    def command(*words):
+        monkeypatch.setattr(sys, "argv", ["unet-flows", *map(str, words)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return command

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,29 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from flows.command_line import main
 from flows.unstick import Stuck
 from unet.folder import Dataset
 from unet.lease import Holder
 from unet.ledger import put_aside, weights_of
 from unet.record_file import read_record, set_values
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command in this process: status, what it printed, what it complained of."""
-
-    def command(*words):
-        monkeypatch.setattr(sys, "argv", ["unet-flows", *map(str, words)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return command
 
 
 @pytest.fixture

@@ -8,13 +8,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
+import tifffile
 
 from flows import serve as module
 from flows import server
+from flows.plan import make_plan
+from unet.ledger import image_of, labels_of
 from unet.phantom import draw_stack
+from unet.record_file import read_record, set_values
 
 
 @pytest.fixture
@@ -69,18 +74,9 @@ def serving(home, port, make):
     """Starts `unet-flows serve` on a dataset of one stack without truth, and ends what a failed test left over."""
     dataset, started = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)}), []
 
-    def start(cron):
-        command = [
-            sys.executable,
-            "-m",
-            "flows.command_line",
-            "serve",
-            dataset.url,
-            "--port",
-            str(port),
-            "--cron",
-            cron,
-        ]
+    def start(cron, *more):
+        words = ["serve", dataset.url, "--port", str(port), "--cron", cron, *more]
+        command = [sys.executable, "-m", "flows.command_line", *words]
         log = (home / "serve.log").open("wb")
         started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
         log.close()
@@ -103,14 +99,18 @@ def _until(found, seconds):
     return value
 
 
-def _runs(api, flow):
-    """Completed runs of a flow."""
-    body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+def _ask(api, what, **body):
     request = urllib.request.Request(
-        f"{api}/flow_runs/filter", json.dumps(body).encode(), {"content-type": "application/json"}
+        f"{api}/{what}/filter", json.dumps(body).encode(), {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def _runs(api, flow, state="COMPLETED"):
+    """Runs of a flow in a state."""
+    chosen = {"state": {"type": {"any_": [state]}}}
+    return _ask(api, "flow_runs", flows={"name": {"any_": [flow]}}, flow_runs=chosen, sort="START_TIME_ASC")
 
 
 def _end(process, how):
@@ -148,3 +148,35 @@ def test_the_schedule_fires_other_commands_join_and_sigterm_ends_all(serving, ho
 def test_ctrl_c_ends_all(serving):
     process, _, _ = serving("0 2 * * *")
     _end(process, signal.SIGINT)
+
+
+def _copy_slowly(whole, file, seconds):
+    """Write a file in eight pieces over so many seconds, as a microscope or a slow network does."""
+    data = whole.read_bytes()
+    with file.open("wb") as stream:
+        for piece in range(8):
+            stream.write(data[len(data) * piece // 8 : len(data) * (piece + 1) // 8])
+            stream.flush()
+            yield
+            time.sleep(seconds / 8)
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_whole(serving, dataset, tmp_path):
+    set_values(dataset, {"watch.quiet": 10})
+    process, other, api = serving("0 2 * * *", dataset.url, "--watch", "0.1")
+    _until(lambda: _runs(api, "watch"), 120)
+    parameters = {each["parameters"]["dataset"] for each in _ask(api, "deployments")}
+    assert parameters == {dataset.url, other.url}  # both of one name
+    whole, folder = tmp_path / "new.ome.tif", Path(dataset.url).parent / "files/image"
+    tifffile.imwrite(whole, draw_stack(planes=2, side=64, seed=9)[0], ome=True, metadata={"axes": "ZYX"})
+    for _ in _copy_slowly(whole, folder / "new.ome.tif", 40):
+        assert not dataset.image("new").exists()
+        assert not dataset.set_aside("ingest", "new").exists()
+    _until(lambda: labels_of(dataset, "new", "unet").stamp(), 150)
+    assert image_of(dataset, "new").committed().facts["shape"] == [2, 64, 64]
+    assert make_plan(dataset, read_record(dataset)).cells["segment", "new"].state == "fresh"
+    assert _runs(api, "watch", "FAILED") == []
+    assert all(run["auto_scheduled"] for run in _runs(api, "watch"))
+    _end(process, signal.SIGTERM)

@@ -9,7 +9,8 @@ import pytest
 
 from flows.plan import make_plan
 from tasks import segment
-from tasks.evaluate import METRICS, Scored, summarise
+from tasks.comparing import METRICS, Scored
+from tasks.evaluate import summarise
 from unet.folder import Folder
 from unet.ledger import labels_of, report_of, weights_of
 from unet.models import bring_in

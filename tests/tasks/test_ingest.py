@@ -1,6 +1,7 @@
 """Laws of ingest: what the microscope wrote is kept, what people drew is never lost, and a bad stack stops no other."""
 
 import shutil
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -240,3 +241,54 @@ def test_scenes_have_truth_of_their_own_and_keep_their_names(tmp_path, make, sta
     dataset.image("two-s1").remove()
     assert plan_of(dataset).names() == ["two-s0"]
     assert plan_of(dataset).works() == []
+
+
+def grown(path, reads, monkeypatch):
+    """As it is opened for the n-th time, somebody writes other pixels into the file."""
+    from tasks import ingest as module
+
+    seen, open_stack = [], module.open_stack
+
+    def opening(files, *how, **more):
+        seen.append(files)
+        if len(seen) == reads:
+            tifffile.imwrite(path, np.full((64, 64), 7, np.uint16), ome=True)
+        return open_stack(files, *how, **more)
+
+    monkeypatch.setattr(module, "open_stack", opening)
+
+
+@pytest.mark.parametrize("kind", ["image", "truth"])
+def test_a_file_that_is_written_while_it_is_read_waits_for_the_next_run(make, stage, monkeypatch, kind):
+    pixels = np.random.default_rng(0).integers(0, 9, (64, 64)).astype(np.uint16)
+    dataset = make({"a": (pixels, pixels)})
+    file = Path(dataset.url).parent / f"files/{kind}/a.ome.tif"
+    with monkeypatch.context() as during:
+        grown(file, 1 if kind == "image" else 2, during)
+        (outcome,) = stage(dataset, "ingest")
+    assert (outcome.state, outcome.name) == ("waiting", "a")
+    assert f"{kind}/a.ome.tif changed while it was read; the next run takes it" in outcome.why
+    assert dataset.set_aside("ingest", "a").exists() is False
+    result = image_of(dataset, "a") if kind == "image" else labels_of(dataset, "a", "truth")
+    assert result.stamp() is None
+    assert [name for name in result.folder.names() if name not in ("labels", "zarr.json")] == []  # nothing is left
+    tifffile.imwrite(file, pixels)
+    (outcome,) = stage(dataset, "ingest")
+    assert outcome.state == "done"
+
+
+def test_a_file_that_cannot_be_read_as_it_is_being_written_waits_too(make, stage, monkeypatch):
+    from tasks import ingest as module
+
+    dataset = make({"a": (np.zeros((64, 64), np.uint16), None)})
+    file = Path(dataset.url).parent / "files/image/a.ome.tif"
+
+    def half(*_, **__):
+        file.write_bytes(file.read_bytes() + b"more")
+        raise ValueError("a.ome.tif is not a readable TIFF")
+
+    with monkeypatch.context() as during:
+        during.setattr(module, "open_stack", half)
+        (outcome,) = stage(dataset, "ingest")
+    assert outcome.state == "waiting"
+    assert not dataset.set_aside("ingest", "a").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from unet import ome
 from unet.folder import Dataset
-from unet.ledger import labels_of, scores_of, weights_of
+from unet.ledger import image_of, labels_of, scores_of, weights_of
 from unet.record_file import set_values
 from unet.store import Stored, open_array
 
@@ -36,6 +36,7 @@ Stored.write = slowly
 run_stage(Dataset(sys.argv[1]), sys.argv[2], only=["a"])
 """
 CHANGE = {
+    "ingest": {"ingest.low": 2.0},
     "weigh": {"weigh.sigma": 3.0},
     "predict": {"predict.dtype": "float32"},
     "segment": {"segment.threshold": 0.55},
@@ -43,9 +44,13 @@ CHANGE = {
 
 
 def result_of(dataset, stage):
-    if stage == "weigh":
-        return weights_of(dataset, "a")
-    return scores_of(dataset, "unet", "a") if stage == "predict" else labels_of(dataset, "a", "unet")
+    results = {
+        "ingest": lambda: image_of(dataset, "a"),
+        "weigh": lambda: weights_of(dataset, "a"),
+        "predict": lambda: scores_of(dataset, "unet", "a"),
+        "segment": lambda: labels_of(dataset, "a", "unet"),
+    }
+    return results[stage]()
 
 
 def values(result):
@@ -76,7 +81,7 @@ def start_and_kill(dataset, stage, result, old):
         child.wait()
 
 
-@pytest.mark.parametrize("killed", ["predict", "weigh"])
+@pytest.mark.parametrize("killed", ["ingest", "predict", "weigh"])
 def test_a_killed_stage_goes_on_where_it_was(dataset, tmp_path, stage, small_shards, killed):
     small_shards(16)
     set_values(dataset, CHANGE[killed])

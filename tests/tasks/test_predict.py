@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 
 from tasks import predict
 from unet import models, numeric_plan
 from unet.architecture import Architecture
-from unet.blockwise import LOOPBACK
+from unet.clusters import LOOPBACK, workers
 from unet.inference import Predictor, predict_image, quantised
 from unet.ledger import Recipe, image_of, model_of, scores_of
 from unet.mirror import Plane
@@ -354,8 +354,9 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
     expected, result = level(scores_of(dataset, "net", "a")), scores_of(dataset, "net", "a")
     result.folder.remove()
     settings = Predict(model="net", dtype="float32", tile=16)
-    with LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK) as cluster, Client(cluster) as client:
-        pids, killed = list(client.run(os.getpid).values()), []
+    local = LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK)
+    with local, workers(local.scheduler_address) as crew:
+        pids, killed = list(crew.client.run(os.getpid).values()), []
 
         def told(_, part):
             if part > 0.2 and not killed:
@@ -365,7 +366,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
         machine = predict.Machine("cpu", 1, 0)
         use = predict.Use("net", models.load(dataset, "net"), settings, machine)
         recipe = predict_recipe(dataset, "net", "a", settings)
-        predict.predict_stack(dataset, "a", use, recipe, predict.over(client, settings), told)
+        predict.predict_stack(dataset, "a", use, recipe, predict.over(crew, settings), told)
     assert killed
     np.testing.assert_array_equal(level(result), expected)
 

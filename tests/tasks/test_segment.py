@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 from flows.plan import make_plan
 from tasks.segment import read_table, segment_stack
-from unet.blockwise import workers
 from unet.clumps import part_clump
+from unet.clusters import workers
 from unet.labels import connected_segments
 from unet.layout import plane_layout, regions
 from unet.ledger import Recipe, image_of, labels_of, scores_of

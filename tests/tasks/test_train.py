@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import tifffile
+import torch
 from PIL import Image
 
 from flows.plan import make_plan, trained_on
@@ -112,6 +113,18 @@ def test_what_cannot_be_trained_is_set_aside_and_what_was_trained_stays(dataset,
     assert says in outcome.why
     assert model_of(dataset, "unet").committed() == before
     assert [cell.why for cell in plan_of(dataset).set_aside()] == [outcome.why]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
+def test_out_of_memory_says_what_to_lower(dataset, stage, monkeypatch, error):
+    def scarce(*_):
+        raise error("can't allocate memory: you tried to allocate 9 GB")
+
+    monkeypatch.setattr("tasks.train.train", scarce)
+    (outcome,) = stage(dataset, "train", force="train")
+    assert outcome.state == "set aside"
+    assert "must fit the device's memory" in outcome.why
+    assert "you tried to allocate 9 GB; lower train.batch or train.tile" in outcome.why
 
 
 def test_truth_without_an_object_is_refused(make, stage):

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from tasks.weigh import over, weigh_stack, weigh_stacks
-from unet.blockwise import workers
+from unet.clusters import workers
 from unet.findings import TruthCheck, words
 from unet.folder import Dataset, Folder
 from unet.layout import regions, weights_layout

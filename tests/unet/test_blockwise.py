@@ -1,5 +1,6 @@
 """Laws of the loop over regions: all answers, few in flight, the first error last; whoever the workers are."""
 
+import threading
 import time
 from functools import partial
 from ipaddress import ip_address
@@ -9,7 +10,8 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from unet.blockwise import IN_FLIGHT, LOOPBACK, run_regions, workers
+from unet.blockwise import IN_FLIGHT, run_regions
+from unet.clusters import LOOPBACK, workers
 from unet.folder import Folder
 from unet.layout import Layout
 from unet.records import Cluster
@@ -67,9 +69,51 @@ def test_the_first_error_is_raised_when_nothing_is_at_work_any_more(client, tmp_
     assert len(began) < 30
 
 
+@pytest.mark.parametrize("left_by", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("where", [None, Cluster(cls="distributed.LocalCluster", options=HERE)])
+def test_who_leaves_the_loop_leaves_nothing_at_work_behind(where, left_by, tmp_path):
+    def work(n):
+        (tmp_path / f"{n} began").touch()
+        time.sleep(0.02)
+        (tmp_path / f"{n} ended").touch()
+
+    def leave():
+        with workers(where) as crew:
+            for _ in run_regions(crew, work, range(1000), lambda: None):
+                raise left_by
+
+    with pytest.raises(left_by):
+        leave()
+    began, ended = ({path.name.split()[0] for path in tmp_path.glob(f"* {word}")} for word in ("began", "ended"))
+    assert began == ended
+    assert len(began) < 30
+
+
+def test_another_thread_is_stopped_too_and_told_so_by_an_error_that_sets_nothing_aside():
+    told, others = [], []
+
+    def loop(crew):
+        try:
+            list(run_regions(crew, lambda _: time.sleep(0.01), range(10_000), lambda: None))
+        except InterruptedError as error:
+            told.append(str(error))
+
+    def leave():
+        with workers(None) as crew:
+            others.append(threading.Thread(target=loop, args=(crew,)))
+            others[0].start()
+            time.sleep(0.1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    others[0].join()
+    assert told == ["the run was stopped; run it again to go on"]
+
+
 def test_workers_that_come_later_are_given_work_too(client, monkeypatch):
     threads = iter([0, 1])
-    monkeypatch.setattr(client, "nthreads", lambda: {"tcp://late": next(threads, 8)})
+    monkeypatch.setattr(client, "threads", lambda: next(threads, 8))
     taken, most = [], []
 
     def items():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.folder import Dataset, Folder, Snapshot
+from unet.folder import Dataset, Folder
+from unet.snapshot import Snapshot
 
 few = settings(deadline=None, max_examples=200)
 parts = st.sampled_from(["..", ".", "", "a", "~", "*", "?", "[a-z]", "C:", "a b", "…", "\\", "\0", "::", "file:", ".a"])

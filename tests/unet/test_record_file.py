@@ -11,7 +11,7 @@ from unet.record_file import add_source, field_docs, parse_change, read_record, 
 from unet.records import Every, Last, Record, Source, plain
 
 SOURCE = Source("/data/µ: x", truth="/data/truth", foreground=255)
-SECTIONS = ["ingest", "weigh", "train", "predict", "segment", "evaluate"]
+SECTIONS = ["ingest", "weigh", "train", "predict", "segment", "evaluate", "watch"]
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""The flow that looks for new stacks every few minutes, and reprocesses what they touch."""
+
+import logging
+
+from prefect import flow
+
+from flows.arrivals import Arrivals, is_news, look, take
+from flows.backlog import skip_late
+from flows.run import run_name
+from unet.folder import Dataset
+from unet.lease import HeldError, lease
+from unet.ledger import Outcome
+from unet.record_file import read_record
+
+log = logging.getLogger(__name__)
+
+
+@flow(flow_run_name=run_name)
+def watch(dataset: str) -> list[Outcome]:
+    """Take stacks that came or changed, once they are finished, and reprocess what they touch.
+
+    Args:
+        dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
+    """
+    skip_late()
+    place = Dataset(dataset)
+    arrivals = _look(place)
+    for line in arrivals.lines():
+        log.info("%s", line)
+    if not arrivals.ready:
+        return []
+    try:
+        with lease(place, "watch"):
+            outcomes = _take(place, arrivals)
+    except HeldError as error:
+        log.info("%s; the next look takes what is ready", error)
+        return []
+    return outcomes
+
+
+def _look(place: Dataset) -> Arrivals:
+    """What a look finds; a fault that the last look had too is told, and not raised again."""
+    try:
+        arrivals = look(place, read_record(place))
+    except (ValueError, LookupError, OSError) as error:
+        if is_news(place, str(error)):
+            raise
+        log.warning("still so: %s", error)
+        return Arrivals()
+    is_news(place, "")
+    return arrivals
+
+
+def _take(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
+    """Outcomes of what is ready; stacks that were set aside before, and stayed so, do not make this run fail."""
+    from flows.reprocess import reprocess  # torch and zarr, which a look that finds nothing can do without
+    from flows.run import SetAside
+
+    try:
+        outcomes = reprocess(place.url, list(arrivals.ready), list(arrivals.changes))
+    except SetAside as error:
+        take(place, arrivals)
+        if any(outcome.name in arrivals.ready for outcome in error.failed):
+            raise
+        return error.done
+    take(place, arrivals)
+    return outcomes

@@ -1,0 +1,53 @@
+"""Folders that are not on a disk: object stores by fsspec, whose failures of every family become OSErrors here.
+
+One connection pool serves a process, whichever of its threads asks: fsspec by itself opens one for every thread.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import fsspec
+
+CLIENTS = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "requests", "urllib3"}
+"""Packages that talk to stores, and raise errors of their own."""
+OPTIONS: dict[str, dict[str, Any]] = {"s3": {"max_concurrency": 1}}
+"""What file systems are opened with: s3fs, if it may read in parallel, asks for the size before each small read."""
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def opened(url: str, asynchronous: bool = False) -> tuple[Any, str]:
+    """File system of a URL, and the path there."""
+    root = url if "::" in url else "/".join(url.split("/", 3)[:3])
+    filesystem = _filesystem(root, asynchronous)
+    return filesystem, str(filesystem._strip_protocol(url))
+
+
+@lru_cache(maxsize=64)
+def _filesystem(root: str, asynchronous: bool) -> Any:
+    options = OPTIONS.get(root.partition(":")[0], {}) | ({"asynchronous": True} if asynchronous else {})
+    filesystem, _ = fsspec.core.url_to_fs(
+        root,
+        use_listings_cache=False,  # others write here too
+        skip_instance_cache=True,
+        **options,
+    )
+    return filesystem
+
+
+@contextmanager
+def reached(url: str) -> Iterator[None]:
+    """Whatever goes wrong on the way to `url` is an OSError in one sentence; that nothing is there stays what it is."""
+    try:
+        yield
+    except ABSENT:
+        raise
+    except Exception as error:
+        strange = type(error).__module__.partition(".")[0] in CLIENTS
+        if not strange and not (isinstance(error, OSError) and "://" in url):  # a disk's own words name the file
+            raise
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        told = OSError(f"{url} must be reachable, got: {why}; see to it and run again")
+        told.errno = getattr(error, "errno", None)
+        raise told from error
