@@ -1,4 +1,4 @@
-"""A Prefect server as a lab runs it: PostgreSQL behind it, a worker beside it, a browser before it; all of them real."""
+"""A Prefect server as a lab runs it: PostgreSQL behind it, a worker beside it, a browser before it; all real."""
 
 import json
 import os
@@ -22,17 +22,20 @@ import pytest
 from flows import server as settings
 
 ROOT = Path(__file__).parents[2]
+LAB = "lab"
+"""The database of the server that tests share; another one is left to a test of its own."""
 SERVANT = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 """PostgreSQL refuses to run as root; Debian's package makes this user."""
 
 
 @pytest.fixture(scope="session")
 def postgres():
-    """What Prefect is told of a PostgreSQL of ours, on loopback, with a database `prefect` and a password."""
+    """What Prefect is told of a PostgreSQL of ours on loopback, with two databases and a password."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not installed:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder, password, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp")), secrets.token_hex(), free_port()
+    folder, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp")), free_port()
+    password = secrets.token_hex() + "@/: %"  # which would have to be quoted in a URL
     if SERVANT:
         shutil.chown(folder, SERVANT["user"], SERVANT["group"])
     (folder / "password").write_text(password)
@@ -40,13 +43,25 @@ def postgres():
     tool = {each: installed[-1].with_name(each) for each in ("initdb", "postgres", "createdb")}
     words = ["-A", "scram-sha-256", "-U", "prefect", f"--pwfile={folder}/password", "-E", "UTF8", "--no-sync"]
     _as_servant([tool["initdb"], "-D", folder / "data", *words])
-    words = ["-p", port, "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+    words = [
+        "-p",
+        port,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        f"unix_socket_directories={folder}",
+        "-c",
+        "fsync=off",
+    ]
     with (folder / "log").open("wb") as log, started([tool["postgres"], "-D", folder / "data", *words], log, **SERVANT):
         await_port(int(port))
         address = ["-h", "127.0.0.1", "-p", port, "-U", "prefect"]
-        _as_servant([tool["createdb"], *address, "prefect"], PGPASSWORD=password)
+        for name in ("prefect", LAB):
+            _as_servant([tool["createdb"], *address, name], PGPASSWORD=password)
         said = {"driver": "postgresql+asyncpg", "host": "127.0.0.1", "port": port, "name": "prefect", "user": "prefect"}
-        yield {f"PREFECT_SERVER_DATABASE_{key.upper()}": value for key, value in (said | {"password": password}).items()}
+        yield {
+            f"PREFECT_SERVER_DATABASE_{key.upper()}": value for key, value in (said | {"password": password}).items()
+        }
     shutil.rmtree(folder)
 
 
@@ -67,6 +82,31 @@ def started(command, log, **options):
         for left in psutil.wait_procs([psutil.Process(process.pid), *family] if family else family, 30)[1]:
             left.kill()
         process.wait(30)
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """Starts a command that runs until the test has ended."""
+    with ExitStack() as stack, (tmp_path / "serving.log").open("wb") as log:
+        yield lambda command, **options: stack.enter_context(started(command, log, **options))
+
+
+@pytest.fixture
+def free_ports():
+    return lambda count: [free_port() for _ in range(count)]
+
+
+@pytest.fixture
+def await_true():
+    """Asks again and again until the answer is true."""
+
+    def ask(question, seconds=240):
+        end = time.monotonic() + seconds
+        while not question():
+            assert time.monotonic() < end, f"not within {seconds} s"
+            time.sleep(1)
+
+    return ask
 
 
 def _hear_sigint():
@@ -100,7 +140,7 @@ def _until(reach, seconds, what):
 
 @pytest.fixture(scope="session")
 def server(postgres, tmp_path_factory):
-    """A Prefect server on PostgreSQL, our flows deployed onto it, a worker beside it; `server.env` is what finds it."""
+    """A Prefect server on PostgreSQL with a flow of ours and a worker; by `server.env` others find it."""
     place, port = tmp_path_factory.mktemp("server"), free_port()
     found = Server(f"http://127.0.0.1:{port}", _environment(postgres, place, port))
     with (place / "log").open("wb") as log, ExitStack() as stack:
@@ -110,7 +150,8 @@ def server(postgres, tmp_path_factory):
         found.env["PREFECT_API_URL"] = found.api
         for pool in ("cpu", "gpu"):
             found.run("prefect", "work-pool", "create", pool, "--type", "process")
-        found.run("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", ROOT / "deployments/prefect.yaml")
+        file = ROOT / "deployments/prefect.yaml"
+        found.run("prefect", "--no-prompt", "deploy", "--name", "segment", "--prefect-file", file)  # no schedules
         start("worker", "start", "--pool", "cpu", "--limit", "1")
         yield found
 
@@ -124,6 +165,7 @@ def _environment(postgres, place, port):
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "UNET_FLOWS_HOME": str(place / "home"),
         "UNET_FLOWS_DATASET": "/data/none",
+        "PREFECT_SERVER_DATABASE_NAME": LAB,
     }
     return inherited | settings.SETTINGS | postgres | own
 

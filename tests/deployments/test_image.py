@@ -1,4 +1,4 @@
-"""Laws of the image: its file is sound, what it copies is there, its install works, and it runs as nobody in particular.
+"""Laws of the image: its file is sound, what it copies is there, its install works, and it runs as nobody special.
 
 Without Docker at hand, a parser of Docker's own reads the file, and what matters of its RUN lines is run here.
 """
@@ -52,7 +52,9 @@ def test_packages_are_installed_before_our_code_is_copied():
     """Or a changed line of ours would install gigabytes again."""
     copied_before = {source for line in LINES[:INSTALL] if line.cmd == "COPY" for source in line.value[:-1]}
     assert copied_before == {"pyproject.toml", "constraints.txt", "README.md", "deployments/prefect.yaml"}
-    assert {"flows", "tasks", "unet"} <= {source for line in LINES[INSTALL:] if line.cmd == "COPY" for source in line.value}
+    assert {"flows", "tasks", "unet"} <= {
+        source for line in LINES[INSTALL:] if line.cmd == "COPY" for source in line.value
+    }
 
 
 @pytest.fixture
@@ -96,7 +98,9 @@ def test_our_code_is_found_where_it_is_copied_to_afterwards(built):
     for room in ("flows", "tasks", "unet"):
         (folder / room / "__init__.py").write_text(f"copied = {room!r}")
     asked = "import flows, tasks, unet; print(flows.copied, tasks.copied, unet.copied)"
-    said = subprocess.run([folder / "there/bin/python", "-c", asked], cwd="/", check=True, capture_output=True, timeout=60)
+    said = subprocess.run(
+        [folder / "there/bin/python", "-c", asked], cwd="/", check=True, capture_output=True, timeout=60
+    )
     assert said.stdout == b"flows tasks unet\n"
     assert (folder / "there/bin/unet-flows").exists()
 

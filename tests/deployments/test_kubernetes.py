@@ -139,3 +139,13 @@ def test_the_password_of_the_server_stands_in_no_job():
             secret["name"],
             secret["key"],
         )
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["cpu", "gpu"])
+def test_a_server_takes_the_template(server, pool):
+    file = KUBERNETES / f"{pool}.json"
+    server.run("prefect", "work-pool", "create", f"jobs-{pool}", "--type", "kubernetes", "--base-job-template", file)
+    (made,) = server.find("work_pools", work_pools={"name": {"any_": [f"jobs-{pool}"]}})
+    assert made["base_job_template"] == template(pool)

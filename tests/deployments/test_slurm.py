@@ -1,4 +1,4 @@
-"""Laws of what is given to Slurm: its jobs compute what this machine computes, and scripts hold the commands they should.
+"""Laws of what is given to Slurm: its jobs compute what this machine computes, scripts call what they say they call.
 
 `sbatch` here runs a job at once, as a process of its own on this machine; that it is queued first is all it leaves out.
 """
@@ -122,7 +122,7 @@ echo "$OMP_NUM_THREADS $DO_NOT_TRACK" >> "{said}"
 
 @pytest.fixture
 def script(tmp_path):
-    """Runs a script as Slurm would, with stubs for what it calls; what was called, and how: `script("worker.sh", …)`."""
+    """Runs a script as Slurm would, with stubs for what it calls; what was called, and how: `script("worker.sh")`."""
     said = tmp_path / "said"
     for name in ("prefect", "unet-flows"):
         tool = tmp_path / "venv/bin" / name
@@ -131,7 +131,11 @@ def script(tmp_path):
         tool.chmod(0o755)
 
     def run(name, *words, **more):
-        environment = {"PATH": os.environ["PATH"], "UNET_FLOWS_VENV": str(tmp_path / "venv"), "SLURM_CPUS_PER_TASK": "6"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "UNET_FLOWS_VENV": str(tmp_path / "venv"),
+            "SLURM_CPUS_PER_TASK": "6",
+        }
         command = ["bash", SLURM / name, *words]
         ended = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=False, timeout=60)
         return ended, said.read_text().splitlines() if said.exists() else []

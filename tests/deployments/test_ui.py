@@ -197,8 +197,9 @@ def _field(page, label):
     return page.locator(".schema-form-property", has=page.get_by_text(label, exact=True))
 
 
-def test_postgresql_holds_what_was_run(night, postgres):
+def test_postgresql_holds_what_was_run(night, server):
     asked = ["psql", "-At", "-h", "127.0.0.1", "-c", "SELECT name FROM flow_run WHERE state_name = 'Failed'"]
-    told = {f"PG{word}": postgres[f"PREFECT_SERVER_DATABASE_{word}"] for word in ("PORT", "USER", "PASSWORD")}
+    told = {f"PG{word}": server.env[f"PREFECT_SERVER_DATABASE_{word}"] for word in ("PORT", "USER", "PASSWORD")}
+    told["PGDATABASE"] = server.env["PREFECT_SERVER_DATABASE_NAME"]
     said = subprocess.run(asked, env=os.environ | told, check=True, capture_output=True, text=True, timeout=60).stdout
     assert f"reprocess {NAME}" in said.splitlines()
