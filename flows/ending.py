@@ -5,6 +5,7 @@ that is this. What a server that is gone leaves on the terminal otherwise are pa
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ def plainly(say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in {"httpx", "httpcore"}:
+        if not _is_of_the_server(error):
             raise
         raise ConnectionError(
             f"the Prefect server must answer, got {error or type(error).__name__}; {KEPT}: start the server again, or "
@@ -35,3 +36,9 @@ def plainly(say: Callable[[str], None]) -> Iterator[None]:
     finally:
         if is_main:
             signal.signal(signal.SIGTERM, before)
+
+
+def _is_of_the_server(error: Exception) -> bool:
+    """Whether it came from Prefect's client; where that was not imported yet it did not."""
+    httpx = sys.modules.get("httpx")
+    return httpx is not None and isinstance(error, httpx.HTTPError)

@@ -20,6 +20,7 @@ SETTINGS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # the default of 20 is too short for two busy cores
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "unet,tasks,flows",
+    "PREFECT_CLIENT_MAX_RETRIES": "4",  # half a minute, which each call on a server that is gone waits for it
     "PREFECT_CLI_COLORS": "true",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # what threads of dask log belongs to no run
     "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads would spin while the server beside them wants a core

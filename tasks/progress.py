@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tasks.publish import show
@@ -26,6 +27,8 @@ EVERY = 1.0
 """Seconds between two updates."""
 LINE_EVERY = 30.0
 """Seconds between two lines, where there is no terminal for a bar."""
+SILENCE = 60.0
+"""Seconds until it is tried again to show progress on a server that did not answer."""
 
 
 class Sink:
@@ -33,7 +36,7 @@ class Sink:
 
     def __init__(self, stage: str, total: int) -> None:
         self.stage, self.total, self.done, self.word, self.last = stage, total, 0, "", time.monotonic()
-        self.part = 0.0
+        self.part, self.silent_until = 0.0, 0.0
         self.last_line = self.last
         self.lock, self.context = RLock(), copy_context()  # a thread of the task does not know its run by itself
         self.artifact = self._begin_artifact()
@@ -105,12 +108,18 @@ class Sink:
         return made[0] if made else None
 
     def _update_artifact(self) -> None:
-        percent, words = (
-            round(100 * (self.done + self.part) / max(self.total, 1), 1),
-            f"{self.done}/{self.total} {self.word}".strip(),
-        )
+        now = time.monotonic()
+        if now < self.silent_until:
+            return
+        percent = round(100 * (self.done + self.part) / max(self.total, 1), 1)
         try:
-            self.context.run(update_progress_artifact, self.artifact, percent, words)
+            self.context.run(_update, self.artifact, percent, f"{self.done}/{self.total} {self.word}".strip())
         except Exception as error:  # a server that is gone is no reason to stop the work, or to set a stack aside
-            log.warning("progress of %s is not shown any more: %s", self.stage, error)
-            self.artifact = None
+            self.silent_until = now + SILENCE
+            log.warning("progress of %s is not shown for %.0f s: %s", self.stage, SILENCE, error)
+
+
+def _update(artifact: Any, percent: float, words: str) -> None:
+    """One attempt: the work waits for it, and would wait a minute where Prefect tries a server that is gone again."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        update_progress_artifact(artifact, percent, words)

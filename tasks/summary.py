@@ -23,6 +23,8 @@ TOGETHER = {"ingest": 1, "weigh": 1, "train": 1, "predict": 0, "segment": 4, "ev
 """Pictures of each stage where several were run."""
 SIDES = {"weigh": 960, "train": 720}
 """Pixels of the longer side of pictures that hold words."""
+ROWS = 2000
+"""Rows of the table: it lies in the server's database."""
 REASONS = 50
 """Results that were set aside that are listed."""
 
@@ -32,7 +34,7 @@ class Summary:
 
     def __init__(self, dataset: Dataset, flow: str, model: str) -> None:
         self.dataset, self.flow, self.model = dataset, flow, model
-        self.outcomes: list[Outcome] = []
+        self.outcomes: dict[Outcome, None] = {}
         self.seconds: dict[str, float] = {}
         self.error: BaseException | None = None
 
@@ -47,7 +49,7 @@ class Summary:
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Results that are there now, or were set aside; one that is known already is not listed again."""
-        self.outcomes += [outcome for outcome in outcomes if outcome not in self.outcomes]
+        self.outcomes |= dict.fromkeys(outcomes)
 
     def __enter__(self) -> Self:
         return self
@@ -62,8 +64,10 @@ class Summary:
 
     def _publish(self) -> None:
         of = slug(shown_name(self.dataset))
-        rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in self.outcomes]
-        words = f"{len(rows)} results of {self.flow} of {shown_name(self.dataset)}"
+        failed_first = sorted(self.outcomes, key=lambda outcome: outcome.state != "set aside")
+        rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in failed_first[:ROWS]]
+        first = f", the first {ROWS} of them" if len(failed_first) > ROWS else ""
+        words = f"{len(failed_first)} results of {self.flow} of {shown_name(self.dataset)}{first}"
         create_table_artifact(rows, key=f"{self.flow}-outcomes-{of}", description=words)
         create_markdown_artifact(self.page(), key=f"{self.flow}-{of}", description=self.headline())
 

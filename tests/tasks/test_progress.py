@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
 from tasks import progress
 from tasks.progress import Sink
@@ -36,16 +37,32 @@ def test_the_end_is_shown_though_the_last_update_was_a_moment_ago(shown, monkeyp
     assert shown[1:] == [("id", 100.0, "4/4 loss 4")]
 
 
-def test_a_server_that_is_gone_does_not_stop_the_work(shown, monkeypatch, caplog):
+def test_a_server_that_is_gone_does_not_stop_the_work_and_is_shown_more_once_it_is_back(shown, monkeypatch, caplog):
     def gone(*_):
+        assert PREFECT_CLIENT_MAX_RETRIES.value() == 0  # the work does not wait until Prefect has tried it again
         raise ConnectionError("no answer")
 
+    update = progress.update_progress_artifact
     monkeypatch.setattr(progress, "update_progress_artifact", gone)
-    with Sink("train", 3) as sink:
+    with Sink("train", 4) as sink:
         for _ in range(3):
             sink.step()
-    assert sink.done == 3
-    assert caplog.messages == ["progress of train is not shown any more: no answer"]
+        assert sink.done == 3
+        assert caplog.messages == ["progress of train is not shown for 60 s: no answer"]
+        monkeypatch.setattr(progress, "update_progress_artifact", update)
+        sink.silent_until = 0.0
+        sink.step("loss 0.1")
+    assert shown[-1] == ("id", 100.0, "4/4 loss 0.1")
+
+
+def test_a_server_that_is_gone_at_the_start_does_not_stop_the_work(shown, monkeypatch, caplog):
+    def gone(*_, **__):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(progress, "create_progress_artifact", gone)
+    with Sink("train", 1) as sink:
+        sink.step()
+    assert caplog.messages == ["progress of train is not shown: no answer"]
 
 
 def test_outside_a_run_there_is_no_artifact(monkeypatch):

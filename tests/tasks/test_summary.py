@@ -87,8 +87,15 @@ def test_a_summary_that_cannot_be_shown_fails_no_run(dataset, published, monkeyp
     assert "the summary of weigh is not shown: All connection attempts failed" in caplog.text
 
 
-def test_the_page_stays_small_however_much_failed(dataset, published):
-    with Summary(dataset, "ingest", "unet") as summary:
-        summary.add([Outcome("ingest", f"stack-{n}", "set aside", "x" * 5000) for n in range(2000)])
-    assert len(published["ingest-dataset"].encode()) <= 300_000
-    assert "And 1950 more; `unet-flows status` lists them." in published["ingest-dataset"]
+def test_page_and_table_stay_small_however_much_failed(dataset, published):
+    made = [Outcome("weigh", f"stack-{n}", "done", "well") for n in range(8000)]
+    failed = [Outcome("weigh", f"bad-{n}", "set aside", "x" * 5000) for n in range(1000)]
+    with Summary(dataset, "weigh", "unet") as summary:
+        summary.add(made)
+        summary.add([*made, *failed])
+    assert "8000 made, 1000 set aside" in published["weigh-dataset"]
+    assert len(published["weigh-dataset"].encode()) <= 300_000
+    assert "And 950 more; `unet-flows status` lists them." in published["weigh-dataset"]
+    rows = published["weigh-outcomes-dataset"]
+    assert len(rows) == 2000
+    assert {row["state"] for row in rows[:1000]} == {"set aside"}
