@@ -99,7 +99,7 @@ def _crash_unheard() -> "AutomationCore":
 
     seconds = MISSED * int(os.environ.get("PREFECT_FLOWS_HEARTBEAT_FREQUENCY") or HEARTBEAT)
     trigger = EventTrigger(
-        after={f"{RUN}heartbeat"},
+        after={f"{RUN}heartbeat", f"{RUN}Running"},  # one may be killed before its first sign
         expect={f"{RUN}*"},
         match={"prefect.resource.id": f"{RUN}*"},
         match_related=_of_flows(FLOWS),
