@@ -5,6 +5,8 @@ of their intervals, and only that state is told of: a run that ended as the last
 Told of are runs of deployments that failed, scheduled ones that nobody took in their time, and whatever was called
 crashed; who runs a command by hand sees its end. A look of `watch` is never late, as the next one does its work.
 
+A message may come twice: a server whose database is busy, as SQLite is on a loaded machine, looks at an event again.
+
 The address that messages go to is a secret, such as a chat's webhook is: it lies encrypted in one block on the server.
 """
 
@@ -97,7 +99,7 @@ def _crash_unheard() -> "AutomationCore":
 
     seconds = MISSED * int(os.environ.get("PREFECT_FLOWS_HEARTBEAT_FREQUENCY") or HEARTBEAT)
     trigger = EventTrigger(
-        after={f"{RUN}heartbeat"},
+        after={f"{RUN}heartbeat", f"{RUN}Running"},  # one may be killed before its first sign
         expect={f"{RUN}*"},
         match={"prefect.resource.id": f"{RUN}*"},
         match_related=_of_flows(FLOWS),

@@ -24,23 +24,6 @@ from unet.record_file import read_record, set_values
 verbs = typer.Typer()
 
 
-@verbs.command(help="Write a commented dataset.yaml after looking at the sources; on a dataset, add one more source.")
-def init(
-    dataset: DatasetArgument,
-    images: Annotated[str, typer.Option(help="Folder of image files, or one file.")],
-    truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
-    slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
-    foreground: Annotated[
-        str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
-    ] = None,
-) -> None:
-    """Write a commented `dataset.yaml`."""
-    from flows.init import initialise
-
-    for line in initialise(Dataset(dataset), images, truth, slices, foreground):
-        out.print(as_text(line))
-
-
 @verbs.command(help="Show what is fresh, stale (and why), missing or set aside, stack by stack.")
 def status(
     dataset: DatasetArgument,

@@ -1,9 +1,10 @@
-"""Verbs of the road: each stage alone, and all that is stale in order."""
+"""Verbs of the road: a new dataset, each stage alone, and all that is stale in order."""
 
 from typing import Annotated
 
 import typer
 
+from flows.show import as_text, out
 from flows.verbs.options import (
     DatasetArgument,
     DryRunFlag,
@@ -15,9 +16,27 @@ from flows.verbs.options import (
     first_line,
 )
 from flows.verbs.work import Order, carry_out
+from unet.folder import Dataset
 from unet.ledger import STAGES
 
 verbs = typer.Typer()
+
+
+@verbs.command(help="Write a commented dataset.yaml after looking at the sources; on a dataset, add one more source.")
+def init(
+    dataset: DatasetArgument,
+    images: Annotated[str, typer.Option(help="Folder of image files, or one file.")],
+    truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
+    slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
+    foreground: Annotated[
+        str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
+    ] = None,
+) -> None:
+    """Write a commented `dataset.yaml`."""
+    from flows.init import initialise
+
+    for line in initialise(Dataset(dataset), images, truth, slices, foreground):
+        out.print(as_text(line))
 
 
 def _stage_verb(stage: str) -> None:
