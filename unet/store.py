@@ -4,10 +4,12 @@ A shard that exists is done; shards of nothing but the fill value are written to
 `write_empty_chunks` when an array is opened again, and overlooks it as an option of `open_array`; hence `with_config`.
 """
 
+import atexit
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numcodecs.blosc  # type: ignore[import-untyped]
@@ -17,6 +19,7 @@ import zarr.errors
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.array_spec import ArrayConfigParams
+from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
 from unet.elsewhere import opened, reached
@@ -174,7 +177,21 @@ def _store(folder: Folder) -> Any:
     if folder.is_local or not opened(folder.url)[0].async_impl:
         return folder.url
     filesystem, path = opened(folder.url, asynchronous=True)
+    _close_at_exit(filesystem)
     return FsspecStore(filesystem, path=path)
+
+
+@cache
+def _close_at_exit(filesystem: Any) -> None:
+    """Close the connections before zarr's event loop ends, or they complain of having been left open."""
+
+    def close() -> None:
+        client = getattr(filesystem, "_s3", None)  # other file systems than s3fs do not complain
+        if client is not None:
+            with suppress(Exception):
+                sync(client.close(), timeout=1)
+
+    atexit.register(close)
 
 
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]

@@ -64,7 +64,7 @@ def impatient(monkeypatch):
         yield
 
 
-@pytest.mark.parametrize("small", [2**22, 0])
+@pytest.mark.parametrize("small", [pytest.param(2**22, marks=pytest.mark.slow), 0])
 def test_a_cluster_gives_what_one_machine_gives(two, cluster, stage, after, monkeypatch, small):
     over, local = two
     monkeypatch.setattr(weigh, "SMALL", small)
@@ -74,7 +74,7 @@ def test_a_cluster_gives_what_one_machine_gives(two, cluster, stage, after, monk
         for place in two:
             assert {outcome.state for outcome in stage(place, verb)} == {"done"}
     assert_same(over, local)
-    assert len(answered) > 40
+    assert len(answered) > 20
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_a_worker_that_is_killed_costs_its_regions_and_changes_no_value(
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("gone", ["its only worker", "its scheduler"])
+@pytest.mark.parametrize("gone", ["its only worker", pytest.param("its scheduler", marks=pytest.mark.slow)])
 def test_a_cluster_that_is_gone_is_told_sets_nothing_aside_and_the_next_run_goes_on(two, dask_line, stage, after, gone):
     over, local = two
     scheduler, address = dask_line.scheduler()

@@ -135,6 +135,7 @@ with lease(place, "predict"):
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_began_is_finished_by_the_next(stored, s3, stage, small_shards):
     small_shards(16)
     place, local = stored
