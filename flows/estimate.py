@@ -20,7 +20,6 @@ from flows.plan import Plan
 from unet.folder import Dataset, Folder
 from unet.ledger import Outcome, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.records import Record
-from unet.snapshot import Snapshot
 
 PYRAMID = 4 / 3
 """All levels of a pyramid, beside the first."""
@@ -74,20 +73,20 @@ class Estimate:
             )
 
 
-def estimate(dataset: Dataset, record: Record, plan: Plan, works: Sequence[Outcome]) -> Estimate:
+def estimate(record: Record, plan: Plan, works: Sequence[Outcome]) -> Estimate:
     """What these works of a plan would take."""
-    past = _Past(Snapshot(dataset.url), record, plan)
+    past = _Past(plan.seen, record, plan)
     costs = {(w.stage, w.name): Cost(past.seconds(w.stage, w.name), past.bytes(w.stage, w.name)) for w in works}
     taken = {key: cost.bytes * past.packing[key[0]] for key, cost in costs.items()}
     new = {(w.stage, w.name) for w in works if w.state == "missing"}
     again = max((size for key, size in taken.items() if key not in new), default=0.0)
     room = sum(size for key, size in taken.items() if key in new) + again
-    return Estimate(costs, round(sum(taken.values())), round(room), _free(dataset))
+    return Estimate(costs, round(sum(taken.values())), round(room), _free(plan.seen))
 
 
-def stack_bytes(dataset: Dataset, plan: Plan, record: Record, names: Iterable[str]) -> dict[str, int]:
+def stack_bytes(plan: Plan, record: Record, names: Iterable[str]) -> dict[str, int]:
     """Bytes of each stack's image, unpacked."""
-    past = _Past(Snapshot(dataset.url), record, plan)
+    past = _Past(plan.seen, record, plan)
     return {name: past.image_bytes(name) for name in names}
 
 

@@ -42,6 +42,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     truth: Mapping[str, TruthCheck] = field(default_factory=dict)
     """What weigh found odd about the truth of each stack, as it lies there now."""
+    seen: Dataset = field(kw_only=True, repr=False, compare=False)
+    """The dataset as the plan saw it, which whoever asks more of it need not look at again."""
 
     def works(self, stage: str | None = None, only: Iterable[str] | None = None) -> list[Outcome]:
         """What is to be done, in the order of the stages."""
@@ -78,7 +80,7 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
     planner = _Planner(seen, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
     planner.plan()
     notes = [*planner.notes, *(f"{file} belongs to no stack: no image bears its name" for file in catalogue.unmatched)]
-    return Plan(planner.cells, planner.stacks, tuple(notes), planner.truth)
+    return Plan(planner.cells, planner.stacks, tuple(notes), planner.truth, seen=seen)
 
 
 def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:

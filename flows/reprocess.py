@@ -50,7 +50,7 @@ def reprocess(
     outcomes: list[Outcome] = []
     plan = make_plan(place, record, force)
     require_known(plan, only or ())
-    estimate(place, record, plan, plan.works(None, only)).require_room()
+    estimate(record, plan, plan.works(None, only)).require_room()
     with (
         lease(place, "reprocess", wait=bool(deployment.id)),
         tagged(place),

@@ -61,13 +61,13 @@ class StageRun:
         require_cells(plan, stage)
         require_known(plan, only or ())
         works = plan.works(stage, only or None)  # a form left empty gives no names
-        cost = estimate(place, record, plan, works)
+        cost = estimate(record, plan, works)
         cost.require_room()
         return cls(stage, place, record, plan, works, cost)
 
     def batches(self) -> list[list[str]]:
         """Names of the stacks to be worked on, some at a time."""
-        return batched(stack_bytes(self.dataset, self.plan, self.record, [work.name for work in self.works]))
+        return batched(stack_bytes(self.plan, self.record, [work.name for work in self.works]))
 
     def limited(self, task: Task[..., Any], names: Sequence[str] | None = None) -> Callable[..., State[list[Outcome]]]:
         """A task with the limit that becomes these stacks, by what is expected of them; its call gives a state."""

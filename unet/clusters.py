@@ -41,8 +41,6 @@ whose workers may wait in a queue. `distributed.scheduler.no-workers-timeout` of
 SAME = "install the same versions on both"
 
 dask.config.set({"logging.distributed": "critical", "distributed.admin.tick.limit": "1h"})
-for _name, _bytes in (("TRIM", TRIM), ("MMAP", MMAP)):
-    dask.config.set({f"distributed.nanny.pre-spawn-environ.MALLOC_{_name}_THRESHOLD_": _bytes})
 
 
 class ClusterError(OSError):
@@ -177,7 +175,7 @@ class Alike:
 
 @lru_cache(maxsize=8)
 def _first_look(versions: tuple[tuple[str, str | None], ...]) -> str:
-    """What differs here from these versions; the first time, memory is set as in workers that we start ourselves."""
+    """What differs here from these versions; the first time, glibc is told how much memory to keep."""
     with contextlib.suppress(OSError, AttributeError):  # it is glibc's
         for option, size in ((-1, TRIM), (-3, MMAP)):
             ctypes.CDLL(None).mallopt(option, size)

@@ -49,7 +49,7 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
     require_cells(plan, order.stage)
     require_known(plan, order.only)
     works = plan.works(order.stage, order.only or None)
-    cost = estimate(place, record, plan, works)
+    cost = estimate(record, plan, works)
     if works and not dry_run:
         with exit_status(), lease(place, order.what, order.wait, note):
             cost.require_room()

@@ -17,7 +17,7 @@ from unet.record_file import read_record, set_values
 def estimated(dataset, **how):
     record = read_record(dataset)
     plan = make_plan(dataset, record, **how)
-    return estimate(dataset, record, plan, plan.works())
+    return estimate(record, plan, plan.works())
 
 
 def by_stage(cost, name):

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -272,6 +273,18 @@ def test_a_dataset_that_another_run_works_on_is_left_alone(small):
     (small / "lease.json").write_json(vars(replace(holder, renewed=0.0)))
     assert {outcome.state for outcome in ingest(small.url)} == {"done"}
     assert not (small / "lease.json").exists()
+
+
+@pytest.mark.prefect
+def test_a_run_of_a_deployment_waits_for_the_other_one(small, monkeypatch):
+    monkeypatch.setattr("flows.reprocess.deployment", SimpleNamespace(id="a deployment's"))
+    monkeypatch.setattr("unet.lease.LOOK", 0.05)
+    file = small / "lease.json"
+    file.write_json(vars(replace(Holder.now("watch"), machine="elsewhere/1")))
+    threading.Timer(1.0, file.remove).start()
+    outcomes = reprocess(small.url)
+    assert {outcome.state for outcome in outcomes} == {"done"}
+    assert not file.exists()
 
 
 @pytest.mark.prefect
