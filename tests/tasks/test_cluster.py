@@ -263,8 +263,8 @@ def test_a_worker_of_the_command_line_keeps_its_memory(dask_line, lone):
         import resource
 
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(20):
-            np.ones(2**24, np.uint8)
+        for _ in range(200):
+            np.ones(2**20, np.uint8)  # of larger ones the system may give large pages
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     with workers(lone) as crew:
