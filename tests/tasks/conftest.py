@@ -22,11 +22,15 @@ class CommandLine:
         """A process of dask's command line."""
         file = self.folder / f"{len(self.children)}.log"
         paths = [str(environment.pop("first", ROOT)), str(ROOT)]
-        quiet = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+        told = {  # what it logs is waited for
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(paths),
+            "DASK_LOGGING__DISTRIBUTED": "info",
+        }
         with file.open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "dask", *command],
-                stdout=log, stderr=log, cwd=self.folder, env={**os.environ, **quiet, **environment},
+                stdout=log, stderr=log, cwd=self.folder, env={**os.environ, **told, **environment},
             )  # fmt: skip
         self.children.append(child)
         return child
