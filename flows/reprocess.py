@@ -11,10 +11,11 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.plan import make_plan, require_known
 from flows.predict import predict
-from flows.run import SetAside, changed_record, raise_set_aside, run_name, tagged
+from flows.run import changed_record, raise_set_aside, run_name, tagged
 from flows.segment import segment
 from flows.train import train
 from flows.weigh import weigh
+from tasks.outcomes import SetAside
 from tasks.summary import Summary
 from unet.folder import Dataset
 from unet.lease import lease

@@ -13,6 +13,7 @@ from prefect.context import FlowRunContext
 
 from flows.estimate import Estimate, estimate, stack_bytes
 from flows.plan import Plan, make_plan, require_cells, require_known
+from tasks.outcomes import SetAside
 from tasks.policy import limit, told_plainly
 from tasks.publish import show, shown_name
 from tasks.summary import Summary
@@ -26,17 +27,6 @@ BATCH = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
 BATCH_BYTES = 10**9
 """Bytes of images, unpacked, from which on a task run takes no more stacks; a larger stack has one of its own."""
-
-
-class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
-    """Some stacks were set aside with the reason, and are listed in `failed`; the others are done, listed in `done`."""
-
-    def __init__(self, outcomes: Sequence[Outcome], done: Sequence[Outcome] = ()) -> None:
-        listed = "; ".join(f"{o.name} at {o.stage}: {o.why}" for o in outcomes[:5])
-        more = f"; and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
-        super().__init__(f"{len(outcomes)} set aside: {listed}{more}")
-        self.outcomes = [*done, *outcomes]
-        self.failed, self.done = list(outcomes), list(done)
 
 
 @dataclass(frozen=True)

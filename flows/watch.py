@@ -54,7 +54,7 @@ def _look(place: Dataset) -> Arrivals:
 def _take(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
     """Outcomes of what is ready; stacks that were set aside before, and stayed so, do not make this run fail."""
     from flows.reprocess import reprocess  # torch and zarr, which a look that finds nothing can do without
-    from flows.run import SetAside
+    from tasks.outcomes import SetAside
 
     try:
         outcomes = reprocess(place.url, list(arrivals.ready), list(arrivals.changes))

@@ -16,6 +16,17 @@ log = logging.getLogger(__name__)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
+class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
+    """Some stacks were set aside with the reason, and are listed in `failed`; the others are done, listed in `done`."""
+
+    def __init__(self, outcomes: Sequence[Outcome], done: Sequence[Outcome] = ()) -> None:
+        listed = "; ".join(f"{o.name} at {o.stage}: {o.why}" for o in outcomes[:5])
+        more = f"; and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
+        super().__init__(f"{len(outcomes)} set aside: {listed}{more}")
+        self.outcomes = [*done, *outcomes]
+        self.failed, self.done = list(outcomes), list(done)
+
+
 def each(
     dataset: Dataset,
     names: Sequence[str],

@@ -13,6 +13,7 @@ from typing import Self
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.gallery import Picture, gallery
+from tasks.outcomes import SetAside
 from tasks.publish import BYTES, SIDE, as_table, embedded, is_run, metrics_table, show, shown_name, slug
 from unet.folder import Dataset
 from unet.ledger import Outcome, report_of
@@ -81,7 +82,7 @@ class Summary:
     def page(self) -> str:
         """All of it, as markdown of at most 300 kB."""
         parts = [f"# {self.headline()}", f"`{self.dataset.url}`"]
-        if self.error is not None:
+        if self.error is not None and not isinstance(self.error, SetAside):  # whose reasons are listed below
             parts.append(f"**Stopped:** {self.error}")
         parts += [self._by_stage(), *self._reasons(), *self._metrics()]
         words = "\n\n".join(part for part in parts if part)
@@ -99,9 +100,9 @@ class Summary:
         failed = [outcome for outcome in self.outcomes if outcome.state == "set aside"]
         if not failed:
             return []
-        rows = [("name", "stage", "why"), *((o.name, o.stage, o.why[:500]) for o in failed[:REASONS])]
+        listed = "\n".join(f"- **{o.name}** at {o.stage}: {o.why[:500]}" for o in failed[:REASONS])
         more = [f"And {len(failed) - REASONS} more; `unet-flows status` lists them."] if len(failed) > REASONS else []
-        return ["## Set aside", as_table(rows), *more]
+        return ["## Set aside", listed, *more]
 
     def _metrics(self) -> list[str]:
         """Figures of the report, of the validation part where there is one."""

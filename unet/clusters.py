@@ -8,6 +8,8 @@ import contextlib
 import ctypes
 import logging
 import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -225,11 +227,23 @@ def _connect(where: Any, name: str) -> Client:
         raise ValueError(f"{name} must be given certificates, got none; set {names}, or dask's own file") from error
 
 
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """What Ctrl-C does stays as it is: dask_jobqueue has it end the process, with status 0, once it is imported."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
+
+
 def _cluster_class(name: str) -> type[AnyCluster]:
     """A cluster class by its dotted name; ValueError for anything else, or a record could call whatever it names."""
     module, _, last = name.rpartition(".")
     try:
-        found = getattr(import_module(module), last)
+        with _own_signals():
+            found = getattr(import_module(module), last)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"cluster.cls must name an installed class, got {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, AnyCluster)):

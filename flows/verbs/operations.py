@@ -71,7 +71,7 @@ def _look(place: Dataset) -> None:
     try:
         carry_out(Order(place.url, only=arrivals.ready, tried=arrivals.changes))
     except typer.Exit as end:
-        from flows.run import SetAside
+        from tasks.outcomes import SetAside
 
         if end.__cause__ is None or isinstance(end.__cause__, SetAside):  # else the world failed: the next look tries
             take(place, arrivals)

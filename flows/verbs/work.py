@@ -84,7 +84,7 @@ def _call(order: Order, began: float) -> list[Outcome]:
     with err.status(word), ThreadPoolExecutor(1) as pool:
         started = pool.submit(server.begin)  # the server starts while torch and the others are imported
         from flows.reprocess import STAGE_FLOWS, reprocess
-        from flows.run import SetAside
+        from tasks.outcomes import SetAside
 
         started.result()
     only, tried = list(order.only) or None, list(order.tried) or None

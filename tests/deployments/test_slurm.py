@@ -66,11 +66,14 @@ def here(jobs, **options):
 
 
 def test_a_job_asks_for_what_the_example_says(tmp_path):
-    import dask_jobqueue
+    from unet.clusters import _cluster_class
 
-    assert given()["cls"] == "dask_jobqueue.SLURMCluster"
+    heard = signal.getsignal(signal.SIGINT)
+    slurm_cluster = _cluster_class(given()["cls"])
+    assert slurm_cluster.__name__ == "SLURMCluster"
+    assert signal.getsignal(signal.SIGINT) is heard  # Ctrl-C does what it did before
     options = given()["options"] | {"interface": "lo", "n_workers": 0, "log_directory": str(tmp_path / "logs")}
-    with dask_jobqueue.SLURMCluster(**options) as cluster:
+    with slurm_cluster(**options) as cluster:
         lines = cluster.job_script().splitlines()
     asked = {"#SBATCH -p compute", "#SBATCH --cpus-per-task=16", "#SBATCH --mem=30G", "#SBATCH -t 04:00:00"}
     assert asked <= set(lines)

@@ -14,8 +14,9 @@ from flows import ingest as ingest_module
 from flows.ingest import ingest
 from flows.plan import make_plan
 from flows.reprocess import STAGE_FLOWS, reprocess
-from flows.run import BATCH, SetAside
+from flows.run import BATCH
 from tasks import ingest as ingest_tasks
+from tasks.outcomes import SetAside
 from tasks.policy import cpu_task
 from unet.folder import Dataset
 from unet.lease import HeldError, Holder

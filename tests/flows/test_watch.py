@@ -104,8 +104,8 @@ def test_the_flow_takes_a_finished_stack_and_its_fault_is_raised_once(quick, fol
 
 @pytest.mark.prefect
 def test_a_stack_that_is_set_aside_fails_the_look_that_took_it_and_no_other(quick, folder, prefect_server):
-    from flows.run import SetAside
     from flows.watch import watch
+    from tasks.outcomes import SetAside
 
     watch(quick.url)
     set_values(quick, {"watch.patience": 0})

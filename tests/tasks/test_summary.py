@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tasks import summary as module
+from tasks.outcomes import SetAside
 from tasks.summary import Summary
 from unet.ledger import STAGES, Outcome
 
@@ -39,7 +40,7 @@ def test_a_run_tells_what_was_made_what_failed_and_why_with_figures_and_pictures
     assert page.startswith("# reprocess of dataset: 8 made, 1 set aside, 3.5 min\n")
     assert "| ingest | 2 | 1 | 1.5 |" in page
     assert "| segment | 1 |  |  |" in page
-    assert r"| broken | ingest | broken.tif is not a readable TIFF, got \| instead |" in page
+    assert "\n- **broken** at ingest: broken.tif is not a readable TIFF, got | instead\n" in page
     assert re.search(r"\| iou \| \*\*0\.\d{3}\*\*", page)
     titles = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert titles == [
@@ -61,6 +62,14 @@ def test_what_stopped_a_run_is_told(dataset, published):
     with pytest.raises(OSError, match="the disk is gone"), Summary(dataset, "weigh", "unet"):
         raise OSError("the disk is gone")
     assert "**Stopped:** the disk is gone" in published["weigh-dataset"]
+
+
+def test_what_was_set_aside_is_told_once(dataset, published):
+    failed = [Outcome("ingest", "broken", "set aside", WHY)]
+    with pytest.raises(SetAside), Summary(dataset, "ingest", "unet") as summary:
+        summary.add(failed)
+        raise SetAside(failed)
+    assert published["ingest-dataset"].count(WHY) == 1
 
 
 def test_who_cancels_a_run_does_not_wait_for_its_summary(dataset, published):
