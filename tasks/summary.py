@@ -100,7 +100,7 @@ class Summary:
         failed = [outcome for outcome in self.outcomes if outcome.state == "set aside"]
         if not failed:
             return []
-        listed = "\n".join(f"- **{o.name}** at {o.stage}: {o.why[:500]}" for o in failed[:REASONS])
+        listed = "\n".join(f"- **{o.name}** at {o.stage}: {' '.join(o.why.split())[:500]}" for o in failed[:REASONS])
         more = [f"And {len(failed) - REASONS} more; `unet-flows status` lists them."] if len(failed) > REASONS else []
         return ["## Set aside", listed, *more]
 

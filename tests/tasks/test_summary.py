@@ -65,11 +65,11 @@ def test_what_stopped_a_run_is_told(dataset, published):
 
 
 def test_what_was_set_aside_is_told_once(dataset, published):
-    failed = [Outcome("ingest", "broken", "set aside", WHY)]
-    with pytest.raises(SetAside), Summary(dataset, "ingest", "unet") as summary:
-        summary.add(failed)
+    summary, failed = Summary(dataset, "ingest", "unet"), [Outcome("ingest", "broken", "set aside", WHY)]
+    summary.add(failed)
+    with pytest.raises(SetAside), summary:
         raise SetAside(failed)
-    assert published["ingest-dataset"].count(WHY) == 1
+    assert published["ingest-dataset"].count("not a readable TIFF, got | instead") == 1
 
 
 def test_who_cancels_a_run_does_not_wait_for_its_summary(dataset, published):
