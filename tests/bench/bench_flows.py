@@ -47,7 +47,7 @@ def by_loop(dataset: str) -> None:
     from flows.plan import evaluated, make_plan
     from tasks import evaluate, ingest, predict, segment, weigh
     from unet import models, recipes
-    from unet.blockwise import workers
+    from unet.clusters import workers
 
     place = Dataset(dataset)
     record = read_record(place)
