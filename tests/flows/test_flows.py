@@ -127,7 +127,7 @@ def test_a_bad_stack_is_named_in_the_failed_runs_and_the_summary_and_stops_no_ot
     of_run = {"key": {"any_": ["reprocess-dataset"]}, "flow_run_id": {"any_": [run_of(state)]}}
     (page,) = [artifact["data"] for artifact in ask("artifacts", artifacts=of_run)]
     assert "10 made, 1 set aside" in page
-    assert re.search(r"\| broken \| ingest \| .*broken.tif is not a readable TIFF", page)
+    assert re.search(r"- \*\*broken\*\* at ingest: .*broken.tif is not a readable TIFF", page)
     assert page.count("data:image/png;base64,") == 6
     assert len(page.encode()) <= 300_000
 
