@@ -3,6 +3,7 @@
 A deployment is listed under its dataset's name, `reprocess/my-dataset`, so that many datasets share a server.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from unet.folder import Dataset
 from unet.sources import safe_name
 
 if TYPE_CHECKING:
@@ -83,17 +83,15 @@ def names_of(datasets: Sequence[str]) -> dict[str, str]:
     >>> names_of(["/data/cells", "/data/nuclei", "s3://lab/cells"])
     {'/data/cells': 'data__cells', '/data/nuclei': 'nuclei', 's3://lab/cells': 'lab__cells'}
     """
-    parts = {
-        dataset: dataset.partition("://")[2].strip("/").split("/") or [] for dataset in datasets if "://" in dataset
-    }
-    parts |= {dataset: dataset.strip("/").split("/") for dataset in datasets if "://" not in dataset}
-    for count in range(1, max(map(len, parts.values()), default=0) + 1):
-        names = {dataset: safe_name("/".join(parts[dataset][-count:])) for dataset in datasets}
-        unclear = {dataset for dataset in datasets if list(names.values()).count(names[dataset]) > 1}
-        if not unclear:
-            break
-    short = {dataset: safe_name(Dataset(dataset).name) for dataset in datasets}
-    return {each: names[each] if list(short.values()).count(short[each]) > 1 else short[each] for each in datasets}
+    parts = {dataset: (dataset.partition("://")[2] or dataset).strip("/").split("/") for dataset in datasets}
+    names = {dataset: safe_name(below[-1]) for dataset, below in parts.items()}
+    for count in range(2, max(map(len, parts.values()), default=0) + 1):
+        taken = Counter(names.values())
+        longer = [dataset for dataset, name in names.items() if taken[name] > 1]
+        names |= {dataset: safe_name("/".join(parts[dataset][-count:])) for dataset in longer}
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"paths of datasets must differ, got {', '.join(names)}; rename a folder, or leave one out")
+    return names
 
 
 def _definition(values: dict[str, Any]) -> Definition:

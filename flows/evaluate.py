@@ -21,5 +21,5 @@ def evaluate(
         force: make it again though it is fresh.
     """
     run = StageRun.open("evaluate", dataset, only, changes, force)
-    names = evaluated(run.plan)
+    names = evaluated(run.plan.cells)
     return run.finish(run.limited(evaluate_model)(dataset, names, run.record.model, run.record) for _ in run.works)

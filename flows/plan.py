@@ -256,7 +256,7 @@ class _Planner:
 
     def _plan_evaluate(self) -> None:
         model = self.record.model
-        compared = _compared(self.cells)
+        compared = evaluated(self.cells)
         if not compared:
             return
         result = report_of(self.dataset, model)
@@ -280,12 +280,8 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
         raise LookupError(f"a name must be that of a stack of the dataset, got {unknown[0]!r}; known: {known}")
 
 
-def evaluated(plan: Plan) -> list[str]:
+def evaluated(cells: Cells) -> list[str]:
     """Stacks that a report is made over: those with truth and segments."""
-    return _compared(plan.cells)
-
-
-def _compared(cells: Cells) -> list[str]:
     segmented = (n for (stage, n), cell in cells.items() if stage == "segment" and cell.state != "set aside")
     return sorted(name for name in segmented if ("weigh", name) in cells)
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.report_pictures import weights_png
 from unet import ome, pictures
 from unet.folder import Dataset, Folder
 from unet.ledger import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.mirror import planes
 from unet.store import open_array
 from unet.tiles import Window
-from unet.weights_picture import Frame, telling_window, weights_picture
 
 log = logging.getLogger(__name__)
 
@@ -94,20 +94,14 @@ def _segments(dataset: Dataset, name: str, model: str) -> bytes:
 def _weights(dataset: Dataset, name: str, _: str) -> bytes:
     """Of the middle plane, where weights are largest within a window around its middle."""
     result, truth = weights_of(dataset, name), labels_of(dataset, name, "truth")
-    stamp, facts = result.committed(), image_of(dataset, name).committed().facts
     arrays = [open_array(result.folder / result.attributes()["arrays"][key]) for key in ("classes", "border")]
     arrays.append(open_array(ome.full_level(truth)))
-    axes = facts["axes"].replace("c", "")
+    axes = result.committed().facts["axes"]
     height, width = arrays[0].shape[-2:]
     y, x = (max((size - LOOKED_AT) // 2, 0) for size in (height, width))
     window = Window(y, x, min(height, LOOKED_AT), min(width, LOOKED_AT))
     classes, border, ids = (_middle(array, axes, window) for array in arrays)
-    rows, columns = telling_window(border)
-    settings, place = stamp.recipe.settings, Frame(y + rows.start, x + columns.start, facts["spacing"].get("x"))
-    place = place._replace(unit=facts["units"].get("x", ""))
-    highest = settings["w0"] + settings.get("edge", 0.0)
-    cut = (rows, columns)
-    return weights_picture(ids[cut], classes[cut], border[cut], highest, place)
+    return weights_png(dataset, name, ids, classes, border, (y, x))[0]
 
 
 def _small(result: Result) -> Plane:

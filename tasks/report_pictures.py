@@ -79,15 +79,28 @@ def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Gen
     looked = weighed[:: -(-len(weighed) // LOOKED_AT)]
     chosen = max(looked, key=lambda s: float(_weights(dataset, s, "border").sum(dtype=np.float64)))
     border, name = _weights(dataset, chosen, "border"), chosen.part.stack
-    window = telling_window(border)
-    classes = _weights(dataset, chosen, "classes")
     truth = pixels(labels_planes(labels_of(dataset, name, "truth"))[chosen.plane])
-    settings, frame = weights_of(dataset, name).committed().recipe.settings, _frame(dataset, name, window)
-    highest = settings["w0"] + settings.get("edge", 0.0)
-    picture = weights_picture(truth[window], classes[window], border[window], highest, frame)
+    picture, window = weights_png(dataset, name, truth, _weights(dataset, chosen, "classes"), border)
     (generation.folder / "weights.png").write(picture)
     title = f"what training sees: {name}, plane {chosen.plane}"
     return [Picture(title, f"{generation.name}/weights.png", _caption(border, window))]
+
+
+def weights_png(
+    dataset: Dataset,
+    name: str,
+    truth: NDArray[Any],
+    classes: NDArray[Any],
+    border: NDArray[Any],
+    origin: tuple[int, int] = (0, 0),
+) -> tuple[bytes, tuple[slice, slice]]:
+    """Picture of where weights are largest in a window of a plane that begins at `origin`, and where that is in it."""
+    window, facts = telling_window(border), image_of(dataset, name).committed().facts
+    y, x = (start + part.start for start, part in zip(origin, window, strict=True))
+    settings = weights_of(dataset, name).committed().recipe.settings
+    frame = Frame(y, x, facts["spacing"].get("x"), facts["units"].get("x", ""))
+    highest = settings["w0"] + settings.get("edge", 0.0)
+    return weights_picture(truth[window], classes[window], border[window], highest, frame), window
 
 
 def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:
@@ -95,11 +108,6 @@ def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:
     result = weights_of(dataset, scored.part.stack)
     stored = open_array(result.folder / result.attributes()["arrays"][array])
     return pixels(planes(stored, result.committed().facts["axes"])[scored.plane])
-
-
-def _frame(dataset: Dataset, name: str, window: tuple[slice, slice]) -> Frame:
-    facts = image_of(dataset, name).committed().facts
-    return Frame(window[0].start, window[1].start, facts["spacing"].get("x"), facts["units"].get("x", ""))
 
 
 def _caption(border: NDArray[Any], window: tuple[slice, slice]) -> str:

@@ -76,6 +76,8 @@ def test_datasets_have_names_of_their_own():
     assert names_of(["/d/a"]) == {"/d/a": "a"}
     assert names_of(["/d/a", "/e/a", "/e/b"]) == {"/d/a": "d__a", "/e/a": "e__a", "/e/b": "b"}
     assert names_of(["/x/d/a", "/y/d/a"]) == {"/x/d/a": "x__d__a", "/y/d/a": "y__d__a"}
+    with pytest.raises(ValueError, match="paths of datasets must differ, got /lab/a, s3://lab/a; rename a folder"):
+        names_of(["/lab/a", "s3://lab/a"])
 
 
 def test_what_to_start_next_is_said():
