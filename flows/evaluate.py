@@ -2,10 +2,10 @@
 
 from prefect import flow
 
-from flows.plan import evaluated
-from flows.run import StageRun, run_name
+from flows.planning.plan import evaluated
+from flows.stage_run import StageRun, run_name
 from tasks.evaluate import evaluate_model
-from unet.ledger import Outcome
+from unet.ledger.results import Outcome
 
 
 @flow(flow_run_name=run_name)

@@ -6,20 +6,20 @@ from prefect import Flow, flow
 from prefect.runtime import deployment
 
 from flows.backlog import skip_late
-from flows.estimate import estimate
 from flows.evaluate import evaluate
 from flows.ingest import ingest
-from flows.plan import make_plan, require_known
+from flows.planning.estimate import estimate
+from flows.planning.plan import make_plan, require_known
 from flows.predict import predict
-from flows.run import changed_record, raise_set_aside, run_name, tagged
 from flows.segment import segment
+from flows.stage_run import changed_record, raise_set_aside, run_name, tagged
 from flows.train import train
 from flows.weigh import weigh
-from tasks.outcomes import SetAside
-from tasks.summary import Summary
-from unet.folder import Dataset
-from unet.lease import lease
-from unet.ledger import Outcome
+from tasks.execution.outcomes import SetAside
+from tasks.reporting.summary import Summary
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import lease
+from unet.ledger.results import Outcome
 
 STAGE_FLOWS: dict[str, Flow[..., list[Outcome]]] = {
     one.name: one for one in (ingest, weigh, train, predict, segment, evaluate)

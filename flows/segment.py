@@ -2,9 +2,9 @@
 
 from prefect import flow
 
-from flows.run import StageRun, run_name
+from flows.stage_run import StageRun, run_name
 from tasks.segment import segment_stacks
-from unet.ledger import Outcome
+from unet.ledger.results import Outcome
 
 
 @flow(flow_run_name=run_name)

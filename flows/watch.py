@@ -4,13 +4,13 @@ import logging
 
 from prefect import flow
 
-from flows.arrivals import Arrivals, is_news, look, take
 from flows.backlog import skip_late
-from flows.run import run_name
-from unet.folder import Dataset
-from unet.lease import HeldError, lease
-from unet.ledger import Outcome
-from unet.record_file import read_record
+from flows.planning.arrivals import Arrivals, is_news, look, take
+from flows.stage_run import run_name
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import HeldError, lease
+from unet.dataset.record_file import read_record
+from unet.ledger.results import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def _look(place: Dataset) -> Arrivals:
 def _take(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
     """Outcomes of what is ready; stacks that were set aside before, and stayed so, do not make this run fail."""
     from flows.reprocess import reprocess  # torch and zarr, which a look that finds nothing can do without
-    from tasks.outcomes import SetAside
+    from tasks.execution.outcomes import SetAside
 
     try:
         outcomes = reprocess(place.url, list(arrivals.ready), list(arrivals.changes))

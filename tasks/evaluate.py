@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from tasks.comparing import METRICS, Scored, labels_planes, score
-from tasks.outcomes import each
+from tasks.execution.outcomes import each
+from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
-from tasks.progress import Sink
-from tasks.publish import publish_report
-from tasks.report_pictures import examples, seen_by_training
-from unet import pictures
-from unet.elapsed import elapsed, timed
-from unet.findings import TruthCheck
-from unet.folder import Dataset, Json
-from unet.ledger import Generation, Outcome, Recipe, labels_of, model_of, report_of, weights_of
-from unet.recipes import evaluate_recipe
-from unet.records import Evaluate, Record
-from unet.report import Report, render_report
-from unet.split import Part
+from tasks.reporting.artifacts import publish_report
+from tasks.reporting.comparison import METRICS, Scored, labels_planes, score
+from tasks.reporting.progress import Sink
+from tasks.reporting.report_pictures import examples, seen_by_training
+from unet.dataset.folder import Dataset, Json
+from unet.evaluation import pictures
+from unet.evaluation.report import Report, render_report
+from unet.ledger.recipes import evaluate_recipe
+from unet.ledger.results import Generation, Outcome, Recipe, labels_of, model_of, report_of, weights_of
+from unet.ledger.truth_findings import TruthCheck
+from unet.settings.record import Evaluate, Record
+from unet.training.split import Part
 
 
 @cpu_task("evaluate")

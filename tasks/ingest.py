@@ -8,23 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.outcomes import each
+from tasks.execution.outcomes import each
+from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
-from tasks.progress import Sink
-from unet import fingerprint, ome
-from unet.arrivals import UnfinishedError
-from unet.elapsed import elapsed, timed
-from unet.fingerprint import Fingerprint, sizes_and_times
-from unet.folder import Dataset
-from unet.labels import connected_segments
-from unet.layout import Region, plane_layout, regions, stack_layout
-from unet.ledger import Generation, Outcome, Recipe, Result, image_of, labels_of
-from unet.readers import Opened, count_scenes, open_stack
-from unet.recipes import image_recipe, ingest_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
-from unet.records import Ingest
-from unet.sources import Stack
-from unet.statistics import Gathering, plain_statistics
-from unet.store import Stored, average, create, nearest, open_array, pyramid
+from tasks.reporting.progress import Sink
+from unet.dataset.arrivals import UnfinishedError
+from unet.dataset.folder import Dataset
+from unet.dataset.sources import Stack
+from unet.formats.readers import Opened, count_scenes, open_stack
+from unet.images.normalisation import Gathering, plain_statistics
+from unet.labels.connected import connected_segments
+from unet.ledger import fingerprint
+from unet.ledger.fingerprint import Fingerprint, sizes_and_times
+from unet.ledger.recipes import image_recipe, ingest_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
+from unet.ledger.results import Generation, Outcome, Recipe, Result, image_of, labels_of
+from unet.settings.record import Ingest
+from unet.store import ome
+from unet.store.arrays import Stored, average, create, nearest, open_array, pyramid
+from unet.store.shards import Region, plane_layout, regions, stack_layout
 
 IGNORED = np.iinfo(np.uint32).max
 """Id of pixels nobody judged, in truth that is made of a mask."""

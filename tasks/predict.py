@@ -16,26 +16,27 @@ import numpy as np
 import torch
 from distributed import get_worker
 
-from tasks.outcomes import each
+from tasks.execution.dask_workers import Crew, workers
+from tasks.execution.outcomes import each
+from tasks.execution.pipeline import Clock
+from tasks.execution.timing import elapsed, timed
+from tasks.execution.workers import run_regions
 from tasks.policy import gpu_task
-from tasks.progress import Sink
-from tasks.regions import Shards, Work, frames_of, groups
-from unet import models, ome
-from unet.blockwise import run_regions
-from unet.clusters import Crew, workers
-from unet.elapsed import elapsed, timed
-from unet.folder import Dataset, Json
-from unet.inference import choose_device, out_of_memory
-from unet.layout import Layout, plane_layout, regions
-from unet.ledger import Generation, Outcome, Recipe, image_of, model_of, scores_of
-from unet.models import Model
-from unet.numeric_plan import VRAM_PART, NumericPlan, Precision, Room, fit, smaller
-from unet.overlap import Clock
-from unet.recipes import predict_recipe
-from unet.records import Cluster, Predict
-from unet.rescaling import Scale, pixel_size, reading, scale_to
-from unet.store import average, create, pyramid
-from unet.tiles import FIXED_SIDE, Window
+from tasks.predict_regions import Shards, Work, frames_of, groups
+from tasks.reporting.progress import Sink
+from unet.dataset.folder import Dataset, Json
+from unet.images.rescaling import Scale, pixel_size, reading, scale_to
+from unet.ledger.recipes import predict_recipe
+from unet.ledger.results import Generation, Outcome, Recipe, image_of, model_of, scores_of
+from unet.network import model_files
+from unet.network.inference import choose_device, out_of_memory
+from unet.network.model_files import Model
+from unet.network.numeric_plan import VRAM_PART, NumericPlan, Precision, Room, fit, smaller
+from unet.network.tiles import FIXED_SIDE, Window
+from unet.settings.record import Cluster, Predict
+from unet.store import ome
+from unet.store.arrays import average, create, pyramid
+from unet.store.shards import Layout, plane_layout, regions
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def predict_stacks(
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
     place = Dataset(dataset)
-    loaded = models.load(place, model)  # one error for all, before anything is begun
+    loaded = model_files.load(place, model)  # one error for all, before anything is begun
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
     with ExitStack() as stack:

@@ -16,25 +16,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.outcomes import each
+from tasks.execution.dask_workers import workers
+from tasks.execution.outcomes import each
+from tasks.execution.timing import elapsed, timed
+from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
-from tasks.progress import Sink
+from tasks.reporting.progress import Sink
 from tasks.weigh import spacing_in_pixels
-from unet import ome
-from unet.blockwise import Workers, run_regions
-from unet.clusters import workers
-from unet.elapsed import elapsed, timed
-from unet.folder import Dataset, Json
-from unet.instances import Box, Instances, Look, Work, beginning, of_block
-from unet.layout import Region, plane_layout
-from unet.ledger import Generation, Outcome, Recipe, image_of, labels_of, scores_of
-from unet.parting import deal
-from unet.parts import Merged, merge_parts
-from unet.recipes import segment_recipe
-from unet.records import Cluster, Segment
-from unet.scores import Scores, chosen
-from unet.store import UNSHUFFLED, create, nearest, open_array, pyramid
-from unet.tables import Measures, merge_measures, table
+from unet.dataset.folder import Dataset, Json
+from unet.labels.instances import Box, Instances, Look, Work, beginning, of_block
+from unet.labels.measures import Measures, merge_measures, table
+from unet.labels.merging import Merged, merge_parts
+from unet.labels.renumbering import deal
+from unet.labels.scores import Scores, chosen
+from unet.ledger.recipes import segment_recipe
+from unet.ledger.results import Generation, Outcome, Recipe, image_of, labels_of, scores_of
+from unet.settings.record import Cluster, Segment
+from unet.store import ome
+from unet.store.arrays import UNSHUFFLED, create, nearest, open_array, pyramid
+from unet.store.shards import Region, plane_layout
 
 log = logging.getLogger(__name__)
 

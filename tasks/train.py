@@ -6,27 +6,28 @@ from dataclasses import asdict, replace
 
 import torch
 
-from tasks.frames import View, class_counts, frames_by_use, image_facts, plane_count
-from tasks.outcomes import each
+from tasks.execution.outcomes import each
+from tasks.execution.timing import elapsed, timed
 from tasks.policy import gpu_task
-from tasks.progress import Sink
-from tasks.publish import publish_training
-from unet import models, pictures
-from unet.checkpoints import Checkpoints, history_csv, plain_history
-from unet.devices import Progress
-from unet.elapsed import elapsed, timed
-from unet.folder import Dataset
-from unet.inference import choose_device, out_of_memory
-from unet.ledger import Generation, Outcome, Recipe, Result, model_of, weights_of
-from unet.loss import balanced_class_weights
-from unet.models import Model
-from unet.recipes import train_recipe
-from unet.records import Train, plain
-from unet.rescaling import pixel_size
-from unet.samples import draw_sheet
-from unet.split import Part, extend, split
-from unet.statistics import PERCENTILES
-from unet.training import Frame, Trained, train
+from tasks.reporting.artifacts import publish_training
+from tasks.reporting.progress import Sink
+from tasks.training_planes import View, class_counts, frames_by_use, image_facts, plane_count
+from unet.dataset.folder import Dataset
+from unet.evaluation import pictures
+from unet.images.normalisation import PERCENTILES
+from unet.images.rescaling import pixel_size
+from unet.ledger.recipes import train_recipe
+from unet.ledger.results import Generation, Outcome, Recipe, Result, model_of, weights_of
+from unet.network import model_files
+from unet.network.inference import choose_device, out_of_memory
+from unet.network.model_files import Model
+from unet.settings.record import Train, plain
+from unet.training.checkpoints import Checkpoints, history_csv, plain_history
+from unet.training.devices import Progress
+from unet.training.loss import balanced_class_weights
+from unet.training.samples import draw_sheet
+from unet.training.split import Part, extend, split
+from unet.training.train import Frame, Trained, train
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def train_on_stacks(
     progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    start = models.load(dataset, settings.start) if settings.start else None
+    start = model_files.load(dataset, settings.start) if settings.start else None
     parts = _parts(dataset, names, settings)
     view = _view(dataset, parts, settings, start)
     settings = _fitted(settings, view, start)
@@ -88,7 +89,7 @@ def train_on_stacks(
     }
     size = pixel_size(image_facts(dataset, parts[0].stack))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
-    models.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
+    model_files.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
     checkpoints.keep(1)
     return _word(trained, settings)
 

@@ -16,22 +16,22 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.outcomes import attempt, each, gathered
+from tasks.execution.dask_workers import workers
+from tasks.execution.outcomes import attempt, each, gathered
+from tasks.execution.timing import elapsed, timed
+from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
-from tasks.progress import Sink
-from unet import ome
-from unet.blockwise import Workers, run_regions
-from unet.clusters import workers
-from unet.elapsed import elapsed, timed
-from unet.findings import TruthCheck, warnings, words
-from unet.folder import Dataset, Folder
-from unet.layout import Region, grow, regions, weights_layout, within
-from unet.ledger import Outcome, Recipe, image_of, labels_of, weights_of
-from unet.recipes import ignored_id, weigh_recipe
-from unet.records import Cluster, Weigh
-from unet.store import UNSHUFFLED, Stored, create, open_array
-from unet.truth import CheckedBlock, check_block, merge_checks
-from unet.weights import IGNORE, Labels, halo, weigh_block
+from tasks.reporting.progress import Sink
+from unet.dataset.folder import Dataset, Folder
+from unet.ledger.recipes import ignored_id, weigh_recipe
+from unet.ledger.results import Outcome, Recipe, image_of, labels_of, weights_of
+from unet.ledger.truth_findings import TruthCheck, warnings, words
+from unet.settings.record import Cluster, Weigh
+from unet.store import ome
+from unet.store.arrays import UNSHUFFLED, Stored, create, open_array
+from unet.store.shards import Region, grow, regions, weights_layout, within
+from unet.weight_maps.border_weights import IGNORE, Labels, halo, weigh_block
+from unet.weight_maps.truth_check import CheckedBlock, check_block, merge_checks
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from unet.folder import Dataset
-from unet.ledger import STAGES
-from unet.record_file import read_record, set_values, write_record
-from unet.records import Source
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import read_record, set_values, write_record
+from unet.ledger.results import STAGES
+from unet.settings.record import Source
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
 
@@ -48,7 +48,7 @@ def make_dataset(folder, stacks, source=None, **settings) -> Dataset:
 
 def run_stage(dataset, stage, force=None, only=None):
     """Outcomes of what is to be done at one stage, as its flow would have them done."""
-    from flows.plan import evaluated, make_plan, trained_on
+    from flows.planning.plan import evaluated, make_plan, trained_on
     from tasks import evaluate, ingest, predict, segment, train, weigh
 
     record = read_record(dataset)
@@ -95,7 +95,7 @@ def walked(tmp_path_factory) -> Path:
     """Folder of a dataset on which every stage was done: stacks a and b with truth, c without."""
     import torch
 
-    from unet.phantom import draw_stack
+    from unet.images.synthetic import draw_stack
 
     torch.set_num_threads(1)  # nets so small are slower on more
     folder = tmp_path_factory.mktemp("walked")
@@ -115,15 +115,15 @@ def dataset(walked, tmp_path) -> Dataset:
 
 def shrink_shards(side=32, put=setattr):
     """Shards of so many pixels a side in one plane, and pyramids of arrays of more than 40: small ones have several."""
-    from unet import layout
+    from unet.store import shards
 
     def chunk(shape, itemsize):
         return (*(1 for _ in shape[:-2]), *(min(side, size) for size in shape[-2:]))
 
-    put(layout, "_plane_chunk", chunk)
-    put(layout, "PLANE_SHARD", side)
-    put(layout, "SOLID_SHARD", side // 2)
-    put(layout, "SMALLEST", 40)
+    put(shards, "_plane_chunk", chunk)
+    put(shards, "PLANE_SHARD", side)
+    put(shards, "SOLID_SHARD", side // 2)
+    put(shards, "SMALLEST", 40)
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ def level():
     """Pixels of a result's full level."""
 
     def read(result) -> np.ndarray:
-        from unet import ome
-        from unet.store import open_array
+        from unet.store import ome
+        from unet.store.arrays import open_array
 
         return np.asarray(open_array(ome.full_level(result))[...])
 

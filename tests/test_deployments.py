@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from unet.ledger import STAGES
+from unet.ledger.results import STAGES
 
 FILE = Path(__file__).parents[1] / "deployments/prefect.yaml"
 
@@ -127,9 +127,9 @@ def _await(url, seconds=240):
 @pytest.mark.prefect
 @pytest.mark.slow
 def test_deployed_onto_a_server_a_worker_elsewhere_runs_it(prefect, make, tmp_path):
-    from flows.plan import make_plan
-    from unet.phantom import draw_stack
-    from unet.record_file import read_record
+    from flows.planning.plan import make_plan
+    from unet.dataset.record_file import read_record
+    from unet.images.synthetic import draw_stack
 
     dataset = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)})
     for pool in ("cpu", "gpu"):

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from unet import records
-from unet.architecture import Architecture
-from unet.clumps import part_clump
-from unet.inference import predict_image, quantised
-from unet.labels import connected_segments
-from unet.metrics import average_precision, iou, pixel_error, rand_f, seg
-from unet.mirror import Plane
-from unet.model import UNet
-from unet.records import Record, Training, Weigh
-from unet.statistics import Gathering, normalise
-from unet.store import average, nearest
-from unet.tables import measure_block
-from unet.training import Frame, train
-from unet.weights import weigh_block
+from unet.evaluation.metrics import average_precision, iou, pixel_error, rand_f, seg
+from unet.images.normalisation import Gathering, normalise
+from unet.images.planes import Plane
+from unet.labels.connected import connected_segments
+from unet.labels.declumping import part_clump
+from unet.labels.measures import measure_block
+from unet.network.inference import predict_image, quantised
+from unet.network.unet import UNet
+from unet.settings import record
+from unet.settings.architecture import Architecture
+from unet.settings.record import Record, Training, Weigh
+from unet.store.arrays import average, nearest
+from unet.training.train import Frame, train
+from unet.weight_maps.border_weights import weigh_block
 
 
 def discs():
@@ -148,11 +148,10 @@ STAGES = {
 def test_the_output_of_a_version_never_changes(stage):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    found, version = STAGES[stage](), getattr(records, stage.capitalize()).VERSION
+    found, version = STAGES[stage](), getattr(record, stage.capitalize()).VERSION
     torch.set_num_threads(threads)
     assert (stage, version) in PINNED, f"pin the output of {stage}, version {version}: {found}"
-    hint = (
-        f"the output of {stage} changed: bump {stage.capitalize()}.VERSION in unet/records.py, and pin it here: {found}"
-    )
+    kind = stage.capitalize()
+    hint = f"the output of {stage} changed: bump {kind}.VERSION in unet/settings/record.py, and pin it here: {found}"
     for value, pinned in zip(found, PINNED[stage, version], strict=True):
         assert value == (pinned if isinstance(pinned, str) else pytest.approx(pinned, rel=1e-3, abs=1e-4)), hint

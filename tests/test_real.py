@@ -9,18 +9,18 @@ import tifffile
 import torch
 
 from tasks.predict import Use, machine_of, predict_stack
-from unet import models
-from unet.architecture import Architecture
-from unet.inference import ready
-from unet.labels import connected_segments
-from unet.ledger import Recipe, image_of, model_of, scores_of
-from unet.mirror import Plane
-from unet.model import UNet
-from unet.passes import class_scores
-from unet.recipes import predict_recipe
-from unet.records import Predict
-from unet.statistics import Statistics, normalise
-from unet.tiles import Window
+from unet.images.normalisation import Statistics, normalise
+from unet.images.planes import Plane
+from unet.labels.connected import connected_segments
+from unet.ledger.recipes import predict_recipe
+from unet.ledger.results import Recipe, image_of, model_of, scores_of
+from unet.network import model_files
+from unet.network.block_forward import class_scores
+from unet.network.inference import ready
+from unet.network.tiles import Window
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
+from unet.settings.record import Predict
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")
@@ -57,15 +57,15 @@ def dataset(make, stage, sections):
     dataset = make({"a": (sections, None)})
     stage(dataset, "ingest")
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
-    model = models.Model(network_for(normalise(sections[None], statistics)[0]), ("0",), {"rule": "percentiles"})
+    model = model_files.Model(network_for(normalise(sections[None], statistics)[0]), ("0",), {"rule": "percentiles"})
     result = model_of(dataset, "net")
-    models.save(result, result.begin(Recipe("train", 1, {}, {}), {}), model, {}, {})
+    model_files.save(result, result.begin(Recipe("train", 1, {}, {}), {}), model, {}, {})
     return dataset
 
 
 def predicted(dataset, level, tile):
     settings = Predict(model="net", dtype="float32", tile=tile)
-    use = Use("net", models.load(dataset, "net"), settings, machine_of("cpu"))
+    use = Use("net", model_files.load(dataset, "net"), settings, machine_of("cpu"))
     scores_of(dataset, "net", "a").folder.remove()
     predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))
     return level(scores_of(dataset, "net", "a"))[0]
@@ -74,7 +74,7 @@ def predicted(dataset, level, tile):
 def in_one_pass(dataset, pixels, prepare=lambda network: ready(network, torch.device("cpu"))):
     """Scores of whole sections, mirrored at their edges by the context, by torch's own forward pass."""
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
-    network, context = prepare(models.load(dataset, "net").network), ARCHITECTURE.context
+    network, context = prepare(model_files.load(dataset, "net").network), ARCHITECTURE.context
     padded = np.pad(normalise(pixels[None], statistics)[0], [(0, 0), *[(context, context)] * 2], mode="reflect")
     with torch.inference_mode():
         scores = network(torch.from_numpy(padded[:, None])).softmax(dim=1)[:, 1]
@@ -97,7 +97,7 @@ def test_three_sizes_of_tiles_equal_the_whole_and_so_do_their_segments(dataset, 
 def test_an_origin_that_is_off_by_8_px_gives_other_scores(dataset, sections):
     """Tiles begin at multiples of 16, and this is why: half of that away every pooling falls elsewhere."""
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
-    network = ready(models.load(dataset, "net").network, torch.device("cpu"))
+    network = ready(model_files.load(dataset, "net").network, torch.device("cpu"))
     plane = Plane(normalise(sections[:1], statistics), ((0,),))
     whole, context = in_one_pass(dataset, sections[:1])[0], ARCHITECTURE.context
     for origin, least in ((112, None), (120, 1e-3)):

@@ -8,21 +8,21 @@ from statistics import median
 
 import pytest
 
-from unet.folder import Dataset
-from unet.record_file import write_record
-from unet.records import Source
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import write_record
+from unet.settings.record import Source
 
 RUNS = 5
-COMMAND = [sys.executable, "-m", "flows.command_line"]
+COMMAND = [sys.executable, "-m", "flows.commands.app"]
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A dataset of drawn stacks, ingested, so that planning reads stamps."""
-    from flows.plan import make_plan
+    from flows.planning.plan import make_plan
     from tasks.ingest import ingest_stack
-    from unet.phantom import write_dataset
-    from unet.record_file import read_record
+    from unet.dataset.record_file import read_record
+    from unet.images.synthetic import write_dataset
 
     folder = tmp_path_factory.mktemp("bench")
     write_dataset(folder / "microscope", small=True)

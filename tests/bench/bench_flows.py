@@ -23,10 +23,10 @@ import pytest
 import tifffile
 
 from tests.bench.measure import seconds
-from unet.folder import Dataset, Folder
-from unet.phantom import draw_stack
-from unet.record_file import read_record, set_values, write_record
-from unet.records import Source
+from unet.dataset.folder import Dataset, Folder
+from unet.dataset.record_file import read_record, set_values, write_record
+from unet.images.synthetic import draw_stack
+from unet.settings.record import Source
 
 STACKS = int(os.environ.get("UNET_FLOWS_BENCH_STACKS", "500"))
 SIDE = 256
@@ -44,15 +44,16 @@ def by_flows(dataset: str) -> None:
 
 def by_loop(dataset: str) -> None:
     """Everything by plain functions, stack by stack."""
-    from flows.plan import evaluated, make_plan
+    from flows.planning.plan import evaluated, make_plan
     from tasks import evaluate, ingest, predict, segment, weigh
-    from unet import models, recipes
-    from unet.clusters import workers
+    from tasks.execution.dask_workers import workers
+    from unet.ledger import recipes
+    from unet.network import model_files
 
     place = Dataset(dataset)
     record = read_record(place)
     plan, model = make_plan(place, record), record.model
-    use = predict.Use(model, models.load(place, model), record.predict, predict.machine_of("cpu"))
+    use = predict.Use(model, model_files.load(place, model), record.predict, predict.machine_of("cpu"))
     with workers(None) as crew:
         for stack in plan.stacks.values():
             ingest.ingest_stack(place, stack, record.ingest)
@@ -88,7 +89,7 @@ def _dataset(folder: Path, count: int) -> Dataset:
 
 
 def _with_model(dataset: Dataset, model: Folder) -> Dataset:
-    from unet.models import bring_in
+    from unet.network.model_files import bring_in
 
     bring_in(dataset, model, "brought")
     set_values(dataset, {"predict.model": "brought"})
@@ -111,7 +112,7 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prefect server of its own, with SQLite; how long it took to start is printed."""
-    from flows.server import SETTINGS as TOLD
+    from flows.server.address import SETTINGS as TOLD
 
     home = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
@@ -152,7 +153,7 @@ def test_flows_beside_a_loop(top: Path, api: str) -> None:
 
 def _measured(top: Path, way: str, api: str) -> float:
     """Seconds of one way over a fresh copy, without those of a process's start and its first stacks."""
-    from flows.server import SETTINGS as TOLD
+    from flows.server.address import SETTINGS as TOLD
 
     copy = top / "copy"
     shutil.rmtree(copy, ignore_errors=True)

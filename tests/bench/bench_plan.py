@@ -14,11 +14,20 @@ from typing import Any
 
 import pytest
 
-from flows.plan import make_plan
-from unet import fingerprint
-from unet.folder import Dataset, Folder
-from unet.ledger import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
-from unet.record_file import read_record
+from flows.planning.plan import make_plan
+from unet.dataset.folder import Dataset, Folder
+from unet.dataset.record_file import read_record
+from unet.ledger import fingerprint
+from unet.ledger.results import (
+    KEY,
+    Result,
+    image_of,
+    labels_of,
+    model_of,
+    report_of,
+    scores_of,
+    weights_of,
+)
 
 STACKS = int(os.environ.get("UNET_FLOWS_BENCH_STACKS", "10000"))
 BOUND = 30.0
@@ -90,7 +99,7 @@ def test_a_plan_of_many_fresh_stacks(many: Dataset) -> None:
 
 def test_reprocess_of_many_fresh_stacks(many: Dataset, tmp_path: Path) -> None:
     _trained_on_all(many)
-    command = [sys.executable, "-m", "flows.command_line", "reprocess", many.url]
+    command = [sys.executable, "-m", "flows.commands.app", "reprocess", many.url]
     began, home = time.perf_counter(), tmp_path / "home"
     answer = subprocess.run(
         command, capture_output=True, text=True, check=True, env=os.environ | {"UNET_FLOWS_HOME": str(home)}

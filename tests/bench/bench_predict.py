@@ -20,21 +20,22 @@ import pytest
 import torch
 from distributed import LocalCluster
 
+from tasks.execution.dask_workers import LOOPBACK, workers
 from tasks.predict import Run, Use, here, machine_of, over, predict_stack
 from tests.bench.frames import microscopy
 from tests.bench.measure import seconds
-from unet import models, ome
-from unet.architecture import Architecture
-from unet.clusters import LOOPBACK, workers
-from unet.folder import Dataset
-from unet.inference import PRECISIONS, choose_device, ready
-from unet.ledger import Recipe, image_of, model_of, scores_of
-from unet.model import UNet
-from unet.numeric_plan import NumericPlan
-from unet.recipes import predict_recipe
-from unet.records import Predict
-from unet.statistics import Statistics, normalise
-from unet.store import open_array
+from unet.dataset.folder import Dataset
+from unet.images.normalisation import Statistics, normalise
+from unet.ledger.recipes import predict_recipe
+from unet.ledger.results import Recipe, image_of, model_of, scores_of
+from unet.network import model_files
+from unet.network.inference import PRECISIONS, choose_device, ready
+from unet.network.numeric_plan import NumericPlan
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
+from unet.settings.record import Predict
+from unet.store import ome
+from unet.store.arrays import open_array
 
 RUNS = 3
 DEVICE = choose_device("auto")
@@ -64,10 +65,10 @@ def put(folder: Path, side: int) -> Dataset:
     """A dataset of one ingested stack "a" of this side and an untrained model "net"."""
     import tifffile
 
-    from flows.plan import make_plan
+    from flows.planning.plan import make_plan
     from tasks.ingest import ingest_stack
-    from unet.record_file import read_record, write_record
-    from unet.records import Source
+    from unet.dataset.record_file import read_record, write_record
+    from unet.settings.record import Source
 
     folder.mkdir(parents=True, exist_ok=True)
     source, place = folder / f"{side}.tif", Dataset(str(folder / str(side)))
@@ -83,9 +84,9 @@ def put(folder: Path, side: int) -> Dataset:
     ingest_stack(place, stack, record.ingest)
     source.unlink()
     torch.manual_seed(0)
-    model = models.Model(UNet(ARCHITECTURE).eval(), ("0",), {"rule": "percentiles"})
+    model = model_files.Model(UNet(ARCHITECTURE).eval(), ("0",), {"rule": "percentiles"})
     result = model_of(place, "net")
-    models.save(result, result.begin(Recipe("train", 1, {}, {}), {}), model, {}, {})
+    model_files.save(result, result.begin(Recipe("train", 1, {}, {}), {}), model, {}, {})
     return place
 
 
@@ -99,7 +100,7 @@ def predict(dataset: Dataset, run: Run = here, threads: int | None = None, **set
     (name,), asked = dataset.stacks(), Predict(model="net", **settings)
     shutil.rmtree(dataset.scores("net", name).url, ignore_errors=True)
     machine = machine_of("auto")
-    use = Use("net", models.load(dataset, "net"), asked, machine._replace(threads=threads or machine.threads))
+    use = Use("net", model_files.load(dataset, "net"), asked, machine._replace(threads=threads or machine.threads))
     return seconds(lambda: predict_stack(dataset, name, use, predict_recipe(dataset, "net", name, asked), run))
 
 
@@ -111,7 +112,7 @@ def bare(dataset: Dataset, plan: NumericPlan) -> dict[str, Callable[[], float]]:
     """Seconds an input pixel of the network alone on one resident tile: as it is trained, and with its norms folded."""
     height, width = (ARCHITECTURE.input_size(side) for side in plan.tile)
     dtype = PRECISIONS[plan.precision]
-    network = models.load(dataset, "net").network
+    network = model_files.load(dataset, "net").network
     as_trained = network.to(DEVICE, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     folded = ready(network, DEVICE, dtype)
     tile = torch.rand(1, 1, height, width, device=DEVICE).to(dtype).contiguous(memory_format=torch.channels_last)
@@ -153,7 +154,7 @@ def test_beside_monai(dataset: Dataset) -> None:
     (name,) = dataset.stacks()
     image = image_of(dataset, name)
     statistics = [Statistics(**image.committed().facts["statistics"][0])]
-    network = models.load(dataset, "net").network.to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = model_files.load(dataset, "net").network.to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
     out = Path(dataset.url).parent / "monai.zarr"
 
     def theirs(window: int) -> None:
@@ -188,8 +189,8 @@ PASS = min(3072, SIDE // 4)
 
 def _seam_errors(dataset: Dataset, theirs: Any) -> tuple[int, int]:
     """Largest difference from the scores of one pass, in the image's corner; at its true edges both are left out."""
-    from unet.mirror import Plane
-    from unet.tiles import Window
+    from unet.images.planes import Plane
+    from unet.network.tiles import Window
 
     (name,) = dataset.stacks()
     image, context = image_of(dataset, name), ARCHITECTURE.context
@@ -198,7 +199,7 @@ def _seam_errors(dataset: Dataset, theirs: Any) -> tuple[int, int]:
         SIDE // 2 - PASS // 2 - context, SIDE // 2 - PASS // 2 - context, PASS + 2 * context, PASS + 2 * context
     )
     pixels = normalise(Plane(open_array(ome.full_level(image)), ((),)).read(around), statistics)
-    network = models.load(dataset, "net").network
+    network = model_files.load(dataset, "net").network
     with torch.inference_mode():
         scores = network(torch.from_numpy(pixels)[None]).softmax(dim=1)[0, 1:, context:-context, context:-context]
     true = (scores * 255).round().numpy()
@@ -242,7 +243,7 @@ def _beside_each_other(url: str) -> float:
 
 def _alone(url: str, barrier: Any, times: Any) -> None:
     torch.set_num_threads(1)
-    network = ready(models.load(Dataset(url), "net").network, DEVICE)
+    network = ready(model_files.load(Dataset(url), "net").network, DEVICE)
     tile = torch.rand(1, 1, 2144, 2144).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         network(tile)

@@ -23,18 +23,18 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tasks.execution.workers import Threads, run_regions
 from tests.bench.frames import cells
 from tests.bench.measure import peak
-from unet import layout, ome
-from unet.blockwise import Threads, run_regions
-from unet.folder import Dataset, Folder
-from unet.instances import Instances, Work
-from unet.layout import Region, plane_layout, regions
-from unet.ledger import Recipe, image_of, labels_of, scores_of
-from unet.parts import merge_parts
-from unet.records import Segment, Source
-from unet.scores import Scores, of_any, reaching, read_channels
-from unet.store import UNSHUFFLED, Stored, create
+from unet.dataset.folder import Dataset, Folder
+from unet.labels.instances import Instances, Work
+from unet.labels.merging import merge_parts
+from unet.labels.scores import Scores, of_any, reaching, read_channels
+from unet.ledger.results import Recipe, image_of, labels_of, scores_of
+from unet.settings.record import Segment, Source
+from unet.store import ome, shards
+from unet.store.arrays import UNSHUFFLED, Stored, create
+from unet.store.shards import Region, plane_layout, regions
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
 SETTINGS = Segment(minimum=0)
@@ -44,7 +44,7 @@ SETTINGS = Segment(minimum=0)
 def _blocks() -> Iterator[None]:
     """Shards of 2048², so that there are 64."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "PLANE_SHARD", BLOCK)
+        patch.setattr(shards, "PLANE_SHARD", BLOCK)
         yield
 
 
@@ -53,9 +53,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """One stack with an image, and scores of a model "net" that look like a network's."""
     import tifffile
 
-    from flows.plan import make_plan
+    from flows.planning.plan import make_plan
     from tasks.ingest import ingest_stack
-    from unet.record_file import read_record, write_record
+    from unet.dataset.record_file import read_record, write_record
 
     folder = tmp_path_factory.mktemp("bench")
     place, pixels = Dataset(str(folder / "dataset")), np.tile(scores(), (SIDE // 4096,) * 2)
@@ -162,9 +162,9 @@ def _blocks_alone(dataset: Dataset) -> float:
 def _stage(url: str, answers: Any) -> None:
     """The stage in a process of its own, warm, and then what it reads and writes without doing anything."""
     from tasks.segment import segment_stack
-    from unet.recipes import segment_recipe
+    from unet.ledger.recipes import segment_recipe
 
-    layout.PLANE_SHARD = BLOCK
+    shards.PLANE_SHARD = BLOCK
     dataset, times = Dataset(url), []
     client = Threads(2)
     with client.pool:

@@ -17,17 +17,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from unet.architecture import Architecture
-from unet.course import Course, Lesson, begin
-from unet.devices import PRECISIONS
-from unet.inference import choose_device
-from unet.loss import total_loss
-from unet.mirror import Plane
-from unet.model import UNet
-from unet.records import Training
-from unet.samples import Frame, batches
-from unet.statistics import Gathering
-from unet.weights import weigh_block
+from unet.images.normalisation import Gathering
+from unet.images.planes import Plane
+from unet.network.inference import choose_device
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
+from unet.settings.record import Training
+from unet.training.devices import PRECISIONS
+from unet.training.loop import Course, Lesson, begin
+from unet.training.loss import total_loss
+from unet.training.samples import Frame, batches
+from unet.weight_maps.border_weights import weigh_block
 
 DEVICE = choose_device("auto")
 BASE = int(os.environ.get("UNET_FLOWS_BENCH_BASE", "32"))
@@ -51,7 +51,7 @@ Stepper = Callable[[], object]
 def frames() -> list[Frame]:
     """Drawn cells, weighed, resident in memory."""
     from tests.bench.frames import cells
-    from unet.records import Weigh
+    from unet.settings.record import Weigh
 
     draw = np.random.default_rng(0)
     made = []

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from distributed import LocalCluster
 
+from tasks.execution.dask_workers import LOOPBACK, Crew, workers
 from tasks.weigh import Work, over, weigh_stack
 from tests.bench.frames import cells
 from tests.bench.measure import peak, seconds
-from unet.clusters import LOOPBACK, Crew, workers
-from unet.folder import Dataset, Folder
-from unet.layout import regions, weights_layout
-from unet.ledger import labels_of, weights_of
-from unet.recipes import weigh_recipe
-from unet.records import Weigh
-from unet.store import UNSHUFFLED, create
-from unet.weights import weigh_block
+from unet.dataset.folder import Dataset, Folder
+from unet.ledger.recipes import weigh_recipe
+from unet.ledger.results import labels_of, weights_of
+from unet.settings.record import Weigh
+from unet.store.arrays import UNSHUFFLED, create
+from unet.store.shards import regions, weights_layout
+from unet.weight_maps.border_weights import weigh_block
 
 SIDE, RUNS = 16384, 3
 SETTINGS = Weigh()
@@ -37,10 +37,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """One stack, its truth drawn plane-wide, as ingest leaves it."""
     import tifffile
 
-    from flows.plan import make_plan
+    from flows.planning.plan import make_plan
     from tasks.ingest import ingest_stack
-    from unet.record_file import read_record, write_record
-    from unet.records import Source
+    from unet.dataset.record_file import read_record, write_record
+    from unet.settings.record import Source
 
     folder = tmp_path_factory.mktemp("bench")
     truth = np.tile(cells(4096, 32), (SIDE // 4096,) * 2)
@@ -102,7 +102,7 @@ def _shards(dataset: str, half: int, start: Callable[[], object]) -> None:
     """The same shards from the same truth, written beside the dataset; no dask."""
     place = Dataset(dataset)
     level = labels_of(place, "a", "truth")
-    from unet import ome
+    from unet.store import ome
 
     truth = ome.full_level(level)
     layout = weights_layout((SIDE, SIDE), 2)
@@ -128,7 +128,7 @@ def _blocks(dataset: str, half: int, start: Callable[[], object]) -> None:
 
 def _warm() -> None:
     """Compiled, or read from the cache, before the clock runs."""
-    from unet.truth import check_truth
+    from unet.weight_maps.truth_check import check_truth
 
     weigh_block(np.eye(9, dtype=np.uint32), SETTINGS)
     check_truth(np.eye(9, dtype=np.uint32))

@@ -11,8 +11,8 @@ from scipy.ndimage import distance_transform_edt
 
 from tests.bench.frames import cells
 from tests.bench.measure import seconds
-from unet.records import BorderWeights
-from unet.weights import border_weights
+from unet.settings.record import BorderWeights
+from unet.weight_maps.border_weights import border_weights
 
 BORDER = BorderWeights(w0=10, sigma=5)
 RUNS = 7

@@ -19,15 +19,16 @@ from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
 from tests.conftest import run_stage
-from unet import metrics, ome
-from unet.folder import Dataset
-from unet.labels import connected_segments
-from unet.ledger import Result, image_of, labels_of, model_of, scores_of
-from unet.mirror import planes
-from unet.record_file import parse_change, set_values, write_record
-from unet.records import Source
-from unet.split import Part
-from unet.store import open_array
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import parse_change, set_values, write_record
+from unet.evaluation import metrics
+from unet.images.planes import planes
+from unet.labels.connected import connected_segments
+from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
+from unet.settings.record import Source
+from unet.store import ome
+from unet.store.arrays import open_array
+from unet.training.split import Part
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 CHOSEN_ON = 8

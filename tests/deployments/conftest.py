@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import server as settings
+from flows.server import address as settings
 
 ROOT = Path(__file__).parents[2]
 LAB = "lab"
@@ -187,7 +187,7 @@ class Server:
 
     def run(self, *words):
         """What a command line of Prefect's or ours says."""
-        module, *rest = ("flows.command_line" if words[0] == "unet-flows" else words[0], *words[1:])
+        module, *rest = ("flows.commands.app" if words[0] == "unet-flows" else words[0], *words[1:])
         command = [sys.executable, "-m", module, *map(str, rest)]
         options = {"env": self.env, "cwd": ROOT, "capture_output": True, "text": True, "timeout": 400}
         return subprocess.run(command, check=True, **options).stdout

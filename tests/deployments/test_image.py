@@ -15,7 +15,7 @@ from pathlib import Path
 import dockerfile
 import pytest
 
-from flows import server
+from flows.server import address
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "deployments/Dockerfile"
@@ -122,6 +122,6 @@ def test_it_runs_as_a_user_without_rights_in_places_that_any_user_may_write():
 def test_it_says_what_every_command_of_ours_says_to_prefect_and_no_secret():
     said = environment()
     wanted = ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW")
-    assert {key: said[key] for key in wanted} == {key: server.SETTINGS[key] for key in wanted}
+    assert {key: said[key] for key in wanted} == {key: address.SETTINGS[key] for key in wanted}
     assert sorted(said["PREFECT_LOGGING_EXTRA_LOGGERS"].split(",")) == ["flows", "tasks", "unet"]
     assert not [key for key in [*said, *arguments()] if re.search("PASSWORD|SECRET|TOKEN|AUTH|KEY", key)]

@@ -43,7 +43,7 @@ def of(tool):
 @cache
 def help_of(*words):
     """What a command line of Prefect's or ours says of a verb."""
-    module = "flows.command_line" if words[0] == "unet-flows" else "prefect"
+    module = "flows.commands.app" if words[0] == "unet-flows" else "prefect"
     command = [sys.executable, "-m", module, *words[1:], "--help"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     return ended.stdout

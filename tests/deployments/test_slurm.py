@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
-from unet.record_file import read_record
-from unet.records import Cluster
+from unet.dataset.record_file import read_record
+from unet.settings.record import Cluster
 
 SLURM = Path(__file__).parents[2] / "deployments/slurm"
 SBATCH = """#!/bin/sh
@@ -66,7 +66,7 @@ def here(jobs, **options):
 
 
 def test_a_job_asks_for_what_the_example_says(tmp_path):
-    from unet.clusters import _cluster_class
+    from tasks.execution.dask_workers import _cluster_class
 
     heard = signal.getsignal(signal.SIGINT)
     slurm_cluster = _cluster_class(given()["cls"])
@@ -85,7 +85,7 @@ def test_a_job_asks_for_what_the_example_says(tmp_path):
 
 
 def test_a_record_takes_the_example(make):
-    from unet.phantom import draw_stack
+    from unet.images.synthetic import draw_stack
 
     dataset = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)}, cluster=given())
     assert read_record(dataset).cluster == Cluster(**given())
@@ -93,8 +93,8 @@ def test_a_record_takes_the_example(make):
 
 def test_jobs_compute_what_this_machine_computes_and_end_with_the_run(dataset, jobs):
     from tasks.weigh import weigh_stacks
-    from unet.ledger import weights_of
-    from unet.store import open_array
+    from unet.ledger.results import weights_of
+    from unet.store.arrays import open_array
 
     def weights():
         results = {name: weights_of(dataset, name) for name in "ab"}

@@ -99,7 +99,7 @@ class Night:
 def night(server, look, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     dataset = _draw(folder)
-    command = [sys.executable, "-m", "flows.command_line", "reprocess", dataset]
+    command = [sys.executable, "-m", "flows.commands.app", "reprocess", dataset]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=server.env, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -114,7 +114,7 @@ def night(server, look, tmp_path_factory):
 def _draw(folder):
     """A dataset of three stacks, and one that cannot be read."""
     from tests.conftest import make_dataset
-    from unet.phantom import draw_stack
+    from unet.images.synthetic import draw_stack
 
     days = ("monday", "tuesday", "wednesday")
     stacks = {day: draw_stack(planes=4, side=256, seed=seed) for seed, day in enumerate(days, start=1)}

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from flows import server
-from flows.command_line import main
+from flows.commands.app import main
+from flows.server import address
 
 os.environ["DO_NOT_TRACK"] = "1"  # Prefect looks as soon as it is imported
 
@@ -22,7 +22,7 @@ def prefect_server(tmp_path_factory):
     values = {
         settings.PREFECT_HOME: tmp_path_factory.mktemp("prefect"),
         settings.PREFECT_SERVER_ANALYTICS_ENABLED: False,
-        settings.PREFECT_LOGGING_EXTRA_LOGGERS: server.SETTINGS["PREFECT_LOGGING_EXTRA_LOGGERS"],
+        settings.PREFECT_LOGGING_EXTRA_LOGGERS: address.SETTINGS["PREFECT_LOGGING_EXTRA_LOGGERS"],
         settings.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
         settings.PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2,
     }

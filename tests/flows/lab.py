@@ -105,7 +105,7 @@ class Lab:
         self.started.append(process)
         return process
 
-    def run(self, *words, module="flows.command_line", check=True, **more):
+    def run(self, *words, module="flows.commands.app", check=True, **more):
         """A command: status, and all that it said."""
         command = [sys.executable, "-m", module, *map(str, words)]
         ended = subprocess.run(

@@ -12,17 +12,17 @@ from prefect import flow
 
 from flows import ingest as ingest_module
 from flows.ingest import ingest
-from flows.plan import make_plan
+from flows.planning.plan import make_plan
 from flows.reprocess import STAGE_FLOWS, reprocess
-from flows.run import BATCH
+from flows.stage_run import BATCH
 from tasks import ingest as ingest_tasks
-from tasks.outcomes import SetAside
+from tasks.execution.outcomes import SetAside
 from tasks.policy import cpu_task
-from unet.folder import Dataset
-from unet.lease import HeldError, Holder
-from unet.ledger import STAGES, Outcome
-from unet.phantom import draw_stack
-from unet.record_file import read_record
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import HeldError, Holder
+from unet.dataset.record_file import read_record
+from unet.images.synthetic import draw_stack
+from unet.ledger.results import STAGES, Outcome
 
 QUICK = {
     "train__steps": 4,
@@ -123,7 +123,9 @@ def test_a_bad_stack_is_named_in_the_failed_runs_and_the_summary_and_stops_no_ot
         state.result()
     assert {(o.stage, o.state) for o in failure.value.done} == {(stage, "done") for stage in STAGES}
     logs = ask("logs", logs={"flow_run_id": {"any_": [runs["ingest"]["id"]]}, "level": {"ge_": logging.WARNING}})
-    assert any(log["name"] == "tasks.outcomes" and "broken set aside at ingest" in log["message"] for log in logs)
+    assert any(
+        log["name"] == "tasks.execution.outcomes" and "broken set aside at ingest" in log["message"] for log in logs
+    )
     of_run = {"key": {"any_": ["reprocess-dataset"]}, "flow_run_id": {"any_": [run_of(state)]}}
     (page,) = [artifact["data"] for artifact in ask("artifacts", artifacts=of_run)]
     assert "10 made, 1 set aside" in page
@@ -181,7 +183,7 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
 
 @pytest.mark.prefect
 def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
-    monkeypatch.setattr("flows.run.BATCH", 1)
+    monkeypatch.setattr("flows.stage_run.BATCH", 1)
     work = ingest_tasks.each
 
     def fails_for_a(dataset, names, *more):
@@ -279,7 +281,7 @@ def test_a_dataset_that_another_run_works_on_is_left_alone(small):
 @pytest.mark.prefect
 def test_a_run_of_a_deployment_waits_for_the_other_one(small, monkeypatch):
     monkeypatch.setattr("flows.reprocess.deployment", SimpleNamespace(id="a deployment's"))
-    monkeypatch.setattr("unet.lease.LOOK", 0.05)
+    monkeypatch.setattr("unet.dataset.lease.LOOK", 0.05)
     file = small / "lease.json"
     file.write_json(vars(replace(Holder.now("watch"), machine="elsewhere/1")))
     threading.Timer(1.0, file.remove).start()

@@ -16,17 +16,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.plan import make_plan
-from unet.ledger import labels_of, scores_of
-from unet.phantom import draw_stack
-from unet.record_file import read_record
+from flows.planning.plan import make_plan
+from unet.dataset.record_file import read_record
+from unet.images.synthetic import draw_stack
+from unet.ledger.results import labels_of, scores_of
 
 ROOT = Path(__file__).parents[2]
 SLOW = """
 import sys
-if {"prefect.engine", "flows.command_line"} & set(sys.orig_argv) or "flow-run" in sys.orig_argv:
+if {"prefect.engine", "flows.commands.app"} & set(sys.orig_argv) or "flow-run" in sys.orig_argv:
     import time
-    from unet.store import Stored
+    from unet.store.arrays import Stored
     write = Stored.write
 
     def slowly(self, region, block):
@@ -37,8 +37,8 @@ if {"prefect.engine", "flows.command_line"} & set(sys.orig_argv) or "flow-run" i
 """
 SERVE = """
 import sys
-from flows import server
-server.configure(quiet=False)
+from flows.server import address
+address.configure(quiet=False)
 from prefect import serve
 from prefect.types.entrypoint import EntrypointType
 from flows.reprocess import reprocess
@@ -124,7 +124,7 @@ class Place:
         return (self.folder / log).read_text()
 
     def reprocess(self, dataset, **more):
-        command = [sys.executable, "-m", "flows.command_line", "reprocess", dataset.url]
+        command = [sys.executable, "-m", "flows.commands.app", "reprocess", dataset.url]
         environment = {key: value for key, value in (self.environment | more).items() if value}
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False
@@ -190,7 +190,7 @@ def test_a_run_that_is_cancelled_on_the_server_ends_soon_and_the_next_one_finish
     until(lambda: is_midway(tall, stage), 240)
     (trained,) = place.runs("train")
     of_training = {"flow_run_id": {"any_": [trained["id"]]}}
-    until(lambda: "unet.course" in {log["name"] for log in place.post("logs/filter", logs=of_training)}, 30)
+    until(lambda: "unet.training.loop" in {log["name"] for log in place.post("logs/filter", logs=of_training)}, 30)
     before = psutil.Process(place.started[-1].pid).children(recursive=True)
     assert before
     command = [sys.executable, "-m", "prefect", "flow-run", "cancel", run["id"]]
@@ -209,7 +209,7 @@ def test_a_run_that_is_cancelled_on_the_server_ends_soon_and_the_next_one_finish
 def test_a_command_that_is_terminated_says_so_and_the_next_one_finishes_it(tall, place, stage, has_server):
     if not has_server:  # it starts one for itself, on the same database
         del place.environment["PREFECT_API_URL"]
-    process = place.slowly("run.log", "-m", "flows.command_line", "reprocess", tall.url)
+    process = place.slowly("run.log", "-m", "flows.commands.app", "reprocess", tall.url)
     until(lambda: is_midway(tall, stage), 240)
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
@@ -226,7 +226,7 @@ def test_a_command_that_is_terminated_says_so_and_the_next_one_finishes_it(tall,
 @pytest.mark.prefect
 @pytest.mark.slow
 def test_a_server_that_is_gone_ends_the_run_after_its_stage_in_a_sentence_and_the_next_one_finishes_it(tall, place):
-    process = place.slowly("run.log", "-m", "flows.command_line", "reprocess", tall.url)
+    process = place.slowly("run.log", "-m", "flows.commands.app", "reprocess", tall.url)
     until(lambda: is_midway(tall, "predict"), 240)
     os.killpg(place.server.pid, signal.SIGKILL)
     assert process.wait(400) == 1

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import tifffile
 
-from unet.lease import Holder
-from unet.ledger import labels_of
-from unet.phantom import draw_stack
-from unet.record_file import read_record, set_values
+from unet.dataset.lease import Holder
+from unet.dataset.record_file import read_record, set_values
+from unet.images.synthetic import draw_stack
+from unet.ledger.results import labels_of
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def hold(dataset):
 
 
 def test_a_look_that_finds_nothing_new_says_nothing_and_starts_no_server(quick, run, monkeypatch):
-    monkeypatch.setattr("flows.server.configure", lambda: pytest.fail("a server is started"))
+    monkeypatch.setattr("flows.server.address.configure", lambda: pytest.fail("a server is started"))
     status, out, err = run("watch", quick.url, "--once")
     assert (status, err.splitlines()) == (0, [f"{name}: taken" for name in "abc"])
     assert "all fresh" in out
@@ -105,7 +105,7 @@ def test_the_flow_takes_a_finished_stack_and_its_fault_is_raised_once(quick, fol
 @pytest.mark.prefect
 def test_a_stack_that_is_set_aside_fails_the_look_that_took_it_and_no_other(quick, folder, prefect_server):
     from flows.watch import watch
-    from tasks.outcomes import SetAside
+    from tasks.execution.outcomes import SetAside
 
     watch(quick.url)
     set_values(quick, {"watch.patience": 0})

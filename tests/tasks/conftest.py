@@ -103,7 +103,7 @@ def s3_server():
 @pytest.fixture
 def s3(s3_server):
     """The same with an empty bucket `lab`."""
-    from unet.elsewhere import opened
+    from unet.dataset.filesystem import opened
 
     filesystem, _ = opened("s3://lab")
     if filesystem.exists("lab"):

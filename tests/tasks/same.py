@@ -3,8 +3,8 @@
 import numpy as np
 
 from tasks.segment import read_table
-from unet.ledger import labels_of, scores_of, weights_of
-from unet.store import open_array
+from unet.ledger.results import labels_of, scores_of, weights_of
+from unet.store.arrays import open_array
 
 
 def results(dataset, name):

@@ -12,15 +12,15 @@ from distributed import get_worker
 from distributed.security import Security
 
 from tasks import weigh
+from tasks.execution import workers as blockwise
+from tasks.execution.dask_workers import ClusterError, Crew, workers
+from tasks.execution.workers import run_regions
 from tasks.predict import GPU
 from tests.tasks.conftest import ROOT, CommandLine
 from tests.tasks.same import assert_same
-from unet import blockwise
-from unet.blockwise import run_regions
-from unet.clusters import ClusterError, Crew, workers
-from unet.folder import Dataset
-from unet.record_file import set_values
-from unet.records import Weigh
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import set_values
+from unet.settings.record import Weigh
 
 CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.tile": 32}
 STAGES = ("weigh", "predict", "segment")
@@ -233,8 +233,8 @@ def secured(tmp_path_factory):
 
 CLIENT = """
 import sys
-from unet.blockwise import run_regions
-from unet.clusters import workers
+from tasks.execution.workers import run_regions
+from tasks.execution.dask_workers import workers
 
 with workers(sys.argv[1]) as crew:
     print(sorted(run_regions(crew, abs, [-1, -2], lambda: None)))

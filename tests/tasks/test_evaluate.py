@@ -1,4 +1,4 @@
-"""Laws of evaluate: figures are those of `unet.metrics` on the planes, `metrics.json` has the shape promised."""
+"""Laws of evaluate: figures are those of `metrics` on the planes, `metrics.json` has the shape promised."""
 
 import json
 import math
@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.plan import make_plan
+from flows.planning.plan import make_plan
 from tasks import segment
-from tasks.comparing import METRICS, Scored
 from tasks.evaluate import summarise
-from unet.folder import Folder
-from unet.ledger import labels_of, report_of, weights_of
-from unet.models import bring_in
-from unet.record_file import read_record, set_values
-from unet.records import Evaluate, plain
-from unet.split import Part
-from unet.store import open_array
+from tasks.reporting.comparison import METRICS, Scored
+from unet.dataset.folder import Folder
+from unet.dataset.record_file import read_record, set_values
+from unet.ledger.results import labels_of, report_of, weights_of
+from unet.network.model_files import bring_in
+from unet.settings.record import Evaluate, plain
+from unet.store.arrays import open_array
+from unet.training.split import Part
 
 
 def read_metrics(dataset, model="unet"):

@@ -11,10 +11,10 @@ import zarr
 from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
-from flows.plan import make_plan
-from unet.ledger import image_of, labels_of, weights_of
-from unet.record_file import read_record, set_values
-from unet.store import average, nearest
+from flows.planning.plan import make_plan
+from unet.dataset.record_file import read_record, set_values
+from unet.ledger.results import image_of, labels_of, weights_of
+from unet.store.arrays import average, nearest
 
 
 def noise(*shape, dtype=np.uint16):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unet import ome
-from unet.folder import Dataset
-from unet.ledger import image_of, labels_of, scores_of, weights_of
-from unet.record_file import set_values
-from unet.store import Stored, open_array
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import set_values
+from unet.ledger.results import image_of, labels_of, scores_of, weights_of
+from unet.store import ome
+from unet.store.arrays import Stored, open_array
 
 TESTS = Path(__file__).parents[1]
 CHILD = """
@@ -21,8 +21,8 @@ import sys, time
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage, shrink_shards
-from unet.folder import Dataset
-from unet.store import Stored
+from unet.dataset.folder import Dataset
+from unet.store.arrays import Stored
 
 torch.set_num_threads(1)
 shrink_shards(16)
@@ -139,7 +139,7 @@ import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage, shrink_shards
-from unet.folder import Dataset
+from unet.dataset.folder import Dataset
 
 torch.set_num_threads(1)
 shrink_shards(16)

@@ -7,17 +7,17 @@ import sys
 import numpy as np
 import pytest
 
-from flows.plan import make_plan
+from flows.planning.plan import make_plan
 from tests.conftest import QUICK
 from tests.tasks.conftest import ROOT
 from tests.tasks.same import assert_same
-from unet.elsewhere import opened
-from unet.folder import Dataset
-from unet.lease import lease
-from unet.ledger import STAGES, image_of, labels_of, model_of, report_of, scores_of
-from unet.record_file import read_record, set_values, write_record
-from unet.records import Source
-from unet.snapshot import CARD
+from unet.dataset.filesystem import opened
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import lease
+from unet.dataset.record_file import read_record, set_values, write_record
+from unet.dataset.snapshot import CARD
+from unet.ledger.results import STAGES, image_of, labels_of, model_of, report_of, scores_of
+from unet.settings.record import Source
 
 STORED = Dataset("s3://lab/my data/one")
 CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55}
@@ -115,9 +115,9 @@ import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage, shrink_shards
-from unet.folder import Dataset
-from unet.lease import lease
-from unet.store import Stored
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import lease
+from unet.store.arrays import Stored
 
 torch.set_num_threads(1)
 shrink_shards(16)

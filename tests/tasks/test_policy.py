@@ -5,8 +5,8 @@ from prefect.states import Completed, Failed
 from prefect.task_engine import TaskRunTimeoutError
 
 from tasks import evaluate, ingest, policy, predict, segment, train, weigh
-from unet.ledger import STAGES
-from unet.sources import Stack
+from unet.dataset.sources import Stack
+from unet.ledger.results import STAGES
 
 TASKS = {
     "ingest": ingest.ingest_stacks,

@@ -12,18 +12,18 @@ import torch
 from distributed import LocalCluster
 
 from tasks import predict
-from unet import models, numeric_plan
-from unet.architecture import Architecture
-from unet.clusters import LOOPBACK, workers
-from unet.inference import Predictor, predict_image, quantised
-from unet.ledger import Recipe, image_of, model_of, scores_of
-from unet.mirror import Plane
-from unet.model import UNet
-from unet.recipes import predict_recipe
-from unet.records import Cluster, Predict
-from unet.rescaling import covering, inverse, reading, rescaled
-from unet.statistics import Statistics, normalise
-from unet.tiles import Window
+from tasks.execution.dask_workers import LOOPBACK, workers
+from unet.images.normalisation import Statistics, normalise
+from unet.images.planes import Plane
+from unet.images.rescaling import covering, inverse, reading, rescaled
+from unet.ledger.recipes import predict_recipe
+from unet.ledger.results import Recipe, image_of, model_of, scores_of
+from unet.network import model_files, numeric_plan
+from unet.network.inference import Predictor, predict_image, quantised
+from unet.network.tiles import Window
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
+from unet.settings.record import Cluster, Predict
 
 SMALL = Architecture(base=4, depth=2, padding="same", norm="batch")
 
@@ -43,8 +43,8 @@ def with_model(make, stage):
         stage(dataset, "ingest")
         torch.manual_seed(0)
         result = model_of(dataset, "net")
-        network = models.Model(UNet(architecture), channels, {"rule": "percentiles"})
-        models.save(result, result.begin(Recipe("train", 1, {}, {}), {}), network, {}, {})
+        network = model_files.Model(UNet(architecture), channels, {"rule": "percentiles"})
+        model_files.save(result, result.begin(Recipe("train", 1, {}, {}), {}), network, {}, {})
         return dataset
 
     return build
@@ -52,7 +52,7 @@ def with_model(make, stage):
 
 def run(dataset, **settings):
     settings = Predict(model="net", **settings)
-    use = predict.Use("net", models.load(dataset, "net"), settings, predict.machine_of("cpu"))
+    use = predict.Use("net", model_files.load(dataset, "net"), settings, predict.machine_of("cpu"))
     return predict.predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))
 
 
@@ -62,7 +62,7 @@ def quantise(scores):
 
 def one_pass(dataset, image):
     """Scores (classes − 1, …, y, x) of every whole plane at once."""
-    network = models.load(dataset, "net").network
+    network = model_files.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     planes = image.reshape(-1, *image.shape[-2:])
     scores = [predict_image(network, normalise(plane[None], statistics), 4096) for plane in planes]
@@ -196,7 +196,7 @@ def test_a_network_that_is_not_tileable_is_predicted_in_fixed_tiles_and_says_so(
     assert "net is not tileable (align_corners=True): scores have seams of fixed tiles" in caplog.text
     result = scores_of(dataset, "net", "a")
     assert result.committed().plan["tile"] == [512, 512]
-    network = models.load(dataset, "net").network
+    network = model_files.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     expected = predict_image(network, normalise(image[None], statistics), 512)
     np.testing.assert_allclose(level(result), expected.reshape(1, 600, 530), rtol=0, atol=1e-5)
@@ -239,7 +239,7 @@ def test_scores_are_the_mean_over_symmetries_where_that_is_asked(with_model, lev
     image = picture(50, 70)
     dataset = with_model(image)
     run(dataset, dtype="float32", symmetries=8, tile=20)
-    network = models.load(dataset, "net").network
+    network = model_files.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     expected = predict_image(network, normalise(image[None], statistics), 4096, symmetries=8)
     np.testing.assert_allclose(level(scores_of(dataset, "net", "a")), expected, rtol=0, atol=1e-5)
@@ -307,7 +307,7 @@ def test_rescaled_scores_have_no_seams(with_model, level, tile):
     resized(dataset, 0.4)
     run(dataset, rescale=True, dtype="float32", tile=tile)
     scale = (1.25, 1.25)
-    network = models.load(dataset, "net").network
+    network = model_files.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     plane, whole = Plane(normalise(image[None], statistics), ((0,),)), Window(-40, -40, 160, 140)
     larger = rescaled(plane.read(reading(whole, scale)), whole, scale)
@@ -320,10 +320,10 @@ def test_rescaled_scores_have_no_seams(with_model, level, tile):
 
 def test_scores_that_are_not_finite_are_an_error_not_a_result(with_model):
     dataset = with_model(picture(40, 40))
-    model = models.load(dataset, "net")
+    model = model_files.load(dataset, "net")
     model.network.head.bias.data[0] = float("nan")
     result = model_of(dataset, "net")
-    models.save(result, result.begin(Recipe("train", 1, {}, {"other": "1"}), {}), model, {}, {})
+    model_files.save(result, result.begin(Recipe("train", 1, {}, {"other": "1"}), {}), model, {}, {})
     with pytest.raises(ValueError, match=r"scores must be finite, got others of a in float32; set predict\.precision"):
         run(dataset)
     assert scores_of(dataset, "net", "a").stamp() is None
@@ -364,7 +364,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
                 os.kill(pids[0], signal.SIGKILL)
 
         machine = predict.Machine("cpu", 1, 0)
-        use = predict.Use("net", models.load(dataset, "net"), settings, machine)
+        use = predict.Use("net", model_files.load(dataset, "net"), settings, machine)
         recipe = predict_recipe(dataset, "net", "a", settings)
         predict.predict_stack(dataset, "a", use, recipe, predict.over(crew, settings), told)
     assert killed

@@ -7,18 +7,18 @@ import pytest
 import skimage.measure
 from scipy.ndimage import gaussian_filter
 
-from flows.plan import make_plan
+from flows.planning.plan import make_plan
+from tasks.execution.dask_workers import workers
 from tasks.segment import read_table, segment_stack
-from unet.clumps import part_clump
-from unet.clusters import workers
-from unet.labels import connected_segments
-from unet.layout import plane_layout, regions
-from unet.ledger import Recipe, image_of, labels_of, scores_of
-from unet.ome import multiscales
-from unet.recipes import segment_recipe
-from unet.record_file import read_record, set_values
-from unet.records import Segment
-from unet.store import create
+from unet.dataset.record_file import read_record, set_values
+from unet.labels.connected import connected_segments
+from unet.labels.declumping import part_clump
+from unet.ledger.recipes import segment_recipe
+from unet.ledger.results import Recipe, image_of, labels_of, scores_of
+from unet.settings.record import Segment
+from unet.store.arrays import create
+from unet.store.ome import multiscales
+from unet.store.shards import plane_layout, regions
 
 TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
 

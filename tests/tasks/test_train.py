@@ -17,16 +17,16 @@ import tifffile
 import torch
 from PIL import Image
 
-from flows.plan import make_plan, trained_on
-from tasks.frames import class_counts
+from flows.planning.plan import make_plan, trained_on
 from tasks.train import _given_weights, train_model, train_on_stacks
-from unet.folder import Dataset
-from unet.ledger import image_of, model_of, weights_of
-from unet.loss import balanced_class_weights
-from unet.phantom import draw_stack
-from unet.recipes import train_recipe
-from unet.record_file import read_record, set_values
-from unet.split import Part
+from tasks.training_planes import class_counts
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import read_record, set_values
+from unet.images.synthetic import draw_stack
+from unet.ledger.recipes import train_recipe
+from unet.ledger.results import image_of, model_of, weights_of
+from unet.training.loss import balanced_class_weights
+from unet.training.split import Part
 
 
 def plan_of(dataset):
@@ -288,8 +288,8 @@ import sys, time
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage
-from unet.course import Course
-from unet.folder import Dataset
+from unet.training.loop import Course
+from unet.dataset.folder import Dataset
 
 torch.set_num_threads(1)
 advance = Course.advance

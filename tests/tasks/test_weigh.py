@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import tifffile
 
+from tasks.execution.dask_workers import workers
 from tasks.weigh import over, weigh_stack, weigh_stacks
-from unet.clusters import workers
-from unet.findings import TruthCheck, words
-from unet.folder import Dataset, Folder
-from unet.layout import regions, weights_layout
-from unet.ledger import labels_of, weights_of
-from unet.phantom import draw_stack
-from unet.recipes import weigh_recipe
-from unet.record_file import write_record
-from unet.records import Source, Weigh
-from unet.store import Stored, open_array
-from unet.truth import check_truth
-from unet.weights import weigh_block
+from unet.dataset.folder import Dataset, Folder
+from unet.dataset.record_file import write_record
+from unet.images.synthetic import draw_stack
+from unet.ledger.recipes import weigh_recipe
+from unet.ledger.results import labels_of, weights_of
+from unet.ledger.truth_findings import TruthCheck, words
+from unet.settings.record import Source, Weigh
+from unet.store.arrays import Stored, open_array
+from unet.store.shards import regions, weights_layout
+from unet.weight_maps.border_weights import weigh_block
+from unet.weight_maps.truth_check import check_truth
 
 SPACING = (2.5, 1, 1)
 
@@ -107,7 +107,7 @@ def test_what_was_written_before_a_stop_is_not_written_again(make, stage, client
 
 
 def test_other_settings_leave_no_old_generation_behind(dataset, stage):
-    from unet.record_file import set_values
+    from unet.dataset.record_file import set_values
 
     before = weights_of(dataset, "a").committed().generation
     set_values(dataset, {"weigh.sigma": 3.0})

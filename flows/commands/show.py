@@ -1,0 +1,91 @@
+"""What a person is shown: plans, outcomes and errors, as tables, lines or JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.planning.estimate import Estimate, as_bytes, as_minutes
+from flows.planning.plan import Plan
+from unet.ledger.results import STAGES, Outcome
+from unet.ledger.truth_findings import warnings
+
+out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
+
+COLOURS = {"fresh": "green", "set aside": "red"}
+
+
+def as_text(text: object) -> str:
+    """Text as it stands, though it may hold what rich takes for markup."""
+    return str(text).replace("[", "\\[")
+
+
+def show_json(plan: Plan, cells: Sequence[Outcome], cost: Estimate | None = None) -> None:
+    """Results and what they take, notes, what was set aside, and what is odd about the truth by stack, for a script."""
+    costs = {key: vars(of) for key, of in cost.costs.items()} if cost else {}
+    results = [vars(cell) | costs.get((cell.stage, cell.name), {}) for cell in cells]
+    values: dict[str, Any] = {"results": results, "notes": list(plan.notes)}
+    if cost:
+        values["disk"] = {"bytes": cost.bytes, "packed": cost.packed, "needed": cost.room, "free": cost.free}
+    values["set_aside"] = [vars(cell) for cell in plan.set_aside()]
+    values["truth"] = {name: check.counts() for name, check in plan.truth.items()}
+    print(json.dumps(values, indent=1, ensure_ascii=False))
+
+
+def show_works(plan: Plan, works: Sequence[Outcome], cost: Estimate, stage: str | None, seconds: float) -> None:
+    """What would be done, how long it takes, the bytes it writes and why; or that there is nothing to do."""
+    for work in works:
+        of = cost.costs[work.stage, work.name]
+        takes = f"{as_minutes(of.seconds):>9} {as_bytes(of.bytes):>9}"
+        out.print(f"{work.stage:9} {work.name:24} {takes}  {as_text(work.why or 'never made')}")
+    show_set_aside(plan)
+    if works:
+        show_cost(cost)
+        return
+    fresh = sum(1 for cell in plan.cells.values() if cell.state == "fresh" and stage in (None, cell.stage))
+    what = "nothing to do" if plan.set_aside() else "all fresh"
+    out.print(f"{what}: {fresh} results are fresh ({seconds:.1f} s)")
+
+
+def show_cost(cost: Estimate) -> None:
+    """What all of it takes, and what the disk has."""
+    out.print(f"{len(cost.costs)} results to make, minutes by past rates: {as_minutes(cost.seconds)}")
+    free = "" if cost.free is None else f"; {as_bytes(cost.free)} are free, about {as_bytes(cost.room)} are needed"
+    out.print(f"{as_bytes(cost.bytes)} unpacked, about {as_bytes(cost.packed)} as they are written{free}")
+
+
+def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
+    """What was done, a line a stage."""
+    for stage in STAGES:
+        done = [o for o in outcomes if o.stage == stage and o.state == "done"]
+        if done:
+            out.print(f"{stage:9} {len(done):4} done   {done[0].name}: {as_text(done[0].why)}")
+    out.print(f"{len(outcomes)} results made ({seconds:.0f} s)")
+
+
+def show_set_aside(plan: Plan) -> None:
+    """What failed and why, and what a person should know."""
+    for outcome in plan.set_aside():
+        err.print(f"[red]set aside[/red] {outcome.name} at {outcome.stage}: {as_text(outcome.why)}")
+    for note in plan.notes:
+        err.print(f"note: {as_text(note)}")
+
+
+def show_plan(plan: Plan) -> None:
+    """A table of stacks and stages, and what a person should know."""
+    table = Table("stack", *STAGES, box=None)
+    for name in dict.fromkeys([*plan.names(), *(name for _, name in plan.cells)]):
+        table.add_row(name, *(_word(plan.cells.get((stage, name))) for stage in STAGES))
+    out.print(table)
+    show_set_aside(plan)
+    for line in warnings(plan.truth):
+        err.print(f"[yellow]truth:[/yellow] {as_text(line)}")
+
+
+def _word(cell: Outcome | None) -> str:
+    if cell is None:
+        return "–"
+    why = f" ({as_text(cell.why)})" if cell.state == "stale" else ""
+    return f"[{COLOURS.get(cell.state, 'yellow')}]{cell.state}[/]{why}"

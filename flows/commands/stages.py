@@ -1,0 +1,98 @@
+"""Verbs of the road: a new dataset, each stage alone, and all that is stale in order."""
+
+from typing import Annotated
+
+import typer
+
+from flows.commands.options import (
+    DatasetArgument,
+    DryRunFlag,
+    ForceFlag,
+    JsonFlag,
+    OnlyOption,
+    SetOption,
+    WaitFlag,
+    first_line,
+)
+from flows.commands.show import as_text, out
+from flows.commands.work import Order, carry_out
+from unet.dataset.folder import Dataset
+from unet.ledger.results import STAGES
+
+verbs = typer.Typer()
+
+
+@verbs.command(help="Write a commented dataset.yaml after looking at the sources; on a dataset, add one more source.")
+def init(
+    dataset: DatasetArgument,
+    images: Annotated[str, typer.Option(help="Folder of image files, or one file.")],
+    truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
+    slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
+    foreground: Annotated[
+        str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
+    ] = None,
+) -> None:
+    """Write a commented `dataset.yaml`."""
+    from flows.commands.init import initialise
+
+    for line in initialise(Dataset(dataset), images, truth, slices, foreground):
+        out.print(as_text(line))
+
+
+def _stage_verb(stage: str) -> None:
+    def verb(
+        dataset: DatasetArgument,
+        changes: SetOption = None,
+        only: OnlyOption = None,
+        force: ForceFlag = False,
+        dry_run: DryRunFlag = False,
+        wait: WaitFlag = False,
+        as_json: JsonFlag = False,
+    ) -> None:
+        order = Order(dataset, tuple(changes or ()), tuple(only or ()), stage, stage if force else None, wait=wait)
+        carry_out(order, dry_run, as_json)
+
+    verbs.command(stage, help=first_line(stage))(verb)
+
+
+for _stage in ("ingest", "weigh"):
+    _stage_verb(_stage)
+
+
+@verbs.command("train", help=first_line("train"))
+def train_verb(
+    dataset: DatasetArgument,
+    changes: SetOption = None,
+    force: ForceFlag = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Take in truth that came since the last training.")
+    ] = False,
+    dry_run: DryRunFlag = False,
+    wait: WaitFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train."""
+    order = Order(dataset, tuple(changes or ()), (), "train", "train" if force or refresh else None, refresh, wait)
+    carry_out(order, dry_run, as_json)
+
+
+for _stage in ("predict", "segment", "evaluate"):
+    _stage_verb(_stage)
+
+
+@verbs.command("reprocess", help=first_line("reprocess"))
+def reprocess_verb(
+    dataset: DatasetArgument,
+    changes: SetOption = None,
+    only: OnlyOption = None,
+    force: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Make this stage again though it is fresh.")
+    ] = None,
+    dry_run: DryRunFlag = False,
+    wait: WaitFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Reprocess."""
+    if force is not None and force not in STAGES:
+        raise ValueError(f"--force must name a stage, got {force!r}; stages are {', '.join(STAGES)}")
+    carry_out(Order(dataset, tuple(changes or ()), tuple(only or ()), None, force, wait=wait), dry_run, as_json)

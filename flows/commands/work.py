@@ -1,0 +1,107 @@
+"""What was asked of a dataset, carried out: plan, say or do. Prefect is imported once there is something to do."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import typer
+
+from flows.commands.options import exit_status, fail_where_set_aside, note
+from flows.commands.show import as_text, err, show_json, show_outcomes, show_set_aside, show_works
+from flows.planning.estimate import estimate
+from flows.planning.plan import make_plan, require_cells, require_known
+from flows.server import address
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import lease
+from unet.dataset.record_file import parse_change, read_record, set_values
+from unet.ledger.results import Outcome
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for: one stage, or all of them."""
+
+    dataset: str
+    changes: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    stage: str | None = None
+    force: str | None = None
+    refresh: bool = False
+    wait: bool = False
+    tried: tuple[str, ...] = ()
+    """Changes of settings for this run alone."""
+
+    @property
+    def what(self) -> str:
+        """The verb, for the lease."""
+        return self.stage or "reprocess"
+
+
+def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> None:
+    """Plan; say what there is to do; do it, unless there is nothing or it was only asked."""
+    began, place = time.monotonic(), Dataset(order.dataset)
+    overrides = dict(parse_change(change) for change in (*order.changes, *order.tried))
+    record = read_record(place, overrides)
+    if order.changes and not dry_run:
+        _change(order)
+    plan = make_plan(place, record, order.force, trust=order.stage is not None)
+    require_cells(plan, order.stage)
+    require_known(plan, order.only)
+    works = plan.works(order.stage, order.only or None)
+    cost = estimate(record, plan, works)
+    if works and not dry_run:
+        with exit_status(), lease(place, order.what, order.wait, note):
+            cost.require_room()
+            outcomes = _call(order, began)
+        if as_json:
+            print(json.dumps([vars(outcome) for outcome in outcomes]))
+        else:
+            show_outcomes(outcomes, time.monotonic() - began)
+            show_set_aside(make_plan(place, record))
+        _fail_where_waiting(outcomes)
+        return
+    if as_json:
+        show_json(plan, works, cost)
+    else:
+        show_works(plan, works, cost, order.stage, time.monotonic() - began)
+    fail_where_set_aside(plan)
+
+
+def _change(order: Order) -> None:
+    """Edit the record, which no run reads meanwhile."""
+    place = Dataset(order.dataset)
+    with exit_status(), lease(place, "--set", order.wait, note):
+        for line in set_values(place, dict(parse_change(change) for change in order.changes)):
+            err.print(as_text(line))
+
+
+def _call(order: Order, began: float) -> list[Outcome]:
+    """Call the flow; Prefect is imported here, once there is something to run."""
+    where = address.configure()
+    address.require_access()
+    word = f"starting {where}" if where.startswith("an ") else f"using {where}"
+    with err.status(word), ThreadPoolExecutor(1) as pool:
+        started = pool.submit(address.begin)  # the server starts while torch and the others are imported
+        from flows.reprocess import STAGE_FLOWS, reprocess
+        from tasks.execution.outcomes import SetAside
+
+        started.result()
+    only, tried = list(order.only) or None, list(order.tried) or None
+    more = {"refresh": True} if order.refresh else {}
+    try:
+        if order.stage is None:
+            return reprocess(order.dataset, only, tried, order.force)  # type: ignore[arg-type]
+        return STAGE_FLOWS[order.stage](order.dataset, only, tried, order.force is not None, **more)
+    except SetAside as error:
+        show_outcomes(error.done, time.monotonic() - began)
+        raise
+
+
+def _fail_where_waiting(outcomes: list[Outcome]) -> None:
+    """Status 1 where a source was still being written: not all is fresh."""
+    waiting = [outcome for outcome in outcomes if outcome.state == "waiting"]
+    for outcome in waiting:
+        err.print(f"[yellow]waiting[/yellow] {outcome.name} at {outcome.stage}: {as_text(outcome.why)}")
+    if waiting:
+        raise typer.Exit(1)

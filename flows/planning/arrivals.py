@@ -1,0 +1,146 @@
+"""What a look at the sources finds: stacks to be taken, stacks that wait and why, files that are gone.
+
+`watch.json` in the dataset remembers the last look, so that it survives a restart, and names no more than files. A look
+that sees nothing new only reads names, sizes and times. Unfinished stacks are left out of the run's record, so that its
+plans neither read them nor train on them; an image that was made of an older file stays as it is until then.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.planning.plan import find_catalogue
+from unet.dataset.arrivals import Memory
+from unet.dataset.folder import Dataset
+from unet.dataset.sources import Stack, source_files
+from unet.ledger.fingerprint import sizes_and_times
+from unet.settings.record import Record
+
+log = logging.getLogger(__name__)
+
+SHOWN = 20
+"""Lines that are told of each kind."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What a look found."""
+
+    ready: tuple[str, ...] = ()
+    """Names of stacks that came or changed, and are whole."""
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Why others are not taken yet, by name."""
+    gone: tuple[str, ...] = ()
+    """Files that are there no more; what was made from them is kept."""
+    changes: tuple[str, ...] = ()
+    """Settings of the run that takes what is ready."""
+    files: tuple[str, ...] = ()
+    """Files that this run takes."""
+
+    def lines(self) -> list[str]:
+        """What a person is told, a line each; of many alike the first and the number of the others."""
+        taken = [f"{name}: taken" for name in self.ready]
+        waiting = [f"{name}: waiting: {why}" for name, why in self.waiting.items()]
+        gone = [f"{file} is gone; what was made from it is kept" for file in self.gone]
+        return [*_first(taken, "taken"), *_first(waiting, "waiting"), *_first(gone, "gone")]
+
+
+def look(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
+    """Look at the sources, and remember what was seen."""
+    now = time.time() if now is None else now
+    before = _remembered(place)
+    seen = sizes_and_times(source_files(record.sources, Path(place.url) if place.is_local else Path.cwd()))
+    memory = before.updated(seen, now)
+    if memory != before:
+        _remember(place, memory)
+    gone = tuple(before.gone(seen))
+    return _Looker(place, record, memory, now).sort(gone) if memory.new() else Arrivals(gone=gone)
+
+
+def take(place: Dataset, arrivals: Arrivals) -> None:
+    """Remember that a run took what was ready; what changed meanwhile is new again at the next look."""
+    memory = _remembered(place)
+    _remember(place, memory.taking(file for file in arrivals.files if file in memory.files))
+
+
+def is_news(place: Dataset, fault: str) -> bool:
+    """Whether a fault that keeps one from looking is another one than at the look before; "" is none.
+
+    A share that is away would else be told of every few minutes, all night.
+    """
+    values = _values(place)
+    if values.get("fault", "") != fault:
+        (place / "watch.json").write_json(values | {"fault": fault})
+        return True
+    return False
+
+
+@dataclass
+class _Looker:
+    place: Dataset
+    record: Record
+    memory: Memory
+    now: float
+
+    def sort(self, gone: tuple[str, ...]) -> Arrivals:
+        """Stacks with new files, by whether they are finished."""
+        new = set(self.memory.new())
+        quiet = {file for file in new if self._is_quiet([file])}
+        if not quiet:
+            return Arrivals(gone=gone, waiting=dict.fromkeys(sorted(new), self._unquiet))
+        stacks = [s for s in find_catalogue(self.place, self.record).stacks if new & {*s.files, *s.truth}]
+        waiting = {stack.name: why for stack in stacks if (why := self._why_not(stack))}
+        kept = {file for stack in stacks if stack.name in waiting for file in (*stack.files, *stack.truth)}
+        ready = tuple(stack.name for stack in stacks if stack.name not in waiting)
+        exclude = [*self.record.exclude, *waiting]
+        changes = (f"exclude={json.dumps(exclude)}",) if waiting else ()
+        return Arrivals(ready, waiting, gone, changes, tuple(sorted(quiet - kept)))
+
+    def _why_not(self, stack: Stack) -> str:
+        """Why a stack is not taken yet; nothing where it is."""
+        files = (*stack.files, *stack.truth)
+        if not self._is_quiet(files):
+            return self._words(files)
+        from unet.formats.completeness import require_whole
+
+        try:
+            parts = require_whole(stack.files, stack.scene) | require_whole(stack.truth)
+        except (ValueError, LookupError) as error:
+            since = max(self.memory.files[file].since for file in files if file in self.memory.files)
+            return "" if self.now - since >= self.record.watch.patience else str(error)  # ingest says why not
+        return "" if self._is_quiet(parts & set(self.memory.files)) else self._words(sorted(parts))
+
+    def _is_quiet(self, files: Iterable[str]) -> bool:
+        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet) for file in files)
+
+    def _words(self, files: Iterable[str]) -> str:
+        changing = [file for file in files if not self._is_quiet([file])]
+        return f"{changing[0]} {self._unquiet}"
+
+    @property
+    def _unquiet(self) -> str:
+        return f"was not seen unchanged for {self.record.watch.quiet:g} s"
+
+
+def _first(lines: list[str], what: str) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} more {what}"]
+
+
+def _values(place: Dataset) -> dict[str, Any]:
+    try:
+        return (place / "watch.json").read_json() or {}
+    except ValueError as error:
+        log.warning("%s; what it remembered is looked at again", error)
+        return {}
+
+
+def _remembered(place: Dataset) -> Memory:
+    return Memory.of(_values(place))
+
+
+def _remember(place: Dataset, memory: Memory) -> None:
+    (place / "watch.json").write_json(_values(place) | memory.plain())

@@ -1,0 +1,5 @@
+"""Who computes, and what becomes of one bad name?
+
+`outcomes`: the loop over names that every stage shares. `workers`: regions mapped over threads or a cluster by one
+bounded loop; `dask_workers`: the cluster. `pipeline` reads, computes and writes at once, `timing` measures the seconds.
+"""

@@ -1,0 +1,107 @@
+"""The loop over names that every stage shares: one outcome a name, whatever happens to one of them."""
+
+import errno
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from threading import Event
+
+from unet.dataset.arrivals import UnfinishedError
+from unet.dataset.folder import Dataset
+from unet.ledger.results import Outcome, Recipe, put_aside
+
+log = logging.getLogger(__name__)
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
+    """Some stacks were set aside with the reason, and are listed in `failed`; the others are done, listed in `done`."""
+
+    def __init__(self, outcomes: Sequence[Outcome], done: Sequence[Outcome] = ()) -> None:
+        listed = "; ".join(f"{o.name} at {o.stage}: {o.why}" for o in outcomes[:5])
+        more = f"; and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
+        super().__init__(f"{len(outcomes)} set aside: {listed}{more}")
+        self.outcomes = [*done, *outcomes]
+        self.failed, self.done = list(outcomes), list(done)
+
+
+def each(
+    dataset: Dataset,
+    names: Sequence[str],
+    recipe: Callable[[str], Recipe],
+    work: Callable[[str, Recipe], str],
+    at_once: int = 1,
+) -> list[Outcome]:
+    """Outcomes of `work`, which says in a word what it did; a bad stack is set aside with the reason, the others go on.
+
+    A stack whose source is still being written waits for the next run.
+
+    Raises:
+        OSError: the first one, after all other names were done; a retry finds those fresh.
+        ValueError: a card in the dataset is damaged: there is no recipe to set the stack aside under. After all others.
+    """
+    context, stopped = copy_context(), Event()  # what is logged in a thread belongs to this task run too
+
+    def one(name: str) -> Outcome | Exception:
+        return context.copy().run(attempt, dataset, name, recipe, work, stopped.is_set)
+
+    if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
+        return gathered([one(name) for name in names])
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        return gathered(list(pool.map(one, names)))
+    except BaseException:  # cancelled, or at its limit: whoever hangs is not waited for
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(wait=not stopped.is_set(), cancel_futures=True)
+
+
+def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:
+    """The outcomes, where all are; else the first error is raised."""
+    failures = [result for result in results if isinstance(result, Exception)]
+    if failures:
+        raise failures[0]
+    return [result for result in results if isinstance(result, Outcome)]
+
+
+def attempt(
+    dataset: Dataset,
+    name: str,
+    recipe: Callable[[str], Recipe],
+    work: Callable[[str, Recipe], str],
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Outcome | Exception:
+    """Outcome of one name, or the error that is to be raised after all others were done.
+
+    Whatever fails once the run is stopped fails because of that, and sets nothing aside.
+    """
+    of_now: Recipe | None = None
+    try:
+        of_now = recipe(name)
+        word = work(name, of_now)
+    except UnfinishedError as error:
+        log.warning("%s waits: %s", name, error)
+        return Outcome(of_now.stage if of_now else "", name, "waiting", str(error))
+    except OSError as error:
+        told = _full(dataset, error) if error.errno in NO_ROOM else error
+        log.warning("%s: %s", name, told)
+        return told
+    except Exception as error:
+        if of_now is None or is_stopped():
+            return error
+        expected = isinstance(error, ValueError | LookupError)
+        log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)
+        return put_aside(dataset, of_now, name, error)
+    dataset.set_aside(of_now.stage, name).remove()
+    return Outcome(of_now.stage, name, "done", word)
+
+
+def _full(dataset: Dataset, error: OSError) -> OSError:
+    """What to do where there is no room left; what was written by then is whole, and is taken on."""
+    said = f"the disk of {dataset.url} must have room for what is written, got none; make room and run again"
+    full = OSError(error.errno, said)
+    full.__cause__ = error
+    return full

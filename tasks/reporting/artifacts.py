@@ -1,0 +1,155 @@
+"""A committed report, or model → an artifact in the Prefect UI, so that a run shows what it led to.
+
+The pictures go along as data URLs, small: artifacts live in the server's database. The page of the report stays where
+it is; its path is shown. What cannot be shown is logged, and fails no run.
+"""
+
+import base64
+import io
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from httpx import TransportError
+from PIL import Image
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext, TaskRunContext
+
+from unet.dataset.folder import Dataset, Folder
+from unet.evaluation import pictures
+from unet.ledger.results import Result, model_of, report_of
+
+log = logging.getLogger(__name__)
+
+PICTURES = ("best", "median", "worst", "training")
+"""Names of the pictures that are shown of a report, where it has them."""
+OF_TRAINING = ("training", "samples")
+"""Names of the pictures that are shown of a training."""
+LEGEND = "Planes by average precision; outlines orange: segments, blue: truth, white: both."
+BYTES = 300_000
+"""Largest artifact; the pictures share what the words leave."""
+SIDE = 480
+"""Pixels of the longer side of a picture, less where it would take more than its share."""
+
+SILENCE = 600.0
+"""Seconds for which nothing is shown after a server did not answer."""
+
+_silent_until = 0.0
+Figures = Mapping[str, Mapping[str, Any]]
+
+
+def show(what: str, publish: Callable[[], object]) -> None:
+    """Show something; whatever goes wrong is logged, as a server that is gone is no reason to stop the work.
+
+    Each call on a server that is gone takes a minute, as Prefect tries it again; after the first, nothing is shown for
+    some minutes.
+    """
+    global _silent_until  # noqa: PLW0603  # a server is gone for all of a process
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        publish()
+    except Exception as error:
+        if isinstance(error, TransportError):
+            _silent_until = time.monotonic() + SILENCE
+        log.warning("%s is not shown: %s", what, str(error) or type(error).__name__)
+
+
+def publish_report(dataset: Dataset, model: str) -> None:
+    """Show a model's committed report in the Prefect UI; nothing happens outside a run, or where there is no report."""
+    if is_run() and report_of(dataset, model).stamp() is not None:
+        what = {"key": f"report-{slug(model)}", "description": f"Report on {model}"}
+        show(f"the report on {model}", lambda: create_markdown_artifact(as_markdown(dataset, model), **what))
+
+
+def publish_training(dataset: Dataset, model: str) -> None:
+    """Show how a model was trained, its curve and its first samples, in the Prefect UI; nothing outside a run."""
+    result = model_of(dataset, model)
+    if is_run() and result.stamp() is not None:
+        what = {"key": f"training-{slug(model)}", "description": f"Training of {model}"}
+        show(f"the training of {model}", lambda: create_markdown_artifact(_training(result, model), **what))
+
+
+def _training(result: Result, model: str) -> str:
+    words = [f"# Training of {model}", f"The best parameters are those of step {result.attributes()['best_step']}."]
+    folder = result.folder / result.committed().generation
+    return "\n\n".join([*words, *_shown(folder, OF_TRAINING, BYTES - 1000)])
+
+
+def is_run() -> bool:
+    """Whether there is a run to show something of."""
+    return TaskRunContext.get() is not None or FlowRunContext.get() is not None
+
+
+def as_markdown(dataset: Dataset, model: str) -> str:
+    """The report as one page of at most 300 kB: figures, where the whole report lies, pictures."""
+    report = report_of(dataset, model)
+    folder, card = report.folder / report.committed().generation, report.attributes()
+    page = report.folder / "report.html"
+    where = Path(page.url).resolve() if page.is_local else page.url
+    words = [f"# Report on {model}", f"The whole report: `{where}`", f"Made {card['made']}."]
+    words += [metrics_table({part: card[part] for part in ("validation", "training") if part in card}), LEGEND]
+    return "\n\n".join(words + _shown(folder, PICTURES, BYTES - len("\n\n".join(words).encode())))
+
+
+def _shown(folder: Folder, names: Sequence[str], room: int) -> list[str]:
+    """Pictures of a folder within a page, where they are there, that share so many bytes."""
+    content = {name: (folder / f"{name}.png").read() for name in names}
+    there = {name: picture for name, picture in content.items() if picture is not None}
+    return [embedded(name, picture, room // len(names)) for name, picture in there.items()]
+
+
+def shown_name(dataset: Dataset) -> str:
+    """A dataset by the last part of its folder."""
+    return Path(dataset.url).resolve().name if dataset.is_local else dataset.name
+
+
+def slug(name: str) -> str:
+    """A name as the key of an artifact: lower case, digits, dashes.
+
+    >>> slug("U-Net_v2")
+    'u-net-v2'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def as_table(rows: Sequence[Sequence[str]]) -> str:
+    r"""Rows, the first of them the head, as a table in markdown; whatever a cell holds stays in it.
+
+    >>> print(as_table([("name", "why"), ("a", "x | y")]))
+    | name | why |
+    | --- | --- |
+    | a | x \| y |
+    """
+    cells = [[re.sub(r"\s+", " ", cell).replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [cells[0], ["---"] * len(cells[0]), *cells[1:]])
+
+
+def metrics_table(parts: Mapping[str, Figures]) -> str:
+    """Metrics by parts of the data; each figure with its interval and the planes it was measured on."""
+    if not parts:
+        return "Nothing was there to compare with."
+    names = next(iter(parts.values()))
+    return as_table([("metric", *parts), *((name, *(_figure(parts[part][name]) for part in parts)) for name in names)])
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    if not figure["n"]:
+        return "undefined"
+    return f"**{figure['value']:.3f}** ({figure['low']:.3f} – {figure['high']:.3f}, n = {figure['n']})"
+
+
+def embedded(title: str, picture: bytes, room: int, side: int = SIDE) -> str:
+    """A picture and its title within a page, in at most `room` bytes of it, and so many pixels either way."""
+    with Image.open(io.BytesIO(picture)) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    while True:
+        content = base64.b64encode(pictures.thumbnail(pixels, side)).decode()
+        shown = f"## {title}\n\n![{title}](data:image/png;base64,{content})"
+        if len(shown.encode()) + len("\n\n") <= room or side < 16:
+            return shown
+        side = side * 7 // 8

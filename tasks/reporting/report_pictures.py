@@ -1,0 +1,120 @@
+"""Pictures of a report: the best, the median and the worst plane, and what training saw."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.reporting.comparison import Scored, compared, labels_planes, pixels
+from unet.dataset.folder import Dataset, Folder
+from unet.evaluation import pictures
+from unet.evaluation.report import Picture
+from unet.images.planes import planes
+from unet.ledger.results import Generation, image_of, labels_of, model_of, weights_of
+from unet.store import ome
+from unet.store.arrays import open_array
+from unet.weight_maps.picture import Frame, telling_window, weights_picture
+
+LOOKED_AT = 32
+"""Frames, spread evenly, among which the one with the most weight is shown."""
+
+
+def examples(dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder) -> list[Picture]:
+    """The best, the median and the worst plane of the validation part, by average precision, drawn into the folder."""
+    return [_example(dataset, model, title, one, folder) for title, one in _chosen(scored)]
+
+
+def seen_by_training(dataset: Dataset, model: str, scored: Sequence[Scored], generation: Generation) -> list[Picture]:
+    """What training saw: the weights of the frame with the most of them, and augmented samples."""
+    return [*_weights_picture(dataset, scored, generation), *_samples(dataset, model, generation)]
+
+
+def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
+    part = [s for s in scored if s.part.use == "validation"] or scored
+    ranked = sorted((s for s in part if math.isfinite(s.values["average_precision"])), key=_precision, reverse=True)
+    if not ranked:
+        return []
+    places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    return [(f"{word}: {ranked[at].part.stack}, plane {ranked[at].plane}", ranked[at]) for word, at in places.items()]
+
+
+def _precision(scored: Scored) -> float:
+    return scored.values["average_precision"]
+
+
+def _example(dataset: Dataset, model: str, title: str, scored: Scored, folder: Folder) -> Picture:
+    name = f"{title.partition(':')[0]}.png"
+    (folder / name).write(pictures.png(_overlay(dataset, model, scored)))
+    figures = ", ".join(f"{metric} {value:.3f}" for metric, value in scored.values.items())
+    return Picture(title, f"{folder.name}/{name}", figures)
+
+
+def _overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
+    """A plane with the outlines of segments and truth, (y, x, 3)."""
+    image, name = image_of(dataset, scored.part.stack), scored.part.stack
+    array = open_array(ome.full_level(image))
+    frame = pixels(planes(array, image.committed().facts["axes"])[scored.plane])
+    truth, segments = compared(dataset, name, model, scored.plane)
+    return pictures.outlines(frame, segments, truth)
+
+
+def _samples(dataset: Dataset, model: str, generation: Generation) -> list[Picture]:
+    """Augmented samples, as training drew them; none of a model of elsewhere."""
+    made = model_of(dataset, model)
+    sheet = (made.folder / made.committed().generation / "samples.png").read()
+    if sheet is None:
+        return []
+    (generation.folder / "samples.png").write(sheet)
+    words = "The first samples of training: above as they were drawn, below as they were changed."
+    return [Picture("augmented samples", f"{generation.name}/samples.png", words)]
+
+
+def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> list[Picture]:
+    """Truth, classes and border weights of the frame with the most weight among those looked at."""
+    stamps = {name: weights_of(dataset, name).stamp() for name in {s.part.stack for s in scored}}
+    weighed = [s for s in scored if stamps[s.part.stack] is not None]
+    if not weighed:
+        return []
+    looked = weighed[:: -(-len(weighed) // LOOKED_AT)]
+    chosen = max(looked, key=lambda s: float(_weights(dataset, s, "border").sum(dtype=np.float64)))
+    border, name = _weights(dataset, chosen, "border"), chosen.part.stack
+    truth = pixels(labels_planes(labels_of(dataset, name, "truth"))[chosen.plane])
+    picture, window = weights_png(dataset, name, truth, _weights(dataset, chosen, "classes"), border)
+    (generation.folder / "weights.png").write(picture)
+    title = f"what training sees: {name}, plane {chosen.plane}"
+    return [Picture(title, f"{generation.name}/weights.png", _caption(border, window))]
+
+
+def weights_png(
+    dataset: Dataset,
+    name: str,
+    truth: NDArray[Any],
+    classes: NDArray[Any],
+    border: NDArray[Any],
+    origin: tuple[int, int] = (0, 0),
+) -> tuple[bytes, tuple[slice, slice]]:
+    """Picture of where weights are largest in a window of a plane that begins at `origin`, and where that is in it."""
+    window, facts = telling_window(border), image_of(dataset, name).committed().facts
+    y, x = (start + part.start for start, part in zip(origin, window, strict=True))
+    settings = weights_of(dataset, name).committed().recipe.settings
+    frame = Frame(y, x, facts["spacing"].get("x"), facts["units"].get("x", ""))
+    highest = settings["w0"] + settings.get("edge", 0.0)
+    return weights_picture(truth[window], classes[window], border[window], highest, frame), window
+
+
+def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:
+    """Classes or border weights of a plane."""
+    result = weights_of(dataset, scored.part.stack)
+    stored = open_array(result.folder / result.attributes()["arrays"][array])
+    return pixels(planes(stored, result.committed().facts["axes"])[scored.plane])
+
+
+def _caption(border: NDArray[Any], window: tuple[slice, slice]) -> str:
+    y, x = window
+    made = "Truth, the classes made of it, and the weights that keep neighbours apart"
+    if border[window].shape == border.shape:
+        return f"{made}, in the frame where they are largest."
+    part = f"y {y.start} – {y.stop}, x {x.start} – {x.stop} of {border.shape[0]} × {border.shape[1]} pixels"
+    return f"{made}, where they are largest: {part}."

@@ -1,0 +1,133 @@
+"""What a run did, told at its end: a table of its outcomes, and one page with counts, reasons, figures and pictures.
+
+The page's key is that of the flow and the dataset, so that the UI shows the runs of every night one below the other.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tasks.execution.outcomes import SetAside
+from tasks.reporting.artifacts import BYTES, SIDE, as_table, embedded, is_run, metrics_table, show, shown_name, slug
+from tasks.reporting.gallery import Picture, gallery
+from unet.dataset.folder import Dataset
+from unet.ledger.results import Outcome, report_of
+
+ALONE = 4
+"""Pictures of a stage that was run by itself."""
+TOGETHER = {"ingest": 1, "weigh": 1, "train": 1, "predict": 0, "segment": 4, "evaluate": 1}
+"""Pictures of each stage where several were run."""
+SIDES = {"weigh": 960, "train": 720}
+"""Pixels of the longer side of pictures that hold words."""
+ROWS = 2000
+"""Rows of the table: it lies in the server's database."""
+REASONS = 50
+"""Results that were set aside that are listed."""
+
+
+class Summary:
+    """What a run does, stage by stage: `with Summary(dataset, "reprocess", "unet") as summary: …`; shown at the end."""
+
+    def __init__(self, dataset: Dataset, flow: str, model: str) -> None:
+        self.dataset, self.flow, self.model = dataset, flow, model
+        self.outcomes: dict[Outcome, None] = {}
+        self.seconds: dict[str, float] = {}
+        self.error: BaseException | None = None
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Seconds of a stage, however it ends."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = time.monotonic() - began
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Results that are there now, or were set aside; one that is known already is not listed again."""
+        self.outcomes |= dict.fromkeys(outcomes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stopped = error is not None and not isinstance(error, Exception)  # whoever cancels it does not want to wait
+        if is_run() and not stopped and (self.outcomes or error is not None):
+            self.error = error
+            show(f"the summary of {self.flow}", self._publish)
+
+    def _publish(self) -> None:
+        of = slug(shown_name(self.dataset))
+        failed_first = sorted(self.outcomes, key=lambda outcome: outcome.state != "set aside")
+        rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in failed_first[:ROWS]]
+        first = f", the first {ROWS} of them" if len(failed_first) > ROWS else ""
+        words = f"{len(failed_first)} results of {self.flow} of {shown_name(self.dataset)}{first}"
+        create_table_artifact(rows, key=f"{self.flow}-outcomes-{of}", description=words)
+        create_markdown_artifact(self.page(), key=f"{self.flow}-{of}", description=self.headline())
+
+    def headline(self) -> str:
+        """One line: how many were made, how many were set aside, how long it took."""
+        states = Counter(outcome.state for outcome in self.outcomes)
+        aside = f", {states['set aside']} set aside" if states["set aside"] else ""
+        minutes = _minutes(sum(self.seconds.values()))
+        return f"{self.flow} of {shown_name(self.dataset)}: {states['done']} made{aside}, {minutes} min"
+
+    def page(self) -> str:
+        """All of it, as markdown of at most 300 kB."""
+        parts = [f"# {self.headline()}", f"`{self.dataset.url}`"]
+        if self.error is not None and not isinstance(self.error, SetAside):  # whose reasons are listed below
+            parts.append(f"**Stopped:** {self.error}")
+        parts += [self._by_stage(), *self._reasons(), *self._metrics()]
+        words = "\n\n".join(part for part in parts if part)
+        return "\n\n".join([words, *self._pictures(BYTES - len(words.encode()))])
+
+    def _by_stage(self) -> str:
+        rows = [("stage", "made", "set aside", "minutes")]
+        for stage in dict.fromkeys([*self.seconds, *(outcome.stage for outcome in self.outcomes)]):
+            states = Counter(outcome.state for outcome in self.outcomes if outcome.stage == stage)
+            minutes = _minutes(self.seconds[stage]) if stage in self.seconds else ""
+            rows.append((stage, str(states["done"]), str(states["set aside"] or ""), minutes))
+        return as_table(rows) if len(rows) > 1 else ""
+
+    def _reasons(self) -> list[str]:
+        failed = [outcome for outcome in self.outcomes if outcome.state == "set aside"]
+        if not failed:
+            return []
+        listed = "\n".join(f"- **{o.name}** at {o.stage}: {' '.join(o.why.split())[:500]}" for o in failed[:REASONS])
+        more = [f"And {len(failed) - REASONS} more; `unet-flows status` lists them."] if len(failed) > REASONS else []
+        return ["## Set aside", listed, *more]
+
+    def _metrics(self) -> list[str]:
+        """Figures of the report, of the validation part where there is one."""
+        if not any(outcome.stage == "evaluate" and outcome.state == "done" for outcome in self.outcomes):
+            return []
+        card = report_of(self.dataset, self.model).attributes()
+        part = next((part for part in ("validation", "training") if part in card), None)
+        return [f"## {self.model}", metrics_table({part: card[part]} if part else {})]
+
+    def _pictures(self, room: int) -> list[str]:
+        """Pictures of what was made, that share so many bytes."""
+        made: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            if outcome.state == "done":
+                made.setdefault(outcome.stage, []).append(outcome.name)
+        counts = TOGETHER if len(made) > 1 else dict.fromkeys(made, ALONE)
+        drawn: list[tuple[str, Picture]] = []
+        for stage, names in made.items():
+            drawn += [(stage, one) for one in gallery(self.dataset, stage, self.model, names, counts[stage])]
+        shown: list[str] = []
+        for at, (stage, one) in enumerate(drawn):  # what a small one leaves is the next one's
+            shown.append(embedded(one.title, one.png, room // (len(drawn) - at), SIDES.get(stage, SIDE)))
+            room -= len(shown[-1].encode()) + len("\n\n")
+        return shown
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}"

@@ -1,0 +1,90 @@
+"""Frames of a dataset's stacks, as training takes them: in memory where they fit, else read window by window."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from unet.dataset.folder import Dataset, Json
+from unet.images.normalisation import Statistics, by_rule
+from unet.images.planes import Plane, planes
+from unet.ledger.results import image_of, weights_of
+from unet.network.model_files import channel_indices
+from unet.store import ome
+from unet.store.arrays import open_array
+from unet.training.samples import Frame
+from unet.training.split import Part, Use
+from unet.weight_maps.border_weights import IGNORE
+
+
+@dataclass(frozen=True)
+class View:
+    """What a network sees of a stack: its channels by name, and the rule they are normalised by."""
+
+    channels: tuple[str, ...]
+    normalisation: Mapping[str, Any]
+
+
+def image_facts(dataset: Dataset, name: str) -> Json:
+    """What is known of a stack's image; LookupError where there is none."""
+    return image_of(dataset, name).committed().facts
+
+
+def plane_count(dataset: Dataset, name: str) -> int:
+    """Planes of a stack, over t and z."""
+    facts = image_facts(dataset, name)
+    return math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz")
+
+
+def frames_by_use(dataset: Dataset, parts: Sequence[Part], view: View, memory: float) -> dict[Use, list[Frame]]:
+    """Frames that train and frames that validate; held in memory if all of them take up at most `memory` GB."""
+    resident = sum(_bytes(dataset, part, view) for part in parts) <= memory * 1e9
+    frames: dict[Use, list[Frame]] = {"training": [], "validation": []}
+    for part in parts:
+        found = _frames_of(dataset, part, view)
+        frames[part.use] += [_held(frame) for frame in found] if resident else found
+    return frames
+
+
+def class_counts(dataset: Dataset, parts: Sequence[Part]) -> list[int]:
+    """Pixels of each class over the given parts, ignored ones left out; as many classes as there are."""
+    totals = np.zeros(IGNORE + 1, np.int64)
+    for part in parts:
+        for counts in weights_of(dataset, part.stack).committed().facts["counts"][part.start : part.stop]:
+            totals[: len(counts)] += counts
+    classes = totals[:IGNORE]
+    found: list[int] = classes[: int(np.flatnonzero(classes).max(initial=-1)) + 1].tolist()
+    return found
+
+
+def _frames_of(dataset: Dataset, part: Part, view: View) -> list[Frame]:
+    """Planes of one part, read from the store."""
+    image, weights = image_of(dataset, part.stack), weights_of(dataset, part.stack)
+    facts, _ = image.committed().facts, weights.committed()
+    arrays, axes = weights.attributes()["arrays"], facts["axes"]
+    chosen = channel_indices(view.channels, facts["channels"], part.stack)
+    statistics = by_rule(view.normalisation, [Statistics(**facts["statistics"][c]) for c in chosen], part.stack)
+    pixels = planes(open_array(ome.full_level(image)), axes, chosen)
+    classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
+    border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
+    layers = list(zip(pixels, classes, border, strict=True))
+    return [Frame(*layers[n], statistics, f"{part.stack} plane {n}") for n in range(part.start, part.stop)]
+
+
+def _held(frame: Frame) -> Frame:
+    """The frame in memory."""
+    return replace(frame, image=_read(frame.image), classes=_read(frame.classes), border=_read(frame.border))
+
+
+def _read(plane: Plane) -> Plane:
+    pixels = plane.read(plane.window)
+    return Plane(pixels, tuple((channel,) for channel in range(pixels.shape[0])))
+
+
+def _bytes(dataset: Dataset, part: Part, view: View) -> int:
+    """Bytes of image, classes and border of a part."""
+    facts = image_facts(dataset, part.stack)
+    pixels: int = math.prod(facts["shape"][-2:]) * (part.stop - part.start)
+    return pixels * (8 * len(view.channels) + 1 + 4)

@@ -1,0 +1,98 @@
+"""What `init` says and writes: it looks first, and writes nothing where something is wrong."""
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from flows.commands.init import initialise
+from flows.planning.plan import make_plan
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import read_record
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three images, two of them with a mask, one of which is broken."""
+    image = np.arange(2 * 32 * 24, dtype=np.uint16).reshape(2, 32, 24)
+    mask = np.zeros((2, 32, 24), np.uint8)
+    mask[:, 8:16] = 255
+    for name in "abc":
+        (tmp_path / "image").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / f"image/{name}.tif", image, photometric="minisblack")
+    (tmp_path / "truth").mkdir()
+    for name in "bc":
+        tifffile.imwrite(tmp_path / f"truth/{name}.tif", mask, photometric="minisblack")
+    return tmp_path
+
+
+def say(files, name="dataset", images="image", truth="truth", slices=None, foreground=None):
+    dataset = Dataset(str(files / name))
+    lines = initialise(dataset, str(files / images), truth and str(files / truth), slices, foreground)
+    return dataset, list(lines)
+
+
+def test_it_says_what_was_found_and_shows_how_truth_is_read(files):
+    dataset, lines = say(files)
+    assert lines[0] == f"3 stacks in {files}/image, 2 with truth"
+    assert lines[1] == "  a: 2 × 32 × 24 (z y x) uint16, pixel size unknown"
+    assert "truth is read with foreground ids: 25% of the first plane is object" in lines
+    assert "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0" in lines
+    assert lines[-1] == f"{dataset.url}/dataset.yaml is written; next: unet-flows reprocess {dataset.url}"
+    picture = imagecodecs.png_decode((dataset / "truth.png").read())
+    assert picture.shape == (32, 24, 3)
+    assert read_record(dataset).sources[0].images == str(files / "image")
+    assert [work.name for work in make_plan(dataset, read_record(dataset)).works("ingest")] == ["a", "b", "c"]
+
+
+def test_the_other_polarity_is_told(files):
+    _, lines = say(files, foreground="0")
+    assert "truth is read with foreground 0: 75% of the first plane is object" in lines
+
+
+def test_broken_files_are_named_and_the_first_readable_truth_is_shown(files):
+    whole = (files / "truth/b.tif").read_bytes()
+    (files / "truth/b.tif").write_bytes(whole[:300])
+    dataset, lines = say(files)
+    assert any(line.startswith("  b: ") and line.endswith("; it will be set aside") for line in lines)
+    assert any(line.startswith("truth is read with foreground ids") for line in lines)
+    assert dataset.record.exists()
+
+
+def test_many_stacks_are_not_all_listed(files):
+    for number in range(8):
+        (files / f"image/x{number}.tif").write_bytes((files / "image/a.tif").read_bytes())
+    _, lines = say(files)
+    assert "  and 5 more" in lines
+    assert "truth is read with foreground ids: 25% of the first plane is object" in lines
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"images": "nowhere"}, "images must name an existing folder or file"),
+        ({"truth": "nowhere"}, "truth must name an existing folder or file"),
+        ({"images": "empty"}, "must hold image files, got none"),
+        ({"truth": "image"}, "truth must be another folder or file than images"),
+        ({"foreground": "12"}, "foreground"),
+        ({"slices": "x"}, "slices"),
+    ],
+)
+def test_the_dataset_is_untouched_where_something_is_wrong(files, how, says):
+    (files / "empty").mkdir()
+    with pytest.raises((ValueError, LookupError), match=says):
+        say(files, **how)
+    assert not (files / "dataset").exists()
+
+
+def test_one_more_source_is_added_unless_names_collide(files):
+    dataset, _ = say(files)
+    before = dataset.record.read()
+    with pytest.raises(ValueError, match="names must differ, got a for"):
+        say(files, truth=None)
+    assert dataset.record.read() == before
+    (files / "more").mkdir()
+    (files / "more/d.tif").write_bytes((files / "image/a.tif").read_bytes())
+    say(files, images="more", truth=None)
+    assert make_plan(dataset, read_record(dataset)).names() == ["a", "b", "c", "d"]
+    assert dataset.record.read().startswith(b"# The run record of this dataset")

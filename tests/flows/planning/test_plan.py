@@ -1,0 +1,243 @@
+"""Law of the plan: a result is fresh exactly while its recipe holds, and what is stale says why."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+import tifffile
+
+from flows.planning.plan import make_plan, require_known
+from unet.dataset.folder import Folder
+from unet.dataset.record_file import read_record, set_values
+from unet.dataset.sources import Stack
+from unet.ledger.results import STAGES, image_of, weights_of
+from unet.ledger.truth_findings import TruthCheck
+from unet.settings import record as records
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
+VERSIONED = {stage: getattr(records, stage.capitalize()) for stage in STAGES}
+FOLLOW = {
+    "ingest": set(STAGES),
+    "weigh": set(STAGES) - {"ingest"},
+    "train": {"train", "predict", "segment", "evaluate"},
+    "predict": {"predict", "segment", "evaluate"},
+    "segment": {"segment", "evaluate"},
+    "evaluate": {"evaluate"},
+}
+
+
+def plan_of(dataset, **how):
+    return make_plan(dataset, read_record(dataset), **how)
+
+
+def whys(plan):
+    return {(work.stage, work.name): work.why for work in plan.works()}
+
+
+def test_a_second_run_has_nothing_to_do(dataset, stage):
+    plan = plan_of(dataset)
+    assert plan.works() == []
+    assert plan.set_aside() == []
+    assert plan.notes == ()
+    assert {of for of, _ in plan.cells} == set(STAGES)
+    assert stage.all(dataset) == []
+
+
+def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stage):
+    set_values(dataset, {"segment.threshold": 0.6})
+    assert whys(plan_of(dataset)) == {
+        **{("segment", name): "threshold 0.5 → 0.6" for name in "abc"},
+        ("evaluate", "unet"): "after segment",
+    }
+    assert {(o.stage, o.name) for o in stage.all(dataset)} == set(whys(plan_of(dataset))) | {
+        ("segment", "a"), ("segment", "b"), ("segment", "c"), ("evaluate", "unet")
+    }  # fmt: skip
+    set_values(dataset, {"segment.threshold": 0.5})
+    assert whys(plan_of(dataset))["segment", "a"] == "threshold 0.6 → 0.5"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"predict.tile": 128},
+        {"predict.device": "cpu"},
+        {"train.memory": 0.5},
+        {"train.device": "cpu"},
+        {"cluster": "tcp://scheduler:8786"},
+    ],
+)
+def test_how_a_result_is_computed_makes_nothing_stale(dataset, settings):
+    set_values(dataset, settings)
+    assert plan_of(dataset).works() == []
+
+
+@pytest.mark.parametrize("stage_of_it", STAGES)
+def test_a_new_version_makes_its_stage_and_what_follows_stale_and_nothing_else(dataset, monkeypatch, stage_of_it):
+    version = VERSIONED[stage_of_it].VERSION
+    monkeypatch.setattr(VERSIONED[stage_of_it], "VERSION", version + 1)
+    plan = plan_of(dataset)
+    stale = {cell.stage for cell in plan.works()}
+    assert stale == FOLLOW[stage_of_it]
+    assert {cell.stage for cell in plan.cells.values() if cell.state == "fresh"} == set(STAGES) - stale
+    own = [work.why for work in plan.works(stage_of_it)]
+    assert all(why.startswith(f"{stage_of_it} is version {version + 1}, was {version}") for why in own)
+
+
+@pytest.mark.parametrize("forced", STAGES)
+def test_a_forced_stage_and_what_follows_are_to_be_done(dataset, forced):
+    plan = plan_of(dataset, force=forced)
+    assert {cell.stage for cell in plan.works()} == FOLLOW[forced]
+    assert {cell.why for cell in plan.works(forced)} == {"forced"}
+
+
+def test_touching_a_source_makes_nothing_stale_and_changing_its_bytes_does(tmp_path, dataset):
+    file = tmp_path / "copy/files/image/c.ome.tif"
+    os.utime(file, (1, 1))
+    assert plan_of(dataset).works() == []
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert whys(plan_of(dataset)) == {
+        ("ingest", "c"): "source changed",
+        ("predict", "c"): "after ingest",
+        ("segment", "c"): "after ingest; after predict",
+    }
+
+
+def test_changed_truth_makes_its_own_road_stale(tmp_path, dataset):
+    file = tmp_path / "copy/files/truth/a.ome.tif"
+    truth = tifffile.imread(file)
+    truth[:, 5:9, 5:9] = 77
+    tifffile.imwrite(file, truth, ome=True, metadata={"axes": "ZYX"})
+    found = whys(plan_of(dataset))
+    assert found["ingest", "a"] == "truth source changed"
+    assert found["weigh", "a"] == "after ingest"
+    assert found["train", "unet"] == "after ingest; after weigh"
+    assert ("weigh", "b") not in found
+
+
+def test_a_removed_source_is_noted_and_its_image_kept(tmp_path, dataset, stage):
+    (tmp_path / "copy/files/image/c.ome.tif").unlink()
+    plan = plan_of(dataset)
+    assert plan.works() == []
+    assert plan.notes == ("c: its source is gone; its image is kept (`unet-flows remove` forgets it)",)
+    assert stage.all(dataset, force="segment") != []
+    assert image_of(dataset, "c").stamp() is not None
+
+
+def test_truth_that_fits_no_image_is_noted(tmp_path, dataset):
+    stray = tmp_path / "copy/files/truth/zzz.tif"
+    tifffile.imwrite(stray, tifffile.imread(tmp_path / "copy/files/truth/a.ome.tif"), photometric="minisblack")
+    assert plan_of(dataset).notes == (f"{stray} belongs to no stack: no image bears its name",)
+
+
+def test_a_stack_that_is_excluded_or_forgotten_is_nowhere(dataset):
+    set_values(dataset, {"exclude": ["c"]})
+    for folder in dataset.all_of("c"):
+        folder.remove()
+    plan = plan_of(dataset)
+    assert plan.names() == ["a", "b"]
+    assert plan.works() == []
+
+
+def test_only_narrows_the_work_to_some_stacks(dataset):
+    set_values(dataset, {"segment.threshold": 0.6})
+    works = plan_of(dataset).works(only=["b"])
+    assert [(work.stage, work.name) for work in works] == [("segment", "b"), ("evaluate", "unet")]
+    with pytest.raises(LookupError, match="a name must be that of a stack of the dataset, got 'z'; known: a, b, c"):
+        require_known(plan_of(dataset), ["a", "z"])
+
+
+def test_one_stage_alone_takes_what_is_upstream_as_it_is(dataset):
+    set_values(dataset, {"weigh.sigma": 3.0, "segment.threshold": 0.6})
+    alone = plan_of(dataset, trust=True)
+    assert [work.name for work in alone.works("segment")] == ["a", "b", "c"]
+    assert alone.works("predict") == []
+
+
+def test_one_stage_alone_has_nothing_to_do_where_nothing_was_made(make):
+    import numpy as np
+
+    dataset = make({"a": (np.zeros((32, 32), np.uint16), None)})
+    plan = plan_of(dataset, trust=True)
+    assert {of for of, _ in plan.cells} == {"ingest"}
+
+
+def test_a_dataset_without_truth_waits_for_a_model(make):
+    import numpy as np
+
+    dataset = make({"a": (np.zeros((32, 32), np.uint16), None)})
+    assert whys(plan_of(dataset)) == {("ingest", "a"): ""}
+    set_values(dataset, {"predict.model": "guest"})
+    assert whys(plan_of(dataset)) == {("ingest", "a"): ""}
+
+
+def test_a_model_of_elsewhere_is_not_trained_over_though_it_bears_the_name(tmp_path, dataset):
+    from unet.dataset.folder import Folder
+    from unet.network.model_files import bring_in
+
+    (tmp_path / "guest").mkdir()
+    kept = Folder(str(tmp_path / "guest/model"))
+    os.rename(dataset.model("unet").url, kept.url)  # noqa: PTH104
+    bring_in(dataset, kept, "unet")
+    plan = plan_of(dataset)
+    assert ("train", "unet") not in plan.cells
+    assert {work.stage for work in plan.works()} <= {"predict", "segment", "evaluate"}
+
+
+def test_stacks_are_plain_values_that_any_worker_takes(dataset):
+    plan = plan_of(dataset)
+    assert all(isinstance(stack, Stack) for stack in plan.stacks.values())
+    assert plan.stacks["a"].truth
+    assert not plan.stacks["c"].truth
+
+
+ODD = {"objects": 9, "planes": 2, "holes": {"count": 2, "examples": [{"plane": 1, "id": 7, "y": 3, "x": 9}]}}
+
+
+def test_what_is_odd_about_the_truth_is_known_until_the_truth_changes(tmp_path, dataset, stage):
+    weights_of(dataset, "a").amend({"truth": ODD})
+    assert plan_of(dataset).truth["a"] == TruthCheck.of(ODD)
+    set_values(dataset, {"weigh.sigma": 3.0})
+    assert plan_of(dataset).truth["a"] == TruthCheck.of(ODD)
+    file = tmp_path / "copy/files/truth/a.ome.tif"
+    tifffile.imwrite(file, 3 * tifffile.imread(file), ome=True, metadata={"axes": "ZYX"})
+    stage(dataset, "ingest")
+    assert "a" not in plan_of(dataset).truth
+
+
+def test_planning_imports_nothing_heavy(walked):
+    code = (
+        "import sys; from flows.planning.plan import make_plan; from unet.dataset.folder import Dataset; "
+        "from unet.dataset.record_file import read_record; d = Dataset(sys.argv[1]); "
+        "plan = make_plan(d, read_record(d)); "
+        "assert plan.works() == [] and plan.names() == ['a', 'b', 'c'], plan; "
+        "print(sorted({'numpy', 'torch', 'zarr', 'dask', 'prefect', 'tifffile'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, str(walked / "dataset")]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_training_asked_for_alone_is_planned_though_another_model_predicts(dataset):
+    set_values(dataset, {"predict.model": "guest", "train.seed": 7})
+    record = read_record(dataset)
+    assert ("train", "unet") not in make_plan(dataset, record).cells
+    assert [work.name for work in make_plan(dataset, record, trust=True).works("train")] == ["unet"]
+
+
+def test_a_plan_reads_each_card_of_a_stack_once(dataset, monkeypatch):
+    read, read_json = Counter(), Folder.read_json
+
+    def counted(folder):
+        read[folder.url] += 1
+        return read_json(folder)
+
+    monkeypatch.setattr(Folder, "read_json", counted)
+    plan_of(dataset)
+    cards = {url: count for url, count in read.items() if "/labels/truth/" not in url and "/models/" not in url}
+    assert {url.rsplit("/", 2)[1] for url in cards} >= {"a.ome.zarr", "a.zarr", "unet"}
+    assert set(cards.values()) == {1}
+    assert max(read.values()) <= 4  # of truth also the axes; of the model also its split, network and origin

@@ -1,0 +1,167 @@
+"""Laws of leases: one run at a time on a disk, whatever is killed; who waits is told for whom."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from unet.dataset import lease as module
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import HeldError, Holder, lease
+
+HOLD = """
+import sys, time
+from unet.dataset.folder import Dataset
+from unet.dataset.lease import lease
+with lease(Dataset(sys.argv[1]), "segment"):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+TAKE_TURNS = """
+import sys, os
+from pathlib import Path
+from unet.dataset import lease as module
+from unet.dataset.folder import Dataset
+module.LOOK = 0.01
+for _ in range(25):
+    with module.lease(Dataset(sys.argv[1]), "weigh", wait=True, say=lambda _: None):
+        alone = Path(sys.argv[1], "alone")
+        alone.touch(exist_ok=False)
+        alone.unlink()
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Dataset(str(tmp_path))
+
+
+@pytest.fixture
+def other(place):
+    """Starts a process that holds the lease for so many seconds."""
+    started = []
+
+    def start(seconds):
+        command = [sys.executable, "-c", HOLD, place.url, str(seconds)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert started[0].stdout.readline() == "held\n"
+        return started[0]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def held(place, **changes):
+    """A lease of somebody else lies there."""
+    values = vars(Holder.now("train")) | {"run": "theirs"} | changes
+    (place / "lease.json").write_json(values)
+
+
+def test_a_second_run_leaves_and_says_who_holds_it_since_when(place, other):
+    process = other(60)
+    words = rf"{place.url} is worked on by segment of process {process.pid} on .+, since \d{{4}}-.+; wait for it with"
+    with pytest.raises(HeldError, match=words), lease(place, "weigh"):
+        pytest.fail("both hold it")
+    assert json.loads((place / "lease.json").read())["pid"] == process.pid
+
+
+def test_a_run_that_was_killed_blocks_nobody(place, other):
+    process, said = other(60), []
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (place / "lease.json").exists()
+    with lease(place, "weigh", say=said.append):
+        assert (place / "lease.json").read_json()["pid"] == os.getpid()
+    assert len(said) == 1
+    assert said[0].startswith(f"took over from segment of process {process.pid} on ")
+    assert place.names() == []
+
+
+def test_one_waits_until_it_is_given_back(place, other, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.05)
+    process, said = other(1), []
+    with lease(place, "weigh", wait=True, say=said.append):
+        assert process.wait(10) == 0
+    assert len(said) == 1
+    assert said[0].startswith(f"waiting for segment of process {process.pid} on ")
+
+
+def test_what_another_machine_holds_is_lost_once_it_is_not_renewed(place):
+    held(place, machine="elsewhere/1", renewed=time.time() - module.LOST + 20)
+    with pytest.raises(HeldError, match=r"train of process .* on elsewhere, since"), lease(place, "weigh"):
+        pass
+    held(place, machine="elsewhere/1", renewed=time.time() - module.LOST - 1)
+    with lease(place, "weigh", say=lambda _: None):
+        pass
+    assert place.names() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"pid": 1}'])
+def test_one_that_was_killed_before_it_wrote_its_name_blocks_nobody(place, content, monkeypatch):
+    (place / "lease.json").write(content)
+    said = []
+    with lease(place, "weigh", say=said.append):
+        pass
+    assert said == ["took over from a run that was killed before it wrote its name, which is gone"]
+
+
+def test_a_process_that_holds_it_is_not_asked_again(place):
+    with lease(place, "reprocess"):
+        before = (place / "lease.json").read()
+        with lease(Dataset(place.url + "/"), "weigh"):
+            assert (place / "lease.json").read() == before
+        assert (place / "lease.json").read() == before
+    assert place.names() == []
+
+
+def test_it_is_given_back_when_the_run_fails(place):
+    with pytest.raises(ZeroDivisionError), lease(place, "weigh"):
+        raise ZeroDivisionError
+    assert place.names() == []
+    with lease(place, "weigh"):
+        pass
+
+
+def test_it_is_renewed_while_it_is_held_and_left_to_who_took_it_over(place, monkeypatch, caplog):
+    monkeypatch.setattr(module, "RENEW", 0.02)
+    with lease(place, "weigh"):
+        first = (place / "lease.json").read_json()
+        end = time.monotonic() + 30
+        while (now := (place / "lease.json").read_json())["renewed"] == first["renewed"]:
+            assert time.monotonic() < end
+        assert {**now, "renewed": 0} == {**first, "renewed": 0}
+        held(place)
+        while "taken over" not in caplog.text:
+            held(place)
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    assert (place / "lease.json").read_json()["run"] == "theirs"
+
+
+def test_of_many_that_ask_at_once_one_holds_it(place):
+    command = [sys.executable, "-c", TAKE_TURNS, place.url]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=120)[1] for process in processes] == [""] * 3
+    assert place.names() == []
+
+
+def test_on_an_object_store_too(monkeypatch):
+    monkeypatch.setattr(module, "SETTLE", 0.0)
+    place = Dataset("memory://leased")
+    with lease(place, "weigh"):
+        assert (place / "lease.json").read_json()["what"] == "weigh"
+    assert not (place / "lease.json").exists()
+    held(place, machine="elsewhere/1")
+    with pytest.raises(HeldError, match="train of process"), lease(place, "weigh"):
+        pass
+    held(place, machine="elsewhere/1", renewed=0)
+    with lease(place, "weigh", say=lambda _: None):
+        pass
+    assert not (place / "lease.json").exists()

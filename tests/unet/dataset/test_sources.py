@@ -1,0 +1,218 @@
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unet.dataset.sources import SUFFIXES, Catalogue, find_stacks, natural_order, safe_name, stem
+from unet.settings.record import Source
+
+
+def write(root, *paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+def one_scene(file):
+    return 1
+
+
+def find(root, *sources, count_scenes=one_scene) -> Catalogue:
+    return find_stacks(sources, root, count_scenes)
+
+
+def names(catalogue):
+    return [stack.name for stack in catalogue.stacks]
+
+
+def below(root, files):
+    return [Path(file).relative_to(root.resolve()).as_posix() for file in files]
+
+
+def test_every_file_is_a_stack_named_by_its_path(tmp_path):
+    write(tmp_path, "raw/b.ome.tif", "raw/day 1/grün.TIFF", "raw/a.png")
+    catalogue = find(tmp_path, Source("raw"))
+    assert names(catalogue) == ["a", "b", "day_1__grun"]
+    assert [stack.scene for stack in catalogue.stacks] == [None] * 3
+    assert all(Path(file).is_absolute() for stack in catalogue.stacks for file in stack.files)
+
+
+def test_hidden_files_other_kinds_zarr_stores_and_our_datasets_are_no_images(tmp_path):
+    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.jpg", "notes.txt", "d.zarr/e.png")
+    write(tmp_path, "cells/dataset.yaml", "cells/reports/unet/curve.png")
+    assert names(find(tmp_path, Source("."))) == ["a"]
+
+
+def test_a_file_is_a_source_too(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/b.tif", "drawn.png")
+    (stack,) = find(tmp_path, Source("raw/a.tif", "drawn.png", foreground=255)).stacks
+    assert (stack.name, stack.foreground) == ("a", 255)
+    assert below(tmp_path, stack.truth) == ["drawn.png"]
+
+
+def test_absolute_paths_do_not_start_at_the_root(tmp_path):
+    write(tmp_path, "raw/a.tif")
+    assert names(find(Path("/nowhere"), Source(str(tmp_path / "raw")))) == ["a"]
+
+
+def test_scenes_become_stacks(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/b.tif", "truth/a-s1.tif")
+    catalogue = find(tmp_path, Source("raw", "truth"), count_scenes=lambda file: 2 if file.endswith("a.tif") else 1)
+    assert [(stack.name, stack.scene) for stack in catalogue.stacks] == [("a-s0", 0), ("a-s1", 1), ("b", None)]
+    assert [len(stack.truth) for stack in catalogue.stacks] == [0, 1, 0]
+
+
+def test_parts_of_a_set_are_no_stacks(tmp_path):
+    write(tmp_path, "raw/a1.tif", "raw/a2.tif")
+    catalogue = find(tmp_path, Source("raw"), count_scenes=lambda file: int(file.endswith("a1.tif")))
+    assert names(catalogue) == ["a1"]
+    with pytest.raises(LookupError, match=r"'raw/a2.tif' must hold all files of a set"):
+        find(tmp_path, Source("raw/a2.tif"), count_scenes=lambda file: 0)
+
+
+def test_a_broken_file_is_left_to_the_reader(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/b.tif")
+
+    def count(file):
+        if file.endswith("a.tif"):
+            raise ValueError("broken")
+        return 1
+
+    assert names(find(tmp_path, Source("raw"), count_scenes=count)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("axis", ["z", "t"])
+def test_each_folder_of_slices_is_a_stack_in_natural_order(tmp_path, axis):
+    write(tmp_path, *(f"raw/{place}z{z}.tif" for place in ("", "day/a/") for z in (10, 1, 2)))
+    write(tmp_path, *(f"truth/day/a/{z:02}.png" for z in (1, 2, 10)))
+    catalogue = find(tmp_path, Source("raw", "truth", slices=axis))
+    assert [(stack.name, stack.axis, stack.scene) for stack in catalogue.stacks] == [
+        ("day__a", axis, None),
+        ("raw", axis, None),
+    ]
+    day, raw = catalogue.stacks
+    assert below(tmp_path, day.files) == [f"raw/day/a/z{z}.tif" for z in (1, 2, 10)]
+    assert below(tmp_path, day.truth) == [f"truth/day/a/{z:02}.png" for z in (1, 2, 10)]
+    assert raw.truth == ()
+
+
+def test_slices_lying_directly_in_the_sources_match(tmp_path):
+    write(tmp_path, "image/0.tif", "image/1.tif", "label/0.tif", "label/1.tif")
+    (stack,) = find(tmp_path, Source("image", "label", slices="z")).stacks
+    assert (stack.name, len(stack.truth)) == ("image", 2)
+
+
+def test_slices_without_their_truth_are_refused_with_both_counts(tmp_path):
+    write(tmp_path, "raw/1.tif", "raw/2.tif", "truth/1.tif")
+    with pytest.raises(ValueError, match=r"got 2 files in .*raw but 1 in .*truth"):
+        find(tmp_path, Source("raw", "truth", slices="z"))
+
+
+def test_truth_is_matched_by_path_whatever_its_suffix(tmp_path):
+    write(tmp_path, "raw/a/x.ome.tif", "raw/b/x.tif", "raw/c.tif", "truth/a/x.png", "truth/d.tif")
+    catalogue = find(tmp_path, Source("raw", "truth"))
+    assert [below(tmp_path, stack.truth) for stack in catalogue.stacks] == [["truth/a/x.png"], [], []]
+    assert below(tmp_path, catalogue.unmatched) == ["truth/d.tif"]
+
+
+def test_composed_and_decomposed_names_match(tmp_path):
+    write(tmp_path, "raw/gr\u00fcn.tif", "truth/gru\u0308n.tif")
+    assert len(find(tmp_path, Source("raw", "truth")).stacks[0].truth) == 1
+
+
+@pytest.mark.parametrize(("images", "truth"), [("X", "X/masks"), ("X/raw", "X"), ("X/raw", "X/masks")])
+def test_truth_among_images_is_not_taken_for_images(tmp_path, images, truth):
+    write(tmp_path, f"{images}/a.tif", f"{truth}/a.tif")
+    catalogue = find(tmp_path, Source(images, truth))
+    assert names(catalogue) == ["a"]
+    assert below(tmp_path, catalogue.stacks[0].truth) == [f"{truth}/a.tif"]
+
+
+def test_one_file_of_truth_among_images_is_not_taken_for_an_image(tmp_path):
+    write(tmp_path, "X/a.tif", "X/drawn.tif")
+    (stack,) = find(tmp_path, Source("X", "X/drawn.tif")).stacks
+    assert (stack.name, len(stack.truth)) == ("a", 1)
+
+
+def test_a_folder_behind_a_link_is_looked_into(tmp_path):
+    write(tmp_path, "disk/a.tif", "raw/b.tif")
+    (tmp_path / "raw/more").symlink_to(tmp_path / "disk")
+    assert names(find(tmp_path, Source("raw"))) == ["b", "more__a"]
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("one/a.tif", "one/a.png"),
+        ("one/a b.tif", "one/a_b.tif"),
+        ("one/a.tif", "two/a.tif"),
+        ("one/a.tif", "two/A.tif"),
+        ("one/x__y.tif", "one/x/y.tif"),
+    ],
+)
+def test_colliding_names_are_refused_with_both_files(tmp_path, paths):
+    write(tmp_path, "one/zzz.tif", "two/yyy.tif", *paths)
+    with pytest.raises(ValueError, match="names must differ") as error:
+        find(tmp_path, Source("one"), Source("two"))
+    assert all(str(tmp_path.resolve() / path) in str(error.value) for path in paths)
+
+
+def test_a_scene_does_not_take_the_name_of_a_file(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/a-s1.tif")
+    with pytest.raises(ValueError, match="names must differ, got a-s1 for"):
+        find(tmp_path, Source("raw"), count_scenes=lambda file: 2 if file.endswith("a.tif") else 1)
+
+
+def test_missing_and_empty_folders_are_named_as_written(tmp_path):
+    write(tmp_path, "raw/a.jpg", "good/a.tif", "a.jpg")
+    with pytest.raises(LookupError, match=r"images must name an existing folder or file, got '\.\./rw'"):
+        find(tmp_path, Source("../rw"))
+    with pytest.raises(LookupError, match="truth must name an existing folder or file, got 'drawn'"):
+        find(tmp_path, Source("good", "drawn"))
+    for path in ("raw", "a.jpg"):
+        with pytest.raises(LookupError, match=rf"images '{path}' must hold image files.*\.ome\.tif.*\.png"):
+            find(tmp_path, Source(path))
+    with pytest.raises(ValueError, match="truth must be another folder"):
+        find(tmp_path, Source("good", "./good"))
+
+
+def test_truth_that_fits_nothing_is_refused_with_an_example_of_each(tmp_path):
+    write(tmp_path, "raw/a.tif", "truth/a_mask.tif")
+    with pytest.raises(ValueError, match=r"'a_mask' in 'truth', but 'a' in 'raw'"):
+        find(tmp_path, Source("raw", "truth"))
+
+
+def test_no_sources_no_stacks(tmp_path):
+    assert find(tmp_path) == Catalogue((), ())
+
+
+@given(st.text())
+def test_safe_names_are_stable_safe_and_never_leave_the_folder(path):
+    name = safe_name(path)
+    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", name)
+    assert safe_name(name) == name
+    assert (Path("/dataset/images") / f"{name}.ome.zarr").parent == Path("/dataset/images")
+
+
+def test_long_names_differ_by_a_digest():
+    one, two = safe_name("x" * 300 + "1"), safe_name("x" * 300 + "2")
+    assert len(one) == len(two) == 200
+    assert one != two
+
+
+@given(st.lists(st.integers(0, 10**6), unique=True))
+def test_natural_order_is_the_order_of_the_numbers(numbers):
+    assert sorted((f"z{n}.tif" for n in numbers), key=natural_order) == [f"z{n}.tif" for n in sorted(numbers)]
+
+
+@given(st.lists(st.text(alphabet="a1.é２0", max_size=6)))
+def test_natural_order_is_total(words):
+    backwards = words[::-1]
+    assert sorted(words, key=natural_order) == sorted(backwards, key=natural_order)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_stem_loses_one_whole_suffix(suffix):
+    assert stem(f"a.b{suffix}") == "a.b"

@@ -1,0 +1,198 @@
+import os
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from unet.dataset.sources import SUFFIXES, find_stacks
+from unet.formats.readers import READERS, count_scenes, open_stack
+from unet.settings.record import Source
+
+DATA = os.environ.get("UNET_FLOWS_DATA")
+real = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")
+
+
+def noise(*shape, dtype=np.uint16):
+    return np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+
+
+def planes(opened):
+    """The whole stack, from its planes."""
+    leading = opened.shape[:-2]
+    return np.stack([opened.plane(index) for index in np.ndindex(leading)]).reshape(opened.shape)
+
+
+def read(*files, **how):
+    with open_stack([str(file) for file in files], **how) as opened:
+        return opened, planes(opened)
+
+
+def cut(file, part):
+    data = Path(file).read_bytes()
+    Path(file).write_bytes(data[: int(len(data) * part)])
+
+
+def test_transparency_is_refused(tmp_path):
+    image = noise(8, 9, 4, dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb")
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image))
+    for name in ("a.tif", "a.png"):
+        with pytest.raises(ValueError, match=f"{name} must be opaque"):
+            read(tmp_path / name)
+
+
+def test_a_missing_file_is_the_worlds_fault(tmp_path):
+    for name in ("a.tif", "a.png"):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / name)
+
+
+def test_an_error_of_the_caller_stays_its_own(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(8, 9))
+    with pytest.raises(KeyError, match="mine"), open_stack([str(tmp_path / "a.tif")]):
+        raise KeyError("mine")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("samples", [1, 2, 3, 4])
+def test_png(tmp_path, dtype, samples):
+    image = noise(8, 9, samples, dtype=dtype)
+    if samples in (2, 4):
+        image[..., -1] = np.iinfo(dtype).max
+    (tmp_path / "a.PNG").write_bytes(imagecodecs.png_encode(image.squeeze()))
+    opened, values = read(tmp_path / "a.PNG")
+    assert (opened.axes, opened.dtype) == ("yx" if samples < 3 else "cyx", np.dtype(dtype))
+    assert opened.channels == (("0",) if samples < 3 else ("red", "green", "blue"))
+    np.testing.assert_array_equal(values, image[..., 0] if samples < 3 else image[..., :3].transpose(2, 0, 1))
+    assert count_scenes(str(tmp_path / "a.PNG")) == 1
+
+
+def test_a_palette_is_refused(tmp_path):
+    data = bytearray(imagecodecs.png_encode(noise(8, 9, dtype=np.uint8)))
+    data[25] = 3
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match="must hold grey or RGB values, got a palette"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("part", [0, 0.05, 0.5])
+def test_a_cut_png_is_refused(tmp_path, part):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(noise(64, 64, dtype=np.uint8)))
+    cut(tmp_path / "a.png", part)
+    with pytest.raises(ValueError, match=r"a\.png is not a readable PNG"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("axis", "axes"), [("z", "czyx"), ("t", "tcyx")])
+def test_slices_with_channels(tmp_path, axis, axes):
+    image = noise(3, 8, 9, 3, dtype=np.uint8)
+    files = [tmp_path / f"{z}.png" for z in range(3)]
+    for file, plane in zip(files, image, strict=True):
+        file.write_bytes(imagecodecs.png_encode(plane))
+    opened, values = read(*files, axis=axis)
+    assert opened.axes == axes
+    np.testing.assert_array_equal(values, image.transpose([3, 0, 1, 2] if axis == "z" else [0, 3, 1, 2]))
+
+
+@pytest.mark.parametrize("odd", [noise(8, 10), noise(8, 9, dtype=np.uint8), noise(2, 8, 9)])
+def test_slices_that_differ_are_refused_by_name(tmp_path, odd):
+    files = [tmp_path / f"{z}.tif" for z in range(3)]
+    for file in files:
+        tifffile.imwrite(file, noise(8, 9))
+    tifffile.imwrite(files[1], odd)
+    with pytest.raises(ValueError, match=r"all slices must be alike, got .* in .*1\.tif"):
+        read(*files, axis="z")
+
+
+def test_stacks_are_no_slices(tmp_path):
+    files = [tmp_path / f"{z}.tif" for z in range(2)]
+    for file in files:
+        tifffile.imwrite(file, noise(5, 8, 9))
+    with pytest.raises(ValueError, match="each slice must be one plane, got axes zyx"):
+        read(*files, axis="t")
+
+
+def test_a_broken_slice_is_named(tmp_path):
+    files = [tmp_path / f"{z}.tif" for z in range(3)]
+    for file in files:
+        tifffile.imwrite(file, noise(8, 9))
+    cut(files[2], 0.8)
+    with pytest.raises(ValueError, match=r"2\.tif is not a readable TIFF"):
+        read(*files, axis="z")
+
+
+def test_kinds_that_are_found_are_kinds_that_are_read():
+    assert {f".{suffix.rsplit('.', 1)[-1]}" for suffix in SUFFIXES} == set(READERS)
+    with pytest.raises(LookupError, match=r"got '\.jpg'; known are \.ome\.tiff"):
+        count_scenes("a.jpg")
+
+
+def micrometres(**sizes):
+    return pytest.approx(sizes), dict.fromkeys(sizes, "micrometer")
+
+
+REAL = {
+    "ome_tiff/170918_tn_neutrophil_migration_wave.ome.tif": (
+        ("yx", (1024, 1024), "uint16", ("488 TIRF left",)), {"y": 1, "x": 1}),
+    "ome_tiff/derived_cluster_nd2_TCZYX.ome.tif": (
+        ("tczyx", (3, 2, 10, 31, 38), "uint16", ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")),
+        {"z": 0.5, "y": 0.167809, "x": 0.167809}),
+    "ome_tiff/multi-channel-time-series.ome.tif": (("tcyx", (7, 3, 167, 439), "int8", ("0", "1", "2")), {}),
+    "ome_tiff/multi-channel-z-series.ome.tif": (("czyx", (3, 5, 167, 439), "int8", ("0", "1", "2")), {}),
+    "idr0062_3d_nuclei/6001240_level2.ome.tif": (
+        ("czyx", (2, 236, 68, 67), "uint16", ("LaminB1", "Dapi")), {"z": 0.500203, "y": 1.441593, "x": 1.441593}),
+    "stardist_samples/img3d.tif": (("zyx", (31, 61, 57), "uint16", ("0",)), {}),
+    "dsb2018_fluorescence/image/001.tif": (("yx", (256, 256), "uint8", ("0",)), {}),
+    "isbi2012_em/image/00.tif": (("yx", (512, 512), "uint8", ("0",)), {"y": 0.004, "x": 0.004}),
+}  # fmt: skip
+
+
+@real
+@pytest.mark.parametrize("name", REAL)
+def test_real_files(capfd, name):
+    file, (expected, sizes) = str(Path(DATA, name)), REAL[name]
+    opened, values = read(file)
+    assert (opened.axes, opened.shape, opened.dtype.name, opened.channels) == expected
+    assert (opened.spacing, opened.units) == micrometres(**sizes)
+    assert count_scenes(file) == 1
+    with tifffile.TiffFile(file) as tif:
+        stored = tif.series[0]
+        order = [stored.axes.index(a.upper()) for a in opened.axes]
+        np.testing.assert_array_equal(values, stored.asarray().transpose(order))
+    assert capfd.readouterr() == ("", "")
+
+
+@real
+def test_a_real_set_of_24_files(capfd):
+    stacks = find_stacks([Source("ome_tiff/bruker_multifile")], Path(DATA), count_scenes).stacks
+    assert [stack.name for stack in stacks] == [f"TSeries-camp-005_Cycle00001_Ch1_000001-s{s}" for s in range(3)]
+    for cycle, stack in enumerate(stacks, start=1):
+        opened, values = read(*stack.files, scene=stack.scene)
+        assert (opened.axes, opened.shape, opened.channels) == ("tcyx", (4, 2, 128, 128), ("Ch1", "Ch2"))
+        assert (opened.spacing, opened.units) == micrometres(y=4.05296, x=4.05296)
+        last = Path(DATA, f"ome_tiff/bruker_multifile/TSeries-camp-005_Cycle{cycle:05}_Ch2_000004.ome.tif")
+        with tifffile.TiffFile(last) as tif:
+            np.testing.assert_array_equal(values[3, 1], tif.pages[0].asarray())
+    assert capfd.readouterr() == ("", "")
+
+
+@real
+def test_real_slices_with_truth():
+    source = Source("isbi2012_em/image", "isbi2012_em/label", slices="z", foreground=255)
+    (stack,) = find_stacks([source], Path(DATA), count_scenes).stacks
+    opened, values = read(*stack.files, axis=stack.axis)
+    truth, _ = read(*stack.truth, axis=stack.axis)
+    assert (stack.name, opened.axes, opened.shape, truth.shape) == ("image", "zyx", (24, 512, 512), (24, 512, 512))
+    assert (opened.spacing, opened.units) == micrometres(y=0.004, x=0.004)
+    np.testing.assert_array_equal(values[7], tifffile.imread(stack.files[7]))
+
+
+@real
+def test_real_folder_of_images_with_truth():
+    source = Source("dsb2018_fluorescence/image", "dsb2018_fluorescence/label")
+    catalogue = find_stacks([source], Path(DATA), count_scenes)
+    assert len(catalogue.stacks) == 102
+    assert all(len(stack.truth) == 1 for stack in catalogue.stacks)
+    assert catalogue.unmatched == ()

@@ -1,0 +1,197 @@
+"""Laws of measurements: merged from blocks they are the whole's, and those of scikit-image."""
+
+import itertools
+
+import numpy as np
+import pytest
+import skimage.measure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unet.labels.measures import measure_block, merge_measures, table
+
+few = settings(deadline=None, max_examples=40)
+SPACING = {"z": 2.5, "y": 0.5, "x": 0.25}
+UNITS = dict.fromkeys("zyx", "micrometer")
+PROPERTIES = [
+    "label",
+    "area",
+    "centroid",
+    "bbox",
+    "intensity_mean",
+    "intensity_min",
+    "intensity_max",
+    "intensity_std",
+]
+
+
+@st.composite
+def measured(draw):
+    """Labels (where axes are not linked an id lies in one plane), image, scores; axes, and how many are linked."""
+    axes, dimensions = draw(st.sampled_from([("yx", 2), ("zyx", 3), ("tyx", 2), ("zyx", 2), ("tzyx", 2), ("tzyx", 3)]))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = tuple(random.integers(1, 21 if len(axes) == 2 else 7, len(axes)))
+    labels = random.integers(0, draw(st.integers(1, 7)), shape)
+    planes = np.arange(np.prod(shape[:-dimensions], dtype=int)).reshape(*shape[:-dimensions], *[1] * dimensions)
+    labels[labels > 0] += np.broadcast_to(10 * planes, shape)[labels > 0]
+    image = random.integers(0, 2**16, (2, *shape)).astype(draw(st.sampled_from([np.uint16, np.float32])))
+    scores = random.integers(0, 256, shape).astype(np.uint8)
+    return labels, image, draw(st.sampled_from([scores, scores / 255])), axes, dimensions
+
+
+def blocks(shape, sides):
+    """Windows of a grid over an array."""
+    for corner in itertools.product(*[range(0, n, side) for n, side in zip(shape, sides, strict=True)]):
+        yield tuple(slice(c, min(c + side, n)) for c, side, n in zip(corner, sides, shape, strict=True))
+
+
+def slow_table(labels, image, scores, axes, dimensions):
+    """Plane by plane with scikit-image."""
+    rows = []
+    for plane in np.ndindex(labels.shape[:-dimensions]):
+        if not labels[plane].any():
+            continue
+        pixels = np.stack([*image[(slice(None), *plane)], scores[plane]], axis=-1).astype(float)
+        found = skimage.measure.regionprops_table(labels[plane], pixels, PROPERTIES)
+        edge = np.ones(labels[plane].shape, bool)
+        edge[(slice(1, -1),) * dimensions] = False
+        found["touches"] = np.isin(found["label"], labels[plane][edge])
+        rows += [dict(zip(found, row, strict=True), plane=plane) for row in zip(*found.values(), strict=True)]
+    return sorted(rows, key=lambda row: row["label"])
+
+
+@few
+@given(measured())
+def test_the_whole_equals_scikit_image(drawn):
+    labels, image, scores, axes, dimensions = drawn
+    measures = measure_block(labels, image, scores)
+    columns = table(measures, axes, SPACING, UNITS, ["a", "b"], labels.shape, dimensions)
+    expected = slow_table(*drawn)
+    assert columns["id"].tolist() == [row["label"] for row in expected]
+    size, physical = ("area", "area_um2") if dimensions == 2 else ("volume", "volume_um3")
+    voxel = 0.125 if dimensions == 2 else 0.3125
+    scale = {"mean": 255, "std": 1, "min": 1, "max": 1}
+    for i, row in enumerate(expected):
+        got = {name: column[i] for name, column in columns.items()}
+        assert got[f"{size}_px"] == row["area"]
+        assert got[physical] == row["area"] * voxel
+        assert [got[axis] for axis in axes[:-dimensions]] == list(row["plane"])
+        for k, axis in enumerate(axes[-dimensions:]):
+            assert got[f"centroid_{axis}"] == pytest.approx(row[f"centroid-{k}"])
+            assert got[f"bbox_lo_{axis}"] == row[f"bbox-{k}"]
+            assert got[f"bbox_hi_{axis}"] == row[f"bbox-{k + dimensions}"]
+        for k, channel in enumerate("ab"):
+            for what in scale:
+                assert got[f"intensity_{what}_{channel}"] == pytest.approx(row[f"intensity_{what}-{k}"], abs=1e-3)
+        assert got["score_mean"] == pytest.approx(row["intensity_mean-2"] / (255 if scores.dtype == np.uint8 else 1))
+        assert got["touches_border"] == row["touches"]
+
+
+@few
+@given(measured(), st.data())
+def test_merged_blocks_equal_the_whole(drawn, data):
+    labels, image, scores, axes, _ = drawn
+    sides = [data.draw(st.integers(1, 8)) for _ in axes]
+    parts = [
+        measure_block(labels[w], image[(slice(None), *w)], scores[w], tuple(s.start for s in w))
+        for w in blocks(labels.shape, sides)
+    ]
+    merged, whole = merge_measures(parts[::-1]), measure_block(labels, image, scores)
+    for name, values in vars(whole).items():
+        assert getattr(merged, name).dtype == values.dtype
+        if name in ("score", "votes"):
+            np.testing.assert_allclose(getattr(merged, name), values)
+        else:  # sums of integers, exact
+            np.testing.assert_array_equal(getattr(merged, name), values)
+
+
+def test_the_class_of_a_segment_is_the_one_with_the_largest_sum_and_the_lowest_of_equal_ones():
+    labels = np.array([[1, 1, 2, 2, 3, 3]])
+    classes = np.array([[[9, 1, 0, 9, 5, 0]], [[5, 4, 9, 8, 5, 0]], [[5, 5, 9, 8, 0, 0]]], np.uint8)
+    total = classes.sum(axis=0, dtype=np.uint8)
+    blocks = [
+        measure_block(labels[w], np.zeros((0, 1, 3)), total[w], (0, w[1].start), classes[(slice(None), *w)])
+        for w in ((slice(0, 1), slice(0, 3)), (slice(0, 1), slice(3, 6)))
+    ]
+    columns = table(merge_measures(blocks), "yx", {}, {}, [], labels.shape, classes=(1, 3, 4))
+    assert list(columns)[:2] == ["id", "class"]
+    assert columns["class"].tolist() == [1, 3, 1]
+
+
+def test_first_and_last_plane_are_no_border_unless_linked():
+    labels = np.zeros((1, 3, 3), int)
+    labels[0, 1, 1] = 5
+    measures = measure_block(labels, np.ones((0, 1, 3, 3)))
+    assert not table(measures, "zyx", {}, {}, [], labels.shape, 2)["touches_border"].any()
+    assert table(measures, "zyx", {}, {}, [], labels.shape, 3)["touches_border"].all()
+
+
+def test_ids_and_origins_beyond_32_bits():
+    labels = np.array([[2**40, 2**40, 0, 2**33]])
+    measures = measure_block(labels, np.zeros((0, 1, 4)), origin=(2**31, 2**35))
+    columns = table(measures, "yx", {}, {}, [], (2**31 + 1, 2**36))
+    assert columns["id"].tolist() == [2**33, 2**40]
+    assert columns["centroid_x"].tolist() == [2**35 + 3, 2**35 + 0.5]
+    assert columns["touches_border"].tolist() == [True, True]
+
+
+def test_without_segments_there_are_no_rows():
+    measures = measure_block(np.zeros((3, 4), np.uint8), np.zeros((1, 3, 4)), np.zeros((3, 4)))
+    columns = table(merge_measures([measures, measures]), "yx", {}, {}, ["a"], (3, 4))
+    assert all(column.shape == (0,) for column in columns.values())
+    assert list(columns)[:3] == ["id", "class", "area_px"]
+    assert list(columns)[-2:] == ["score_mean", "touches_border"]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "units", "column"),
+    [
+        (SPACING, UNITS, {"area_um2"}),
+        (SPACING, {"y": "furlong", "x": "furlong"}, {"area_furlong2"}),
+        ({"x": 1.0}, UNITS, set()),
+        (SPACING, {"x": "micrometer"}, set()),
+        (SPACING, {"y": "nanometer", "x": "micrometer"}, set()),
+        ({}, {}, set()),
+    ],
+)
+def test_physical_size_needs_sizes_and_one_unit(spacing, units, column):
+    measures = measure_block(np.ones((2, 2), int), np.ones((1, 2, 2)))
+    names = set(table(measures, "yx", spacing, units, ["a"], (2, 2)))
+    assert {name for name in names if name.startswith("area")} == {"area_px"} | column
+
+
+def test_constant_intensities_have_no_spread():
+    measures = measure_block(np.ones((30, 30), int), np.full((1, 30, 30), 0.1, np.float32))
+    assert table(measures, "yx", {}, {}, ["a"], (30, 30))["intensity_std_a"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "image", "scores", "says"),
+    [
+        (np.ones((2, 2)), np.ones((1, 2, 2)), None, "labels must be integers"),
+        (np.full((2, 2), -1), np.ones((1, 2, 2)), None, "labels must be integers"),
+        (np.ones((2, 2), int), np.ones((2, 2)), None, "image must be channels, then"),
+        (np.ones((2, 2), int), np.ones((1, 2, 2)), np.ones((2, 3)), "scores must have the shape of labels"),
+        (np.ones((2, 2), int), np.ones((1, 2, 2)), np.ones((2, 2), int), "scores must be uint8 or floats"),
+    ],
+)
+def test_blocks_that_are_refused(labels, image, scores, says):
+    with pytest.raises(ValueError, match=says):
+        measure_block(labels, image, scores)
+
+
+@pytest.mark.parametrize(
+    ("axes", "channels", "shape", "dimensions", "says"),
+    [
+        ("yx", ["a"], (2, 2), 2, "must name 3 axes"),
+        ("tyx", ["a"], (2, 2), 2, "must name 3 axes"),
+        ("tyx", ["a"], (1, 2, 2), 3, "dimensions must be 2 with"),
+        ("zyx", ["a"], (1, 2, 2), 1, "dimensions must be 2 with"),
+        ("zyx", ["a", "b"], (1, 2, 2), 2, "channels must be 1 different names"),
+        ("zyx", [], (1, 2, 2), 2, "channels must be 1 different names"),
+    ],
+)
+def test_tables_that_are_refused(axes, channels, shape, dimensions, says):
+    measures = measure_block(np.ones((1, 2, 2), int), np.ones((1, 1, 2, 2)))
+    with pytest.raises(ValueError, match=says):
+        table(measures, axes, {}, {}, channels, shape, dimensions)

@@ -1,0 +1,216 @@
+"""Laws of recipes: what changes a result is in its recipe, what does not is not, and no field can be forgotten."""
+
+import json
+from dataclasses import asdict, fields, is_dataclass, replace
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pytest
+import zarr
+
+from unet.dataset.folder import Dataset
+from unet.dataset.sources import Stack
+from unet.ledger import fingerprint, recipes
+from unet.ledger.results import Recipe, image_of, labels_of, model_of, scores_of, weights_of
+from unet.settings.record import Evaluate, Ingest, Predict, Segment, Train, Weigh
+from unet.store import ome
+from unet.store.arrays import create
+from unet.store.shards import plane_layout
+
+PLAN_ONLY = {
+    Weigh: {"preset"},
+    Train: {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
+    Predict: {"model", "device", "tile", "memory", "precision", "pixel_factor", "keep_scores"},
+}
+"""What may be set otherwise without making anything stale; all else makes stale."""
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return Dataset(str(tmp_path / "dataset"))
+
+
+@pytest.fixture
+def stack(tmp_path):
+    for name in ("a.tif", "truth.tif"):
+        (tmp_path / name).write_bytes(name.encode())
+    return Stack("a", (str(tmp_path / "a.tif"),), None, None, (str(tmp_path / "truth.tif"),), "ids")
+
+
+@pytest.fixture
+def recipe_of(dataset, stack):
+    """The recipe of each stage by its settings' class."""
+    return {
+        Ingest: lambda settings: recipes.image_recipe(dataset, stack, settings),
+        Weigh: lambda settings: recipes.weigh_recipe(dataset, "a", settings),
+        Train: lambda settings: recipes.train_recipe(dataset, settings, ["a"]),
+        Predict: lambda settings: recipes.predict_recipe(dataset, "unet", "a", settings),
+        Segment: lambda settings: recipes.segment_recipe(dataset, "unet", "a", settings),
+        Evaluate: lambda settings: recipes.evaluate_recipe(dataset, "unet", ["a"], settings),
+    }
+
+
+def others(value, kind):
+    """Values a setting could have instead; of a record, one for each of its fields."""
+    match value:
+        case _ if is_dataclass(value):
+            found = [changed for _, changed in variants(value)]
+        case _ if get_origin(kind) is Literal:
+            found = [choice for choice in get_args(kind) if choice != value][:1]
+        case bool():
+            found = [not value]
+        case int():
+            found = [2 * value or 2]
+        case float():
+            found = [(value + 1) / 2 if value > 1 else value / 2 or 0.25]  # factors stay above 1
+        case str():
+            found = [f"{value}x"]
+        case None:
+            some = {
+                str: "x",
+                int: 64,
+                float: 0.75,
+                tuple[float, ...]: (0.5, 2.0),
+                tuple[int, ...]: (2,),
+                tuple[str, ...]: ("x",),
+            }
+            found = [next(other for form, other in some.items() if form in get_args(kind))]
+        case _:
+            raise AssertionError(f"say here how {value!r} could be set otherwise")
+    return found
+
+
+def variants(record):
+    """Name of each field of a record, with records in which it alone is set otherwise."""
+    kinds = get_type_hints(type(record))
+    for field in fields(record):
+        possible = others(getattr(record, field.name), kinds[field.name])
+        for other in possible:
+            yield field.name, replace(record, **{field.name: other})
+        assert possible or len(get_args(kinds[field.name])) == 1, field.name
+
+
+@pytest.mark.parametrize("record", [Ingest(), Weigh(), Train(), Predict(), Segment(), Evaluate()], ids=repr)
+def test_every_setting_makes_stale_but_those_of_the_plan(record, recipe_of):
+    before = recipe_of[type(record)](record)
+    tried = set()
+    for name, changed in variants(record):
+        tried.add(name)
+        expected = name not in PLAN_ONLY.get(type(record), ())
+        assert (recipe_of[type(record)](changed) != before) == expected, (name, changed)
+    assert tried == {field.name for field in fields(record)}
+
+
+@pytest.mark.parametrize("record", [Ingest(), Weigh(), Train(), Predict(), Segment(), Evaluate()], ids=repr)
+def test_a_new_version_makes_stale(record, recipe_of, monkeypatch):
+    before = recipe_of[type(record)](record)
+    monkeypatch.setattr(type(record), "VERSION", 99)
+    after = recipe_of[type(record)](record)
+    assert before.changes(after) == [f"{after.stage} is version 99, was {before.version}"]
+
+
+@pytest.mark.parametrize("record", [Ingest(), Weigh(), Train(validation=("a",)), Predict(), Segment(), Evaluate()])
+def test_a_recipe_on_a_card_is_the_recipe(record, recipe_of):
+    recipe = recipe_of[type(record)](record)
+    assert Recipe(**json.loads(json.dumps(asdict(recipe)))) == recipe
+
+
+def test_stages_have_recipes_of_their_own(recipe_of):
+    stages = [make(kind()).stage for kind, make in recipe_of.items()]
+    assert stages == ["ingest", "weigh", "train", "predict", "segment", "evaluate"]
+
+
+@pytest.mark.parametrize(("name", "other"), [("scene", 1), ("axis", "z")])
+def test_how_a_stack_lies_in_its_files_makes_its_image_stale(name, other, dataset, stack):
+    before = recipes.image_recipe(dataset, stack, Ingest())
+    assert recipes.image_recipe(dataset, replace(stack, **{name: other}), Ingest()) != before
+    assert recipes.image_recipe(dataset, replace(stack, name="b", truth=(), foreground=0), Ingest()) == before
+
+
+@pytest.mark.parametrize(("name", "other"), [("scene", 1), ("axis", "z"), ("foreground", 255)])
+def test_how_truth_is_read_makes_it_stale(name, other, dataset, stack):
+    before = recipes.truth_recipe(dataset, stack)
+    assert recipes.truth_recipe(dataset, replace(stack, **{name: other})) != before
+
+
+def test_a_source_that_changed_makes_its_image_stale(dataset, stack, tmp_path):
+    before = recipes.image_recipe(dataset, stack, Ingest())
+    (tmp_path / "a.tif").write_bytes(b"longer than before")
+    assert before.changes(recipes.image_recipe(dataset, stack, Ingest())) == ["source changed"]
+    (tmp_path / "a.tif").write_bytes(b"a.tif")
+    assert recipes.image_recipe(dataset, stack, Ingest()) == before
+
+
+@pytest.mark.parametrize(
+    ("result", "kinds"),
+    [
+        (lambda d: image_of(d, "a"), {Train, Predict, Segment}),
+        (lambda d: weights_of(d, "a"), {Train}),
+        (lambda d: model_of(d, "unet"), {Predict, Evaluate}),
+        (lambda d: scores_of(d, "unet", "a"), {Segment}),
+        (lambda d: labels_of(d, "a", "unet"), {Evaluate}),
+    ],
+)
+def test_what_is_made_from_a_result_is_stale_once_it_is_made_again(result, kinds, dataset, recipe_of):
+    before = {kind: make(kind()) for kind, make in recipe_of.items()}
+    place = result(dataset)
+    place.commit(place.begin(Recipe("any", 1, {}, {}), {}), {})
+    assert {kind for kind, make in recipe_of.items() if make(kind()) != before[kind]} == kinds
+
+
+def test_a_model_is_stale_once_the_one_it_started_from_is_another(dataset):
+    def recipe(start):
+        return recipes.train_recipe(dataset, Train(start=start), ["a"])
+
+    before, alone = recipe("old"), recipe(None)
+    place = model_of(dataset, "old")
+    place.commit(place.begin(Recipe("train", 1, {}, {}), {}), {})
+    assert before.changes(recipe("old")) == ["start changed"]
+    assert recipe(None) == alone
+    assert "start old → other" in recipe("old").changes(recipe("other"))
+
+
+@pytest.mark.parametrize(("dimensions", "stale"), [(2, False), (3, True)])
+def test_pixel_sizes_are_part_of_weights_in_3_d_alone(dimensions, stale, dataset, recipe_of):
+    image, weigh = image_of(dataset, "a"), Weigh(dimensions=dimensions)
+    found = []
+    for z in (1.0, 2.0):
+        image.commit(image.begin(Recipe("any", 1, {"z": z}, {}), {}), {}, {"spacing": {"z": z, "y": 0.5, "x": 0.5}})
+        found.append(recipe_of[Weigh](weigh))
+    assert (found[0] != found[1]) == stale
+
+
+def put_truth(dataset, pixels):
+    """Truth as ingest commits it."""
+    truth = labels_of(dataset, "a", "truth")
+    generation = truth.begin(Recipe("ingest", 1, {}, {}), {})
+    stored = create(generation.folder / "0", plane_layout(pixels.shape, 4), pixels.dtype, "yx")
+    stored.write(tuple(slice(0, size) for size in pixels.shape), pixels)
+    facts = {"arrays": vars(fingerprint.of_folder(generation.folder / "0"))}
+    truth.commit(
+        generation, ome.label_attributes(ome.multiscales(generation.name, "yx", [pixels.shape], {}, {})), facts
+    )
+    return generation.folder / "0"
+
+
+def test_truth_edited_by_hand_is_noticed(dataset, recipe_of):
+    assert not recipes.is_edited(dataset, "a")
+    assert recipes.truth_content(dataset, "a") is None
+    level = put_truth(dataset, np.zeros((8, 8), np.uint32))
+    before = {kind: recipe_of[kind](kind()) for kind in (Weigh, Evaluate)}
+    assert not recipes.is_edited(dataset, "a")
+    zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 1
+    assert recipes.is_edited(dataset, "a")
+    assert all(recipe_of[kind](kind()) != recipe for kind, recipe in before.items())
+    zarr.open_array(level.url, mode="r+").with_config({"write_empty_chunks": True})[2:4, 2:4] = 0
+    assert not recipes.is_edited(dataset, "a")
+
+
+def test_truth_drawn_in_a_viewer_is_truth_that_was_edited(dataset):
+    group = zarr.create_group(dataset.labels("a", "truth").url)
+    group.create_array("0", data=np.ones((8, 8), np.uint8))
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"datasets": [{"path": "0"}]}]}
+    assert recipes.is_edited(dataset, "a")
+    before = recipes.truth_content(dataset, "a")
+    group["0"][0, 0] = 2
+    assert recipes.truth_content(dataset, "a") != before

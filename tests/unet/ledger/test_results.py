@@ -1,0 +1,242 @@
+"""Laws of the ledger: the card is put last, readers see old or new whole, and a kill at any moment costs nothing."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unet.dataset.folder import Dataset, Folder
+from unet.ledger.results import (
+    KEY,
+    Recipe,
+    Result,
+    aside,
+    digest,
+    image_of,
+    labels_of,
+    model_of,
+    put_aside,
+    report_of,
+    scores_of,
+    weights_of,
+)
+
+OLD = Recipe("segment", 1, {"threshold": 0.5}, {"scores": "3f2a"})
+NEW = Recipe("segment", 2, {"threshold": 0.6}, {"scores": "9c1b"})
+PLAN = {"tile": 1024}
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+settings_ = st.dictionaries(st.sampled_from("abc"), st.sampled_from([None, 0, 1, "x", [1], {"k": 2}]))
+inputs = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "3f2a", "9c1b"]))
+recipes = st.builds(Recipe, st.just("weigh"), st.integers(1, 2), settings_, inputs)
+
+
+@pytest.fixture(params=["zarr.json", "model.json"])
+def result(request, tmp_path):
+    return Result(Folder(str(tmp_path / "result")), request.param)
+
+
+def make(result, recipe, plan=PLAN, text="values"):
+    """A committed result whose one file says what it was made of."""
+    generation = result.begin(recipe, plan)
+    (generation.folder / "values").write(f"{text} {digest(asdict(recipe))}".encode())
+    return result.commit(generation, {"made": text})
+
+
+def seen(result):
+    """What a reader finds: the values of the committed generation."""
+    stamp = result.stamp()
+    return stamp and (result.folder / stamp.generation / "values").read().decode()
+
+
+def test_a_committed_result_says_what_it_was_made_of(result):
+    assert result.stamp() is None
+    stamp = make(result, OLD)
+    assert result.stamp() == result.committed() == stamp
+    assert (stamp.recipe, stamp.plan) == (OLD, PLAN)
+    assert stamp.packages["numpy"]
+    assert result.attributes()["made"] == "values"
+
+
+def test_until_the_commit_readers_see_the_generation_before(result):
+    generation = result.begin(OLD, PLAN)
+    (generation.folder / "values").write(b"half")
+    assert result.stamp() is None
+    with pytest.raises(LookupError, match="holds no finished result; run `unet-flows reprocess`"):
+        result.committed()
+    make(result, OLD)
+    before = seen(result)
+    begun = result.begin(NEW, PLAN)
+    (begun.folder / "values").write(b"new")
+    assert seen(result) == before
+    result.commit(begun, {})
+    assert seen(result) == "new"
+
+
+def test_a_generation_begun_before_is_taken_on_with_its_own_plan(result):
+    begun = result.begin(NEW, {"tile": 1024})
+    taken = Result(Folder(result.folder.url), result.card).begin(NEW, {"tile": 64})
+    assert taken == begun
+    assert taken.plan == {"tile": 1024}
+    assert result.begin(OLD, {"tile": 64}).name != begun.name
+
+
+def test_a_discarded_generation_is_begun_anew_with_the_new_plan(result):
+    begun = result.begin(NEW, {"tile": 1024})
+    result.discard(begun.name)
+    assert result.begin(NEW, {"tile": 512}).plan == {"tile": 512}
+
+
+def test_a_commit_removes_the_other_generations_and_nothing_else(result):
+    make(result, OLD)
+    half = result.begin(replace(OLD, version=7), PLAN)
+    kept = [result.folder / name for name in ("labels/truth/zarr.json", "checkpoints/1", "report.html")]
+    (result.folder / "labels/zarr.json").write_json({"attributes": {"ome": {}}})
+    for file in kept:
+        file.write(b"{}")
+    stamp = make(result, NEW)
+    assert not half.folder.exists()
+    assert all(file.exists() for file in kept)
+    folders = {"labels", "checkpoints", "report.html", result.card, stamp.generation}
+    assert set(result.folder.names()) == folders
+
+
+def test_a_result_within_another_is_no_generation_of_it(tmp_path):
+    dataset = Dataset(str(tmp_path))
+    make(labels_of(dataset, "a", "truth"), OLD)
+    make(image_of(dataset, "a"), OLD)
+    make(image_of(dataset, "a"), NEW)
+    assert seen(labels_of(dataset, "a", "truth"))
+
+
+def test_forced_again_it_is_another_generation_and_the_old_one_is_read_until_the_commit(result):
+    names = [make(result, OLD, text="first").generation]
+    for plan in (PLAN, PLAN, {"tile": 64}, PLAN):
+        before = seen(result)
+        generation = result.begin(OLD, plan)
+        assert generation.plan | plan == generation.plan
+        assert seen(result) == before
+        names.append(make(result, OLD, text="again").generation)
+    assert len(set(names)) == len(names)
+    assert result.begin(OLD, {"tile": 1}).recipe == OLD
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_killed_at_any_moment_and_run_again(half, tmp_path, monkeypatch):
+    """Before each put and each removal in turn; `half`: a folder's removal is killed half-way."""
+    left, real = [0], {"write": Folder.write, "remove": Folder.remove}
+
+    def count(folder, act, *content):
+        left[0] -= 1
+        if left[0] == 0:
+            if half and act == "remove" and folder.names():
+                real["remove"](folder / folder.names()[0])
+            raise KilledError
+        real[act](folder, *content)
+
+    for moment in range(1, 40):
+        result = Result(Folder(str(tmp_path / str(moment))))
+        left[0] = 0
+        make(result, OLD)
+        before = seen(result)
+        monkeypatch.setattr(Folder, "write", lambda folder, content: count(folder, "write", content))
+        monkeypatch.setattr(Folder, "remove", lambda folder: count(folder, "remove"))
+        left[0] = moment
+        try:
+            make(result, NEW)
+        except KilledError:
+            assert seen(result) in (before, f"values {digest(asdict(NEW))}")
+        else:
+            assert moment > 4
+            return
+        finally:
+            monkeypatch.undo()
+        if result.committed().recipe != NEW:
+            make(result, NEW)
+        assert seen(result) == f"values {digest(asdict(NEW))}"
+        last = make(result, replace(NEW, version=3)).generation
+        assert {name.split("/")[0] for name in result.folder.files()} == {last, "zarr.json"}
+    pytest.fail("it was killed every time")
+
+
+@pytest.mark.parametrize(
+    "entry", [{"generation": "3f2a"}, {"generation": "3f2a", "recipe": {"stage": "weigh"}, "plan": {}}, [], "x"]
+)
+def test_a_damaged_stamp_is_named(entry, result):
+    card = {KEY: entry} if result.card == "model.json" else {"attributes": {KEY: entry}}
+    (result.folder / result.card).write_json(card)
+    with pytest.raises(ValueError, match=rf"{result.card} is damaged: .*; remove it and run again"):
+        result.stamp()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_a_damaged_card_is_named(content, result):
+    (result.folder / result.card).write(content)
+    with pytest.raises(ValueError, match=f"{result.card} must hold"):
+        result.begin(OLD, PLAN)
+
+
+def test_a_card_of_other_software_is_no_result(result):
+    (result.folder / result.card).write_json({"attributes": {"ome": {}}, "zarr_format": 3})
+    assert result.stamp() is None
+    make(result, OLD)
+    assert seen(result)
+
+
+def test_facts_added_later_stay_with_the_rest_of_the_card(result):
+    stamp = make(result, OLD)
+    result.amend({"dropped": True})
+    assert result.committed() == replace(stamp, facts={"dropped": True})
+    assert result.attributes()["made"] == "values"
+
+
+@given(recipes, recipes)
+def test_a_recipe_has_changed_exactly_where_words_say_so(before, now):
+    assert (before.changes(now) == []) == (before == now)
+
+
+def test_changes_in_words():
+    before = Recipe("train", 1, {"rate": 0.1, "tile": 256}, {"a image": "1", "b image": "2"})
+    now = Recipe("train", 2, {"rate": 0.2, "tile": 256}, {"a image": "3", "c image": "4"})
+    assert before.changes(now) == [
+        "train is version 2, was 1",
+        "rate 0.1 → 0.2",
+        "a image changed",
+        "b image is gone",
+        "c image is new",
+    ]
+
+
+@given(values)
+def test_a_digest_survives_json(value):
+    assert digest(value) == digest(json.loads(json.dumps(value)))
+    assert len(digest(value)) == 12
+
+
+def test_put_aside_until_what_it_was_made_of_changes(tmp_path):
+    dataset = Dataset(str(tmp_path))
+    assert aside(dataset, OLD, "a") is None
+    outcome = put_aside(dataset, OLD, "a", ValueError("truth must fit"))
+    assert (outcome.stage, outcome.name, outcome.state, outcome.why) == ("segment", "a", "set aside", "truth must fit")
+    assert aside(dataset, OLD, "a") == "truth must fit"
+    assert aside(dataset, OLD, "b") is None
+    assert aside(dataset, NEW, "a") is None
+    assert put_aside(dataset, NEW, "a", MemoryError()).why == "MemoryError"
+    assert aside(dataset, OLD, "a") is None
+
+
+def test_no_two_results_share_a_card():
+    dataset = Dataset("/data")
+    results = [image_of(dataset, "a"), labels_of(dataset, "a", "m"), weights_of(dataset, "a"), model_of(dataset, "m")]
+    results += [scores_of(dataset, "m", "a"), report_of(dataset, "m")]
+    assert len({(result.folder / result.card).url for result in results}) == len(results)

@@ -1,0 +1,235 @@
+"""The run record: what is refused, how it is said, and which defaults stay."""
+
+import dataclasses
+import math
+import re
+from typing import get_args, get_type_hints
+
+import pytest
+
+from unet.dataset.record_file import field_docs
+from unet.settings.architecture import Architecture
+from unet.settings.augmentation import Augmentation
+from unet.settings.record import (
+    BorderWeights,
+    Cluster,
+    Evaluate,
+    Every,
+    Ingest,
+    Last,
+    Predict,
+    Record,
+    Segment,
+    Source,
+    Train,
+    Training,
+    Weigh,
+    plain,
+    presets,
+)
+
+MODEL = "must be letters, digits, - and _ and not 'truth', got"
+VALIDATION = "train.validation: must be {every: N}, {last: FRACTION} or a list of names, got"
+CLUSTER = "cluster: must be a scheduler's address or {cls: CLASS, options: {…}}, got"
+
+
+def train(**settings):
+    return {"train": settings}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"sources": [{"images": ""}]}, "sources.0: images must name a folder or file"),
+        ({"sources": [{"images": "a", "truth": ""}]}, "sources.0: truth must name a folder or file"),
+        ({"sources": [{"images": "a", "slices": "x"}]}, "sources.0.slices: must be 'z' or 't', got 'x'"),
+        ({"sources": [{"images": "a", "foreground": 1}]}, "sources.0.foreground: must be 'ids', 0 or 255, got 1"),
+        ({"ingest": {"low": 50, "high": 50}}, "ingest: low and high must be 0 ≤ low < high ≤ 100, got 50.0, 50.0"),
+        ({"ingest": {"low": -1}}, "ingest: low and high must be"),
+        ({"ingest": {"high": 101}}, "ingest: low and high must be"),
+        ({"weigh": {"w0": -1}}, "weigh: w0 must be ≥ 0, got -1.0"),
+        ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
+        ({"weigh": {"tolerance": 0}}, "weigh: tolerance must be > 0, got 0.0"),
+        ({"weigh": {"ridge": 3}}, "weigh: ridge must be 1 or an even number ≥ 0, got 3"),
+        ({"weigh": {"edge": -1}}, "weigh: edge must be ≥ 0, got -1.0"),
+        (
+            {"weigh": {"class_weights": [1]}},
+            "weigh: class_weights must be two numbers ≥ 0, of background and of objects",
+        ),
+        ({"weigh": {"preset": "falk"}}, "weigh.preset: must be 'paper2015' or 'falk2019', got 'falk'"),
+        ({"weigh": {"ridge": -2}}, "weigh: ridge must be 1 or an even number ≥ 0, got -2"),
+        ({"weigh": {"dimensions": 4}}, "weigh.dimensions: must be 2 or 3, got 4"),
+        (train(architecture={"depth": 0}), "train.architecture: depth must be ≥ 1, got 0"),
+        (train(architecture={"padding": "none"}), "train.architecture.padding: must be 'valid' or 'same', got 'none'"),
+        (
+            train(architecture={"up": "cubic"}),
+            "train.architecture.up: must be 'transposed', 'bilinear' or 'bilinear-alig",
+        ),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("tile", "batch", "steps", "rate")),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("validate_every", "memory")),
+        (train(optimiser="rmsprop"), "train.optimiser: must be 'adam' or 'sgd', got 'rmsprop'"),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("checkpoint_every", "devices")),
+        *((train(**{name: -1}), f"train: {name} must be ≥ 0, got -1") for name in ("clip", "dice", "patience", "seed")),
+        (train(devices=3), "train: batch must be a multiple of devices, got 4 samples for 3"),
+        (train(precision="fp16"), "train.precision: must be 'float32' or 'bf16', got 'fp16'"),
+        (train(start="a/b"), "train: start must be letters, digits, - and _ and not 'truth', got 'a/b'"),
+        (train(start="unet"), "train: start must be another model than name, got 'unet' for both"),
+        (train(preset="fast"), "train.preset: must be 'default', 'quick' or 'paper2015', got 'fast'"),
+        (train(momentum=1), "train: momentum must be 0 ≤ momentum < 1, got 1.0"),
+        (train(augmentation={"elastic": -1}), "train.augmentation: elastic must be 0 to 1000, got -1.0"),
+        (train(border="perhaps"), "train.border: must be a valid boolean, got 'perhaps'"),
+        (train(seed=0.5), "train.seed: must be a valid integer, got 0.5"),
+        (train(device="tpu"), "train.device: must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
+        (train(rate=float("nan")), "train.rate: must be a finite number, got nan"),
+        (train(channels=[]), "train: channels must name at least one channel, got none"),
+        (train(channels="DAPI"), "train.channels: must be a list, got 'DAPI'"),
+        (train(channels=[488]), "train.channels.0: must be a valid string, got 488"),
+        *((train(name=name), f"train: name {MODEL} {name!r}") for name in ("", "../x", "a/b", "a.b", "Truth", "~")),
+        *(({"predict": {"model": name}}, f"predict: model {MODEL} {name!r}") for name in ("..", "truth", "x/y", "")),
+        ({"predict": {"tile": 0}}, "predict: tile must be > 0 pixels, got 0"),
+        ({"predict": {"memory": 0}}, "predict: memory must be > 0 GB, got 0"),
+        ({"predict": {"pixel_factor": 0.5}}, "predict: pixel_factor must be ≥ 1, got 0.5"),
+        ({"predict": {"symmetries": 4}}, "predict.symmetries: must be 1 or 8, got 4"),
+        ({"predict": {"dtype": "int8"}}, "predict.dtype: must be 'uint8', 'float16' or 'float32', got 'int8'"),
+        ({"predict": {"keep_scores": 2}}, "predict.keep_scores: must be a valid boolean, got 2"),
+        ({"predict": {"device": "gpu"}}, "predict.device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"),
+        *(({"segment": {"threshold": t}}, "segment: threshold must be 0 < threshold ≤ 1") for t in (0, 1.01)),
+        ({"segment": {"minimum": -1}}, "segment: minimum must be ≥ 0 pixels, got -1"),
+        ({"segment": {"holes": -1}}, "segment: holes must be ≥ 0 pixels, got -1"),
+        ({"segment": {"split": -1.0}}, "segment: split must be ≥ 0 pixels, got -1"),
+        ({"segment": {"max_component": 0}}, "segment: max_component must be > 0 pixels, got 0"),
+        *(({"segment": {"strong": s}}, "segment: strong must be threshold < strong ≤ 1, got") for s in (0.5, 1.1)),
+        ({"segment": {"classes": [0]}}, "segment: classes must be ≥ 1, 0 being the background"),
+        *(({"segment": {"classes": c}}, "segment: classes must be one class or more, each once") for c in ([], [1, 1])),
+        ({"segment": {"dimensions": 1}}, "segment.dimensions: must be 2 or 3, got 1"),
+        ({"segment": {"connectivity": "edges"}}, "segment.connectivity: must be 'faces' or 'full', got 'edges'"),
+        *(({"evaluate": {"confidence": c}}, "evaluate: confidence must lie between 0 and 1") for c in (0, 1)),
+        ({"evaluate": {"resamples": 0}}, "evaluate: resamples must be > 0, got 0"),
+    ],
+)
+def test_every_setting_refuses_nonsense_by_its_name(values, says):
+    with pytest.raises(ValueError, match=re.escape(f"dataset.yaml: {says}")):
+        Record.read(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"wiegh": {}}, "wiegh is no setting; did you mean weigh?"),
+        ({"wiegh": None}, "wiegh is no setting; did you mean weigh?"),
+        ({"zzz": 1}, "zzz is no setting; known are sources, exclude, ingest,"),
+        ({"weigh": {"sigm": 4}}, "weigh.sigm is no setting; did you mean sigma?"),
+        (train(valdation={}), "train.valdation is no setting; did you mean validation?"),
+        (train(architecture={"dpth": 3}), "train.architecture.dpth is no setting; did you mean depth?"),
+        ({"sources": [{"images": "a"}, {"imags": "b"}]}, "sources.1.imags is no setting; did you mean images?"),
+        ({"ingest": {"VERSION": 2}}, "ingest.VERSION is no setting; known are low, high"),
+        ({"sources": [{"truth": "b"}]}, "sources.0.images must be given"),
+        ({"sources": {"images": "a"}}, "sources: must be a list, got {'images': 'a'}"),
+        ({"sources": ["a"]}, "sources.0: must hold settings by name, got 'a'"),
+        ({"train": 5}, "train: must hold settings by name, got 5"),
+        (train(architecture=None), "train.architecture: must hold settings by name, got None"),
+        (train(validation={"evry": 5}), f"{VALIDATION} {{'evry': 5}}"),
+        (train(validation={"every": 5, "last": 0.2}), VALIDATION),
+        (train(validation={"every": "x"}), VALIDATION),
+        (train(validation="a"), f"{VALIDATION} 'a'"),
+        (train(validation=[1]), f"{VALIDATION} [1]"),
+        (train(validation=None), VALIDATION),
+        (train(validation={"every": 1}), "train.validation: every must be ≥ 2, got 1"),
+        (train(validation={"last": 1}), "train.validation: last must lie between 0 and 1, got 1.0"),
+        ({"cluster": {"cls": "a.B", "optons": {}}}, f"{CLUSTER} {{'cls': 'a.B', 'optons': {{}}}}"),
+        ({"cluster": 8786}, f"{CLUSTER} 8786"),
+    ],
+)
+def test_what_is_wrong_is_named_as_the_person_wrote_it(values, says):
+    with pytest.raises(ValueError, match=f"^{re.escape(f'dataset.yaml: {says}')}"):
+        Record.read(values)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"every": 5}, Every(5)),
+        ({}, Every(5)),
+        ({"last": 0.2}, Last(0.2)),
+        (["b", "a"], ("b", "a")),
+        ([], ()),
+    ],
+)
+def test_a_validation_is_read_by_its_form(written, read):
+    record = Record.read(train(validation=written))
+    assert record.train.validation == read
+    assert Record.read(train(**plain(record.train))) == record
+
+
+def test_an_architecture_given_in_part_keeps_the_defaults_of_training_and_not_the_papers():
+    architecture = Record.read(train(architecture={"base": 8})).train.architecture
+    assert architecture == dataclasses.replace(Train().architecture, base=8)
+    assert architecture.padding == "same" != Architecture().padding
+
+
+def test_a_section_with_nothing_below_it_has_its_defaults():
+    assert Record.read(dict.fromkeys(Record.model_fields)) == Record()
+
+
+def test_the_model_that_predicts():
+    assert Record().model == "unet"
+    assert Record.read(train(name="cells")).model == "cells"
+    assert Record.read({"train": {"name": "cells"}, "predict": {"model": "old-1"}}).model == "old-1"
+
+
+@pytest.mark.parametrize(
+    "cluster", ["tcp://host:8786", {"cls": "distributed.LocalCluster", "options": {"n": [1]}}, None]
+)
+def test_clusters(cluster):
+    record = Record.read({"cluster": cluster})
+    assert record.cluster == (Cluster(**cluster) if isinstance(cluster, dict) else cluster)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [Source, Ingest, BorderWeights, Weigh, Architecture, Augmentation, Training, Train, Predict, Segment, Evaluate],
+)
+def test_every_setting_says_what_it_is(record):
+    docs = field_docs(record)
+    assert [field.name for field in dataclasses.fields(record) if not docs.get(field.name, "").endswith(".")] == []
+
+
+@pytest.mark.parametrize("settings", [Ingest(), Weigh(), Train(), Train(validation=("a",)), Predict(), Segment()])
+def test_plain_values_make_the_same_record_again(settings):
+    section = type(settings).__name__.lower()
+    assert getattr(Record.read({section: plain(settings)}), section) == settings
+
+
+def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
+    border = BorderWeights(w0=10, sigma=5, tolerance=1e-3)
+    assert border.w0 * math.exp(-(border.cutoff**2) / (2 * border.sigma**2)) == pytest.approx(border.tolerance)
+    assert BorderWeights(w0=0).cutoff == BorderWeights(w0=1e-4).cutoff == 0
+
+
+def test_a_preset_gives_an_articles_settings_and_what_the_section_names_wins():
+    falk = Record.read({"weigh": {"preset": "falk2019", "sigma": 7}}).weigh
+    assert (falk.w0, falk.sigma, falk.edge, falk.ridge, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
+    assert Record.read({"weigh": plain(falk)}).weigh == falk
+    assert Record.read({"weigh": {"preset": "paper2015"}}).weigh == Weigh()
+
+
+def test_every_preset_can_be_asked_for_and_is_legal():
+    for section, named in presets().items():
+        kind = type(getattr(Record(), section))
+        assert set(named) == set(get_args(get_type_hints(kind)["preset"]))
+        for name in named:
+            assert getattr(Record.read({section: {"preset": name}}), section).preset == name
+
+
+def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
+    given = {"preset": "paper2015", "architecture": {"base": 32}, "augmentation": {"elastic": 5}}
+    paper = Record.read({"train": given}).train
+    assert paper.architecture == Architecture(base=32, dropout=0.5)
+    assert (paper.augmentation.elastic, paper.augmentation.scale) == (5, 1)
+    assert (paper.optimiser, paper.momentum, paper.batch, paper.tile) == ("sgd", 0.99, 1, 388)
+    assert paper.architecture.input_size(paper.tile) == 572
+    assert Record.read({"train": plain(paper)}).train == paper
+    assert Record.read({"train": {"preset": "default"}}).train == Train()
+    assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(
+        Train().architecture, depth=3
+    )

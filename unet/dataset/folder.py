@@ -1,0 +1,256 @@
+"""The dataset folder: where each thing lies, and how a small file is put there whole.
+
+A folder is a local path or any fsspec URL. Nothing but names goes around between stages; this module alone knows
+what paths they stand for, and that a name never leaves the folder. What is local is read without fsspec, which would
+take several times as long: a plan reads ten thousands of small files.
+"""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from glob import escape
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from unet.dataset.filesystem import ABSENT, opened, reached
+from unet.settings.validation import require_plain
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
+"""What no name may hold: parts that are empty, `.` or `..`; backslashes part names on Windows, `::` URLs in fsspec."""
+TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+"""What file systems call the time of change."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder somewhere; `folder / name` is a folder or file below it."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address that holds a secret."""
+        if "://" in self.url:
+            require_plain("an address", self.url)
+
+    def __truediv__(self, name: str) -> "Folder":
+        if LEAVING.search(name):
+            raise ValueError(f"a name must stay within its folder, got {name!r}")
+        return Folder(f"{self.url.rstrip('/')}/{name}")
+
+    @cached_property
+    def _place(self) -> tuple[Any, str]:
+        if self.is_local:  # not by url_to_fs, to which `a::b` is no file's name
+            return fsspec.filesystem("file"), str(Path(self.url).absolute())
+        return opened(self.url)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a plain path."""
+        return "://" not in self.url
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+    def exists(self) -> bool:
+        """Whether a file or folder is here."""
+        if self.is_local:
+            return Path(self.url).exists()
+        filesystem, path = self._place
+        with reached(self.url):
+            return bool(filesystem.exists(path))
+
+    def holds_bytes(self) -> bool:
+        """Whether a file that is not empty is here; elsewhere by one question, where `size` asks two."""
+        if self.is_local:
+            return self.size() > 0
+        filesystem, path = self._place
+        try:
+            with reached(self.url):
+                return len(filesystem.cat_file(path, start=0, end=1)) > 0
+        except ABSENT:
+            return False
+
+    def size(self) -> int:
+        """Bytes of the file; 0 where there is none."""
+        filesystem, path = self._place
+        try:
+            with reached(self.url):
+                return int(filesystem.size(path) or 0)
+        except ABSENT:
+            return 0
+
+    def names(self) -> list[str]:
+        """Names of the files and folders right below, sorted; none where there is no folder."""
+        try:
+            if self.is_local:
+                return sorted(os.listdir(self.url))  # noqa: PTH208  # half the time of Path.iterdir
+            filesystem, path = self._place
+            with reached(self.url):
+                entries = filesystem.ls(path, detail=False)
+        except ABSENT:
+            return []
+        below = {str(entry).rstrip("/") for entry in entries} - {path.rstrip("/")}  # ls lists a file as itself
+        return sorted(entry.rsplit("/", 1)[-1] for entry in below)
+
+    def files(self) -> dict[str, tuple[int, str]]:
+        """Every file below: path from here → bytes and time of change."""
+        if self.is_local:
+            return dict(_walk(self.url, ""))
+        filesystem, path = self._place
+        with reached(self.url):
+            found = filesystem.find(path, detail=True)
+        return {str(os.path.relpath(name, path)): (int(info["size"]), _time(info)) for name, info in found.items()}
+
+    def open(self) -> Any:
+        """The file as a stream of bytes, for one that may be larger than memory."""
+        filesystem, path = self._place
+        return filesystem.open(path, "rb")
+
+    def read(self) -> bytes | None:
+        """Bytes of the file, None where there is none."""
+        try:
+            if self.is_local:
+                with open(self.url, "rb") as file:  # noqa: PTH123  # a path of pathlib's takes as long as the reading
+                    return file.read()
+            filesystem, path = self._place
+            with reached(self.url):
+                return bytes(filesystem.cat_file(path))
+        except ABSENT:
+            return None
+
+    def read_json(self) -> Json | None:
+        """The file's JSON object, None where there is no file; ValueError where it is none."""
+        content = self.read()
+        if content is None:
+            return None
+        try:
+            values = json.loads(content)
+        except ValueError as error:
+            raise ValueError(f"{self.url} must hold JSON; it is damaged: remove it and run again") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{self.url} must hold a JSON object, got {type(values).__name__}; remove it, run again")
+        return values
+
+    def write(self, content: bytes) -> None:
+        """Put the file here whole: a reader sees the old one or the new one, never a part."""
+        filesystem, path = self._place
+        if not isinstance(filesystem, LocalFileSystem):
+            try:
+                with reached(self.url):
+                    filesystem.pipe_file(path, content)
+            except ABSENT as error:
+                raise OSError(f"{self.url} must lie in a bucket that is there, got: {error}; make it first") from error
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def write_json(self, values: Mapping[str, Any]) -> None:
+        """Put a JSON object here whole."""
+        self.write(json.dumps(values, indent=1, ensure_ascii=False).encode())
+
+    def remove(self) -> None:
+        """Remove the file or folder, if it is there."""
+        filesystem, path = self._place
+        with reached(self.url):
+            if filesystem.exists(path):
+                literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
+                filesystem.rm(literal, recursive=True)
+
+
+@dataclass(frozen=True)
+class Dataset(Folder):
+    """The folder that holds one dataset."""
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives; a snapshot asks it once for each key."""
+        return make()
+
+    @property
+    def record(self) -> Folder:
+        """`dataset.yaml`, the one file that a person edits."""
+        return self / "dataset.yaml"
+
+    def image(self, name: str) -> Folder:
+        """OME-Zarr image of a stack."""
+        return self / f"images/{name}.ome.zarr"
+
+    def labels(self, name: str, labels: str) -> Folder:
+        """Labels of a stack: `truth`, or the segments that a model made."""
+        return self.image(name) / f"labels/{labels}"
+
+    def weights(self, name: str) -> Folder:
+        """Classes and border weights of a stack."""
+        return self / f"weights/{name}.zarr"
+
+    def model(self, model: str) -> Folder:
+        """A model's folder."""
+        return self / f"models/{model}"
+
+    def scores(self, model: str, name: str) -> Folder:
+        """Scores that a model gave a stack."""
+        return self / f"scores/{model}/{name}.ome.zarr"
+
+    def table(self, model: str, name: str) -> Folder:
+        """Table of a stack's segments."""
+        return self / f"tables/{model}/{name}.parquet"
+
+    def report(self, model: str) -> Folder:
+        """Folder of a model's report."""
+        return self / f"reports/{model}"
+
+    def set_aside(self, stage: str, name: str) -> Folder:
+        """Why a stack failed at a stage."""
+        return self / f"set-aside/{stage}/{name}.json"
+
+    def stacks(self) -> list[str]:
+        """Names of the stacks that have an image here, whole or in the making."""
+        return [n.removesuffix(".ome.zarr") for n in (self / "images").names() if n.endswith(".ome.zarr")]
+
+    def members(self, kind: str) -> list[str]:
+        """Names below one of the folders, such as the models below `models`, `scores` or `tables`."""
+        return (self / kind).names()
+
+    def all_of(self, name: str) -> list[Folder]:
+        """Everything that was made from a stack."""
+        made = [self.image(name), self.weights(name)]
+        made += [self.scores(model, name) for model in self.members("scores")]
+        made += [self.table(model, name) for model in self.members("tables")]
+        return made + [self.set_aside(stage, name) for stage in self.members("set-aside")]
+
+
+def _walk(top: str, below: str) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Every file below a local folder, as `Folder.files` lists them; none where there is no folder."""
+    try:
+        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, f"{below}{entry.name}/")
+            continue
+        with suppress(FileNotFoundError):  # it was removed since
+            info = entry.stat()
+            yield below + entry.name, (info.st_size, str(info.st_mtime))
+
+
+def _time(info: Json) -> str:
+    return next((str(info[name]) for name in TIMES if name in info), "")

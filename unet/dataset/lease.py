@@ -1,0 +1,209 @@
+"""A lease on a dataset, so that two runs do not do the same work twice. Correctness never rests on it.
+
+`lease.json` says who holds it and is renewed while it is held; one that was not renewed for some minutes, or whose
+process on this machine is gone, is taken over: `kill -9` blocks nobody. On a local disk one of two that ask at once
+gets it; on an object store both may, where their writes cross. Both then write the same values to the same places.
+
+Rejected: a lock of the operating system (none on object stores, and none to be trusted on network disks).
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from unet.dataset.folder import Dataset, Folder
+
+log = logging.getLogger(__name__)
+
+RENEW = 30.0
+"""Seconds between renewals."""
+LOST = 180.0
+"""Seconds without a renewal after which a lease is lost; clocks of several machines must agree to within it."""
+SETTLE = 1.0
+"""Seconds after which one who wrote a lease into an object store looks whether it is still there."""
+LOOK = 5.0
+"""Seconds between looks of one who waits."""
+
+_held: set[str] = set()
+_guard = threading.Lock()
+
+
+class HeldError(RuntimeError):
+    """Another run holds the lease; wait for it, or come back later."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease."""
+
+    run: str
+    """What nobody else bears."""
+    what: str
+    """Verb that it runs."""
+    machine: str
+    pid: int
+    started: float
+    """Seconds since 1970, as is `renewed`."""
+    renewed: float
+
+    @classmethod
+    def now(cls, what: str) -> "Holder":
+        """This process, from now on."""
+        now = time.time()
+        return cls(uuid.uuid4().hex, what, _machine(), os.getpid(), now, now)
+
+    def __str__(self) -> str:
+        since = datetime.fromtimestamp(self.started).astimezone().isoformat(" ", "seconds")
+        return f"{self.what} of process {self.pid} on {self.machine.partition('/')[0]}, since {since}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was not renewed for too long, or its process was one of this machine and is gone."""
+        return time.time() - self.renewed > LOST or (self.machine == _machine() and not _is_alive(self.pid))
+
+
+@contextmanager
+def lease(dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], None] = log.warning) -> Iterator[None]:
+    """Hold the dataset's lease; within a process that holds it already, nothing is asked.
+
+    Args:
+        dataset: which is to be worked on.
+        what: verb that is run, for others to read.
+        wait: until another run gives it back, instead of leaving.
+        say: told in a sentence whom it waits for, and from whom it was taken over.
+
+    Raises:
+        HeldError: another run holds it.
+    """
+    key = str(Path(dataset.url).resolve()) if dataset.is_local else dataset.url.rstrip("/")
+    with _guard:
+        outermost = key not in _held
+        _held.add(key)
+    if not outermost:
+        yield
+        return
+    try:
+        with _kept(dataset / "lease.json", _take(dataset, what, wait, say)):
+            yield
+    finally:
+        with _guard:
+            _held.discard(key)
+
+
+def _take(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> Holder:
+    file, lost, waiting = dataset / "lease.json", "", False
+    while not _create(file, own := Holder.now(what)):
+        other = _read(file)
+        if other is None or other.is_lost:
+            lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
+            _clear(file, other)
+        elif not wait:
+            raise HeldError(f"{dataset.url} is worked on by {other}; wait for it with --wait, or come back later")
+        else:
+            if not waiting:
+                say(f"waiting for {other}")
+            waiting = True
+            time.sleep(LOOK)
+    if lost:
+        say(f"took over from {lost}, which is gone")
+    return own
+
+
+@contextmanager
+def _kept(file: Folder, own: Holder) -> Iterator[None]:
+    """Renew a lease as long as this lasts, then give it back."""
+    done = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(file, own, done), name="lease", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        done.set()
+        renewing.join()
+        if _is_ours(file, own):
+            file.remove()
+
+
+def _renew(file: Folder, own: Holder, done: threading.Event) -> None:
+    while not done.wait(RENEW):
+        try:
+            other = _read(file)
+            if other is not None and other.run != own.run:
+                log.warning("the lease was taken over, as it was not renewed in time; the run goes on")
+                return
+            file.write_json(asdict(replace(own, renewed=time.time())))
+        except OSError as error:  # it may pass
+            log.warning("the lease could not be renewed: %s", error)
+
+
+def _create(file: Folder, own: Holder) -> bool:
+    """Write a lease where there is none; whether it was written, and is still there."""
+    if file.exists():
+        return False
+    if file.is_local:
+        with suppress(FileExistsError):
+            Path(file.url).touch(exist_ok=False)  # one of two gets it
+            file.write_json(asdict(own))
+            return True
+        return False
+    file.write_json(asdict(own))
+    time.sleep(SETTLE)
+    return _is_ours(file, own)
+
+
+def _clear(file: Folder, lost: Holder | None) -> None:
+    """Remove a lost lease, if it is still that one: another may be quicker."""
+    if not file.is_local:
+        file.remove()
+        return
+    moved = Path(f"{file.url}.{uuid.uuid4().hex[:8]}")
+    with suppress(FileNotFoundError):
+        Path(file.url).rename(moved)
+        if _read(Folder(str(moved)), patience=0) == lost:
+            moved.unlink()
+        else:
+            moved.rename(file.url)
+
+
+def _read(file: Folder, patience: float = 2.0) -> Holder | None:
+    """Who holds a lease; None where nobody does, or who did was killed before the name was written."""
+    end = time.monotonic() + patience
+    while True:
+        with suppress(ValueError, TypeError):  # a name is being written
+            values = file.read_json()
+            return Holder(**values) if values else None
+        if time.monotonic() >= end:
+            return None
+        time.sleep(0.05)
+
+
+def _is_ours(file: Folder, own: Holder) -> bool:
+    holder = _read(file)
+    return holder is not None and holder.run == own.run
+
+
+def _machine() -> str:
+    """Name of this machine, and of the space that its process numbers are of: containers have their own."""
+    with suppress(OSError):
+        return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    return socket.gethostname()
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name != "posix":  # there, signal 0 ends a process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True

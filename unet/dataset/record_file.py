@@ -1,0 +1,221 @@
+"""`dataset.yaml` on disk: read, written with comments, edited with the comments kept."""
+
+import ast
+import inspect
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from unet.dataset.folder import Dataset, Json
+from unet.settings.record import Record, Source, plain
+
+HEAD = """\
+# The run record of this dataset: the one file that a person edits.
+# What is commented out is the default. After a change, `unet-flows reprocess DATASET` recomputes what it touches,
+# and `--dry-run` says beforehand what that is.
+"""
+
+
+def read_record(dataset: Dataset, overrides: Mapping[str, Any] | None = None) -> Record:
+    """Record of a dataset, with `overrides` by dotted names for this run alone.
+
+    Raises:
+        LookupError: the folder is no dataset.
+        ValueError: the file, or an override, is wrong; the setting is named.
+    """
+    return _record(dataset, _edited(_parse(dataset, _text(dataset)), overrides or {}))
+
+
+def set_values(dataset: Dataset, changes: Mapping[str, Any]) -> list[str]:
+    """Change settings in the file, comments kept; says each change, `segment.threshold: 0.5 → 0.6`."""
+    before, text = read_record(dataset), _text(dataset)
+    for key, value in changes.items():
+        text = _dump(_edited(_parse(dataset, _live(dataset, text, key)), {key: value}))
+    after = _record(dataset, _parse(dataset, text))
+    dataset.record.write(text.encode())
+    return [f"{key}: {_value(before, key)} → {_value(after, key)}" for key in changes]
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Dotted name and value of `section.key=value`, the value read as YAML.
+
+    >>> parse_change("train.validation={last: 0.2}")
+    ('train.validation', {'last': 0.2})
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ValueError(f"a change must be section.key=value, got {text!r}; write it like train.steps=500")
+    try:
+        return key.strip(), _plain(YAML(typ="safe", pure=True).load(value))
+    except YAMLError as error:
+        raise ValueError(f"a change must give {key.strip()} a value in YAML, got {value!r}") from error
+
+
+def write_record(dataset: Dataset, sources: Sequence[Source]) -> None:
+    """Write a new file: the sources, and every other setting as a comment with its default."""
+    docs, defaults = field_docs(Record), Record()
+    lines = [HEAD, _dump({"sources": [_given(source) for source in sources]})]
+    for name, value in defaults:
+        if name in ("exclude", "cluster"):
+            lines.append(f"# {name}: {_flow(plain(value))}  # {docs[name]}\n")
+        elif name != "sources":
+            lines.append(_section(name, value))
+    dataset.record.write("\n".join(lines).encode())
+    read_record(dataset)
+
+
+def add_source(dataset: Dataset, source: Source) -> None:
+    """Add one more source to the file, comments kept; it is put first, since what follows the last are comments."""
+    values = _parse(dataset, _text(dataset))
+    _record(dataset, values)
+    if values.get("sources"):
+        values["sources"].insert(0, _given(source))
+    else:
+        values["sources"] = [_given(source)]
+    _record(dataset, values)
+    dataset.record.write(_dump(values).encode())
+
+
+@cache
+def field_docs(record: type) -> dict[str, str]:
+    """First line of the docstring under each field of a record, its parents' fields included."""
+    found: dict[str, str] = {}
+    for cls in reversed([cls for cls in record.__mro__ if cls.__module__ == record.__module__]):
+        body = ast.parse(inspect.getsource(cls)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for statement, after in zip(body.body, body.body[1:], strict=False):
+            match statement, after:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                    found[name] = words.strip().splitlines()[0]
+    return found
+
+
+def _section(name: str, record: Any) -> str:
+    kind: type = type(record)
+    docs, defaults = field_docs(kind), plain(record)
+    lines = [f"# {(kind.__doc__ or '').splitlines()[0]}", f"# {name}:"]
+    lines += [f"#   {each.name}: {_flow(defaults[each.name])}  # {docs[each.name]}" for each in fields(record)]
+    return "\n".join(lines) + "\n"
+
+
+def _given(source: Source) -> Json:
+    return {key: value for key, value in plain(source).items() if value is not None}
+
+
+def _flow(value: Any) -> str:
+    """A value on one line."""
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = True, 4096
+    yaml.dump({"value": value}, stream)
+    return stream.getvalue().strip().removeprefix("{value: ").removesuffix("}") if value is not None else "null"
+
+
+def _dump(values: Json) -> str:
+    stream = io.StringIO()
+    _yaml().dump(values, stream)
+    return stream.getvalue()
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _text(dataset: Dataset) -> str:
+    content = dataset.record.read()
+    if content is None:
+        raise LookupError(
+            f"{dataset.url} must be a dataset, got a folder without dataset.yaml; run `unet-flows init {dataset.url}`"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{dataset.record.url} must be YAML in UTF-8, got {error}") from error
+
+
+def _parse(dataset: Dataset, text: str) -> Any:
+    """Settings of a text, with what is needed to write it again; of one with nothing but comments, none."""
+    try:
+        values = _yaml().load(text)
+        values = _yaml().load(f"{text}\n{{}}\n") if values is None else values  # or its comments would be lost
+    except YAMLError as error:
+        raise ValueError(f"{dataset.record.url} must be YAML, got {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        kind = "a list" if isinstance(values, list) else type(values).__name__
+        raise ValueError(f"{dataset.record.url} must hold settings by name, got {kind}")
+    return values
+
+
+def _record(dataset: Dataset, values: Any) -> Record:
+    return Record.read(_plain(values), dataset.record.name)
+
+
+def _edited(values: Any, changes: Mapping[str, Any]) -> Any:
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        place = values
+        for step in path:
+            if isinstance(place.get(step), list):
+                raise ValueError(f"{key} must be a setting by name, got one in a list; set {step} as a whole")
+            if not isinstance(place.get(step), dict):
+                place[step] = CommentedMap()
+            place = place[step]
+        written = _yaml().load(_flow(value))  # a list on one line, or it would stand behind the comments that follow
+        if last in place or place is values:
+            place[last] = written
+        else:  # first, since what follows the last are comments, of the next section too
+            place.insert(0, last, written)
+    return values
+
+
+def _live(dataset: Dataset, text: str, key: str) -> str:
+    """The text with a setting's line, and its section's, no longer commented out, where they stand as we wrote them."""
+    section, name = (re.escape(step) for step in [*key.split("."), ""][:2])
+    lines, inside = [], False
+    for line in text.splitlines(keepends=True):
+        head = re.match(r"(?:# )?(\w+):", line)
+        inside = head[1] == section if head else inside
+        wanted = inside and re.match(rf"# {section}:|#   {name}:", line)
+        lines.append(line[2:] if wanted else line)
+    live = "".join(lines)
+    return live if _is_same_but(dataset, live, text, key) else text
+
+
+def _is_same_but(dataset: Dataset, live: str, text: str, key: str) -> bool:
+    """Whether two texts hold the same settings but for one: comments of a person may look like ours."""
+    section, name = [*key.split("."), ""][:2]
+    try:
+        both = [_plain(_parse(dataset, each)) for each in (live, text)]
+    except ValueError:
+        return False
+    for values in both:
+        if isinstance(values.get(section), dict):
+            values[section].pop(name, None)
+        if not name or not values.get(section):
+            values.pop(section, None)
+    return bool(both[0] == both[1])
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {str(key): _plain(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_plain(value) for value in values]
+    return values
+
+
+def _value(record: Record, key: str) -> Any:
+    value: Any = record.model_dump(mode="json")
+    for step in key.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value

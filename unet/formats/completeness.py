@@ -1,0 +1,60 @@
+"""Whether the files of a stack are all there, to the last byte that they speak of.
+
+It reads directories and ends, not pixels: quick on a file of any size. What it cannot see: a copy that first takes all
+its room and then fills it holds zeros where pixels are to come; only that it changes meanwhile tells of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import tifffile
+
+from unet.formats.readers import open_stack
+from unet.formats.tiff import scenes_of
+
+PNG_END = b"IEND\xaeB`\x82"
+"""Type and check sum of the last chunk of every PNG."""
+
+
+def require_whole(files: Sequence[str], scene: int | None = None) -> set[str]:
+    """Files that a stack is read from, those of its set among them.
+
+    Raises:
+        ValueError: a file is not whole, or lacks a part of its set; it says which.
+        OSError: a file is gone, or cannot be read.
+    """
+    return {part for file in files for part in (_tiff(file, scene) if _is_tiff(file) else _png(file))}
+
+
+def _is_tiff(file: str) -> bool:
+    return file.lower().endswith((".tif", ".tiff"))
+
+
+def _png(file: str) -> set[str]:
+    with Path(file).open("rb") as stream:
+        stream.seek(-min(len(PNG_END), stream.seek(0, 2)), 2)
+        if stream.read() != PNG_END:
+            raise ValueError(f"{file} must end as a PNG does, got something else: it is not whole")
+    with open_stack([file]):
+        return {file}
+
+
+def _tiff(file: str, scene: int | None) -> set[str]:
+    with scenes_of(file) as scenes:
+        count = len(scenes)
+        parts = {part for series in scenes for part in _parts(series)}
+    with open_stack([file], scene if count > 1 else None):  # planes that are missing from the set
+        return {file, *parts}
+
+
+def _parts(series: tifffile.TiffPageSeries) -> Iterator[str]:
+    for page in series:
+        if page is None:
+            continue
+        handle, last = page.parent.filehandle, series.is_truncated  # one directory for all planes
+        ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=False)]
+        if last and series.dataoffset is not None:
+            ends.append(series.dataoffset + series.nbytes)
+        if max(ends, default=0) > handle.size:
+            raise ValueError(f"{handle.path} must hold {max(ends)} bytes at least, got {handle.size}: it is not whole")
+        yield handle.path

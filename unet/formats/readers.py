@@ -1,0 +1,114 @@
+"""Readers: a stack as a microscope wrote it, opened and read one y x plane at a time.
+
+The law: what is opened has axes in the order t c z y x, each longer than 1 but for y and x, and all of its planes: a
+file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack.
+
+A format is one entry of `READERS`.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import imagecodecs
+import numpy as np
+
+from unet.dataset.sources import SUFFIXES
+from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, opened, ordered, readable
+from unet.formats.tiff import TIFF
+
+__all__ = ["READERS", "Opened", "Reader", "count_scenes", "open_stack"]
+
+
+def open_stack(
+    files: Sequence[str], scene: int | None = None, axis: SliceAxis = None
+) -> AbstractContextManager[Opened]:
+    """Context of the stack of one file, or of slices, one plane a file, in this order along `axis`.
+
+    Args:
+        files: one file, or the slices.
+        scene: index of the scene in a file of several.
+        axis: what the slices run along; of a single file, what its pages run along where it does not say (else z).
+
+    Raises:
+        ValueError: a file is broken, or holds what is no stack of planes.
+        LookupError: there is no such scene, or no reader for such files.
+    """
+    if len(files) == 1:
+        return _reader(files[0]).open(files[0], scene, axis)
+    assert axis is not None
+    return _open_slices(files, axis)
+
+
+def count_scenes(file: str) -> int:
+    """Number of scenes in a file; 0 where it is a part of a set that another file opens.
+
+    Levels of a pyramid and thumbnails are no scenes. A set of OME-TIFFs that name each other is opened by the first of
+    them in natural order, or by the one that has the OME-XML if the others have none.
+
+    Raises:
+        ValueError: the file is broken.
+    """
+    return _reader(file).count_scenes(file)
+
+
+def _reader(file: str) -> Reader:
+    suffix = Path(file).suffix.lower()
+    if suffix not in READERS:
+        raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(SUFFIXES)}")
+    return READERS[suffix]
+
+
+@contextmanager
+def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Opened]:
+    with open_stack(files[:1]) as first:
+        pass
+    if not set(first.axes) <= set("cyx"):
+        raise ValueError(f"each slice must be one plane, got axes {first.axes} in {files[0]}; leave out `slices`")
+    sizes = {axis: len(files), **dict(zip(first.axes, first.shape, strict=True))}
+    axes = ordered(sizes)
+
+    def plane(index: tuple[int, ...]) -> np.ndarray:
+        at = dict(zip(axes[:-2], index, strict=True))
+        file = files[at.pop(axis)]
+        with open_stack([file]) as one:
+            if (one.axes, one.shape, one.dtype) != (first.axes, first.shape, first.dtype):
+                raise ValueError(
+                    f"all slices must be alike, got {one.axes} {one.shape} {one.dtype} in {file} "
+                    f"but {first.axes} {first.shape} {first.dtype} in {files[0]}; remove what does not belong"
+                )
+            return one.plane(tuple(at.values()))
+
+    shape = tuple(sizes[a] for a in axes)
+    yield Opened(axes, shape, first.dtype, first.spacing, first.units, first.channels, plane)
+
+
+PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
+"""Samples of a pixel by the colour type of the header; 3, a palette, is missing."""
+
+
+@contextmanager
+def _open_png(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
+    with readable(file, "PNG"), Path(file).open("rb") as stream:
+        signature, width, height, bits, colour = struct.unpack(">8s8xIIBB", stream.read(26))
+        if signature != b"\x89PNG\r\n\x1a\n":
+            raise ValueError("it does not begin as one")
+    if colour not in PNG_SAMPLES:
+        raise ValueError(f"{file} must hold grey or RGB values, got a palette; save it as grey values or as TIFF")
+    samples = PNG_SAMPLES[colour]
+    shape = (height, width, samples) if samples > 1 else (height, width)
+
+    def read(_: int) -> np.ndarray:
+        with readable(file, "PNG"):
+            decoded: np.ndarray = imagecodecs.png_decode(Path(file).read_bytes())
+            return decoded.reshape(shape)
+
+    dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
+    pages = Pages(file, "yxc"[: len(shape)], shape, dtype, len(shape), read, alpha=samples in (2, 4))
+    yield opened(pages, {}, RGB if samples > 2 else ())
+
+
+READERS: Mapping[str, Reader] = {".tif": TIFF, ".tiff": TIFF, ".png": Reader(_open_png, lambda file: 1)}
+"""How files are read, by their last suffix; `unet.dataset.sources.SUFFIXES` names the same kinds."""

@@ -1,0 +1,235 @@
+"""TIFF, OME-TIFF and ImageJ's TIFF: scenes, sets of files, what a file says of itself, and its pages.
+
+Left alone, tifffile would read a file that was cut short as a shorter stack, or fill in zeros; `_refuse_truncated` and
+`_refuse_gaps` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
+memory of one page. Pixel sizes come from OME-XML, else from ImageJ, else from the resolution tags where those are per
+centimetre; inches are what printers use, and are not believed.
+"""
+
+import logging
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+from unet.dataset.sources import SUFFIXES, natural_order
+from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, opened, readable
+
+# What tifffile says there is raised here as an error, or has no consequence.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
+    with _tiff(file) as (tif, scenes):
+        if scene is None and len(scenes) > 1:
+            raise ValueError(f"the scene must be given, as {file} holds {len(scenes)} of them")
+        if not 0 <= (scene or 0) < len(scenes):
+            raise LookupError(f"scene must be less than {len(scenes)}, the scenes in {file}, got {scene}")
+        series = scenes[scene or 0]
+        _refuse_gaps(file, series)
+        with readable(file, "TIFF"):
+            sizes, channels = _metadata(tif, series)
+        yield opened(_tiff_pages(file, series, axis), sizes, channels)
+
+
+def _count_tiff(file: str) -> int:
+    with _tiff(file) as (tif, scenes), readable(file, "TIFF"):
+        return len(scenes) if _opens_its_set(tif, Path(file)) else 0
+
+
+@contextmanager
+def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPageSeries]]]:
+    with readable(file, "TIFF"):
+        _refuse_truncated(file)
+        tif = tifffile.TiffFile(file)
+    with tif:
+        with readable(file, "TIFF"):
+            scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
+            if not scenes:
+                raise ValueError("it holds no image")
+        yield tif, scenes
+
+
+@contextmanager
+def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
+    """The scenes of a TIFF, opened."""
+    with _tiff(file) as (_, scenes), readable(file, "TIFF"):
+        yield scenes
+
+
+ORDERS = {b"II": "<", b"MM": ">"}
+PUBLIC = 0x8000
+"""Tags from here on are private, and what some microscopes write there is no offset."""
+TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value by its type in a tag."""
+
+
+def _refuse_truncated(file: str) -> None:
+    """Refuse a TIFF whose directories or descriptions lie beyond its end; planes beyond it fail as they are read."""
+    with Path(file).open("rb") as stream:
+        head = stream.read(8)
+        if head[:2] not in ORDERS:
+            raise ValueError("it does not begin as one")
+        order = ORDERS[head[:2]]
+        big = struct.unpack(order + "H", head[2:4])[0] == 43
+        offsets, entries = (order + "Q", order + "Q") if big else (order + "I", order + "H")
+        seen = {0}
+        position = _number(stream, offsets, 8 if big else 4)
+        while position not in seen:
+            seen.add(position)
+            position = _next_directory(stream, position, order, offsets, entries)
+
+
+def _next_directory(stream: BinaryIO, position: int, order: str, offsets: str, entries: str) -> int:
+    """Offset of the directory after the one at `position`; 0 after the last."""
+    entry = struct.Struct(f"{order}HH{offsets[1]}")
+    value = struct.calcsize(offsets)
+    first = position + struct.calcsize(entries)
+    end = first + _number(stream, entries, position) * (entry.size + value)
+    stream.seek(first)
+    table = stream.read(end - first)
+    following = _number(stream, offsets, end)
+    for at in range(0, len(table), entry.size + value):
+        tag, kind, count = entry.unpack_from(table, at)
+        length = TYPES.get(kind, 0) * count
+        if tag < PUBLIC and length > value:
+            _number(stream, "B", struct.unpack_from(offsets, table, at + entry.size)[0] + length - 1)
+    return following
+
+
+def _number(stream: BinaryIO, kind: str, position: int) -> int:
+    """The number at a position in a file."""
+    stream.seek(position)
+    data = stream.read(struct.calcsize(kind))
+    if len(data) < struct.calcsize(kind):
+        raise ValueError(f"truncated at {stream.seek(0, 2)} bytes, it goes on at {position}")
+    number: int = struct.unpack(kind, data)[0]
+    return number
+
+
+def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
+    missing = sum(page is None for page in series)
+    if missing:
+        raise ValueError(
+            f"{file} must come with all planes of its set, got {len(series) - missing} of {len(series)}; "
+            "copy the missing files next to it"
+        )
+
+
+def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
+    root = _xml(tif)
+    pointer = root.find("{*}BinaryOnly")
+    if pointer is not None:
+        opener = file.with_name(Path(pointer.get("MetadataFile", "")).name or file.name)
+        return opener == file or not opener.name.lower().endswith(SUFFIXES) or not opener.exists()
+    names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind("{*}Image/{*}Pixels/{*}TiffData/{*}UUID")}
+    if file.name not in names:
+        return True
+    return file.name == min((name for name in names if file.with_name(name).is_file()), key=natural_order)
+
+
+def _xml(tif: tifffile.TiffFile) -> ElementTree.Element:
+    return ElementTree.fromstring(tif.ome_metadata or "<OME/>")
+
+
+def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> "Pages":
+    page = series.keyframe
+    inner = len(page.shape)
+    if series.shape[-inner:] != page.shape:
+        raise ValueError(f"{file} must hold whole planes, got pages {page.shape} of a stack {series.shape}")
+    ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": axis or "z", "Q": axis or "z"}
+    axes = "".join(ours.get(letter, "?") for letter in series.axes)
+    if "?" in axes or len(set(axes)) < len(axes) or not axes.endswith(("yx", "yxc")):
+        raise ValueError(
+            f"the axes of {file} must be some of T C Z Y X, each once, got {series.axes}; save it as OME-TIFF"
+        )
+    alpha = "S" in page.axes and page.extrasamples[-1:] in ((1,), (2,))
+    return Pages(file, axes, series.shape, series.dtype, inner, _page_reader(file, series), alpha)
+
+
+def _page_reader(file: str, series: tifffile.TiffPageSeries) -> Callable[[int], np.ndarray]:
+    """Function that decodes a page; where one directory stands for all pages, they follow each other in the file."""
+    page, tif = series.keyframe, series.keyframe.parent
+    stored = page.dtype and page.dtype.newbyteorder(tif.byteorder)
+
+    def read(number: int) -> np.ndarray:
+        with readable(file, "TIFF"):
+            if series.is_truncated and series.dataoffset is not None:
+                offset = series.dataoffset + number * page.nbytes
+                return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
+            one = series[number]
+        assert one is not None
+        return _decoded(one)
+
+    return read
+
+
+def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
+    handle = page.parent.filehandle
+    reopened = handle.closed  # as are all files of a set but the one that opens it
+    if reopened:
+        handle.open()
+    try:
+        with readable(handle.path, "TIFF"):
+            return page.asarray().reshape(page.shape)
+    finally:
+        if reopened:
+            handle.close()
+
+
+COLOURS = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+
+
+def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
+    """Sizes of a pixel with their units, as far as the file gives them, and the names of the channels."""
+    names = RGB if series.keyframe.photometric in COLOURS and "S" in series.keyframe.axes else ()
+    if tif.is_ome:
+        sizes, channels = _ome_metadata(tif, series)
+        return sizes, names or channels
+    return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
+
+
+def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
+    images = _xml(tif).findall("{*}Image")
+    number = tif.series.index(series)
+    if len(images) != len(tif.series):  # tifffile leaves out images of which there are no pages
+        images, number = [image for image in images if image.get("Name") == series.name], 0
+    pixels = images[number].find("{*}Pixels") if images else None
+    if pixels is None:
+        return {}, ()
+    sizes = {
+        a: (float(pixels.get(f"PhysicalSize{a.upper()}", 0)), pixels.get(f"PhysicalSize{a.upper()}Unit", "µm"))
+        for a in "zyx"
+    }
+    time = (float(pixels.get("TimeIncrement", 0)), pixels.get("TimeIncrementUnit", "s"))
+    return {"t": time, **sizes}, [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
+
+
+def _imagej_sizes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Sizes:
+    said = tif.imagej_metadata or {}
+    unit = str(said.get("unit", ""))
+    y, x = (_per_pixel(series, tag) for tag in ("YResolution", "XResolution"))
+    interval = (float(said.get("finterval", 0)), str(said.get("tunit", "s")))
+    return {"t": interval, "z": (abs(float(said.get("spacing", 0))), unit), "y": (y, unit), "x": (x, unit)}
+
+
+def _tag_sizes(series: tifffile.TiffPageSeries) -> Sizes:
+    if series.keyframe.resolutionunit != tifffile.RESUNIT.CENTIMETER:
+        return {}
+    y, x = (_per_pixel(series, tag) for tag in ("YResolution", "XResolution"))
+    return {"y": (1e4 * y, "µm"), "x": (1e4 * x, "µm")}
+
+
+def _per_pixel(series: tifffile.TiffPageSeries, tag: str) -> float:
+    """Units a pixel, which the tag has as pixels a unit; 0 where it does not say."""
+    pixels, units = series.keyframe.tags.valueof(tag, (0, 1))
+    return units / pixels if pixels else 0.0
+
+
+TIFF = Reader(_open_tiff, _count_tiff)

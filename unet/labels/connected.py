@@ -1,0 +1,169 @@
+"""Segments: connected pixels of a mask get one id, at once or block by block.
+
+The law: blocks that are labelled by themselves and merged across their faces give the segments of the whole array, ids
+too; with every axis linked these are the ids of `skimage.measure.label`. It takes two passes, since an id is known only
+when all blocks were seen:
+
+1. `label_block` reads a block and keeps a `Part`: its faces, and where each of its components begins;
+2. `merge_parts` joins the parts and deals the ids: a table for each block;
+3. `relabel_block` reads the block again and writes its segments.
+
+Where holes are filled, the law is that of the filled mask: `components(fill(mask))`, then the rules on objects. The
+background is connected in the way that is dual to that of the objects, so that a hole is closed by what an object
+connects; filled, it joins the objects that share a face with it, which are all that it touches.
+
+Between the passes there is no array: memory is that of the faces, plus 17 bytes a component. With z linked a block's
+largest face is a whole frame, so blocks should be several planes deep.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.labels.components import ALONE, FACES, FULL, Connected, connect, painted, spans
+from unet.labels.merging import Indices, Labels, Mask, Merged, Part, Rules, merge_parts
+from unet.labels.seams import Connectivity, Corner, mixed, within
+
+__all__ = ["Merged", "Part", "Rules", "connected_segments", "label_block", "merge_parts", "relabel_block"]
+
+
+def connected_segments(
+    mask: Mask, dimensions: int = 2, connectivity: Connectivity = "faces", minimum: int = 0, holes: int = 0
+) -> Labels:
+    """Ids of connected pixels, 1 … n in the raster order of their first pixels, 0 = background.
+
+    int32 while n fits, else int64. `mask` is where objects are, with any axes before the linked ones; the others are as
+    in `Rules`.
+
+    >>> mask = np.array([[1, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0]], bool)
+    >>> connected_segments(mask, minimum=2)
+    array([[1, 1, 0, 0],
+           [0, 0, 0, 0],
+           [2, 2, 0, 0]], dtype=int32)
+    >>> connected_segments(mask, connectivity="full").max()
+    np.int32(1)
+    >>> connected_segments(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool), holes=1).min()
+    np.int32(1)
+    """
+    rules, origin = Rules(dimensions, connectivity, minimum, holes), (0,) * mask.ndim
+    merged = merge_parts([label_block(mask, origin, mask.shape, rules)], rules)
+    return relabel_block(mask, merged.lookups[origin], rules)
+
+
+def label_block(
+    mask: Mask,
+    origin: Sequence[int],
+    shape: Sequence[int],
+    rules: Rules = Rules(),
+    strong: Mask | None = None,
+    boxes: bool = False,
+) -> Part:
+    """The part of one block, the first pass.
+
+    Args:
+        mask: the block, one of a grid of blocks that tile the whole array, without halo.
+        origin: its first pixel in the whole array.
+        shape: sides of the whole array in pixels.
+        rules: what an object is; the same in all passes.
+        strong: pixels of which an object must have one; default: any will do.
+        boxes: whether bounding boxes are kept too.
+
+    >>> label_block(np.array([[0, 1], [1, 1]], bool), origin=(0, 2), shape=(2, 4)).first
+    array([3])
+    """
+    found = _connected(mask, rules)
+    local = painted(found.start, found.number, _local_ids(found)).reshape(mask.shape)
+    marked = np.ones(found.first.size, np.bool_)
+    marked[: found.objects] = strong is None or _reached(local, strong, found.objects)
+    marked[found.objects :] = found.size[found.objects :] > rules.holes
+    marked[_at_edge(local, origin, shape, rules.dimensions)] = True
+    return Part(
+        origin=tuple(map(int, origin)),
+        shape=mask.shape,
+        count=found.objects,
+        first=_in_whole(found.first, mask.shape, origin, shape),
+        size=found.size,
+        marked=marked,
+        box=_boxes(found, mask.shape, origin) if boxes else np.zeros((found.first.size, 2, 0), np.int64),
+        holds=_holds(found, mask.shape, marked, rules),
+        faces=tuple((_layer(local, axis, 0), _layer(local, axis, -1)) for axis in range(-rules.dimensions, 0)),
+    )
+
+
+def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules()) -> Labels:
+    """Segments of one block with the ids of the whole array, the second pass; `lookup` is this block's in `Merged`."""
+    found = _connected(mask, rules)
+    if lookup.size != found.first.size + 1:
+        raise ValueError(
+            f"a block must be the same in both passes, got {found.first.size} components after {lookup.size - 1}; "
+            "label it and merge again"
+        )
+    return np.asarray(painted(found.start, found.number, lookup)).reshape(mask.shape)
+
+
+def _connected(mask: Mask, rules: Rules) -> Connected:
+    if mask.dtype != np.bool_:
+        raise ValueError(f"mask must be boolean, got {mask.dtype}; compare scores with a threshold first")
+    if not 1 <= rules.dimensions <= min(mask.ndim, 3):
+        raise ValueError(
+            f"dimensions must lie between 1 and the mask's {mask.ndim} axes, and be at most 3, got {rules.dimensions}"
+        )
+    depth, height, width = (1, 1, *mask.shape[-rules.dimensions :])[-3:]
+    volumes = np.ascontiguousarray(mask).reshape(-1, depth, height, width)
+    ways = (FACES, FULL) if rules.connectivity == "faces" else (FULL, FACES)
+    return connect(volumes, 3 if depth > 1 else 2, ways[0], ways[1] if rules.holes else ALONE)
+
+
+def _reached(local: NDArray[np.int32], strong: Mask, count: int) -> Mask:
+    reached = np.zeros(count + 1, np.bool_)
+    reached[local[strong]] = True
+    return reached[1:]
+
+
+def _at_edge(
+    local: NDArray[np.int32], origin: Sequence[int], shape: Sequence[int], dimensions: int
+) -> NDArray[np.int32]:
+    """Local ids, below 0, of the background parts at an edge of the whole array along a linked axis."""
+    layers = [np.zeros(0, np.int32)]
+    for axis in range(-dimensions, 0):
+        if origin[axis] == 0:
+            layers.append(np.take(local, 0, axis).ravel())
+        if origin[axis] + local.shape[axis] == shape[axis]:
+            layers.append(np.take(local, -1, axis).ravel())
+    ids = np.unique(np.concatenate(layers))
+    return ids[ids < 0]
+
+
+def _in_whole(at: Indices, sides: Corner, origin: Sequence[int], shape: Sequence[int]) -> Indices:
+    """Index in the raster of the whole array of indices in the raster of a block."""
+    places = [place + o for place, o in zip(np.unravel_index(at, sides), origin, strict=True)]
+    return np.ravel_multi_index(places, tuple(shape)).astype(np.int64)
+
+
+def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indices:
+    if not rules.holes:
+        return np.zeros((2, 0), np.int64)
+    ids = _local_ids(found)
+    ids[found.objects + 1 :][marked[found.objects :]] = 0
+    local = painted(found.start, found.number, ids).reshape(sides)
+    pairs: Indices = np.sort(within(local, rules.dimensions, mixed), axis=0)
+    return pairs
+
+
+def _boxes(found: Connected, sides: Corner, origin: Sequence[int]) -> Indices:
+    """First index and last plus 1 of each column along each axis of the whole array: n × 2 × axes."""
+    row = np.where(found.number > 0, found.number - 1, found.number + found.first.size).astype(np.int64)
+    drawn = found.number != 0
+    lengths = np.diff(found.start)[drawn]
+    box = spans(found.start[:-1][drawn], lengths, row[drawn], found.first.size, sides)
+    return np.asarray(np.stack(box, axis=1) + np.array(origin), np.int64)
+
+
+def _local_ids(found: Connected) -> NDArray[np.int32]:
+    """Local ids in the order of the columns, a 0 before them."""
+    return np.append(np.arange(found.objects + 1), np.arange(found.objects - found.first.size, 0)).astype(np.int32)
+
+
+def _layer(local: NDArray[np.int32], axis: int, at: int) -> NDArray[np.int32]:
+    return np.array(np.take(local, at, axis), np.int32)

@@ -1,0 +1,60 @@
+"""The ids of parted clumps: as an object's parts are known only when it was looked at, ids are dealt anew.
+
+The law: objects that are no clumps, and the parts of those that are, get the ids 1, 2, … in the raster order of their
+first pixels; parts of fewer than `minimum` pixels are dropped, as objects are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unet.labels.merging import Indices, Labels, Merged
+
+
+@dataclass(frozen=True, eq=False)
+class Clump:
+    """An object of several parts."""
+
+    id: int
+    """Id of the object, before it was parted."""
+    first: Indices
+    """Of each part, the index of its first pixel in the raster of the whole array."""
+    size: Indices
+    """Pixels of each part."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dealt:
+    """Final ids."""
+
+    ids: Labels
+    """Of each object 0 … n its final id; 0 for the background, and for clumps."""
+    parts: Mapping[int, Labels]
+    """Of each clump, a table from its parts 0 … k to their final ids; 0 for the background and what was dropped."""
+    count: int
+    """Segments there are in the end."""
+
+
+def deal(merged: Merged, clumps: Sequence[Clump], minimum: int) -> Dealt:
+    """Final ids of the objects and of the parts of the clumps among them.
+
+    >>> merged = Merged({}, 3, np.array([0, 7, 20]), np.zeros((3, 2, 0), int))
+    >>> dealt = deal(merged, [Clump(1, np.array([0, 9]), np.array([5, 4]))], minimum=1)
+    >>> dealt.ids.tolist(), dealt.parts[1].tolist(), dealt.count
+    ([0, 0, 2, 4], [0, 1, 3], 4)
+    """
+    whole = np.ones(merged.count + 1, np.bool_)
+    whole[[0, *(clump.id for clump in clumps)]] = False
+    objects = np.flatnonzero(whole)
+    first = np.concatenate([merged.first[objects - 1], *(clump.first for clump in clumps)])
+    kept = np.concatenate([np.ones(objects.size, np.bool_), *(clump.size >= minimum for clump in clumps)])
+    rows = np.flatnonzero(kept)
+    final: Labels = np.zeros(first.size, np.int32 if rows.size < 2**31 else np.int64)
+    final[rows[np.argsort(first[rows])]] = np.arange(1, rows.size + 1)
+    ids = np.zeros(merged.count + 1, final.dtype)
+    ids[objects] = final[: objects.size]
+    ends = objects.size + np.cumsum([0, *(clump.first.size for clump in clumps)])
+    spans = zip(clumps, ends, ends[1:], strict=False)
+    parts = {clump.id: np.concatenate([np.zeros(1, final.dtype), final[a:b]]) for clump, a, b in spans}
+    return Dealt(ids, parts, rows.size)

@@ -1,0 +1,70 @@
+"""Scores: what a model gave each pixel, read block by block from a store, and where they reach a threshold."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.dataset.folder import Folder
+from unet.store.arrays import Stored, open_array
+from unet.store.shards import Region
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a model's classes in a store, told by plain values, so that they go to any worker."""
+
+    folder: Folder
+    axes: str
+    """Axes of the array, c among them."""
+    chosen: tuple[int, ...]
+    """Classes that are objects; those of the array are 1, 2, … along c."""
+
+    def read(self, block: Region) -> NDArray[Any]:
+        """Scores of the chosen classes in a block along the other axes, classes first.
+
+        LookupError or ValueError that names the shard where one is missing or damaged.
+        """
+        stored, c = Stored(self.folder), self.axes.index("c")
+        one = [stored.read_written((*block[:c], slice(k - 1, k), *block[c:])) for k in self.chosen]
+        return np.moveaxis(one[0] if len(one) == 1 else np.concatenate(one, axis=c), c, 0)
+
+
+def chosen(classes: Sequence[int] | None, axes: str, shape: Sequence[int], model: str) -> tuple[int, ...]:
+    """The classes that are objects, by default all that there are scores of; ValueError where there are none of one.
+
+    >>> chosen(None, "cyx", (2, 64, 64), "unet")
+    (1, 2)
+    """
+    count = shape[axes.index("c")]
+    for wrong in (k for k in classes or () if not 1 <= k <= count):
+        raise ValueError(f"segment.classes must be among 1…{count} of {model}, got {wrong}")
+    return tuple(sorted(classes or range(1, count + 1)))
+
+
+def of_any(scores: NDArray[Any]) -> NDArray[Any]:
+    """Scores of being any of some classes: their sum, in the scores' own type.
+
+    >>> of_any(np.array([[200, 3], [100, 4]], np.uint8))
+    array([255,   7], dtype=uint8)
+    """
+    if len(scores) == 1:
+        return np.asarray(scores[0])
+    whole = scores.dtype == np.uint8
+    total = scores.sum(axis=0, dtype=np.uint32 if whole else np.float64)
+    return np.asarray(np.minimum(total, 255 if whole else 1), scores.dtype)
+
+
+def reaching(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+    """Where scores reach a threshold: ≥ ceil(255·t) for uint8."""
+    return np.asarray(scores >= (math.ceil(255 * threshold) if scores.dtype == np.uint8 else threshold))
+
+
+def read_channels(folder: Folder, axes: str, wanted: str, block: Region) -> NDArray[Any]:
+    """A block of an image along the axes `wanted`, its channels first."""
+    region = dict(zip(wanted, block, strict=True))
+    values = np.asarray(open_array(folder)[tuple(region.get(axis, slice(None)) for axis in axes)])
+    return np.moveaxis(values, axes.index("c"), 0) if "c" in axes else values[None]

@@ -1,0 +1,150 @@
+"""The recipe of each stage: which settings and which inputs its result is made of.
+
+A setting that changes how a result is computed but not what it is (a device, a tile, what is kept) stands in the
+numeric plan or nowhere, never in a recipe: changing it makes nothing stale.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from unet.dataset.folder import Dataset, Json
+from unet.dataset.sources import Stack
+from unet.ledger import fingerprint
+from unet.ledger.results import (
+    Recipe,
+    Result,
+    digest,
+    image_of,
+    labels_of,
+    model_of,
+    scores_of,
+    weights_of,
+)
+from unet.settings.record import Evaluate, Ingest, Predict, Segment, Train, Weigh, plain
+
+PLAN_ONLY = {
+    "weigh": {"preset"},
+    "train": {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
+    "predict": {"model", "device", "tile", "memory", "precision", "pixel_factor", "keep_scores"},
+}
+
+
+def image_recipe(dataset: Dataset, stack: Stack, ingest: Ingest) -> Recipe:
+    """Recipe of a stack's image."""
+    inputs = {"source": source_fingerprint(image_of(dataset, stack.name), stack.files).content}
+    settings: Json = {**plain(ingest), "scene": stack.scene, "axis": stack.axis}
+    return Recipe("ingest", Ingest.VERSION, settings, inputs)
+
+
+def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
+    """Recipe of a stack's truth, as its sources give it."""
+    inputs = {"truth source": source_fingerprint(labels_of(dataset, stack.name, "truth"), stack.truth).content}
+    settings: Json = {"foreground": stack.foreground, "ignore": stack.ignore, "scene": stack.scene, "axis": stack.axis}
+    return Recipe("ingest", Ingest.VERSION, settings, inputs)
+
+
+def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
+    """All that bringing in a stack depends on, image and truth as one: what it is set aside under.
+
+    The image's recipe alone would not do: truth that did not fit would not be tried again once it was mended.
+    """
+    whole = image_recipe(dataset, stack, settings)
+    if stack.truth:
+        given = truth_recipe(dataset, stack)
+        whole = replace(whole, settings=whole.settings | given.settings, inputs=whole.inputs | given.inputs)
+    if is_edited(dataset, stack.name):
+        whole = replace(whole, inputs=whole.inputs | {"truth": truth_content(dataset, stack.name) or ""})
+    return whole
+
+
+def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fingerprint:
+    """Fingerprint of source files; what `result` was made from is not read again where it was not touched."""
+
+    def seen() -> fingerprint.Fingerprint:
+        stamp = result.stamp()
+        return fingerprint.of_files(files, stamp.facts.get("files") if stamp else None)
+
+    found: fingerprint.Fingerprint = result.once(("files", files), seen)
+    return found
+
+
+def truth_content(dataset: Dataset, name: str) -> str | None:
+    """Digest of a stack's truth as it lies there now, edited by hand or not; None where it has none."""
+    return dataset.once(("truth", name), lambda: _truth_content(labels_of(dataset, name, "truth")))
+
+
+def _truth_content(truth: Result) -> str | None:
+    multiscales = truth.attributes().get("ome", {}).get("multiscales")
+    if not multiscales:
+        return None
+    level = truth.folder / str(multiscales[0]["datasets"][0]["path"])
+    stamp = truth.stamp()
+    return fingerprint.of_folder(level, stamp.facts.get("arrays") if stamp else None).content
+
+
+def ignored_id(dataset: Dataset, name: str) -> int | None:
+    """Id in a stack's truth that marks pixels nobody judged; None where all were."""
+    stamp = labels_of(dataset, name, "truth").stamp()
+    return stamp.facts.get("ignore") if stamp else None
+
+
+def is_edited(dataset: Dataset, name: str) -> bool:
+    """Whether somebody changed a stack's truth since it was ingested, or drew it here."""
+    stamp = labels_of(dataset, name, "truth").stamp()
+    content = truth_content(dataset, name)
+    return content is not None and (stamp is None or stamp.facts["arrays"]["content"] != content)
+
+
+def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
+    """Recipe of a stack's classes and border weights; in 3-D, of its pixel sizes too."""
+    inputs = {"truth": _judged(dataset, name)}
+    image = image_of(dataset, name).stamp()
+    if weigh.dimensions == 3 and image is not None:
+        inputs["pixel sizes"] = digest(image.facts["spacing"])
+    return Recipe("weigh", Weigh.VERSION, _settings("weigh", weigh), inputs)
+
+
+def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:
+    """Recipe of a model that the stacks `names` train and validate."""
+    inputs = {f"{n} image": _generation(image_of(dataset, n)) for n in names}
+    inputs |= {f"{n} weights": _generation(weights_of(dataset, n)) for n in names}
+    if train.start is not None:
+        inputs["start"] = _generation(model_of(dataset, train.start))
+    return Recipe("train", Train.VERSION, _settings("train", train), inputs)
+
+
+def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) -> Recipe:
+    """Recipe of the scores that a model gives a stack."""
+    inputs = {"image": _generation(image_of(dataset, name)), "model": _generation(model_of(dataset, model))}
+    return Recipe("predict", Predict.VERSION, _settings("predict", predict), inputs)
+
+
+def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) -> Recipe:
+    """Recipe of the segments made of a stack's scores, and of their table."""
+    inputs = {"image": _generation(image_of(dataset, name)), "scores": _generation(scores_of(dataset, model, name))}
+    return Recipe("segment", Segment.VERSION, plain(segment), inputs)
+
+
+def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:
+    """Recipe of a model's report over the stacks `names`, which have truth."""
+    inputs = {"model": _generation(model_of(dataset, model))}
+    inputs |= {f"{n} segments": _generation(labels_of(dataset, n, model)) for n in names}
+    inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
+    return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
+
+
+def _judged(dataset: Dataset, name: str) -> str:
+    """A stack's truth as an input: its content, and what of it is to be ignored."""
+    content, ignored = truth_content(dataset, name) or "", ignored_id(dataset, name)
+    return content if ignored is None else f"{content}, {ignored} ignored"
+
+
+def _settings(stage: str, settings: Any) -> Json:
+    values: Mapping[str, Any] = plain(settings)
+    return {k: v for k, v in values.items() if k not in PLAN_ONLY[stage]}
+
+
+def _generation(result: Result) -> str:
+    stamp = result.stamp()
+    return stamp.generation if stamp else ""

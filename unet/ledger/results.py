@@ -1,0 +1,259 @@
+"""The ledger is the store itself: what a result was made of is written into the result, last.
+
+A result is a folder with a card (`zarr.json`, `model.json`, `metrics.json`) and its arrays or files below a
+*generation*, a folder named after the digest of stage version, settings, inputs and numeric plan. While a generation is
+in the making its own card says what it is made of; putting the result's card is the one act that commits it. Until then
+readers see the generation before; afterwards that one is removed. Kill any process at any moment and run again: what
+is found below a generation of the same recipe is taken on, with the plan it was begun with.
+
+Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from unet.dataset.folder import Dataset, Folder, Json
+
+KEY = "unet-flows"
+PACKAGES = ("unet-flows", "numpy", "scipy", "scikit-image", "zarr", "torch", "dask")
+
+STAGES = ("ingest", "weigh", "train", "predict", "segment", "evaluate")
+State = Literal["done", "fresh", "stale", "missing", "set aside", "waiting"]
+
+
+def digest(value: Any) -> str:
+    """Twelve hex digits that stand for a plain value.
+
+    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1})
+    True
+    """
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a result is made of: equal recipes give equal results, so a result whose recipe still holds is fresh."""
+
+    stage: str
+    version: int
+    settings: Json
+    inputs: dict[str, str]
+
+    def changes(self, now: "Recipe") -> list[str]:
+        """Why a result made by this recipe is stale, in words; empty where `now` is the same.
+
+        >>> before = Recipe("segment", 1, {"threshold": 0.5}, {"scores": "3f2a"})
+        >>> before.changes(Recipe("segment", 2, {"threshold": 0.6}, {"scores": "9c1b"}))
+        ['segment is version 2, was 1', 'threshold 0.5 → 0.6', 'scores changed']
+        """
+        words = [f"{now.stage} is version {now.version}, was {self.version}"] if now.version != self.version else []
+        words += [
+            f"{k} {self.settings.get(k)} → {now.settings.get(k)}" for k in _differing(self.settings, now.settings)
+        ]
+        words += [f"{k} {_how(k, self.inputs, now.inputs)}" for k in _differing(self.inputs, now.inputs)]
+        return words
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What stands on a committed result's card: its recipe, its plan, its generation, and facts worth keeping."""
+
+    recipe: Recipe
+    plan: Json
+    generation: str
+    facts: Json = field(default_factory=dict)
+    made: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    packages: dict[str, str] = field(default_factory=_versions)
+
+    @classmethod
+    def of(cls, values: Json) -> "Stamp":
+        """Stamp of the plain values on a card; ValueError where they are none."""
+        try:
+            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a stamp must say what a result is made of, got {error}") from error
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generation in the making: its folder, and the plan that every worker and every resumption uses."""
+
+    folder: Folder
+    recipe: Recipe
+    plan: Json
+
+    @property
+    def name(self) -> str:
+        """Digest that names it."""
+        return self.folder.name
+
+
+@dataclass(frozen=True)
+class Result:
+    """A place that holds one committed result, and generations in the making."""
+
+    folder: Folder
+    card: str = "zarr.json"
+    once: Callable[[Hashable, Callable[[], Any]], Any] = field(
+        default=lambda _, make: make(), repr=False, compare=False
+    )
+    """`Dataset.once` of the dataset it lies in."""
+
+    def stamp(self) -> Stamp | None:
+        """The committed result's stamp; None where there is none."""
+        stamp: Stamp | None = self.once(("stamp", self.folder.url), self._read_stamp)
+        return stamp
+
+    def _read_stamp(self) -> Stamp | None:
+        values = self._entry(self.folder)
+        if "generation" not in values:
+            return None
+        try:
+            return Stamp.of(values)
+        except ValueError as error:
+            raise ValueError(f"{(self.folder / self.card).url} is damaged: {error}; remove it and run again") from error
+
+    def committed(self) -> Stamp:
+        """The committed result's stamp; LookupError that says what to run where there is none."""
+        stamp = self.stamp()
+        if stamp is None:
+            raise LookupError(f"{self.folder.url} holds no finished result; run `unet-flows reprocess` on its dataset")
+        return stamp
+
+    def attributes(self) -> Json:
+        """All that stands on the committed card."""
+        return self._open(self.folder)
+
+    def begin(self, recipe: Recipe, plan: Json) -> Generation:
+        """The generation to write into: one of this recipe that was begun before, with its plan, or a new one."""
+        committed = self.stamp()
+        for name in self._generations():
+            entry = self._entry(self.folder / name)
+            if entry.get("recipe") == asdict(recipe) and not (committed and committed.generation == name):
+                return Generation(self.folder / name, recipe, entry["plan"])
+        if committed is not None and committed.recipe == recipe:
+            plan = {**plan, "attempt": committed.plan.get("attempt", 1) + 1}
+        folder = self.folder / digest([asdict(recipe), plan])
+        self._put(folder, {KEY: {"recipe": asdict(recipe), "plan": plan}})
+        return Generation(folder, recipe, plan)
+
+    def commit(self, generation: Generation, attributes: Mapping[str, Any], facts: Json | None = None) -> Stamp:
+        """Put the card: from now on this generation is the result; the others are removed."""
+        stamp = Stamp(generation.recipe, generation.plan, generation.name, facts or {})
+        self._put(self.folder, {**attributes, KEY: asdict(stamp)})
+        for name in self._generations():
+            if name != generation.name:
+                self.discard(name)
+        return stamp
+
+    def discard(self, name: str) -> None:
+        """Remove a generation, its card last: what a kill in between leaves is still known to be one."""
+        generation = self.folder / name
+        for part in generation.names():
+            if part != self.card:
+                (generation / part).remove()
+        generation.remove()
+
+    def amend(self, facts: Json) -> None:
+        """Put the card again with more facts on its stamp."""
+        attributes = self.attributes()
+        attributes[KEY] = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
+        self._put(self.folder, attributes)
+
+    def _generations(self) -> list[str]:
+        entries = {name: self._entry(self.folder / name) for name in self.folder.names()}
+        return [name for name, entry in entries.items() if "plan" in entry and "generation" not in entry]
+
+    def _entry(self, folder: Folder) -> Json:
+        entry = self._open(folder).get(KEY, {})
+        if not isinstance(entry, dict):
+            raise ValueError(f"{(folder / self.card).url} is damaged: {KEY} must be an object; remove it and run again")
+        return entry
+
+    def _open(self, folder: Folder) -> Json:
+        values = (folder / self.card).read_json() or {}
+        return (values.get("attributes") or {}) if self.card == "zarr.json" else values
+
+    def _put(self, folder: Folder, attributes: Json) -> None:
+        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+        (folder / self.card).write_json(group if self.card == "zarr.json" else attributes)
+
+
+def image_of(dataset: Dataset, name: str) -> Result:
+    """A stack's image."""
+    return Result(dataset.image(name), once=dataset.once)
+
+
+def labels_of(dataset: Dataset, name: str, labels: str) -> Result:
+    """A stack's truth, or the segments that a model made of it."""
+    return Result(dataset.labels(name, labels), once=dataset.once)
+
+
+def weights_of(dataset: Dataset, name: str) -> Result:
+    """A stack's classes and border weights."""
+    return Result(dataset.weights(name), once=dataset.once)
+
+
+def model_of(dataset: Dataset, model: str) -> Result:
+    """A trained or imported model."""
+    return Result(dataset.model(model), "model.json", dataset.once)
+
+
+def scores_of(dataset: Dataset, model: str, name: str) -> Result:
+    """The scores that a model gave a stack."""
+    return Result(dataset.scores(model, name), once=dataset.once)
+
+
+def report_of(dataset: Dataset, model: str) -> Result:
+    """A model's report."""
+    return Result(dataset.report(model), "metrics.json", dataset.once)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stack (or model) at one stage."""
+
+    stage: str
+    name: str
+    state: State
+    why: str = ""
+
+
+def put_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
+    """Write down why a stack failed; it is tried again when what it was made of changes."""
+    why = str(error) or type(error).__name__
+    values = {"why": why, "do": "mend the cause and run again; `--force` tries it unchanged", "recipe": asdict(recipe)}
+    dataset.set_aside(recipe.stage, name).write_json(values)
+    return Outcome(recipe.stage, name, "set aside", why)
+
+
+def aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
+    """Why a stack was set aside at a stage, where this recipe was what failed; else None."""
+    values = dataset.set_aside(recipe.stage, name).read_json()
+    return values["why"] if values and values["recipe"] == asdict(recipe) else None
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    absent = object()
+    return [k for k in sorted({*before, *now}) if before.get(k, absent) != now.get(k, absent)]
+
+
+def _how(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    return "is new" if key not in before else "is gone" if key not in now else "changed"

@@ -1,0 +1,6 @@
+"""What is the network, and how does it predict?
+
+`unet` is the module of torch. `tiles` and `numeric_plan` decide, as plain integers, what is computed at once;
+`block_forward` is one pass in blocks, `inference` scores a whole plane without a seam. `model_files` keeps a model in
+a dataset; `milesial` brings checkpoints in, `exports` and `bioimageio_package` take models out.
+"""

@@ -1,0 +1,257 @@
+"""A model as a package of the BioImage Model Zoo (bioimage.io, format 0.5): what Fiji, ilastik and others read.
+
+Weights are there twice, as TorchScript and as ONNX, with softmax in them; either runs without this project. The
+network's context is declared as halo of its output, and mirrored edges as its padding, so that a consumer that follows
+the format gives our scores, tile by tile. A network whose tiles never agree is declared with one size.
+
+Normalisation is declared as percentiles over y and x of one sample, which differ from `statistics` twice: a percentile
+between two grey values that occur is interpolated, by less than their distance; and every plane of a stack has its own.
+Rejected: the format's percentiles of a data set, which are means of those of its samples.
+"""
+
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from unet.dataset.folder import Json
+from unet.evaluation import pictures
+from unet.images.normalisation import DIVIDE
+from unet.labels.connected import connected_segments
+from unet.network.exports import OPSET, onnx_model, torchscript, with_softmax
+from unet.network.tiles import FIXED_SIDE
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
+
+PAPER = "Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015"
+DOI = "10.1007/978-3-319-24574-4_28"
+TAGS = ["2d", "unet", "pytorch", "semantic-segmentation", "instance-segmentation", "other"]
+EPSILON = 1e-6
+"""What the format adds to the span of grey values, so that a constant channel divides by something."""
+EXAMPLE = 256
+"""Pixels of the example's side that the network's scores are exact for, at most."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a package says of a model besides its network."""
+
+    name: str
+    channels: tuple[str, ...]
+    """Names of the image's channels."""
+    classes: tuple[str, ...]
+    """Names of the classes, background first."""
+    normalisation: Json
+    """The model's rule: `{"rule": "percentiles", "low": 1, "high": 99.8}` or `{"rule": "divide", "by": 255}`."""
+    documentation: str
+    """README in Markdown."""
+    about: Json
+    """Plain values that go along, for programs."""
+    licence: str | None = None
+    """SPDX identifier, such as CC-BY-4.0; without one nobody may use the model but its owner."""
+    authors: tuple[str, ...] = ()
+
+
+def example_side(architecture: Architecture, height: int, width: int) -> int:
+    """Legal side in pixels of an example from an image of this size: what it covers is no larger than the image.
+
+    Networks that are not tileable have one size, that of their tiles here, whatever the image.
+
+    >>> example_side(Architecture(padding="same"), 512, 300), example_side(Architecture(), 40, 60)
+    (448, 220)
+    """
+    if not architecture.tileable:
+        return architecture.input_size(FIXED_SIDE)
+    covered = min(height, width, EXAMPLE) // architecture.multiple * architecture.multiple
+    return architecture.input_size(max(covered, architecture.multiple))
+
+
+def package(network: UNet, pixels: NDArray[Any], described: Described) -> bytes:
+    """The package, a zip: weights, test tensors, cover and README, checked against the format before it is handed out.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        pixels: grey values (channels, y, x) of an example, its sides legal for the network; see `example_side`.
+        described: what else there is to say.
+    """
+    _require_valid(described)
+    architecture, module = network.architecture, with_softmax(network)
+    image = pixels.astype(np.float32)[None]
+    normalised = scaled(image, described.normalisation)
+    with torch.no_grad():
+        scores = module(torch.from_numpy(normalised)).numpy()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "test_input.npy", image)
+        np.save(folder / "test_output.npy", scores)
+        (folder / "cover.png").write_bytes(cover(image[0, 0], scores[0], architecture))
+        (folder / "README.md").write_text(described.documentation, "utf-8")
+        (folder / "weights.pt").write_bytes(torchscript(module, architecture, normalised))
+        (folder / "weights.onnx").write_bytes(onnx_model(module, architecture, normalised, described.about))
+        return _zipped(folder, description(architecture, described, image.shape[-1]))
+
+
+def cover(frame: NDArray[Any], scores: NDArray[Any], architecture: Architecture) -> bytes:
+    """PNG of the example's middle, where scores are exact, with the segments of its scores (classes, y, x) outlined."""
+    inner = slice(architecture.context, frame.shape[-1] - architecture.context)
+    lost = (frame.shape[-1] - scores.shape[-1]) // 2
+    written = slice(inner.start - lost, inner.stop - lost)
+    segments = connected_segments(scores[0, written, written] <= 0.5, minimum=16)
+    return pictures.thumbnail(pictures.outlines(frame[inner, inner], segments))
+
+
+def readme(title: str, rule: Json, facts: Mapping[str, str], validation: Mapping[str, Json], origin: str) -> str:
+    """README of a package: what the model is, how to feed it, what it was trained on, how good it is.
+
+    Args:
+        title: the model's name.
+        rule: its normalisation, as `Described` has it.
+        facts: words by what they are about, a line each.
+        validation: metrics of the validation part by name, each with value, low, high and n.
+        origin: what the test input was taken from.
+    """
+    figures = [
+        f"- {name}: {f['value']:.3f} ({f['low']:.3f} – {f['high']:.3f}, n = {f['n']} planes)"
+        for name, f in validation.items()
+        if f["n"]
+    ]
+    lines = [f"# {title}", "A U-Net that tells objects from background in 2-D microscopy images."]
+    lines += ["## How it was made", *(f"- {name}: {words}" for name, words in facts.items())]
+    lines += ["## Use", _feeding(rule), SCORES, f"The test input is {origin}."]
+    lines += ["## Validation", *(figures or ["Nothing was kept for validation, or it was not evaluated."]), VALIDATE]
+    return "\n\n".join([*lines, f"Source: {PAPER}, doi:{DOI}."]).replace("\n\n- ", "\n- ") + "\n"
+
+
+def _feeding(rule: Json) -> str:
+    if rule["rule"] == DIVIDE:
+        return f"Give grey values of 0 to {rule['by']}, by which they are divided."
+    return (
+        f"Give whole planes in the microscope's grey values, not tiles: percentiles {rule['low']:g} and "
+        f"{rule['high']:g} of each channel become 0 and 1, and those of a tile are others. In training, all planes of "
+        "a stack had the percentiles of the whole stack."
+    )
+
+
+SCORES = "Scores are probabilities; segments are the connected pixels where that of background is at most 0.5."
+VALIDATE = (
+    "On images of your own, compare the segments with objects that people drew, by average precision and by the SEG "
+    "measure of the Cell Tracking Challenge, and look at the worst planes."
+)
+
+
+def preprocessing(rule: Json) -> Json:
+    """A model's rule of normalisation in the words of the format."""
+    if rule["rule"] == DIVIDE:
+        return {"id": "scale_linear", "kwargs": {"gain": 1 / rule["by"], "offset": 0.0}}
+    percentiles = {"min_percentile": rule["low"], "max_percentile": rule["high"]}
+    return {"id": "scale_range", "kwargs": {"axes": ["y", "x"], **percentiles, "eps": EPSILON}}
+
+
+def scaled(pixels: NDArray[np.float32], rule: Json) -> NDArray[np.float32]:
+    """Grey values (n, channels, y, x) as `preprocessing` has them.
+
+    >>> scaled(np.array([[[[0, 10, 20]]]], np.float32), {"rule": "percentiles", "low": 0, "high": 50}).round(3).tolist()
+    [[[[0.0, 1.0, 2.0]]]]
+    """
+    if rule["rule"] == DIVIDE:
+        return pixels * np.float32(1 / rule["by"])
+    low, high = np.percentile(pixels, (rule["low"], rule["high"]), axis=(-2, -1), keepdims=True)
+    return np.asarray((pixels - low) / (high - low + EPSILON), np.float32)
+
+
+def _require_valid(described: Described) -> None:
+    """Refuse what a person gave and the format would not have."""
+    from bioimageio.spec.generic.v0_3 import LicenseId
+
+    try:
+        LicenseId(described.licence or "MIT")
+    except ValueError as error:
+        raise ValueError(
+            f"a licence must be an SPDX identifier, such as CC-BY-4.0, got {described.licence!r}"
+        ) from error
+    for name in described.authors:
+        if not name or "/" in name or "\\" in name:
+            raise ValueError(f"an author must be a name without slashes, got {name!r}; give --author once for each")
+
+
+def _zipped(folder: Path, content: Json) -> bytes:
+    """The package of the files in a folder; AssertionError where the format would not have what we say of them."""
+    from bioimageio.spec import InvalidDescr, ValidationContext, build_description, dump_description
+
+    with ValidationContext(root=folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves files to be closed by the garbage collector
+        described = build_description(content)
+    assert not isinstance(described, InvalidDescr), described.get_reason()
+    YAML(typ="safe").dump(dump_description(described), folder / "bioimageio.yaml")
+    target = io.BytesIO()
+    with ZipFile(target, "w", ZIP_DEFLATED) as file:
+        for path in sorted(folder.iterdir()):
+            file.write(path, path.name)
+    return target.getvalue()
+
+
+def description(architecture: Architecture, described: Described, side: int) -> Json:
+    """What stands in the package's `bioimageio.yaml`; an example of `side` pixels goes along."""
+    return {
+        "type": "model",
+        "format_version": "0.5.12",
+        "name": f"unet-flows {described.name}",
+        "description": "U-Net that tells objects from background in 2-D microscopy images.",
+        "authors": [{"name": name} for name in described.authors],
+        "cite": [{"text": PAPER, "doi": DOI}],
+        "license": described.licence,
+        "documentation": {"source": "README.md"},
+        "covers": [{"source": "cover.png"}],
+        "tags": TAGS,
+        "inputs": [_input(architecture, described, side)],
+        "outputs": [_output(architecture, described)],
+        "weights": {
+            "torchscript": {"source": "weights.pt", "pytorch_version": torch.__version__.partition("+")[0]},
+            "onnx": {"source": "weights.onnx", "opset_version": OPSET, "parent": "torchscript"},
+        },
+        "config": {"unet_flows": described.about},
+    }
+
+
+def _input(architecture: Architecture, described: Described, side: int) -> Json:
+    sizes = {"min": architecture.input_size(architecture.multiple), "step": architecture.multiple}
+    size = sizes if architecture.tileable else side
+    tiled = architecture.padding == "same"  # the format's reader parts images where there is a halo alone
+    return {
+        "id": "image",
+        "axes": [
+            {"type": "batch"},
+            {"type": "channel", "channel_names": list(described.channels)},
+            *({"type": "space", "id": axis, "size": size, "concatenable": tiled} for axis in "yx"),
+        ],
+        "data": {"type": "float32"},
+        "pad": {"mode": "reflect"},
+        "test_tensor": {"source": "test_input.npy"},
+        "preprocessing": [preprocessing(described.normalisation)],
+    }
+
+
+def _output(architecture: Architecture, described: Described) -> Json:
+    """The scores; padded networks give as many pixels as they are given, of which the context is to be dropped."""
+    padded = architecture.padding == "same"
+    halo = {"halo": architecture.context} if padded else {}
+    image = {"tensor_id": "image", "offset": 0 if padded else -2 * architecture.context}
+    return {
+        "id": "scores",
+        "axes": [
+            {"type": "batch"},
+            {"type": "channel", "channel_names": list(described.classes)},
+            *({"type": "space", "id": axis, "size": {**image, "axis_id": axis}, **halo} for axis in "yx"),
+        ],
+        "data": {"type": "float32", "range": [0.0, 1.0]},
+        "test_tensor": {"source": "test_output.npy"},
+    }

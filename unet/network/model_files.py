@@ -1,0 +1,138 @@
+"""Models on disk: parameters as safetensors below a generation, everything else on the card `model.json`.
+
+Nothing that came as data is run: safetensors holds tensors and no code, and of a `.pth` tensors alone are read.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import safetensors.torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from unet.dataset.folder import Dataset, Folder, Json
+from unet.formats.stack import RGB
+from unet.images.normalisation import DIVIDE
+from unet.ledger.results import Generation, Recipe, Result, Stamp, model_of
+from unet.network.milesial import read_checkpoint
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
+
+PARAMETERS = "model.safetensors"
+CHECKPOINTS = (".pth", ".pt")
+"""How files end that hold a network of milesial's Pytorch-UNet."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with what it needs to be used: channels by name, and the rule its images were normalised by."""
+
+    network: UNet
+    channels: tuple[str, ...]
+    normalisation: Json
+    pixel_size: Json | None = None
+    """Of the images it was trained on: `y`, `x` and their `unit`; None where that is not known."""
+
+
+def save(result: Result, generation: Generation, model: Model, record: Json, facts: Json) -> Stamp:
+    """Write a model below its generation, then its card; `record` is how it was trained."""
+    parameters = {k: v.contiguous().cpu() for k, v in model.network.state_dict().items()}
+    (generation.folder / PARAMETERS).write(safetensors.torch.save(parameters))
+    card = {
+        "architecture": asdict(model.network.architecture),
+        "channels": list(model.channels),
+        "normalisation": model.normalisation,
+        "pixel_size": model.pixel_size,
+        **record,
+    }
+    return result.commit(generation, card, facts)
+
+
+def load(dataset: Dataset, name: str) -> Model:
+    """A model of the dataset; LookupError where there is none or it is damaged."""
+    result = model_of(dataset, name)
+    stamp = result.stamp()
+    if stamp is None:
+        known = ", ".join(dataset.members("models")) or "none"
+        raise LookupError(
+            f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train`, or `import` one"
+        )
+    return _load(result.attributes(), result.folder / stamp.generation)
+
+
+def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
+    """Copy a model of elsewhere, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
+
+    What a person should know of it stands in the stamp's facts, as `notes`.
+    """
+    if model_of(dataset, name).stamp() is not None:
+        raise ValueError(f"a new name is needed, got {name!r}, which is a model here already; choose another with --as")
+    if source.name.lower().endswith(CHECKPOINTS):
+        return _bring_in_checkpoint(dataset, source, name)
+    came = Result(source, "model.json")
+    stamp = came.stamp()
+    if stamp is None:
+        raise LookupError(
+            f"{source.url} must be a model folder with a model.json, got none; give models/MODEL of a dataset, or a "
+            "checkpoint that ends in .pth or .pt"
+        )
+    model = _load(came.attributes(), source / stamp.generation)
+    result = model_of(dataset, name)
+    kept = {k: v for k, v in came.attributes().items() if k not in ("unet-flows", "split")}
+    return save(result, result.begin(stamp.recipe, stamp.plan), model, {**kept, "came_from": source.url}, stamp.facts)
+
+
+def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str) -> Stamp:
+    """The network of a checkpoint in our form; its card keeps the file's digest and what the file does not tell."""
+    content = file.read()
+    if content is None:
+        raise LookupError(f"{file.url} must be a checkpoint, got no file; give the path of a .pth")
+    checkpoint, sha256 = read_checkpoint(content, file.url), hashlib.sha256(content).hexdigest()
+    channels = checkpoint.network.architecture.in_channels
+    named = RGB if channels == len(RGB) else tuple(map(str, range(channels)))
+    record = {"came_from": file.url, "sha256": sha256, "notes": list(checkpoint.notes)}
+    result = model_of(dataset, name)
+    generation = result.begin(Recipe("import", 1, {}, {"checkpoint": sha256}), {})
+    model = Model(checkpoint.network, named, {"rule": DIVIDE, "by": 255})
+    return save(result, generation, model, record, {"notes": list(checkpoint.notes)})
+
+
+def _load(card: Json, folder: Folder) -> Model:
+    """The model of a card and its parameters."""
+    content = (folder / PARAMETERS).read()
+    if content is None:
+        raise LookupError(
+            f"{folder.url}/{PARAMETERS} must be there, got nothing: the model was copied in part; copy it again"
+        )
+    try:
+        parameters = safetensors.torch.load(content)
+        architecture = TypeAdapter(Architecture).validate_python(card["architecture"])
+        _require_size(parameters, architecture)
+        network = UNet(architecture)
+        network.load_state_dict(parameters)
+        network.eval()
+        return Model(network, tuple(card["channels"]), card["normalisation"], card.get("pixel_size"))
+    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {said}; copy it again") from error
+
+
+def _require_size(parameters: Mapping[str, Tensor], architecture: Architecture) -> None:
+    """Refuse parameters of another size before a network is built: a damaged card could ask for any memory."""
+    (classes, base), channels = parameters["head.weight"].shape[:2], parameters["down.0.0.weight"].shape[1]
+    depth = len({name.split(".")[1] for name in parameters if name.startswith("merge.")})
+    found = replace(architecture, in_channels=channels, classes=classes, base=base, depth=depth)
+    if found != architecture:
+        raise ValueError(f"parameters of {found} for {architecture}")
+
+
+def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -> tuple[int, ...]:
+    """Positions of the model's channels in a stack, by name; ValueError names both where one is missing."""
+    present = list(present)
+    if len(wanted) == len(present) == 1:
+        return (0,)
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise ValueError(f"{stack} must have the model's channels {', '.join(wanted)}, got {', '.join(present)}")
+    return tuple(present.index(name) for name in wanted)

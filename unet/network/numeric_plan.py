@@ -1,0 +1,185 @@
+"""The numeric plan of a prediction: what decides the last bits of its scores, and how much memory it takes.
+
+Chosen once for a stack, stored in its generation before the first shard, used by every worker and every resumption.
+
+Every input pixel costs about the same, whatever tile it lies in (`block_forward` goes through a tile in blocks). So the
+best tile is the one of which the largest part is written and not context: as large as the memory allows, and no wider
+than the region, one shard. Rectangles count too: the halves of a shard have less context than its quarters.
+"""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Self
+
+from unet.network.tiles import FIXED_SIDE, Sides
+from unet.settings.architecture import Architecture
+
+Precision = Literal["float32", "float16", "bf16"]
+
+PROCESS = 0.6e9
+"""Bytes of a process that has imported everything, loaded a model and computed a first tile of a few pixels."""
+REGIONS = 4
+"""Regions in memory at once as float32: one in work, one read and one being read, with what normalising it takes."""
+BLOCK = {"cpu": 256, "cuda": 2048}
+"""Side in pixels of the blocks that a level's convolutions take at once, by kind of device."""
+BATCH_PIXELS = {"cpu": 1, "cuda": 2**22}
+"""Pixels of input that fill the device in one pass: of smaller planes it takes several."""
+SPLITS = 32
+"""Tiles along one side of a region at most; a memory that is too small for these is too small."""
+VRAM_PART = 0.8
+"""Part of a GPU's free memory that is planned with; its allocator and its libraries take of the rest."""
+
+
+@dataclass(frozen=True)
+class NumericPlan:
+    """Equal plans give equal scores, bit for bit."""
+
+    tile: Sides
+    """Height and width in pixels of what a tile writes at most."""
+    batch: int
+    """Planes in one pass."""
+    block: int
+    """Side in pixels of what a level's convolutions take at once."""
+    device: str
+    """Kind of device: `cpu` or `cuda`."""
+    threads: int
+    """Threads of torch in each process."""
+    precision: Precision
+    """Of the network's arithmetic; scores are always of a float32 softmax."""
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Plan of the plain values in a generation."""
+        known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+        return cls(**{**known, "tile": tuple(known["tile"])})
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Plain values for a generation."""
+        return {**asdict(self), "tile": list(self.tile)}
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where and over what tiles are planned."""
+
+    architecture: Architecture
+    region: Sides
+    """Height and width in pixels of the largest region."""
+    device: str
+    precision: Precision
+    score_bytes: int
+    """Bytes of one score as it is stored."""
+    memory: float
+    """Bytes: on a CPU of the whole process, on a GPU of its free memory."""
+    largest: int | None = None
+    """Side in pixels that no tile exceeds."""
+
+
+def fit(room: Room, threads: int) -> NumericPlan:
+    """The plan whose tiles waste the least on context within the memory; ValueError where none fits.
+
+    >>> small = Room(Architecture(base=16, depth=3, padding="same"), (4096, 4096), "cpu", "float32", 1, 4e9)
+    >>> fit(small, 2).tile
+    (4096, 4096)
+    >>> from dataclasses import replace
+    >>> fit(replace(small, memory=3e9), 2).tile
+    (2048, 4096)
+    """
+    if not room.architecture.tileable:
+        return _plan(room, (FIXED_SIDE, FIXED_SIDE), threads)
+    sides = [s for s in _sides(room) if memory_of(room, s) <= room.memory]
+    if not sides:
+        least = min(memory_of(room, s) for s in _sides(room))
+        raise ValueError(
+            f"predict.memory must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
+            f"{room.memory / 1e9:.1f}; raise it, or lower predict.tile"
+        )
+    return _plan(room, max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])), threads)
+
+
+def smaller(room: Room, plan: NumericPlan) -> NumericPlan | None:
+    """A plan for half the memory, for when that of `plan` was not there; None where there is none, or none alike."""
+    if plan.batch > 1:
+        return replace(plan, batch=plan.batch // 2)
+    sides = [s for s in _sides(room) if _tile_bytes(room, s) <= _tile_bytes(room, plan.tile) / 2]
+    if not sides or not room.architecture.tileable:
+        return None
+    return replace(plan, tile=max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])))
+
+
+def useful(room: Room, tile: Sides) -> float:
+    """Part of the input pixels of a region's tiles that is written.
+
+    >>> round(useful(Room(Architecture(padding="same"), (4096, 4096), "cpu", "float32", 1, 0), (1024, 1024)), 2)
+    0.71
+    """
+    reads = [
+        sum(room.architecture.input_size(min(step, side - start)) for start in range(0, side, step))
+        for side, step in zip(room.region, tile, strict=True)
+    ]
+    part: float = math.prod(room.region) / math.prod(reads)
+    return part
+
+
+def memory_of(room: Room, tile: Sides) -> float:
+    """Bytes at the peak of a prediction in such tiles."""
+    return _buffers(room) + _batch(room, tile) * _tile_bytes(room, tile)
+
+
+def _buffers(room: Room) -> float:
+    """Bytes that a process takes whatever its tiles are: its own, and regions that are read and written."""
+    architecture = room.architecture
+    region = math.prod(architecture.input_size(side) for side in room.region)
+    each = 4 * REGIONS * architecture.in_channels + 3 * room.score_bytes * (architecture.classes - 1)
+    return region * each + (PROCESS if room.device == "cpu" else 0.0)
+
+
+def _tile_bytes(room: Room, tile: Sides) -> float:
+    """Bytes of one tile's maps, and of a block's."""
+    architecture, item = room.architecture, 4 if room.precision == "float32" else 2
+    pixels = math.prod(architecture.input_size(side) for side in tile)
+    block = min(BLOCK[room.device] + 8, architecture.input_size(max(tile)))
+    work = 2 * block * block * item * 6 * architecture.base
+    return pixels * (item * maps_alive(architecture) + 4 * (architecture.in_channels + architecture.classes)) + work
+
+
+def maps_alive(architecture: Architecture) -> float:
+    """Values held at the peak of one pass for each input pixel: the maps that later levels need, blocks left out.
+
+    >>> maps_alive(Architecture(base=16, depth=3, padding="same"))
+    36.0
+    """
+    widths = [architecture.base / (1 << level) for level in range(architecture.depth + 1)]  # per input pixel
+    peaks: list[float] = []
+    for level, width in enumerate(widths):
+        skips = sum(widths[:level])
+        below = widths[level - 1] / 4 if level else architecture.in_channels
+        pooled = width / 4 if level < architecture.depth else 0
+        peaks.append(skips + below + width + pooled)  # on the way down
+        if level < architecture.depth:
+            made = width if level else architecture.classes
+            peaks.append(skips + width + widths[level + 1] + made)  # on the way up
+    return max(peaks)
+
+
+def _sides(room: Room) -> list[Sides]:
+    """Tiles that divide the region evenly, each side a multiple of 2^depth."""
+    by_axis = []
+    for side in room.region:
+        multiple = room.architecture.multiple
+        steps = {-(-side // parts // multiple) * multiple for parts in range(1, SPLITS + 1)}
+        cap = max(room.largest or side + multiple, multiple)
+        by_axis.append(sorted({min(step, cap // multiple * multiple) for step in steps}))
+    return [(height, width) for height in by_axis[0] for width in by_axis[1]]
+
+
+def _plan(room: Room, tile: Sides, threads: int) -> NumericPlan:
+    return NumericPlan(tile, _batch(room, tile), BLOCK[room.device], room.device, threads, room.precision)
+
+
+def _batch(room: Room, tile: Sides) -> int:
+    """Planes in one pass: more than one where the whole region is one small tile."""
+    whole = all(t >= side for t, side in zip(tile, room.region, strict=True))
+    pixels = math.prod(room.architecture.input_size(side) for side in tile)
+    return max(BATCH_PIXELS[room.device] // pixels, 1) if whole else 1

@@ -1,0 +1,102 @@
+"""Tiles: which pixels are read together and which are written, as plain integers.
+
+The law: every pixel of a region is written by exactly one tile; every tile reads its context on all sides, beyond
+the image's edges too, where the image is mirrored; origins are multiples of 2^depth, counted from the image's origin.
+With it a tile's scores are the whole image's scores, since each reads the same pixels of the same, endless image.
+
+Networks that are not tileable give other scores for tiles of another size. Theirs are all of one size, as far as they
+read, so that at least the same pixels always give the same scores, wherever a region or the image ends.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from unet.settings.architecture import Architecture
+
+Sides = tuple[int, int]
+"""Height and width in pixels."""
+
+FIXED_SIDE = 512
+"""Side in pixels of what a tile of a network that is not tileable writes. Sides of shards are multiples of it, so that
+its tiles are counted from the image's origin; four times the pixels would cost memory, and hardly less time."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels `[y, y + height) × [x, x + width)`; it may reach beyond an image's edges."""
+
+    y: int
+    x: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The rectangle as an index of the last two axes."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def within(self, outer: "Window") -> "Window":
+        """The same rectangle, counted from `outer`'s corner."""
+        return Window(self.y - outer.y, self.x - outer.x, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One pass of the network: it reads `read` and writes `write`, which lies `context` pixels within."""
+
+    read: Window
+    write: Window
+
+
+def reading_window(write: Window, architecture: Architecture) -> Window:
+    """The least legal input of the network that writes `write`: its context before, and what evens it out behind."""
+    context = architecture.context
+    return Window(
+        write.y - context,
+        write.x - context,
+        architecture.input_size(write.height),
+        architecture.input_size(write.width),
+    )
+
+
+def plan_tiles(region: Window, sides: int | Sides, architecture: Architecture) -> list[Tile]:
+    """Tiles that partition `region`, in raster order.
+
+    Args:
+        region: what is to be written; its origin must be a multiple of 2^depth.
+        sides: largest height and width of a written rectangle in pixels, or both as one number, rounded down to
+            multiples of 2^depth, but at least that. The scores of networks that are not tileable depend on it.
+        architecture: gives the context and the multiple.
+
+    >>> [t.write.slices for t in plan_tiles(Window(0, 0, 16, 40), 32, Architecture())]
+    [(slice(0, 16, None), slice(0, 32, None)), (slice(0, 16, None), slice(32, 40, None))]
+    """
+    multiple = architecture.multiple
+    if region.y % multiple or region.x % multiple:
+        raise ValueError(
+            f"the origin of a region must be a multiple of 2^depth = {multiple}, got {region.y}, {region.x}"
+        )
+    height, width = (sides, sides) if isinstance(sides, int) else sides
+    steps = max(height // multiple, 1) * multiple, max(width // multiple, 1) * multiple
+    if architecture.tileable:
+        return [Tile(reading_window(write, architecture), write) for write in _partition(region, steps)]
+    whole = {write: Window(write.y, write.x, *steps) for write in _partition(region, steps)}
+    return [Tile(reading_window(full, architecture), write) for write, full in whole.items()]
+
+
+def _partition(region: Window, steps: Sides) -> Iterator[Window]:
+    height, width = steps
+    for y in range(region.y, region.y + region.height, height):
+        for x in range(region.x, region.x + region.width, width):
+            yield Window(y, x, min(height, region.y + region.height - y), min(width, region.x + region.width - x))
+
+
+def hull(windows: Iterable[Window]) -> Window:
+    """The least rectangle that holds all of them.
+
+    >>> hull([Window(0, 0, 4, 4), Window(-2, 8, 4, 4)])
+    Window(y=-2, x=0, height=6, width=12)
+    """
+    known = list(windows)
+    y, x = min(w.y for w in known), min(w.x for w in known)
+    return Window(y, x, max(w.y + w.height for w in known) - y, max(w.x + w.width for w in known) - x)

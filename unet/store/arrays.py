@@ -1,0 +1,250 @@
+"""Arrays in a store, and the law of writing them: a region is one whole shard, written once, atomically.
+
+A shard that exists is done; shards of nothing but the fill value are written too, or nobody could tell. zarr forgets
+`write_empty_chunks` when an array is opened again, and overlooks it as an option of `open_array`; hence `with_config`.
+"""
+
+import atexit
+import math
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Any
+
+import numcodecs.blosc  # type: ignore[import-untyped]
+import numpy as np
+import zarr
+import zarr.errors
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.array_spec import ArrayConfigParams
+from zarr.core.sync import sync
+from zarr.storage import FsspecStore
+
+from unet.dataset.filesystem import opened, reached
+from unet.dataset.folder import Folder
+from unet.store.shards import (
+    Layout,
+    Region,
+    Shape,
+    bounds,
+    overlapping,
+    plane_layout,
+    pyramid_shapes,
+    regions,
+    shard_index,
+    stack_layout,
+)
+
+Codecs = tuple[BloscCodec, Crc32cCodec]
+CODECS: Codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
+"""Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
+UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec())
+"""For what repeats bit for bit, floats out of few distances and runs of equal ids: faster both ways than shuffled."""
+AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
+WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
+
+numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a store, told by its folder alone, so that it goes to any worker."""
+
+    folder: Folder
+
+    @cached_property
+    def array(self) -> Any:
+        """The opened array."""
+        return _open(self.folder).with_config(WRITE_ALL)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Shape, shard and chunk."""
+        return Layout(self.array.shape, self.array.shards or self.array.chunks, self.array.chunks)
+
+    def is_done(self, region: Region) -> bool:
+        """Whether the region's shard has been written."""
+        return self._shard(region).holds_bytes()
+
+    def missing(self) -> list[Region]:
+        """Regions that remain to be written, in raster order."""
+        if self.folder.is_local:
+            return [region for region in regions(self.layout) if not self.is_done(region)]
+        written = {name for name, (size, _) in (self.folder / "c").files().items() if size}  # asked at once
+        return [r for r in regions(self.layout) if "/".join(map(str, shard_index(r, self.layout))) not in written]
+
+    def write(self, region: Region, block: NDArray[Any]) -> None:
+        """Write one whole shard; ValueError for any other region."""
+        shard_index(region, self.layout)
+        with reached(self.folder.url):
+            self.array[region] = block
+
+    @property
+    def shape(self) -> Shape:
+        """Sides in elements."""
+        return tuple(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        kind: np.dtype[Any] = self.array.dtype
+        return kind
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """Values at a basic index; ValueError that names the shard where one is damaged."""
+        try:
+            with reached(self.folder.url):
+                return np.asarray(self.array[index])
+        except (OSError, IndexError):
+            raise
+        except Exception as error:  # whatever a codec makes of damaged bytes
+            region = bounds(index, self.shape)
+            where = next(filter(self._is_damaged, overlapping(region, self.layout)), None)
+            if where is None:
+                raise
+            raise ValueError(f"{self._shard(where).url} is damaged ({error}); {AGAIN}") from error
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Values of any region; ValueError that names the shard where one is damaged."""
+        return self[region]
+
+    def read_written(self, region: Region) -> NDArray[Any]:
+        """Values of any region of which every shard must have been written; LookupError that names the one that is not.
+
+        zarr itself takes a shard that is not there for fill values.
+        """
+        for shard in overlapping(region, self.layout):
+            if not self.is_done(shard):
+                raise LookupError(f"{self._shard(shard).url} must be there, got nothing; {AGAIN}")
+        return self.read(region)
+
+    def _shard(self, region: Region) -> Folder:
+        return self.folder / "/".join(["c", *map(str, shard_index(region, self.layout))])
+
+    def _is_damaged(self, region: Region) -> bool:
+        try:
+            with reached(self.folder.url):
+                self.array[region]
+        except OSError:
+            raise
+        except Exception:  # as above
+            return True
+        return False
+
+
+def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:
+    """The array of this layout in `folder`, made now or begun before."""
+    if not (folder / "zarr.json").holds_bytes():
+        with reached(folder.url):
+            zarr.create_array(
+                _store(folder),
+                shape=layout.shape,
+                shards=layout.shard,
+                chunks=layout.chunk,
+                dtype=dtype,
+                compressors=codecs,
+                fill_value=0,
+                dimension_names=tuple(axes),
+                config=WRITE_ALL,
+            )
+    return Stored(folder)
+
+
+def open_array(folder: Folder) -> Stored:
+    """An array for reading; LookupError, which no retry mends, where there is none."""
+    stored = Stored(folder)
+    _ = stored.array
+    return stored
+
+
+def _open(folder: Folder) -> Any:
+    try:
+        with reached(folder.url):
+            return zarr.open_array(_store(folder), mode="r+")
+    except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
+        raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
+
+
+def _store(folder: Folder) -> Any:
+    """What zarr opens a folder by."""
+    if folder.is_local or not opened(folder.url)[0].async_impl:
+        return folder.url
+    filesystem, path = opened(folder.url, asynchronous=True)
+    _close_at_exit(filesystem)
+    return FsspecStore(filesystem, path=path)
+
+
+@cache
+def _close_at_exit(filesystem: Any) -> None:
+    """Close the connections before zarr's event loop ends, or they complain of having been left open."""
+
+    def close() -> None:
+        client = getattr(filesystem, "_s3", None)  # other file systems than s3fs do not complain
+        if client is not None:
+            with suppress(Exception):
+                sync(client.close(), timeout=1)
+
+    atexit.register(close)
+
+
+Reduce = Callable[[NDArray[Any]], NDArray[Any]]
+Run = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
+
+
+def _one_by_one(function: Callable[[Region], None], items: Iterable[Region]) -> Iterable[None]:
+    return map(function, items)
+
+
+def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, run: Run = _one_by_one) -> list[Shape]:
+    """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
+
+    Args:
+        folder: the generation.
+        reduce: halves y and x of a block, such as `average` or `nearest`.
+        axes: names of the axes.
+        codecs: how chunks are packed.
+        run: maps a function over regions and says when each is done; default: one after another.
+    """
+    finer = Stored(folder / "0")
+    shapes = pyramid_shapes(finer.layout.shape)
+    several = math.prod(finer.layout.shard[:-2]) > 1
+    for level, shape in enumerate(shapes[1:], start=1):
+        layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
+        coarser = create(folder / str(level), layout, finer.array.dtype, axes, codecs)
+        for _ in run(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
+            pass
+        finer = coarser
+    return shapes
+
+
+def _coarsen(finer: Folder, coarser: Folder, reduce: Reduce, region: Region) -> None:
+    Stored(coarser).write(region, reduce(Stored(finer).read(_doubled(region))))
+
+
+def average(block: NDArray[Any]) -> NDArray[Any]:
+    """Means of 2 × 2 pixels, rounded for integers; at an odd edge of those that are there.
+
+    >>> average(np.array([[1, 3, 5], [1, 3, 5]], np.uint8)).tolist()
+    [[2, 5]]
+    """
+    pad = [(0, 0)] * (block.ndim - 2) + [(0, size % 2) for size in block.shape[-2:]]
+    even = np.pad(block, pad, mode="edge")
+    mean = sum(even[..., dy::2, dx::2].astype(np.float64) for dy in (0, 1) for dx in (0, 1)) / 4
+    return np.asarray(np.rint(mean) if block.dtype.kind in "iu" else mean).astype(block.dtype)
+
+
+def nearest(block: NDArray[Any]) -> NDArray[Any]:
+    """Every second pixel, for labels."""
+    return block[..., ::2, ::2]
+
+
+def _doubled(region: Region) -> Region:
+    *leading, y, x = region
+    return (*leading, slice(2 * y.start, 2 * y.stop), slice(2 * x.start, 2 * x.stop))

@@ -1,0 +1,89 @@
+"""OME-Zarr 0.5 metadata of images and labels, as plain values for a group's card.
+
+Own lines rather than a writer library's: the card carries our stamp too, and must be put in one act. Tests validate
+what is written by ome-zarr-models.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unet.dataset.folder import Folder, Json
+from unet.images.normalisation import Statistics
+from unet.ledger.results import Result
+from unet.store.shards import Shape
+
+VERSION = "0.5"
+KINDS = {"t": "time", "c": "channel"}
+
+
+def multiscales(
+    generation: str, axes: str, shapes: Sequence[Shape], spacing: Mapping[str, float], units: Mapping[str, str]
+) -> list[Json]:
+    """The `multiscales` list of one pyramid whose levels lie at `generation/0`, `generation/1` and so on.
+
+    Pixel sizes that are unknown are 1, without a unit, as the format asks for a number.
+    """
+    described = [_axis(axis, units) for axis in axes]
+    datasets = [
+        {"path": f"{generation}/{level}", "coordinateTransformations": _transformations(axes, level, spacing)}
+        for level in range(len(shapes))
+    ]
+    return [{"name": generation, "axes": described, "datasets": datasets}]
+
+
+def image_attributes(pyramid: list[Json], channels: Sequence[str], statistics: Sequence[Statistics]) -> Json:
+    """Attributes of an image's group: its pyramid, and how a viewer should show each channel."""
+    shown = [
+        {"label": name, "color": "FFFFFF", "window": {"start": s.low, "end": s.high, "min": s.min, "max": s.max}}
+        for name, s in zip(channels, statistics, strict=True)
+    ]
+    return {"ome": {"version": VERSION, "multiscales": pyramid, "omero": {"channels": shown}}}
+
+
+def label_attributes(pyramid: list[Json]) -> Json:
+    """Attributes of one label's group."""
+    source = {"image": "../../"}
+    return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": {"version": VERSION, "source": source}}}
+
+
+def list_label(labels: Folder, name: str) -> None:
+    """Write `name` into the list of an image's labels, just before its own card is put.
+
+    In this order a kill in between leaves a name without a label, which the next run mends; in the other a label that
+    no viewer finds.
+    """
+    listed = {n for n in labels.names() if (labels / n / "zarr.json").exists()} | {name}
+    attributes = {"ome": {"version": VERSION, "labels": sorted(listed)}}
+    (labels / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def full_level(result: Result) -> Folder:
+    """Folder of the full level of a committed image or label."""
+    return result.folder / first_level(result.attributes())
+
+
+def first_level(attributes: Json) -> str:
+    """Path of an image's full level; LookupError where the card describes no image."""
+    try:
+        return str(attributes["ome"]["multiscales"][0]["datasets"][0]["path"])
+    except (KeyError, IndexError) as error:
+        raise LookupError("an OME-Zarr group must have multiscales, got none; run `unet-flows ingest`") from error
+
+
+def axes_of(attributes: Json) -> str:
+    """Names of an image's axes, in order."""
+    return "".join(axis["name"] for axis in attributes["ome"]["multiscales"][0]["axes"])
+
+
+def _axis(axis: str, units: Mapping[str, str]) -> dict[str, str]:
+    unit = {"unit": units[axis]} if axis in units else {}
+    return {"name": axis, "type": KINDS.get(axis, "space"), **unit}
+
+
+def _transformations(axes: str, level: int, spacing: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Pixel sizes of a level, and where the middle of its first pixel lies."""
+    size = [spacing.get(axis, 1.0) for axis in axes]
+    factor = [2**level if axis in "yx" else 1 for axis in axes]
+    scale = {"type": "scale", "scale": [s * f for s, f in zip(size, factor, strict=True)]}
+    shift = {"type": "translation", "translation": [s * (f - 1) / 2 for s, f in zip(size, factor, strict=True)]}
+    return [scale, shift] if level else [scale]

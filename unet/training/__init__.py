@@ -1,0 +1,6 @@
+"""How is a network trained?
+
+`split` parts stacks into training and validation. `augment` varies a sample, `samples` draws them, `loss` weighs them.
+`devices` starts the processes that share a batch, `checkpoints` keeps what a killed training goes on from, `loop` makes
+the steps, and `train` is what callers call.
+"""

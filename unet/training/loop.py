@@ -1,0 +1,219 @@
+"""The course of a training: its steps one after another, looks at the validation part, checkpoints to go on from.
+
+What a step does depends on the seed, the step's number and the parameters before it alone: no random state outlives
+one. A training that was killed goes on from its last checkpoint, and on a CPU, with as many threads, it ends with the
+parameters of an undisturbed one, bit for bit.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from unet.network.unet import UNet
+from unet.settings.record import Training
+from unet.training.augment import Batch
+from unet.training.checkpoints import Checkpoints, State, Step
+from unet.training.devices import Progress
+from unet.training.loss import total_loss
+from unet.training.samples import Frame, draw_step, validation_batches
+
+log = logging.getLogger(__name__)
+
+WARM_UP = 0.05
+"""Share of the steps over which the learning rate rises to its peak."""
+READ_EVERY = 10
+"""Steps between two readings of the loss from a GPU, which would otherwise wait for each."""
+DIVERGED = 1000.0
+"""A loss so many times the first one's, or above this number, will not come back."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt from, and how; the same in every process."""
+
+    training_part: Sequence[Frame]
+    validation_part: Sequence[Frame]
+    class_weights: Sequence[float]
+    training: Training
+    checkpoints: Checkpoints | None = None
+    start: Mapping[str, Tensor] | None = None
+
+
+def rate_at(step: int, training: Training) -> float:
+    """Learning rate of a step, counted from 1: a rise over the first 5 %, then half a cosine down to 0.
+
+    >>> [round(rate_at(step, Training(steps=40, rate=1.0)), 2) for step in (1, 2, 21, 40)]
+    [0.5, 1.0, 0.54, 0.0]
+    """
+    warm = max(int(WARM_UP * training.steps), 1)
+    if step <= warm:
+        return training.rate * step / warm
+    return training.rate * 0.5 * (1 + math.cos(math.pi * (step - 1 - warm) / max(training.steps - warm, 1)))
+
+
+@dataclass
+class Course:
+    """A training on its way, in one process."""
+
+    lesson: Lesson
+    fabric: Fabric
+    progress: Progress
+    network: UNet
+    module: Callable[[Tensor], Tensor]
+    optimiser: torch.optim.Optimizer
+    class_weights: Tensor
+    looks: list[Batch]
+    best: int = 0
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    history: list[Step] = field(default_factory=list)
+    unread: list[Tensor] = field(default_factory=list)
+
+    @property
+    def training(self) -> Training:
+        """How it is trained."""
+        return self.lesson.training
+
+    @property
+    def step(self) -> int:
+        """Steps that were made."""
+        return len(self.history) + len(self.unread)
+
+    @property
+    def state(self) -> State:
+        """All that it can go on from."""
+        parameters, optimiser = _copied(self.network), self.optimiser.state_dict()
+        history = tuple(self.history)
+        return State(self.training.architecture, parameters, optimiser, self.best, self.kept, history)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps were made, or `patience` looks brought nothing better."""
+        if self.step >= self.training.steps or not self.training.patience:
+            return self.step >= self.training.steps
+        since = sum(step.validation_loss is not None for step in self.history[self.best :])
+        return since >= self.training.patience
+
+    def advance(self, batch: Batch) -> None:
+        """One step of the optimiser; its loss is read, and the rest done, when it is due."""
+        self._learn(batch)
+        number, last = self.step, self.step == self.training.steps
+        looks, saves = number % self.training.validate_every == 0, number % self.training.checkpoint_every == 0
+        if looks or saves or last or number % READ_EVERY == 0 or self.fabric.device.type == "cpu":
+            self._read()
+        if looks or last:
+            self._look()
+        if saves or self.is_over:
+            self._save()
+
+    def _learn(self, batch: Batch) -> None:
+        training, number = self.training, self.step + 1
+        torch.manual_seed(_seed(training.seed, number, self.fabric.global_rank))  # of the dropout
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(number, training)
+        self.network.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = total_loss(self.module(batch.image), batch, self.class_weights, training.dice)
+        self.fabric.backward(loss)
+        if training.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
+        self.optimiser.step()
+        self.unread.append(loss.detach())
+
+    def _read(self) -> None:
+        """Losses of the last steps, means over all processes, go into the history."""
+        losses = self.fabric.all_reduce(torch.stack(self.unread), reduce_op="mean")
+        self.unread.clear()
+        for loss in losses.tolist():  # type: ignore[union-attr]  # a tensor gives a tensor
+            number = len(self.history) + 1
+            self.history.append(Step(number, loss, rate_at(number, self.training)))
+            self._require_sound("loss", loss)
+        self.progress(len(self.history), self.training.steps, f"loss {self.history[-1].loss:.3f}")
+
+    def _look(self) -> None:
+        """Mean loss over the validation part; the parameters are kept where it is the least so far."""
+        if not self.looks:
+            return
+        found = _mean_loss(self.network, self.looks, self.lesson, self.fabric) if self.fabric.is_global_zero else 0.0
+        found = float(self.fabric.broadcast(found))
+        last = self.history[-1]
+        self.history[-1] = replace(last, validation_loss=found)
+        self._require_sound("validation loss", found)
+        log.info("step %d: loss %.3f, validation loss %.3f", last.step, last.loss, found)
+        least = self.history[self.best - 1].validation_loss if self.best else math.inf
+        if least is not None and found < least:
+            self.best, self.kept = last.step, _copied(self.network)
+
+    def _save(self) -> None:
+        if self.lesson.checkpoints is not None and self.fabric.is_global_zero:
+            self.lesson.checkpoints.save(self.state)
+
+    def _require_sound(self, name: str, loss: float) -> None:
+        """Refuse a loss from which no training comes back, with all that helps to find out why."""
+        first = self.history[0].loss
+        most = DIVERGED * (first if 1 < first < math.inf else 1.0)
+        if math.isfinite(loss) and loss <= most:
+            return
+        step, checkpoints = self.history[-1].step, self.lesson.checkpoints
+        names = draw_step(self.lesson.training_part, self.training, 0, step - 1).windows.names
+        seen = f" on {', '.join(dict.fromkeys(names))}" if any(names) else ""
+        saved = f"; the last good checkpoint is {checkpoints.newest}" if checkpoints and checkpoints.newest else ""
+        raise ValueError(
+            f"the {name} must stay finite and below {most:g}, got {loss:g} at step {step}{seen}{saved}; try a lower "
+            "train.rate, and look at these images and their truth"
+        )
+
+
+def begin(lesson: Lesson, fabric: Fabric, progress: Progress) -> Course:
+    """A training at its first step, or at the step of its last checkpoint."""
+    training, device = lesson.training, fabric.device
+    torch.manual_seed(training.seed)
+    network = UNet(training.architecture)
+    saved = lesson.checkpoints.last(training.architecture) if lesson.checkpoints else None
+    begun = saved.parameters if saved else lesson.start
+    if begun is not None:
+        network.load_state_dict(begun)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    optimiser = _optimiser(network, training)
+    if saved:
+        optimiser.load_state_dict(saved.optimiser)
+    if training.compile:
+        network.compile()
+    module, optimiser = fabric.setup(network, optimiser)
+    weights = torch.tensor(lesson.class_weights, dtype=torch.float32, device=device)
+    looks = list(validation_batches(lesson.validation_part, training, device))
+    course = Course(lesson, fabric, progress, network, module, optimiser, weights, looks)
+    if saved:
+        log.info("going on from step %d", saved.step)
+        course.best, course.kept, course.history = saved.best, saved.kept, list(saved.history)
+    return course
+
+
+def _optimiser(network: UNet, training: Training) -> torch.optim.Optimizer:
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), training.rate, training.momentum)
+    return torch.optim.Adam(network.parameters(), training.rate)
+
+
+def _copied(network: UNet) -> dict[str, Tensor]:
+    return {name: values.detach().cpu().clone() for name, values in network.state_dict().items()}
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """A seed for each step of each process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
+
+
+@torch.inference_mode()
+def _mean_loss(network: UNet, looks: Sequence[Batch], lesson: Lesson, fabric: Fabric) -> float:
+    """Mean loss over batches, the network in evaluation mode: the bare one, since the others do not look."""
+    network.eval()
+    weights = torch.tensor(lesson.class_weights, dtype=torch.float32, device=fabric.device)
+    with fabric.autocast():
+        losses = [total_loss(network(b.image).float(), b, weights, lesson.training.dice) for b in looks]
+    return float(torch.stack(losses).mean())

@@ -1,0 +1,148 @@
+"""One frame as weigh hands it to training: truth beside the classes beside the border weights.
+
+Of a large frame only a window is shown, the one with the most weight: the picture stays small, and the narrow gaps,
+which are what the weights are for, can be seen.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.evaluation.pictures import TRUTH, Bytes, colours, hexadecimal, new_figure, save
+from unet.labels.measures import SHORT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
+
+IGNORED = (204, 121, 167)
+"""Reddish purple: pixels that training does not see."""
+CLASSES = {0: ("background", (32, 32, 32)), 1: ("object", TRUTH), 255: ("ignored (255)", IGNORED)}
+"""Names and colours of classes."""
+
+
+class Frame(NamedTuple):
+    """Where a picture's pixels lie in their frame, and how large one is."""
+
+    y: int = 0
+    """Row of the first."""
+    x: int = 0
+    """Column of the first."""
+    pixel: float | None = None
+    """Side of a pixel; None where it is not known."""
+    unit: str = ""
+    """Unit of `pixel` as NGFF names it, such as `micrometer`."""
+
+
+def telling_window(weights: NDArray[Any], side: int = 512) -> tuple[slice, slice]:
+    """Rows and columns of the window of at most `side` pixels either way with the most weight; the foremost of equals.
+
+    Its corner lies on a grid of side / 8 pixels, or as near to the end as the window fits.
+
+    >>> telling_window(np.diag([0, 0, 0, 1, 1]), side=2)
+    (slice(3, 5, None), slice(3, 5, None))
+    """
+    y, x = (_corners(size, side) for size in weights.shape)
+    height, width = (min(side, size) for size in weights.shape)
+    rows, columns = np.union1d(y, y + height), np.union1d(x, x + width)
+    cells = np.add.reduceat(np.add.reduceat(weights, rows[:-1], 0, np.float64), columns[:-1], 1)
+    sums = np.pad(cells.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    top, bottom = np.searchsorted(rows, y), np.searchsorted(rows, y + height)
+    left, right = np.searchsorted(columns, x), np.searchsorted(columns, x + width)
+    inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)]
+    row, column = np.unravel_index(int((inside + sums[np.ix_(top, left)]).argmax()), inside.shape)
+    return slice(int(y[row]), int(y[row]) + height), slice(int(x[column]), int(x[column]) + width)
+
+
+def _corners(size: int, side: int) -> NDArray[np.intp]:
+    last = max(size - side, 0)
+    return np.unique(np.append(np.arange(0, last + 1, max(side // 8, 1)), last))
+
+
+def weights_picture(
+    truth: NDArray[Any], classes: NDArray[Any], border: NDArray[Any], highest: float, frame: Frame | None = None
+) -> bytes:
+    """PNG of one frame's truth, the classes that training sees, and its border weights with their scale.
+
+    Args:
+        truth: y x ids.
+        classes: y x classes, 255 = ignored.
+        border: y x border weights, in multiples of an average pixel's weight.
+        highest: the largest weight that there can be, the end of the scale.
+        frame: where these pixels lie; ticks count in pixels of the whole frame.
+    """
+    from matplotlib import colormaps
+
+    frame = frame or Frame()
+    height, width = border.shape
+    tall = min(max(3.8 * height / width, 0.8), 7)
+    figure = new_figure(12, tall + 1.5)
+    panels, (left, below, scale) = figure.subplots(2, 3, height_ratios=(tall, 0.12))
+    extent = (frame.x - 0.5, frame.x + width - 0.5, frame.y + height - 0.5, frame.y - 0.5)
+    shades = colormaps["magma"].resampled(100)  # the whole picture has a palette of 256
+    titles = (f"truth: {_objects(truth)}", "classes that training sees", "border weights")
+    for axes, picture, title in zip(panels, (colours(truth), _class_colours(classes), border), titles, strict=True):
+        drawn = axes.imshow(picture, shades, vmin=0, vmax=highest or 1, interpolation="nearest", extent=extent)
+        _label(axes, title, first=axes is panels[0])
+    if frame.pixel:
+        _scale_bar(panels[0], width, frame)
+    left.set_axis_off()
+    below.set_axis_off()
+    below.legend(handles=_class_patches(classes), loc="upper center", ncols=3, frameon=False, fontsize="small")
+    figure.colorbar(drawn, cax=scale, orientation="horizontal", label="added weight, 1 = that of an average pixel")
+    return save(figure)
+
+
+def _label(axes: "Axes", title: str, first: bool) -> None:
+    axes.set_title(title, loc="left")
+    axes.set(xlabel="x [px]", ylabel="y [px]" if first else "")
+    axes.locator_params(nbins=4, integer=True, min_n_ticks=1)
+    axes.tick_params(length=2, labelsize="small", labelleft=first)
+
+
+def _objects(truth: NDArray[Any]) -> str:
+    count = len(np.unique(truth[truth > 0]))
+    return f"{count} object{'' if count == 1 else 's'}"
+
+
+def _scale_bar(axes: "Axes", width: int, frame: Frame) -> None:
+    """A white bar of a round length, at most a quarter of the picture, with its length in words."""
+    from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
+    from matplotlib.patches import Rectangle
+
+    assert frame.pixel
+    length, unit = _round_length(width * frame.pixel / 4), SHORT.get(frame.unit, frame.unit)
+    bar = AuxTransformBox(axes.transData)
+    bar.add_artist(Rectangle((0, 0), length / frame.pixel, 0, edgecolor="white", linewidth=3, facecolor="none"))
+    text = TextArea(f"{length:g} {'µm' if unit == 'um' else unit}", textprops={"color": "white", "size": "small"})
+    packed = VPacker(children=[text, bar], align="center", pad=0, sep=4)
+    box = AnchoredOffsetbox("lower right", child=packed, pad=0.4, borderpad=0.4)
+    box.patch.set(facecolor="black", alpha=0.7, edgecolor="none")
+    axes.add_artist(box)
+
+
+def _round_length(most: float) -> float:
+    """The largest of 1, 2, 5 · 10ⁿ that is at most `most`.
+
+    >>> _round_length(37), _round_length(0.6)
+    (20.0, 0.5)
+    """
+    power = 10.0 ** np.floor(np.log10(most))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= most))
+
+
+def _class_colours(classes: NDArray[Any]) -> Bytes:
+    picture = colours(classes)
+    for value, (_, colour) in CLASSES.items():
+        picture[classes == value] = colour
+    return picture
+
+
+def _class_patches(classes: NDArray[Any]) -> "list[Patch]":
+    """Entries of a legend, one for each class that is there."""
+    from matplotlib.patches import Patch
+
+    return [
+        Patch(color=hexadecimal(rgb), label=name) for value, (name, rgb) in CLASSES.items() if (classes == value).any()
+    ]

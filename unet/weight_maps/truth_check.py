@@ -1,0 +1,305 @@
+"""A check of the truth before it is trained on: what looks like a slip is counted and named, and never mended.
+
+An *object* is an id in its plane (2-D) or in its volume (3-D); a *component* is pixels of one value that are connected,
+across corners too if they are an object's (8 or 26), across faces alone if they are background (4 or 6).
+
+- *specks*: objects of fewer than `SPECK` pixels, all their pieces together. What the frame's edge cuts counts too.
+- *holes*: components of background that reach no edge of the frame (or volume) and border one id, across faces.
+  Background between two objects is none, nor is what borders pixels that are ignored.
+- *pieces*: objects of more than one component. A bridge across a corner connects; the smallest piece is the example.
+- *touching*: objects that share a face with another id.
+- *empty*: y x planes of nothing but background, in volumes too.
+
+Ignored pixels are neither object nor background: no hole, no neighbour, and a plane of them is not empty.
+
+The law: blocks checked by themselves and merged across their faces give the check of the whole array. As in `labels`
+there is no array between: `check_block` keeps its components and the faces it has in common with other blocks, packed,
+since with z linked and blocks one plane deep every plane is a face. Time is linear in the pixels.
+"""
+
+import itertools
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.labels.components import components
+from unet.labels.seams import Connectivity, Corner, contacts, groups, require_tiling
+from unet.ledger.truth_findings import SPECK, Finding, Place, TruthCheck
+
+Labels = NDArray[np.integer[Any]]
+Indices = NDArray[np.int64]
+Local = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+EXAMPLES = 5
+"""Places that are named of each kind, the first in raster order."""
+
+
+class Components(NamedTuple):
+    """A table of components, a row each."""
+
+    value: Indices
+    """Id of its pixels; 0 = background."""
+    first: Indices
+    """Its first pixel in the raster of the whole array."""
+    size: Indices
+    """Pixels."""
+    low: Indices
+    """Least id that it shares a face with, its own and background left out; above `high` where there is none."""
+    high: Indices
+    """Largest such id."""
+    edge: Mask
+    """Whether it reaches an edge of the whole array along a linked axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedBlock:
+    """What is kept of a block: its components and its inner faces."""
+
+    origin: Corner
+    """The block's first pixel in the whole array."""
+    shape: Corner
+    """The block's sides in pixels."""
+    dimensions: int
+    """Linked axes."""
+    ignore: int | None
+    """Id of the pixels that are not judged."""
+    components: Components
+    drawn: Indices
+    """Planes of the whole array that hold anything but background in this block."""
+    faces: tuple[tuple[bytes, bytes], ...]
+    """Of each linked axis, component numbers (1 … n) of the first and the last layer, packed; empty at an edge."""
+
+    def face(self, axis: int, side: int) -> Local:
+        """Component numbers of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1."""
+        layer = np.frombuffer(zlib.decompress(self.faces[axis][side]), np.int32)
+        return layer.reshape([n for at, n in enumerate(self.shape, -len(self.shape)) if at != axis])
+
+
+def check_truth(labels: Labels, dimensions: int = 2, ignore: int | None = None) -> TruthCheck:
+    """What is odd about labels, counted, with up to five places (plane, id, y, x) of each kind.
+
+    The arguments are those of `check_block`.
+
+    >>> ring = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 0, 3], [1, 1, 1, 2, 0]])
+    >>> found = check_truth(ring)
+    >>> found.objects, found.specks.count, found.holes.count, found.pieces.count, found.touching.count
+    (3, 3, 1, 0, 2)
+    >>> found.holes.examples
+    (Place(plane=0, id=1, y=1, x=1),)
+    """
+    return merge_checks([check_block(labels, (0,) * labels.ndim, labels.shape, dimensions, ignore)])
+
+
+def check_block(
+    labels: Labels, origin: Sequence[int], shape: Sequence[int], dimensions: int = 2, ignore: int | None = None
+) -> CheckedBlock:
+    """What the check keeps of one block.
+
+    Args:
+        labels: the block, ids ≥ 0 with 0 = background; one of a grid of blocks that tile the whole array, without halo.
+        origin: its first pixel in the whole array.
+        shape: sides of the whole array in pixels.
+        dimensions: 2: each y x plane by itself; 3: whole z y x volumes.
+        ignore: id of pixels that nobody judged, if any; of no effect where it does not occur.
+
+    >>> check_block(np.array([[0, 7], [7, 7]]), origin=(0, 2), shape=(2, 4)).components.value
+    array([0, 7])
+    """
+    _check(labels, origin, shape, dimensions, ignore)
+    alone = labels.ndim - dimensions
+    volumes = labels.reshape((math.prod(labels.shape[:alone]), -1, *labels.shape[-2:]))
+    found = components(volumes, dimensions)
+    local = found.local.reshape(labels.shape)
+    outer = _outer(origin, labels.shape, shape, dimensions)
+    table = Components(
+        value=found.value,
+        first=_in_whole(found.first, labels.shape, origin, shape),
+        size=found.size,
+        low=found.low,
+        high=found.high,
+        edge=_at_edge(local, outer),
+    )
+    packed = tuple((_packed(local, axis, 0, outer), _packed(local, axis, -1, outer)) for axis in range(-dimensions, 0))
+    return CheckedBlock(
+        origin=tuple(map(int, origin)),
+        shape=labels.shape,
+        dimensions=dimensions,
+        ignore=ignore,
+        components=table,
+        drawn=_drawn(labels, origin, shape),
+        faces=packed,
+    )
+
+
+def merge_checks(parts: Iterable[CheckedBlock]) -> TruthCheck:
+    """The check of the whole array; `parts` are those of all its blocks, in any order.
+
+    >>> row = np.array([[7, 7, 0, 7, 8]])
+    >>> blocks = {x: row[:, x : x + 2] for x in (0, 2, 4)}
+    >>> found = merge_checks([check_block(labels, (0, x), row.shape) for x, labels in blocks.items()])
+    >>> found == check_truth(row), found.pieces.examples  # the smaller piece
+    (True, (Place(plane=0, id=7, y=0, x=3),))
+    """
+    parts = sorted(parts, key=lambda part: part.origin)
+    shape = require_tiling(parts)
+    whole, ignore = _merged(parts), parts[0].ignore
+    drawn = np.unique(np.concatenate([part.drawn for part in parts]))
+    planes = math.prod(shape[:-2])
+    empty = np.setdiff1d(np.arange(planes), drawn, assume_unique=True)
+    hole = (whole.value == 0) & ~whole.edge & (whole.low == whole.high) & ~_is(whole.low, ignore)
+    objects = _objects(whole, ignore, math.prod(shape[-parts[0].dimensions :]))
+    return TruthCheck(
+        objects=objects.value.size,
+        planes=planes,
+        specks=_finding(objects.size < SPECK, objects.value, objects.first, shape),
+        holes=_finding(hole, whole.low, whole.first, shape),
+        pieces=_finding(objects.pieces > 1, objects.value, objects.smallest, shape),
+        touching=_finding(objects.touching, objects.value, objects.first, shape),
+        empty=Finding(empty.size, tuple(Place(int(plane)) for plane in empty[:EXAMPLES])),
+    )
+
+
+def _check(labels: Labels, origin: Sequence[int], shape: Sequence[int], dimensions: int, ignore: int | None) -> None:
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, one id an object, got {labels.dtype}; give each object an id")
+    if dimensions not in (2, 3) or labels.ndim < dimensions:
+        raise ValueError(f"dimensions must be 2 or 3 and at most the {labels.ndim} axes of labels, got {dimensions}")
+    if ignore == 0:
+        raise ValueError("ignore must be an id other than 0, which is background, got 0; give ignored pixels an id")
+    if labels.size >= 2**31:
+        raise ValueError(f"a block must have fewer than 2³¹ pixels, got {labels.size}; check smaller blocks")
+    if not len(origin) == len(shape) == labels.ndim:
+        raise ValueError(f"origin and shape must have the {labels.ndim} axes of labels, got {origin} and {shape}")
+    if labels.dtype.kind == "i" and (labels[labels < 0] != ignore).any():
+        raise ValueError(f"labels must be ≥ 0 (0 = background), got {labels.min()}; name it as `ignore` or map it to 0")
+
+
+def _outer(origin: Sequence[int], sides: Sequence[int], shape: Sequence[int], dimensions: int) -> set[tuple[int, int]]:
+    """Axis and layer (0 = first, −1 = last) of the block's faces that are edges of the whole array."""
+    spans = list(zip(range(-len(shape), 0), origin, sides, shape, strict=True))[-dimensions:]
+    return {(axis, 0) for axis, start, _, _ in spans if start == 0} | {
+        (axis, -1) for axis, start, side, size in spans if start + side == size
+    }
+
+
+def _at_edge(local: Local, outer: Iterable[tuple[int, int]]) -> Mask:
+    reached = np.zeros(int(local.max(initial=0)) + 1, np.bool_)
+    for axis, at in outer:
+        reached[np.take(local, at, axis)] = True
+    return reached[1:]
+
+
+def _packed(local: Local, axis: int, at: int, outer: set[tuple[int, int]]) -> bytes:
+    return b"" if (axis, at) in outer else zlib.compress(np.take(local, at, axis).tobytes(), 1)
+
+
+def _in_whole(at: NDArray[np.integer[Any]], sides: Corner, origin: Sequence[int], shape: Sequence[int]) -> Indices:
+    """Index in the raster of the whole array of indices in the raster of a block."""
+    places = [place + o for place, o in zip(np.unravel_index(at, sides), origin, strict=True)]
+    return np.ravel_multi_index(places, tuple(shape)).astype(np.int64)
+
+
+def _drawn(labels: Labels, origin: Sequence[int], shape: Sequence[int]) -> Indices:
+    drawn = np.flatnonzero(labels.any(axis=(-2, -1)))
+    return _in_whole(drawn, (1, *labels.shape[:-2]), (0, *origin[:-2]), (1, *shape[:-2]))
+
+
+def _merged(parts: Sequence[CheckedBlock]) -> Components:
+    """The components of the whole array, those of all blocks joined where they touch across seams."""
+    table = Components(*map(np.concatenate, zip(*(part.components for part in parts), strict=True)))
+    joined = []
+    for pairs, across_faces in _seams(parts):
+        one, other = table.value[pairs]
+        same = (one == other) & ((one != 0) | across_faces)
+        joined.append(1 + pairs[:, same])
+        if across_faces:
+            _meet_across(table, pairs[:, one != other])
+    return _by_group(table, groups(joined, table.value.size))
+
+
+def _seams(parts: Sequence[CheckedBlock]) -> Iterator[tuple[Indices, bool]]:
+    """Pairs of rows of components that touch across a seam, each once; and whether they do so across faces."""
+    starts = itertools.accumulate((part.components.value.size for part in parts), initial=0)
+    numbers = ((start,) for start in starts)
+    dimensions, count = parts[0].dimensions, sum(part.components.value.size for part in parts)
+    ways: tuple[tuple[Connectivity, bool], ...] = (("faces", True), ("full", False))
+    for _, numbered in itertools.groupby(zip(parts, numbers, strict=False), lambda item: item[0].origin[:-dimensions]):
+        plane = list(numbered)
+        for connectivity, across_faces in ways:
+            for pairs in contacts(plane, dimensions, connectivity):
+                codes = np.unique((pairs[0] - 1) * count + pairs[1] - 1)
+                yield np.stack(np.divmod(codes, count)), across_faces
+
+
+def _meet_across(table: Components, pairs: Indices) -> None:
+    for rows, others in (pairs, pairs[::-1]):
+        beside = table.value[others]
+        drawn = beside != 0
+        np.minimum.at(table.low, rows[drawn], beside[drawn])
+        np.maximum.at(table.high, rows[drawn], beside[drawn])
+
+
+def _by_group(table: Components, group: NDArray[np.int32]) -> Components:
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return Components(
+        value=table.value[order][starts],
+        first=_reduced(np.minimum, table.first[order], starts),
+        size=_reduced(np.add, table.size[order], starts),
+        low=_reduced(np.minimum, table.low[order], starts),
+        high=_reduced(np.maximum, table.high[order], starts),
+        edge=_reduced(np.logical_or, table.edge[order], starts),
+    )
+
+
+class _Objects(NamedTuple):
+    """A table of objects, a row each, in the order of their frames."""
+
+    value: Indices
+    first: Indices
+    size: Indices
+    pieces: Indices
+    smallest: Indices
+    """First pixel of the smallest piece."""
+    touching: Mask
+
+
+def _objects(whole: Components, ignore: int | None, frame: int) -> _Objects:
+    """Components of one id in one frame (plane or volume of so many pixels) are one object."""
+    rows = np.flatnonzero((whole.value != 0) & ~_is(whole.value, ignore))
+    order = rows[np.lexsort((whole.first[rows], whole.size[rows], whole.value[rows], whole.first[rows] // frame))]
+    columns: list[Any] = [column[order] for column in whole]
+    part = Components(*columns)
+    new = np.flatnonzero((np.diff(part.value, prepend=0) != 0) | (np.diff(part.first // frame, prepend=-1) != 0))
+    touching = (part.low <= part.high) & ~((part.low == part.high) & _is(part.low, ignore))
+    return _Objects(
+        value=part.value[new],
+        first=_reduced(np.minimum, part.first, new),
+        size=_reduced(np.add, part.size, new),
+        pieces=np.diff(np.append(new, order.size)),
+        smallest=part.first[new],
+        touching=_reduced(np.logical_or, touching, new),
+    )
+
+
+def _reduced(ufunc: np.ufunc, column: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
+    """Reduced over the rows from each start to the next; of an empty table, nothing."""
+    return np.asarray(ufunc.reduceat(column, starts)) if starts.size else column
+
+
+def _is(values: Indices, ignore: int | None) -> Mask:
+    return np.zeros(values.shape, np.bool_) if ignore is None else np.asarray(values == ignore)
+
+
+def _finding(found: Mask, ids: Indices, first: Indices, shape: Corner) -> Finding:
+    """The count, and the places that come first in the raster."""
+    rows = np.flatnonzero(found)
+    rows = rows[np.argsort(first[rows], kind="stable")[:EXAMPLES]]
+    planes, pixels = np.divmod(first[rows], math.prod(shape[-2:]))
+    places = zip(planes, ids[rows], *np.divmod(pixels, shape[-1]), strict=True)
+    return Finding(int(found.sum()), tuple(Place(*map(int, place)) for place in places))
