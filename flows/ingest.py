@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows.stage_run import StageRun, run_name
 from tasks.ingest import ingest_stacks
-from unet.ledger.results import Outcome
+from unet.ledger.outcome import Outcome
 
 
 @flow(flow_run_name=run_name)

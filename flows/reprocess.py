@@ -19,7 +19,7 @@ from tasks.execution.outcomes import SetAside
 from tasks.reporting.summary import Summary
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
-from unet.ledger.results import Outcome
+from unet.ledger.outcome import Outcome
 
 STAGE_FLOWS: dict[str, Flow[..., list[Outcome]]] = {
     one.name: one for one in (ingest, weigh, train, predict, segment, evaluate)

@@ -20,7 +20,7 @@ from tasks.reporting.summary import Summary
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import parse_change, read_record
-from unet.ledger.results import Outcome
+from unet.ledger.outcome import Outcome
 from unet.settings.record import Record
 
 BATCH = 64

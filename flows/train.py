@@ -5,7 +5,7 @@ from prefect import flow
 from flows.planning.plan import trained_on
 from flows.stage_run import StageRun, run_name
 from tasks.train import train_model
-from unet.ledger.results import Outcome
+from unet.ledger.outcome import Outcome
 
 
 @flow(flow_run_name=run_name)

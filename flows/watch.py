@@ -10,7 +10,7 @@ from flows.stage_run import run_name
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import HeldError, lease
 from unet.dataset.record_file import read_record
-from unet.ledger.results import Outcome
+from unet.ledger.outcome import Outcome
 
 log = logging.getLogger(__name__)
 

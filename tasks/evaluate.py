@@ -18,10 +18,13 @@ from tasks.reporting.report_pictures import examples, seen_by_training
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
 from unet.evaluation.report import Report, render_report
+from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import Generation, Outcome, Recipe, labels_of, model_of, report_of, weights_of
+from unet.ledger.results import Generation, labels_of, model_of, report_of, weights_of
+from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
-from unet.settings.record import Evaluate, Record
+from unet.settings.evaluate import Evaluate
+from unet.settings.record import Record
 from unet.training.split import Part
 
 

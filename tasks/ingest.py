@@ -20,11 +20,14 @@ from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
+from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import image_recipe, ingest_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
-from unet.ledger.results import Generation, Outcome, Recipe, Result, image_of, labels_of
-from unet.settings.record import Ingest
+from unet.ledger.results import Generation, Result, image_of, labels_of
+from unet.ledger.stamp import Recipe
+from unet.settings.ingest import Ingest
 from unet.store import ome
-from unet.store.arrays import Stored, average, create, nearest, open_array, pyramid
+from unet.store.arrays import Stored, create, open_array
+from unet.store.pyramid import average, nearest, pyramid
 from unet.store.shards import Region, plane_layout, regions, stack_layout
 
 IGNORED = np.iinfo(np.uint32).max

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from distributed import get_worker
 
-from tasks.execution.dask_workers import Crew, workers
+from tasks.execution.dask_workers import Crew, own_threads, workers
 from tasks.execution.outcomes import each
 from tasks.execution.pipeline import Clock
 from tasks.execution.timing import elapsed, timed
@@ -25,17 +24,23 @@ from tasks.policy import gpu_task
 from tasks.predict_regions import Shards, Work, frames_of, groups
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Json
-from unet.images.rescaling import Scale, pixel_size, reading, scale_to
+from unet.images.rescaling import Scale, reading, scale_to
+from unet.images.units import pixel_size
+from unet.images.windows import Window
+from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Generation, Outcome, Recipe, image_of, model_of, scores_of
+from unet.ledger.results import Generation, image_of, model_of, scores_of
+from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
 from unet.network.numeric_plan import VRAM_PART, NumericPlan, Precision, Room, fit, smaller
-from unet.network.tiles import FIXED_SIDE, Window
-from unet.settings.record import Cluster, Predict
+from unet.network.tiles import FIXED_SIDE
+from unet.settings.predict import Predict
+from unet.settings.record import Cluster
 from unet.store import ome
-from unet.store.arrays import average, create, pyramid
+from unet.store.arrays import create
+from unet.store.pyramid import average, pyramid
 from unet.store.shards import Layout, plane_layout, regions
 
 log = logging.getLogger(__name__)
@@ -111,7 +116,7 @@ def _machine_of_workers(crew: Crew, settings: Predict) -> Machine:
 
 def _of_worker(device: str) -> Machine:
     """A worker's machine: one prediction at a time takes all of its threads."""
-    return machine_of(device)._replace(threads=get_worker().state.nthreads)
+    return machine_of(device)._replace(threads=own_threads())
 
 
 def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:

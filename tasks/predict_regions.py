@@ -20,12 +20,12 @@ from unet.images.empty_squares import Emptiness
 from unet.images.normalisation import Statistics, by_rule, normalise
 from unet.images.planes import planes
 from unet.images.rescaling import Scale, covering, inverse, reading, rescaled
+from unet.images.windows import Window
 from unet.ledger.results import image_of
 from unet.network import model_files
 from unet.network.inference import PRECISIONS, Pixels, Predictor, Scores, Symmetries, quantised, ready
 from unet.network.model_files import channel_indices
 from unet.network.numeric_plan import NumericPlan
-from unet.network.tiles import Window
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
 from unet.store.shards import Region

@@ -22,18 +22,22 @@ from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
-from tasks.weigh import spacing_in_pixels
 from unet.dataset.folder import Dataset, Json
+from unet.images.units import spacing_in_pixels
 from unet.labels.instances import Box, Instances, Look, Work, beginning, of_block
 from unet.labels.measures import Measures, merge_measures, table
 from unet.labels.merging import Merged, merge_parts
 from unet.labels.renumbering import deal
 from unet.labels.scores import Scores, chosen
+from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
-from unet.ledger.results import Generation, Outcome, Recipe, image_of, labels_of, scores_of
-from unet.settings.record import Cluster, Segment
+from unet.ledger.results import Generation, image_of, labels_of, scores_of
+from unet.ledger.stamp import Recipe
+from unet.settings.record import Cluster
+from unet.settings.segment import Segment
 from unet.store import ome
-from unet.store.arrays import UNSHUFFLED, create, nearest, open_array, pyramid
+from unet.store.arrays import UNSHUFFLED, create, open_array
+from unet.store.pyramid import nearest, pyramid
 from unet.store.shards import Region, plane_layout
 
 log = logging.getLogger(__name__)

@@ -15,13 +15,16 @@ from tasks.training_planes import View, class_counts, frames_by_use, image_facts
 from unet.dataset.folder import Dataset
 from unet.evaluation import pictures
 from unet.images.normalisation import PERCENTILES
-from unet.images.rescaling import pixel_size
+from unet.images.units import pixel_size
+from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import train_recipe
-from unet.ledger.results import Generation, Outcome, Recipe, Result, model_of, weights_of
+from unet.ledger.results import Generation, Result, model_of, weights_of
+from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
-from unet.settings.record import Train, plain
+from unet.settings.record import plain
+from unet.settings.train import Train
 from unet.training.checkpoints import Checkpoints, history_csv, plain_history
 from unet.training.devices import Progress
 from unet.training.loss import balanced_class_weights

@@ -9,7 +9,7 @@ its peak, however large the stack; what is kept of a region is its components an
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -23,10 +23,14 @@ from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder
+from unet.images.units import spacing_in_pixels
+from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import ignored_id, weigh_recipe
-from unet.ledger.results import Outcome, Recipe, image_of, labels_of, weights_of
+from unet.ledger.results import image_of, labels_of, weights_of
+from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck, warnings, words
-from unet.settings.record import Cluster, Weigh
+from unet.settings.record import Cluster
+from unet.settings.weigh import Weigh
 from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, Stored, create, open_array
 from unet.store.shards import Region, grow, regions, weights_layout, within
@@ -35,14 +39,22 @@ from unet.weight_maps.truth_check import CheckedBlock, check_block, merge_checks
 
 log = logging.getLogger(__name__)
 
+
 SMALL = 2**22
 """Pixels of truth up to which a stack is weighed whole, by one dask task."""
+
+
 BATCH = 2**19
 """Pixels of small stacks that one dask task weighs: some tenths of a second, of which scheduling is a hundredth."""
+
+
 STACKS_AT_ONCE = 2
 """Large stacks whose regions are submitted side by side, so that the end of one leaves no worker idle."""
 
+
 Weighed = tuple[Region, "Answer"]
+
+
 Run = Callable[[Callable[[Region], "Answer"], Iterable[Region]], Iterator[Weighed]]
 
 
@@ -125,16 +137,6 @@ def _warn(dataset: Dataset, names: Sequence[str]) -> None:
 def over(client: Workers) -> Run:
     """Regions mapped over a client's workers."""
     return lambda function, items: run_regions(client, function, items, lambda: None)
-
-
-def spacing_in_pixels(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...]:
-    """Pixel sizes of the space axes, in y x pixels; where one is unknown, pixels are taken as cubes.
-
-    >>> spacing_in_pixels("tzyx", {"z": 1.0, "y": 0.25, "x": 0.25})
-    (4.0, 1.0, 1.0)
-    """
-    known = all(axis in sizes for axis in axes if axis in "zyx")
-    return tuple(sizes[axis] / sizes["x"] if known else 1.0 for axis in axes if axis in "zyx")
 
 
 def _one_by_one(function: Callable[[Region], Answer], items: Iterable[Region]) -> Iterator[Weighed]:

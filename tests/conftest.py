@@ -10,8 +10,8 @@ import tifffile
 
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values, write_record
-from unet.ledger.results import STAGES
-from unet.settings.record import Source
+from unet.ledger.outcome import STAGES
+from unet.settings.ingest import Source
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 FILE = Path(__file__).parents[1] / "deployments/prefect.yaml"
 

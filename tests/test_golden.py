@@ -21,8 +21,10 @@ from unet.network.inference import predict_image, quantised
 from unet.network.unet import UNet
 from unet.settings import record
 from unet.settings.architecture import Architecture
-from unet.settings.record import Record, Training, Weigh
-from unet.store.arrays import average, nearest
+from unet.settings.record import Record
+from unet.settings.train import Training
+from unet.settings.weigh import Weigh
+from unet.store.pyramid import average, nearest
 from unet.training.train import Frame, train
 from unet.weight_maps.border_weights import weigh_block
 

@@ -11,16 +11,17 @@ import torch
 from tasks.predict import Use, machine_of, predict_stack
 from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane
+from unet.images.windows import Window
 from unet.labels.connected import connected_segments
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Recipe, image_of, model_of, scores_of
+from unet.ledger.results import image_of, model_of, scores_of
+from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.block_forward import class_scores
 from unet.network.inference import ready
-from unet.network.tiles import Window
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
-from unet.settings.record import Predict
+from unet.settings.predict import Predict
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")

@@ -8,7 +8,8 @@ from flows.planning.plan import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import add_source, read_record, write_record
 from unet.dataset.sources import Catalogue, Stack, find_stacks
-from unet.settings.record import Record, Source
+from unet.settings.ingest import Source
+from unet.settings.record import Record
 
 SHOWN = 6
 """Stacks that are listed by name."""

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from flows.planning.estimate import Estimate, as_bytes, as_minutes
 from flows.planning.plan import Plan
-from unet.ledger.results import STAGES, Outcome
+from unet.ledger.outcome import STAGES, Outcome
 from unet.ledger.truth_findings import warnings
 
 out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)

@@ -17,7 +17,7 @@ from flows.commands.options import (
 from flows.commands.show import as_text, out
 from flows.commands.work import Order, carry_out
 from unet.dataset.folder import Dataset
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 verbs = typer.Typer()
 

@@ -15,7 +15,7 @@ from flows.server import address
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import parse_change, read_record, set_values
-from unet.ledger.results import Outcome
+from unet.ledger.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from statistics import median
 
 from flows.planning.plan import Plan
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.results import Outcome, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.outcome import Outcome
+from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.settings.record import Record
 
 PYRAMID = 4 / 3

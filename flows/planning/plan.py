@@ -12,20 +12,9 @@ from unet.dataset.folder import Dataset
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack, find_stacks
 from unet.ledger import recipes
-from unet.ledger.results import (
-    STAGES,
-    Outcome,
-    Recipe,
-    Result,
-    Stamp,
-    aside,
-    image_of,
-    labels_of,
-    model_of,
-    report_of,
-    scores_of,
-    weights_of,
-)
+from unet.ledger.outcome import STAGES, Outcome, aside
+from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.stamp import Recipe, Stamp
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 if TYPE_CHECKING:
     from prefect.automations import AutomationCore

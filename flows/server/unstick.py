@@ -13,7 +13,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Crashed
 
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 FLOWS = ("reprocess", *STAGES)
 STUCK = ("PENDING", "RUNNING", "CANCELLING")

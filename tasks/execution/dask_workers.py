@@ -175,6 +175,11 @@ class Alike:
         return self.function(item)
 
 
+def own_threads() -> int:
+    """Threads of the worker that this is called in."""
+    return int(get_worker().state.nthreads)
+
+
 @lru_cache(maxsize=8)
 def _first_look(versions: tuple[tuple[str, str | None], ...]) -> str:
     """What differs here from these versions; the first time, glibc is told how much memory to keep."""

@@ -9,7 +9,8 @@ from threading import Event
 
 from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
-from unet.ledger.results import Outcome, Recipe, put_aside
+from unet.ledger.outcome import Outcome, put_aside
+from unet.ledger.stamp import Recipe
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from tasks.reporting.report_pictures import weights_png
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.images.planes import planes
+from unet.images.windows import Window
 from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
-from unet.network.tiles import Window
 from unet.store import ome
 from unet.store.arrays import open_array
 

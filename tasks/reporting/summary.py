@@ -16,7 +16,8 @@ from tasks.execution.outcomes import SetAside
 from tasks.reporting.artifacts import BYTES, SIDE, as_table, embedded, is_run, metrics_table, show, shown_name, slug
 from tasks.reporting.gallery import Picture, gallery
 from unet.dataset.folder import Dataset
-from unet.ledger.results import Outcome, report_of
+from unet.ledger.outcome import Outcome
+from unet.ledger.results import report_of
 
 ALONE = 4
 """Pictures of a stage that was run by itself."""

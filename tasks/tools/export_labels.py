@@ -9,6 +9,7 @@ import tifffile
 from tasks.segment import read_table
 from unet.dataset.folder import Dataset
 from unet.images.planes import planes
+from unet.images.units import symbol
 from unet.ledger.results import labels_of
 from unet.store import ome
 from unet.store.arrays import open_array
@@ -42,9 +43,8 @@ def _sizes(axes: str, described: dict[str, list[dict[str, object]]]) -> dict[str
     """Pixel sizes as OME-TIFF names them."""
     scale = described["datasets"][0]["coordinateTransformations"][0]["scale"]  # type: ignore[index]
     units = {axis["name"]: axis.get("unit") for axis in described["axes"]}
-    short = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm"}
     sizes: dict[str, object] = {}
     for axis, size in zip(axes, scale, strict=True):
-        if axis in "zyx" and units[axis] in short:
-            sizes |= {f"PhysicalSize{axis.upper()}": size, f"PhysicalSize{axis.upper()}Unit": short[str(units[axis])]}
+        if axis in "zyx" and units[axis]:
+            sizes |= {f"PhysicalSize{axis.upper()}": size, f"PhysicalSize{axis.upper()}Unit": symbol(str(units[axis]))}
     return sizes

@@ -12,11 +12,11 @@ from unet.dataset.record_file import read_record
 from unet.images.normalisation import PERCENTILES
 from unet.images.planes import Plane, planes
 from unet.images.synthetic import draw_stack
+from unet.images.windows import Window
 from unet.ledger.results import image_of, model_of, report_of
 from unet.network import bioimageio_package, model_files
 from unet.network.exports import SUFFIXES, Form, legal_sizes, onnx_model, require_packages, torch_program
 from unet.network.model_files import Model, channel_indices
-from unet.network.tiles import Window
 from unet.settings.architecture import Architecture
 from unet.settings.record import plain
 from unet.store import ome

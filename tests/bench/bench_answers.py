@@ -10,7 +10,7 @@ import pytest
 
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import write_record
-from unet.settings.record import Source
+from unet.settings.ingest import Source
 
 RUNS = 5
 COMMAND = [sys.executable, "-m", "flows.commands.app"]

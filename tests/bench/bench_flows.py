@@ -26,7 +26,7 @@ from tests.bench.measure import seconds
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record, set_values, write_record
 from unet.images.synthetic import draw_stack
-from unet.settings.record import Source
+from unet.settings.ingest import Source
 
 STACKS = int(os.environ.get("UNET_FLOWS_BENCH_STACKS", "500"))
 SIDE = 256

@@ -18,16 +18,7 @@ from flows.planning.plan import make_plan
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record
 from unet.ledger import fingerprint
-from unet.ledger.results import (
-    KEY,
-    Result,
-    image_of,
-    labels_of,
-    model_of,
-    report_of,
-    scores_of,
-    weights_of,
-)
+from unet.ledger.results import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 
 STACKS = int(os.environ.get("UNET_FLOWS_BENCH_STACKS", "10000"))
 BOUND = 30.0

@@ -27,13 +27,14 @@ from tests.bench.measure import seconds
 from unet.dataset.folder import Dataset
 from unet.images.normalisation import Statistics, normalise
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Recipe, image_of, model_of, scores_of
+from unet.ledger.results import image_of, model_of, scores_of
+from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import PRECISIONS, choose_device, ready
 from unet.network.numeric_plan import NumericPlan
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
-from unet.settings.record import Predict
+from unet.settings.predict import Predict
 from unet.store import ome
 from unet.store.arrays import open_array
 
@@ -68,7 +69,7 @@ def put(folder: Path, side: int) -> Dataset:
     from flows.planning.plan import make_plan
     from tasks.ingest import ingest_stack
     from unet.dataset.record_file import read_record, write_record
-    from unet.settings.record import Source
+    from unet.settings.ingest import Source
 
     folder.mkdir(parents=True, exist_ok=True)
     source, place = folder / f"{side}.tif", Dataset(str(folder / str(side)))
@@ -190,7 +191,7 @@ PASS = min(3072, SIDE // 4)
 def _seam_errors(dataset: Dataset, theirs: Any) -> tuple[int, int]:
     """Largest difference from the scores of one pass, in the image's corner; at its true edges both are left out."""
     from unet.images.planes import Plane
-    from unet.network.tiles import Window
+    from unet.images.windows import Window
 
     (name,) = dataset.stacks()
     image, context = image_of(dataset, name), ARCHITECTURE.context

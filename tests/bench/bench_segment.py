@@ -30,8 +30,10 @@ from unet.dataset.folder import Dataset, Folder
 from unet.labels.instances import Instances, Work
 from unet.labels.merging import merge_parts
 from unet.labels.scores import Scores, of_any, reaching, read_channels
-from unet.ledger.results import Recipe, image_of, labels_of, scores_of
-from unet.settings.record import Segment, Source
+from unet.ledger.results import image_of, labels_of, scores_of
+from unet.ledger.stamp import Recipe
+from unet.settings.ingest import Source
+from unet.settings.segment import Segment
 from unet.store import ome, shards
 from unet.store.arrays import UNSHUFFLED, Stored, create
 from unet.store.shards import Region, plane_layout, regions

@@ -22,7 +22,7 @@ from unet.images.planes import Plane
 from unet.network.inference import choose_device
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training.devices import PRECISIONS
 from unet.training.loop import Course, Lesson, begin
 from unet.training.loss import total_loss
@@ -51,7 +51,7 @@ Stepper = Callable[[], object]
 def frames() -> list[Frame]:
     """Drawn cells, weighed, resident in memory."""
     from tests.bench.frames import cells
-    from unet.settings.record import Weigh
+    from unet.settings.weigh import Weigh
 
     draw = np.random.default_rng(0)
     made = []

@@ -23,7 +23,7 @@ from tests.bench.measure import peak, seconds
 from unet.dataset.folder import Dataset, Folder
 from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import labels_of, weights_of
-from unet.settings.record import Weigh
+from unet.settings.weigh import Weigh
 from unet.store.arrays import UNSHUFFLED, create
 from unet.store.shards import regions, weights_layout
 from unet.weight_maps.border_weights import weigh_block
@@ -40,7 +40,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     from flows.planning.plan import make_plan
     from tasks.ingest import ingest_stack
     from unet.dataset.record_file import read_record, write_record
-    from unet.settings.record import Source
+    from unet.settings.ingest import Source
 
     folder = tmp_path_factory.mktemp("bench")
     truth = np.tile(cells(4096, 32), (SIDE // 4096,) * 2)

@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 
 from tests.bench.frames import cells
 from tests.bench.measure import seconds
-from unet.settings.record import BorderWeights
+from unet.settings.weigh import BorderWeights
 from unet.weight_maps.border_weights import border_weights
 
 BORDER = BorderWeights(w0=10, sigma=5)

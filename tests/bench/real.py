@@ -25,7 +25,7 @@ from unet.evaluation import metrics
 from unet.images.planes import planes
 from unet.labels.connected import connected_segments
 from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
-from unet.settings.record import Source
+from unet.settings.ingest import Source
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.split import Part

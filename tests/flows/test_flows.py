@@ -22,7 +22,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.lease import HeldError, Holder
 from unet.dataset.record_file import read_record
 from unet.images.synthetic import draw_stack
-from unet.ledger.results import STAGES, Outcome
+from unet.ledger.outcome import STAGES, Outcome
 
 QUICK = {
     "train__steps": 4,

@@ -8,7 +8,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from flows.commands.app import app, first_line
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 VERBS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 

@@ -20,7 +20,7 @@ from tests.tasks.conftest import ROOT, CommandLine
 from tests.tasks.same import assert_same
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import set_values
-from unet.settings.record import Weigh
+from unet.settings.weigh import Weigh
 
 CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.tile": 32}
 STAGES = ("weigh", "predict", "segment")

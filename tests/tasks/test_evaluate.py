@@ -15,7 +15,8 @@ from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.results import labels_of, report_of, weights_of
 from unet.network.model_files import bring_in
-from unet.settings.record import Evaluate, plain
+from unet.settings.evaluate import Evaluate
+from unet.settings.record import plain
 from unet.store.arrays import open_array
 from unet.training.split import Part
 

@@ -14,7 +14,7 @@ from ome_zarr_models.v05.image_label import ImageLabel
 from flows.planning.plan import make_plan
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.results import image_of, labels_of, weights_of
-from unet.store.arrays import average, nearest
+from unet.store.pyramid import average, nearest
 
 
 def noise(*shape, dtype=np.uint16):

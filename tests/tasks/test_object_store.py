@@ -16,8 +16,9 @@ from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values, write_record
 from unet.dataset.snapshot import CARD
-from unet.ledger.results import STAGES, image_of, labels_of, model_of, report_of, scores_of
-from unet.settings.record import Source
+from unet.ledger.outcome import STAGES
+from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of
+from unet.settings.ingest import Source
 
 STORED = Dataset("s3://lab/my data/one")
 CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55}

@@ -6,7 +6,7 @@ from prefect.task_engine import TaskRunTimeoutError
 
 from tasks import evaluate, ingest, policy, predict, segment, train, weigh
 from unet.dataset.sources import Stack
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 TASKS = {
     "ingest": ingest.ingest_stacks,

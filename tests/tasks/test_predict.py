@@ -16,14 +16,16 @@ from tasks.execution.dask_workers import LOOPBACK, workers
 from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane
 from unet.images.rescaling import covering, inverse, reading, rescaled
+from unet.images.windows import Window
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Recipe, image_of, model_of, scores_of
+from unet.ledger.results import image_of, model_of, scores_of
+from unet.ledger.stamp import Recipe
 from unet.network import model_files, numeric_plan
 from unet.network.inference import Predictor, predict_image, quantised
-from unet.network.tiles import Window
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
-from unet.settings.record import Cluster, Predict
+from unet.settings.predict import Predict
+from unet.settings.record import Cluster
 
 SMALL = Architecture(base=4, depth=2, padding="same", norm="batch")
 

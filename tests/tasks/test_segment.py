@@ -14,8 +14,9 @@ from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import part_clump
 from unet.ledger.recipes import segment_recipe
-from unet.ledger.results import Recipe, image_of, labels_of, scores_of
-from unet.settings.record import Segment
+from unet.ledger.results import image_of, labels_of, scores_of
+from unet.ledger.stamp import Recipe
+from unet.settings.segment import Segment
 from unet.store.arrays import create
 from unet.store.ome import multiscales
 from unet.store.shards import plane_layout, regions

@@ -12,7 +12,8 @@ from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import labels_of, weights_of
 from unet.ledger.truth_findings import TruthCheck, words
-from unet.settings.record import Source, Weigh
+from unet.settings.ingest import Source
+from unet.settings.weigh import Weigh
 from unet.store.arrays import Stored, open_array
 from unet.store.shards import regions, weights_layout
 from unet.weight_maps.border_weights import weigh_block

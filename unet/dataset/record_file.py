@@ -14,7 +14,8 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from unet.dataset.folder import Dataset, Json
-from unet.settings.record import Record, Source, plain
+from unet.settings.ingest import Source
+from unet.settings.record import Record, plain
 
 HEAD = """\
 # The run record of this dataset: the one file that a person edits.

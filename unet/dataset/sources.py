@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from unet.settings.record import Source
+from unet.settings.ingest import Source
 
 SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".png")
 """What marks a file as an image; the longer suffix first."""

@@ -6,17 +6,16 @@ file that was cut short, or that lacks a part of its set, is refused and never r
 A format is one entry of `READERS`.
 """
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
-import imagecodecs
 import numpy as np
 
 from unet.dataset.sources import SUFFIXES
-from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, opened, ordered, readable
+from unet.formats.png import PNG
+from unet.formats.stack import Opened, Reader, SliceAxis, ordered
 from unet.formats.tiff import TIFF
 
 __all__ = ["READERS", "Opened", "Reader", "count_scenes", "open_stack"]
@@ -85,30 +84,5 @@ def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Open
     yield Opened(axes, shape, first.dtype, first.spacing, first.units, first.channels, plane)
 
 
-PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
-"""Samples of a pixel by the colour type of the header; 3, a palette, is missing."""
-
-
-@contextmanager
-def _open_png(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
-    with readable(file, "PNG"), Path(file).open("rb") as stream:
-        signature, width, height, bits, colour = struct.unpack(">8s8xIIBB", stream.read(26))
-        if signature != b"\x89PNG\r\n\x1a\n":
-            raise ValueError("it does not begin as one")
-    if colour not in PNG_SAMPLES:
-        raise ValueError(f"{file} must hold grey or RGB values, got a palette; save it as grey values or as TIFF")
-    samples = PNG_SAMPLES[colour]
-    shape = (height, width, samples) if samples > 1 else (height, width)
-
-    def read(_: int) -> np.ndarray:
-        with readable(file, "PNG"):
-            decoded: np.ndarray = imagecodecs.png_decode(Path(file).read_bytes())
-            return decoded.reshape(shape)
-
-    dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
-    pages = Pages(file, "yxc"[: len(shape)], shape, dtype, len(shape), read, alpha=samples in (2, 4))
-    yield opened(pages, {}, RGB if samples > 2 else ())
-
-
-READERS: Mapping[str, Reader] = {".tif": TIFF, ".tiff": TIFF, ".png": Reader(_open_png, lambda file: 1)}
+READERS: Mapping[str, Reader] = {".tif": TIFF, ".tiff": TIFF, ".png": PNG}
 """How files are read, by their last suffix; `unet.dataset.sources.SUFFIXES` names the same kinds."""

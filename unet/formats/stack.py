@@ -7,7 +7,6 @@ makes of it what the law asks for.
 
 import errno
 import math
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,20 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from unet.images.units import unit_named
+
 AXES = "tczyx"
+
+
 RGB = ("red", "green", "blue")
+
+
 Plane = Callable[[tuple[int, ...]], np.ndarray]
+
+
 SliceAxis = Literal["z", "t"] | None
+
+
 Sizes = Mapping[str, tuple[float, str]]
 
 
@@ -117,32 +126,9 @@ def _refuse_transparent(pages: Pages, page: np.ndarray) -> None:
         raise ValueError(f"{pages.file} must be opaque, got an alpha channel that is not; save it without transparency")
 
 
-UNITS = {
-    spelling: unit
-    for unit, spellings in {
-        "angstrom": "å",
-        "picometer": "pm",
-        "nanometer": "nm",
-        "micrometer": "μm um micron microns \\u00b5m",
-        "millimeter": "mm",
-        "centimeter": "cm",
-        "meter": "m",
-        "inch": "in",
-        "microsecond": "μs us",
-        "millisecond": "ms msec",
-        "second": "s sec seconds",
-        "minute": "min minutes",
-        "hour": "h hours",
-        "day": "d days",
-    }.items()
-    for spelling in (unit, *spellings.split())
-}
-"""OME-Zarr's name of a unit by its other spellings, in small letters and with the Greek μ."""
-
-
 def _known(sizes: Sizes, axes: str) -> tuple[dict[str, float], dict[str, str]]:
     """Sizes and units of the axes of which both are known: a size in pixels or without a unit says nothing."""
-    named = {a: UNITS.get(unicodedata.normalize("NFKC", unit.strip()).lower()) for a, (_, unit) in sizes.items()}
+    named = {a: unit_named(unit) for a, (_, unit) in sizes.items()}
     units = {a: unit for a, unit in named.items() if unit and a in axes and 0 < sizes[a][0] < math.inf}
     return {a: sizes[a][0] for a in units}, units
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.network.tiles import Window
+from unet.images.windows import Window
 
 SQUARE = 512
 """Side of a square in pixels, counted from the region's corner."""

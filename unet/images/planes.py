@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.network.tiles import Window
+from unet.images.windows import Window
 
 
 def mirrored(start: int, stop: int, size: int) -> NDArray[np.intp]:

@@ -13,36 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from unet.network.tiles import Window
+from unet.images.units import metres
+from unet.images.windows import Window
 
 Scale = tuple[float, float]
 """New pixels for each old one, along y and x."""
-
-
-METRES = {
-    "angstrom": 1e-10,
-    "picometer": 1e-12,
-    "nanometer": 1e-9,
-    "micrometer": 1e-6,
-    "millimeter": 1e-3,
-    "centimeter": 1e-2,
-    "meter": 1.0,
-    "inch": 0.0254,
-}
-"""Metres in each of NGFF's units that a microscope may name."""
-
-
-def pixel_size(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Size of an image's pixels along y and x with its unit; None where it is not known.
-
-    >>> pixel_size({"spacing": {"y": 0.5, "x": 0.5}, "units": {"y": "micrometer", "x": "micrometer"}})
-    {'y': 0.5, 'x': 0.5, 'unit': 'micrometer'}
-    """
-    units = {facts["units"].get(axis) for axis in "yx"}
-    unit = units.pop()
-    if units or unit not in METRES or not all(axis in facts["spacing"] for axis in "yx"):
-        return None
-    return {axis: facts["spacing"][axis] for axis in "yx"} | {"unit": unit}
 
 
 def scale_to(model: Mapping[str, Any], image: Mapping[str, Any]) -> Scale:
@@ -52,7 +27,7 @@ def scale_to(model: Mapping[str, Any], image: Mapping[str, Any]) -> Scale:
     >>> scale_to(size, {"y": 250, "x": 1000, "unit": "nanometer"})
     (0.5, 2.0)
     """
-    units = METRES[image["unit"]] / METRES[model["unit"]]
+    units = metres(image["unit"]) / metres(model["unit"])
     y, x = (round(image[axis] / model[axis] * units, 6) for axis in "yx")  # 6 digits: sizes come rounded
     return y, x
 

@@ -20,7 +20,7 @@ from unet.labels.measures import Measures, measure_block
 from unet.labels.merging import Labels, Mask, Merged, Part, Rules
 from unet.labels.renumbering import Clump
 from unet.labels.scores import Scores, of_any, reaching, read_channels
-from unet.settings.record import Segment
+from unet.settings.segment import Segment
 from unet.store.arrays import Stored
 from unet.store.shards import Layout, Region, overlapping, regions, within
 

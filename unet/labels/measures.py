@@ -17,12 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from unet.images.units import column_symbol
 from unet.labels.components import spans
 
 Column = NDArray[Any]
-
-SHORT = {"angstrom": "A", "nanometer": "nm", "micrometer": "um", "millimeter": "mm", "centimeter": "cm", "meter": "m"}
-"""NGFF's names of units, as they stand in the names of columns; other units stand as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +267,7 @@ def _sizes(
     sizes: dict[str, Column] = {f"{name}_px": count}
     known = {units.get(axis) for axis in linked}
     if len(known) == 1 and (unit := known.pop()) and all(axis in spacing for axis in linked):
-        sizes[f"{name}_{SHORT.get(unit, unit)}{len(linked)}"] = count * math.prod(spacing[axis] for axis in linked)
+        sizes[f"{name}_{column_symbol(unit)}{len(linked)}"] = count * math.prod(spacing[axis] for axis in linked)
     return sizes
 
 

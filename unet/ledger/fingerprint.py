@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unet.dataset.folder import Folder
-from unet.ledger.results import digest
+from unet.ledger.stamp import digest
 
 
 @dataclass(frozen=True)

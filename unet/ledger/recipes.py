@@ -11,17 +11,15 @@ from typing import Any
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.sources import Stack
 from unet.ledger import fingerprint
-from unet.ledger.results import (
-    Recipe,
-    Result,
-    digest,
-    image_of,
-    labels_of,
-    model_of,
-    scores_of,
-    weights_of,
-)
-from unet.settings.record import Evaluate, Ingest, Predict, Segment, Train, Weigh, plain
+from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of, weights_of
+from unet.ledger.stamp import Recipe, digest
+from unet.settings.evaluate import Evaluate
+from unet.settings.ingest import Ingest
+from unet.settings.predict import Predict
+from unet.settings.record import plain
+from unet.settings.segment import Segment
+from unet.settings.train import Train
+from unet.settings.weigh import Weigh
 
 PLAN_ONLY = {
     "weigh": {"preset"},

@@ -9,86 +9,14 @@ is found below a generation of the same recipe is taken on, with the plan it was
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any
 
 from unet.dataset.folder import Dataset, Folder, Json
+from unet.ledger.stamp import Recipe, Stamp, digest
 
 KEY = "unet-flows"
-PACKAGES = ("unet-flows", "numpy", "scipy", "scikit-image", "zarr", "torch", "dask")
-
-STAGES = ("ingest", "weigh", "train", "predict", "segment", "evaluate")
-State = Literal["done", "fresh", "stale", "missing", "set aside", "waiting"]
-
-
-def digest(value: Any) -> str:
-    """Twelve hex digits that stand for a plain value.
-
-    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1})
-    True
-    """
-    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a result is made of: equal recipes give equal results, so a result whose recipe still holds is fresh."""
-
-    stage: str
-    version: int
-    settings: Json
-    inputs: dict[str, str]
-
-    def changes(self, now: "Recipe") -> list[str]:
-        """Why a result made by this recipe is stale, in words; empty where `now` is the same.
-
-        >>> before = Recipe("segment", 1, {"threshold": 0.5}, {"scores": "3f2a"})
-        >>> before.changes(Recipe("segment", 2, {"threshold": 0.6}, {"scores": "9c1b"}))
-        ['segment is version 2, was 1', 'threshold 0.5 → 0.6', 'scores changed']
-        """
-        words = [f"{now.stage} is version {now.version}, was {self.version}"] if now.version != self.version else []
-        words += [
-            f"{k} {self.settings.get(k)} → {now.settings.get(k)}" for k in _differing(self.settings, now.settings)
-        ]
-        words += [f"{k} {_how(k, self.inputs, now.inputs)}" for k in _differing(self.inputs, now.inputs)]
-        return words
-
-
-@cache
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What stands on a committed result's card: its recipe, its plan, its generation, and facts worth keeping."""
-
-    recipe: Recipe
-    plan: Json
-    generation: str
-    facts: Json = field(default_factory=dict)
-    made: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    packages: dict[str, str] = field(default_factory=_versions)
-
-    @classmethod
-    def of(cls, values: Json) -> "Stamp":
-        """Stamp of the plain values on a card; ValueError where they are none."""
-        try:
-            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"a stamp must say what a result is made of, got {error}") from error
 
 
 @dataclass(frozen=True)
@@ -224,36 +152,3 @@ def scores_of(dataset: Dataset, model: str, name: str) -> Result:
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
     return Result(dataset.report(model), "metrics.json", dataset.once)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one stack (or model) at one stage."""
-
-    stage: str
-    name: str
-    state: State
-    why: str = ""
-
-
-def put_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
-    """Write down why a stack failed; it is tried again when what it was made of changes."""
-    why = str(error) or type(error).__name__
-    values = {"why": why, "do": "mend the cause and run again; `--force` tries it unchanged", "recipe": asdict(recipe)}
-    dataset.set_aside(recipe.stage, name).write_json(values)
-    return Outcome(recipe.stage, name, "set aside", why)
-
-
-def aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
-    """Why a stack was set aside at a stage, where this recipe was what failed; else None."""
-    values = dataset.set_aside(recipe.stage, name).read_json()
-    return values["why"] if values and values["recipe"] == asdict(recipe) else None
-
-
-def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    absent = object()
-    return [k for k in sorted({*before, *now}) if before.get(k, absent) != now.get(k, absent)]
-
-
-def _how(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    return "is new" if key not in before else "is gone" if key not in now else "changed"

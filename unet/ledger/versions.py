@@ -25,6 +25,12 @@ def of_here() -> dict[str, str | None]:
     return tidy({"python": sys.version.split()[0], **found}) | {"source": _source()}
 
 
+@cache
+def computing() -> dict[str, str]:
+    """Versions of the packages that decide the values, those that are installed: what a stamp keeps."""
+    return {package: found for package in COMPUTE if (found := _version(package))}
+
+
 def tidy(versions: Versions) -> dict[str, str | None]:
     """Versions as they are compared: Python's without its last number, others without the build (`+cpu`, `+cu128`).
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unet.images.planes import Plane
+from unet.images.windows import Sides, Window, hull
 from unet.network.block_forward import Crew, class_scores, folded, one_by_one
 from unet.network.numeric_plan import BLOCK, Precision
-from unet.network.tiles import Sides, Tile, Window, hull, plan_tiles
+from unet.network.tiles import Tile, plan_tiles
 from unet.network.unet import UNet
 
 Pixels = NDArray[np.floating[Any]]

@@ -14,7 +14,8 @@ from torch import Tensor
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.formats.stack import RGB
 from unet.images.normalisation import DIVIDE
-from unet.ledger.results import Generation, Recipe, Result, Stamp, model_of
+from unet.ledger.results import Generation, Result, model_of
+from unet.ledger.stamp import Recipe, Stamp
 from unet.network.milesial import read_checkpoint
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture

@@ -11,7 +11,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-from unet.network.tiles import FIXED_SIDE, Sides
+from unet.images.windows import Sides
+from unet.network.tiles import FIXED_SIDE
 from unet.settings.architecture import Architecture
 
 Precision = Literal["float32", "float16", "bf16"]

@@ -8,36 +8,15 @@ Networks that are not tileable give other scores for tiles of another size. Thei
 read, so that at least the same pixels always give the same scores, wherever a region or the image ends.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from unet.images.windows import Sides, Window
 from unet.settings.architecture import Architecture
-
-Sides = tuple[int, int]
-"""Height and width in pixels."""
 
 FIXED_SIDE = 512
 """Side in pixels of what a tile of a network that is not tileable writes. Sides of shards are multiples of it, so that
 its tiles are counted from the image's origin; four times the pixels would cost memory, and hardly less time."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of pixels `[y, y + height) × [x, x + width)`; it may reach beyond an image's edges."""
-
-    y: int
-    x: int
-    height: int
-    width: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """The rectangle as an index of the last two axes."""
-        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
-
-    def within(self, outer: "Window") -> "Window":
-        """The same rectangle, counted from `outer`'s corner."""
-        return Window(self.y - outer.y, self.x - outer.x, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -89,14 +68,3 @@ def _partition(region: Window, steps: Sides) -> Iterator[Window]:
     for y in range(region.y, region.y + region.height, height):
         for x in range(region.x, region.x + region.width, width):
             yield Window(y, x, min(height, region.y + region.height - y), min(width, region.x + region.width - x))
-
-
-def hull(windows: Iterable[Window]) -> Window:
-    """The least rectangle that holds all of them.
-
-    >>> hull([Window(0, 0, 4, 4), Window(-2, 8, 4, 4)])
-    Window(y=-2, x=0, height=6, width=12)
-    """
-    known = list(windows)
-    y, x = min(w.y for w in known), min(w.x for w in known)
-    return Window(y, x, max(w.y + w.height for w in known) - y, max(w.x + w.width for w in known) - x)

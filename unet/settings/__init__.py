@@ -1,8 +1,8 @@
 """What may a person set? One frozen dataclass a stage, and the one record that `dataset.yaml` is read into.
 
-`architecture` (the network) and `augmentation` (how samples are varied), then `record`: all sections and what refuses
-nonsense in them, with the articles' settings in `presets.yaml`. `validation` and `faults` say what is wrong in one
-sentence.
+One module a stage: `ingest`, `weigh`, `train` (with `architecture`, the network, and `augmentation`, how samples are
+varied), `predict`, `segment`, `evaluate`. `record` composes them, with the articles' settings of `presets.yaml`;
+`validation` says in one sentence what is wrong.
 
 Light: nothing here imports numpy, scipy, torch, zarr or dask.
 """

@@ -1,11 +1,22 @@
-"""Addresses of datasets, sources, models and clusters hold no secret: they are written into records, stamps and logs.
+"""What a setting may hold, and what is said in one sentence where it does not.
 
-Who reads or writes elsewhere says who they are by their environment, or by the configuration of fsspec and dask.
+Addresses of datasets, sources, models and clusters hold no secret: they are written into records, stamps and logs.
+Whoever reads or writes elsewhere says who they are by their environment, or by the configuration of fsspec and dask.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 PASSWORD = re.compile(r"(?<=://)[^/@]*:[^/@]*(?=@)")
 """A user with a password; one without is none: `abfs://container@account` is an address."""
@@ -35,3 +46,78 @@ def require_no_secrets(what: str, options: Mapping[str, Any]) -> None:
             require_no_secrets(what, value)
         elif isinstance(value, str):
             require_plain(what, value)
+
+
+CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+Dimensions = Literal[2, 3]
+
+
+def require(holds: bool, text: str) -> None:
+    """Refuse a setting: ValueError with this text where it does not hold."""
+    if not holds:
+        raise ValueError(text)
+
+
+def require_model_name(name: str, setting: str) -> None:
+    """Refuse a name of a model that is not one plain word; it becomes a folder."""
+    plain_word = name.replace("-", "").replace("_", "").isalnum()
+    require(
+        plain_word and name.lower() != "truth",  # it becomes a folder beside `labels/truth`
+        f"{setting} must be letters, digits, - and _ and not 'truth', got {name!r}",
+    )
+
+
+def one_of(text: str) -> WrapValidator:
+    """Refuses a value of several forms in our own words: pydantic's name each form's class and its own fault."""
+
+    def check(value: Any, forms: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return forms(value)
+        except ValidationError as error:
+            ours = [fault["msg"] for fault in error.errors() if fault["type"] == "value_error"]
+            raise ValueError(ours[0].removeprefix(OURS) if ours else f"must be {text}, got {value!r}") from error
+
+    return WrapValidator(check)
+
+
+OURS = "Value error, "
+"""What pydantic puts before our own words."""
+
+
+def first_fault(error: ValidationError, record: type[BaseModel]) -> str:
+    """The first fault that pydantic found in a record: what must hold, and what was got or is near."""
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    fault = min(error.errors(), key=lambda each: each["type"] not in unknown)  # a misspelt setting is missing as well
+    path, kind = [str(step) for step in fault["loc"]], fault["type"]
+    where = ".".join(path)
+    if kind in unknown:
+        return f"{where} is no setting{_suggestion(path, record)}"
+    if kind == "missing":
+        return f"{where} must be given"
+    if kind == "value_error":  # our own words, which name what was got
+        return f"{where}: {fault['msg'].removeprefix(OURS)}"
+    must = {"dataclass_type": "must hold settings by name", "tuple_type": "must be a list"}
+    said = re.split(", (?:unable|got) ", fault["msg"].replace("Input should be", "must be"))[0]
+    return f"{where}: {must.get(kind, said)}, got {fault['input']!r}"
+
+
+def _suggestion(path: list[str], record: type[BaseModel]) -> str:
+    known = _settings_of(record)
+    for step in path[:-1]:
+        known = known if step.isdigit() else _settings_of(known.get(step))
+    near = get_close_matches(path[-1], list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}" if known else ""
+
+
+def _settings_of(kind: Any) -> Mapping[str, Any]:
+    """Types by name of a record's settings, or of those of the records in a list or a choice."""
+    if is_dataclass(kind):
+        return {each.name: each.type for each in fields(kind)}
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {name: each.annotation for name, each in kind.model_fields.items()}
+    return {name: of for part in get_args(kind) for name, of in _settings_of(part).items()}

@@ -5,11 +5,9 @@ A shard that exists is done; shards of nothing but the fill value are written to
 """
 
 import atexit
-import math
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any
 
 import numcodecs.blosc  # type: ignore[import-untyped]
@@ -30,20 +28,26 @@ from unet.store.shards import (
     Shape,
     bounds,
     overlapping,
-    plane_layout,
-    pyramid_shapes,
     regions,
     shard_index,
-    stack_layout,
 )
 
 Codecs = tuple[BloscCodec, Crc32cCodec]
+
+
 CODECS: Codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
 """Small and fast on microscopy; the checksum is what tells a damaged chunk from a whole one."""
+
+
 UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec())
 """For what repeats bit for bit, floats out of few distances and runs of equal ids: faster both ways than shuffled."""
+
+
 AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
+
+
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
+
 
 numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
 
@@ -192,59 +196,3 @@ def _close_at_exit(filesystem: Any) -> None:
                 sync(client.close(), timeout=1)
 
     atexit.register(close)
-
-
-Reduce = Callable[[NDArray[Any]], NDArray[Any]]
-Run = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
-
-
-def _one_by_one(function: Callable[[Region], None], items: Iterable[Region]) -> Iterable[None]:
-    return map(function, items)
-
-
-def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, run: Run = _one_by_one) -> list[Shape]:
-    """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
-
-    Args:
-        folder: the generation.
-        reduce: halves y and x of a block, such as `average` or `nearest`.
-        axes: names of the axes.
-        codecs: how chunks are packed.
-        run: maps a function over regions and says when each is done; default: one after another.
-    """
-    finer = Stored(folder / "0")
-    shapes = pyramid_shapes(finer.layout.shape)
-    several = math.prod(finer.layout.shard[:-2]) > 1
-    for level, shape in enumerate(shapes[1:], start=1):
-        layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
-        coarser = create(folder / str(level), layout, finer.array.dtype, axes, codecs)
-        for _ in run(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
-            pass
-        finer = coarser
-    return shapes
-
-
-def _coarsen(finer: Folder, coarser: Folder, reduce: Reduce, region: Region) -> None:
-    Stored(coarser).write(region, reduce(Stored(finer).read(_doubled(region))))
-
-
-def average(block: NDArray[Any]) -> NDArray[Any]:
-    """Means of 2 × 2 pixels, rounded for integers; at an odd edge of those that are there.
-
-    >>> average(np.array([[1, 3, 5], [1, 3, 5]], np.uint8)).tolist()
-    [[2, 5]]
-    """
-    pad = [(0, 0)] * (block.ndim - 2) + [(0, size % 2) for size in block.shape[-2:]]
-    even = np.pad(block, pad, mode="edge")
-    mean = sum(even[..., dy::2, dx::2].astype(np.float64) for dy in (0, 1) for dx in (0, 1)) / 4
-    return np.asarray(np.rint(mean) if block.dtype.kind in "iu" else mean).astype(block.dtype)
-
-
-def nearest(block: NDArray[Any]) -> NDArray[Any]:
-    """Every second pixel, for labels."""
-    return block[..., ::2, ::2]
-
-
-def _doubled(region: Region) -> Region:
-    *leading, y, x = region
-    return (*leading, slice(2 * y.start, 2 * y.stop), slice(2 * x.start, 2 * x.stop))

@@ -24,7 +24,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from unet.network.inference import choose_device
-from unet.settings.record import Training
+from unet.settings.train import Training
 
 Progress = Callable[[int, int, str], None]
 """Told what is done, of how much, and a word."""

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from unet.network.unet import UNet
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training.augment import Batch
 from unet.training.checkpoints import Checkpoints, State, Step
 from unet.training.devices import Progress

@@ -30,9 +30,9 @@ from torch import Tensor
 from unet.evaluation.pictures import Bytes, sample_sheet
 from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane, mirrored
-from unet.network.tiles import Window
+from unet.images.windows import Window
 from unet.settings.augmentation import Augmentation
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training.augment import Batch, Change, augment, draw_change, margin
 from unet.weight_maps.border_weights import IGNORE
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from unet.settings.record import Every, Last
+from unet.settings.train import Every, Last
 
 Use = Literal["training", "validation"]
 

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from unet.network.unet import UNet
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training.checkpoints import Checkpoints, Step, from_bytes, plain_history, to_bytes
 from unet.training.devices import Progress, fastest_convolutions, on_devices
 from unet.training.loop import Lesson, begin

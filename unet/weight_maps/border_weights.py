@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.settings.record import BorderWeights, Weigh
+from unet.settings.weigh import BorderWeights, Weigh
 from unet.weight_maps import two_nearest
 
 Labels = NDArray[np.integer[Any]]

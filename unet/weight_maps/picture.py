@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.evaluation.pictures import TRUTH, Bytes, colours, hexadecimal, new_figure, save
-from unet.labels.measures import SHORT
+from unet.images.units import symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def _scale_bar(axes: "Axes", width: int, frame: Frame) -> None:
     from matplotlib.patches import Rectangle
 
     assert frame.pixel
-    length, unit = _round_length(width * frame.pixel / 4), SHORT.get(frame.unit, frame.unit)
+    length, unit = _round_length(width * frame.pixel / 4), symbol(frame.unit)
     bar = AuxTransformBox(axes.transData)
     bar.add_artist(Rectangle((0, 0), length / frame.pixel, 0, edgecolor="white", linewidth=3, facecolor="none"))
     text = TextArea(f"{length:g} {'µm' if unit == 'um' else unit}", textprops={"color": "white", "size": "small"})

@@ -13,7 +13,8 @@ from flows.server.unstick import Stuck
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import Holder
 from unet.dataset.record_file import read_record, set_values
-from unet.ledger.results import put_aside, weights_of
+from unet.ledger.outcome import put_aside
+from unet.ledger.results import weights_of
 
 
 @pytest.fixture

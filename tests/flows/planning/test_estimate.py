@@ -11,7 +11,8 @@ from flows import stage_run
 from flows.planning.estimate import estimate
 from flows.planning.plan import make_plan
 from unet.dataset.record_file import read_record, set_values
-from unet.ledger.results import STAGES, image_of
+from unet.ledger.outcome import STAGES
+from unet.ledger.results import image_of
 
 
 def estimated(dataset, **how):

@@ -12,7 +12,8 @@ from flows.planning.plan import make_plan, require_known
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
-from unet.ledger.results import STAGES, image_of, weights_of
+from unet.ledger.outcome import STAGES
+from unet.ledger.results import image_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings import record as records
 

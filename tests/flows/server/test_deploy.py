@@ -16,7 +16,7 @@ from flows.server.definitions import definitions_file, names_of, read_definition
 from flows.server.deploy import Deploy
 from tests.flows.lab import AUTH, Lab, receiver, until
 from unet.dataset.record_file import set_values
-from unet.ledger.results import STAGES
+from unet.ledger.outcome import STAGES
 
 KEY = "AKhush9Zq7"
 HEARTBEAT = 30

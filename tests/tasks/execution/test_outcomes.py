@@ -9,7 +9,7 @@ from flows.planning.plan import make_plan
 from tasks.execution.outcomes import each
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record
-from unet.ledger.results import Recipe
+from unet.ledger.stamp import Recipe
 
 RECIPE = Recipe("weigh", 1, {}, {})
 

@@ -12,7 +12,8 @@ from tasks.reporting import gallery as module
 from tasks.reporting.gallery import gallery
 from unet.evaluation import pictures
 from unet.images.planes import Plane
-from unet.ledger.results import STAGES, scores_of
+from unet.ledger.outcome import STAGES
+from unet.ledger.results import scores_of
 from unet.store import ome
 
 

@@ -7,7 +7,7 @@ import pytest
 from tasks.execution.outcomes import SetAside
 from tasks.reporting import summary as module
 from tasks.reporting.summary import Summary
-from unet.ledger.results import STAGES, Outcome
+from unet.ledger.outcome import STAGES, Outcome
 
 WHY = "broken.tif is not a readable TIFF,\ngot | instead"
 

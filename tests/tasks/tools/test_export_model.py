@@ -140,7 +140,9 @@ def test_a_package_passes_its_readers_test_and_tells_the_training_record(dataset
 def test_figures_of_another_generation_are_not_told(dataset, monkeypatch):
     said = []
     monkeypatch.setattr(module, "require_packages", lambda form: None)
-    monkeypatch.setattr(module.bioimageio_package, "package", lambda network, pixels, described: said.append(described) or b"")
+    monkeypatch.setattr(
+        module.bioimageio_package, "package", lambda network, pixels, described: said.append(described) or b""
+    )
     report = dataset.report("unet") / "metrics.json"
     export_model(dataset, "unet", "bioimageio", f"{dataset.url}/first.zip")
     report.write_json({**report.read_json(), "digests": {"model": "another"}})

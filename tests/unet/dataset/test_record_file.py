@@ -8,7 +8,9 @@ from ruamel.yaml import YAML
 
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import add_source, field_docs, parse_change, read_record, set_values, write_record
-from unet.settings.record import Every, Last, Record, Source, plain
+from unet.settings.ingest import Source
+from unet.settings.record import Record, plain
+from unet.settings.train import Every, Last
 
 SOURCE = Source("/data/µ: x", truth="/data/truth", foreground=255)
 SECTIONS = ["ingest", "weigh", "train", "predict", "segment", "evaluate", "watch"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet.dataset.sources import SUFFIXES, Catalogue, find_stacks, natural_order, safe_name, stem
-from unet.settings.record import Source
+from unet.settings.ingest import Source
 
 
 def write(root, *paths):

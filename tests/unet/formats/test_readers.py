@@ -8,7 +8,7 @@ import tifffile
 
 from unet.dataset.sources import SUFFIXES, find_stacks
 from unet.formats.readers import READERS, count_scenes, open_stack
-from unet.settings.record import Source
+from unet.settings.ingest import Source
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
 real = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")

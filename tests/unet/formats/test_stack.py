@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.formats.stack import UNITS, Pages, opened
+from unet.formats.stack import Pages, opened
+from unet.images.units import UNITS, unit_named
 
 LENGTHS = {"t": 2, "c": 3, "z": 4, "y": 5, "x": 6}
 ORDERS = ["".join(order) for n in range(4) for order in permutations("tcz", n)]
@@ -68,7 +69,7 @@ def test_a_size_is_known_with_its_unit_or_not_at_all(size, expected):
 
 
 def test_every_unit_is_known_by_its_own_name():
-    assert all(UNITS[unit] == unit for unit in UNITS.values())
+    assert all(unit_named(unit) == unit for unit in UNITS)
 
 
 def test_an_alpha_channel_is_dropped_where_it_is_opaque():

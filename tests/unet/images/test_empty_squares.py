@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.images.empty_squares import SQUARE, Emptiness
-from unet.network.tiles import Window
+from unet.images.windows import Window
 
 places = st.tuples(st.integers(0, 1299), st.integers(0, 1299))
 

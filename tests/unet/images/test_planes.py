@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.images.planes import Plane, mirrored, planes
-from unet.network.tiles import Window
+from unet.images.windows import Window
 
 few = settings(deadline=None, max_examples=60)
 FAR = 40

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.images.planes import Plane
-from unet.images.rescaling import covering, inverse, pixel_size, reading, rescaled, scale_to
-from unet.network.tiles import Window
+from unet.images.rescaling import covering, inverse, reading, rescaled, scale_to
+from unet.images.units import pixel_size
+from unet.images.windows import Window
 
 few = settings(deadline=None, max_examples=60)
 scales = st.tuples(*[st.sampled_from([0.25, 0.5, 0.77, 1.0, 1.3, 2.0, 3.1])] * 2)

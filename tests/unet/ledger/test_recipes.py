@@ -11,8 +11,14 @@ import zarr
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.ledger import fingerprint, recipes
-from unet.ledger.results import Recipe, image_of, labels_of, model_of, scores_of, weights_of
-from unet.settings.record import Evaluate, Ingest, Predict, Segment, Train, Weigh
+from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
+from unet.ledger.stamp import Recipe
+from unet.settings.evaluate import Evaluate
+from unet.settings.ingest import Ingest
+from unet.settings.predict import Predict
+from unet.settings.segment import Segment
+from unet.settings.train import Train
+from unet.settings.weigh import Weigh
 from unet.store import ome
 from unet.store.arrays import create
 from unet.store.shards import plane_layout

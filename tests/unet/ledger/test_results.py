@@ -8,20 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.results import (
-    KEY,
-    Recipe,
-    Result,
-    aside,
-    digest,
-    image_of,
-    labels_of,
-    model_of,
-    put_aside,
-    report_of,
-    scores_of,
-    weights_of,
-)
+from unet.ledger.outcome import aside, put_aside
+from unet.ledger.results import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.stamp import Recipe, digest
 
 OLD = Recipe("segment", 1, {"threshold": 0.5}, {"scores": "3f2a"})
 NEW = Recipe("segment", 2, {"threshold": 0.6}, {"scores": "9c1b"})

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.images.planes import Plane
+from unet.images.windows import Window
 from unet.network.inference import Predictor, choose_device, predict_image, quantised, ready
-from unet.network.tiles import Window
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 

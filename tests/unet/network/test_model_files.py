@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.results import Recipe, model_of
+from unet.ledger.results import model_of
+from unet.ledger.stamp import Recipe
 from unet.network.model_files import PARAMETERS, Model, bring_in, channel_indices, load, save
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture

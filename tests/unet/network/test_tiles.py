@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.network.tiles import FIXED_SIDE, Window, plan_tiles, reading_window
+from unet.images.windows import Window
+from unet.network.tiles import FIXED_SIDE, plan_tiles, reading_window
 from unet.settings.architecture import Architecture
 from unet.store.shards import plane_layout, regions
 

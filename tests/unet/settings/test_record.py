@@ -10,23 +10,13 @@ import pytest
 from unet.dataset.record_file import field_docs
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
-from unet.settings.record import (
-    BorderWeights,
-    Cluster,
-    Evaluate,
-    Every,
-    Ingest,
-    Last,
-    Predict,
-    Record,
-    Segment,
-    Source,
-    Train,
-    Training,
-    Weigh,
-    plain,
-    presets,
-)
+from unet.settings.evaluate import Evaluate
+from unet.settings.ingest import Ingest, Source
+from unet.settings.predict import Predict
+from unet.settings.record import Cluster, Record, plain, presets
+from unet.settings.segment import Segment
+from unet.settings.train import Every, Last, Train, Training
+from unet.settings.weigh import BorderWeights, Weigh
 
 MODEL = "must be letters, digits, - and _ and not 'truth', got"
 VALIDATION = "train.validation: must be {every: N}, {last: FRACTION} or a list of names, got"

@@ -8,7 +8,8 @@ import pytest
 import zarr
 
 from unet.dataset.folder import Folder
-from unet.store.arrays import Stored, average, create, nearest, open_array, pyramid
+from unet.store.arrays import Stored, create, open_array
+from unet.store.pyramid import average, nearest, pyramid
 from unet.store.shards import Layout, regions, stack_layout
 
 SHAPES = [(1, 1), (33, 65), (3, 41, 1), (2, 100, 61), (2, 2, 45, 83)]

@@ -9,9 +9,11 @@ from ome_zarr_models import open_ome_zarr
 
 from unet.dataset.folder import Dataset
 from unet.images.normalisation import Statistics
-from unet.ledger.results import Recipe, image_of, labels_of
+from unet.ledger.results import image_of, labels_of
+from unet.ledger.stamp import Recipe
 from unet.store import ome
-from unet.store.arrays import average, create, nearest, pyramid
+from unet.store.arrays import create
+from unet.store.pyramid import average, nearest, pyramid
 from unet.store.shards import plane_layout, pyramid_shapes, stack_layout
 
 SPACING = {"t": 60.0, "z": 1.5, "y": 0.325, "x": 0.325}

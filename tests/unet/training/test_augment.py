@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, label, map_coordinates
 
 from unet.images.synthetic import draw_stack
 from unet.settings.augmentation import Augmentation
-from unet.settings.record import Weigh
+from unet.settings.weigh import Weigh
 from unet.training.augment import OVERSHOOT, Batch, augment, blur, draw_change, margin, positions, sample_nearest
 from unet.weight_maps.border_weights import weigh_block
 

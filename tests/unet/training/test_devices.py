@@ -18,7 +18,7 @@ from unet.images.normalisation import Statistics
 from unet.images.planes import Plane
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training.checkpoints import Checkpoints
 from unet.training.devices import on_devices
 from unet.training.samples import Frame
@@ -106,7 +106,7 @@ ENDLESS = """
 import signal, sys, time
 import torch
 from unet.training.devices import on_devices
-from unet.settings.record import Training
+from unet.settings.train import Training
 
 def work(fabric, progress):
     while True:

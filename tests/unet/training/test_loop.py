@@ -16,7 +16,7 @@ from unet.images.planes import Plane
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training import loop
 from unet.training.checkpoints import Checkpoints
 from unet.training.loss import total_loss

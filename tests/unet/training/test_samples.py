@@ -22,7 +22,7 @@ from unet.images.normalisation import Statistics
 from unet.images.planes import Plane, mirrored
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
-from unet.settings.record import Training
+from unet.settings.train import Training
 from unet.training import samples
 from unet.training.samples import AHEAD, Frame, ahead, batches, draw_sheet, draw_step, hold, origin, validation_batches
 

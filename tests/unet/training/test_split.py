@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.settings.record import Every, Last
+from unet.settings.train import Every, Last
 from unet.training.split import Part, extend, split
 
 names = st.text("abcdefgh", min_size=1, max_size=2)

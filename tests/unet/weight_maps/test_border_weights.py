@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from unet.settings.record import BorderWeights, Record, Weigh
+from unet.settings.record import Record
+from unet.settings.weigh import BorderWeights, Weigh
 from unet.weight_maps.border_weights import border_weights, halo, part_touching, weigh_block
 
 few = settings(deadline=None, max_examples=40)

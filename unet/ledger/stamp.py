@@ -1,0 +1,73 @@
+"""Recipes and stamps: what a result was made of, in plain values that are compared."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from unet.dataset.folder import Json
+from unet.ledger.versions import computing
+
+
+def digest(value: Any) -> str:
+    """Twelve hex digits that stand for a plain value.
+
+    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1})
+    True
+    """
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a result is made of: equal recipes give equal results, so a result whose recipe still holds is fresh."""
+
+    stage: str
+    version: int
+    settings: Json
+    inputs: dict[str, str]
+
+    def changes(self, now: "Recipe") -> list[str]:
+        """Why a result made by this recipe is stale, in words; empty where `now` is the same.
+
+        >>> before = Recipe("segment", 1, {"threshold": 0.5}, {"scores": "3f2a"})
+        >>> before.changes(Recipe("segment", 2, {"threshold": 0.6}, {"scores": "9c1b"}))
+        ['segment is version 2, was 1', 'threshold 0.5 → 0.6', 'scores changed']
+        """
+        words = [f"{now.stage} is version {now.version}, was {self.version}"] if now.version != self.version else []
+        words += [
+            f"{k} {self.settings.get(k)} → {now.settings.get(k)}" for k in _differing(self.settings, now.settings)
+        ]
+        words += [f"{k} {_how(k, self.inputs, now.inputs)}" for k in _differing(self.inputs, now.inputs)]
+        return words
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What stands on a committed result's card: its recipe, its plan, its generation, and facts worth keeping."""
+
+    recipe: Recipe
+    plan: Json
+    generation: str
+    facts: Json = field(default_factory=dict)
+    made: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    packages: dict[str, str] = field(default_factory=computing)
+
+    @classmethod
+    def of(cls, values: Json) -> "Stamp":
+        """Stamp of the plain values on a card; ValueError where they are none."""
+        try:
+            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a stamp must say what a result is made of, got {error}") from error
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    absent = object()
+    return [k for k in sorted({*before, *now}) if before.get(k, absent) != now.get(k, absent)]
+
+
+def _how(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    return "is new" if key not in before else "is gone" if key not in now else "changed"

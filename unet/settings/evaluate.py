@@ -1,0 +1,24 @@
+"""How segments are compared with truth."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from unet.settings.validation import CLOSED, require
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How segments are compared with truth."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 1
+
+    confidence: float = 0.95
+    """Level of the intervals, which come from resampling the frames."""
+    resamples: int = 1000
+    """Bootstrap resamples of an interval."""
+
+    def __post_init__(self) -> None:
+        """Refuse a level that is no probability."""
+        require(0 < self.confidence < 1, f"confidence must lie between 0 and 1, got {self.confidence}")
+        require(self.resamples > 0, f"resamples must be > 0, got {self.resamples}")

@@ -1,0 +1,49 @@
+"""How scores become instances."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from unet.settings.validation import CLOSED, Dimensions, require
+
+
+@dataclass(frozen=True)
+class Segment:
+    """How scores become instances."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 2
+
+    threshold: float = 0.5
+    """A pixel belongs to an object where the sum of the object classes' scores reaches this; 0 < threshold ≤ 1."""
+    strong: float | None = None
+    """Objects are kept only where one of their pixels reaches this; > threshold, default: any object (hysteresis)."""
+    classes: tuple[int, ...] | None = None
+    """Classes of the model that are objects, from 1; default: all but the background, 0."""
+    minimum: int = 16
+    """Objects of fewer pixels are dropped, and so are parts of clumps."""
+    holes: int = 0
+    """Holes of objects of at most this many pixels are filled; what reaches the edge of the image is no hole."""
+    split: float = 0.0
+    """Clumps are parted where the distance to the background, in y x pixels, falls by so much between two centres.
+
+    0: never.
+    """
+    max_component: int = 2**22
+    """Pixels of the bounding box above which a clump is left whole, and said to be."""
+    dimensions: Dimensions = 2
+    """2: objects end at their y x plane; 3: they go on along z."""
+    connectivity: Literal["faces", "full"] = "faces"
+    """Which pixels touch: those sharing an edge (4 in 2-D, 6 in 3-D), or a corner too (8, 26)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold that every pixel or none can reach, and what is no size."""
+        require(0 < self.threshold <= 1, f"threshold must be 0 < threshold ≤ 1, got {self.threshold}")
+        strong = self.strong is None or self.threshold < self.strong <= 1
+        require(strong, f"strong must be threshold < strong ≤ 1, got {self.strong} with threshold {self.threshold}")
+        chosen = self.classes is None or (self.classes and len(set(self.classes)) == len(self.classes))
+        require(bool(chosen), f"classes must be one class or more, each once, got {self.classes}")
+        require(min(self.classes or (1,)) > 0, f"classes must be ≥ 1, 0 being the background, got {self.classes}")
+        for name in ("minimum", "holes"):
+            require(getattr(self, name) >= 0, f"{name} must be ≥ 0 pixels, got {getattr(self, name)}")
+        require(self.split >= 0, f"split must be ≥ 0 pixels, got {self.split}")
+        require(self.max_component > 0, f"max_component must be > 0 pixels, got {self.max_component}")

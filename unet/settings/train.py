@@ -1,0 +1,128 @@
+"""How one model of a dataset is trained."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from unet.settings.architecture import Architecture
+from unet.settings.augmentation import Augmentation
+from unet.settings.validation import (
+    CLOSED,
+    Device,
+    one_of,
+    require,
+    require_model_name,
+)
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every k-th stack validates; of a single stack, the last block of 1/k of its planes."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    every: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse a split that leaves nothing to train on."""
+        require(self.every >= 2, f"every must be ≥ 2, got {self.every}")
+
+
+@dataclass(frozen=True)
+class Last:
+    """The last fraction of the stacks validates; of a single stack, of its planes."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    last: float
+
+    def __post_init__(self) -> None:
+        """Refuse a split that leaves nothing to train on or to validate."""
+        require(0 < self.last < 1, f"last must lie between 0 and 1, got {self.last}")
+
+
+Validation = Annotated[Every | Last | tuple[str, ...], one_of("{every: N}, {last: FRACTION} or a list of names")]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network is trained: what `unet.training.train.train` reads."""
+
+    __pydantic_config__: ClassVar = CLOSED
+    VERSION: ClassVar[int] = 2
+
+    architecture: Architecture = field(default_factory=lambda: Architecture(base=16, padding="same", norm="batch"))
+    """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
+    tile: int = 256
+    """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
+    batch: int = 4
+    """Samples in a step, over all devices."""
+    steps: int = 2000
+    """Steps of the optimiser."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """`sgd` has the paper's momentum."""
+    rate: float = 1e-3
+    """Learning rate at its peak; warmed up over the first 5 % of the steps, then lowered to 0 by a cosine."""
+    momentum: float = 0.99
+    """Momentum of `sgd`."""
+    clip: float = 1.0
+    """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""
+    dice: float = 0.0
+    """Weight of the soft Dice loss, which lies between 0 and 1, beside the cross entropy; ≥ 0."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How each sample is varied: turned, deformed, scaled, its grey values changed."""
+    border: bool = True
+    """Whether the border term is added to the class weights in the loss."""
+    validate_every: int = 100
+    """Steps between two looks at the validation part; the best parameters are kept."""
+    patience: int = 0
+    """Looks without a better validation loss after which training ends; 0 = all steps are made."""
+    checkpoint_every: int = 200
+    """Steps between two checkpoints, from which a training that was killed goes on."""
+    memory: float = 2.0
+    """GB of image, classes and border kept in memory; a larger training part is read from disk sample by sample."""
+    seed: int = 0
+    """Seed of the parameters, the drawing of samples and the augmentation."""
+    device: Device = "auto"
+    """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
+    devices: int = 1
+    """GPUs of this machine (on the CPU, processes) that share each batch; `batch` must be a multiple of it."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """`bf16`: convolutions in bfloat16, parameters and loss in float32: faster on a GPU, half the memory."""
+    compile: bool = False
+    """Whether torch compiles the network first: minutes at the start, faster steps on a GPU."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers for which there is no training."""
+        for name in ("tile", "batch", "steps", "rate", "validate_every", "checkpoint_every", "memory", "devices"):
+            require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
+        for name in ("clip", "dice", "patience"):
+            require(getattr(self, name) >= 0, f"{name} must be ≥ 0, got {getattr(self, name)}")
+        require(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
+        require(0 <= self.momentum < 1, f"momentum must be 0 ≤ momentum < 1, got {self.momentum}")
+        require(
+            self.batch % self.devices == 0,
+            f"batch must be a multiple of devices, got {self.batch} samples for {self.devices}",
+        )
+
+
+@dataclass(frozen=True)
+class Train(Training):
+    """One model of this dataset: its name, its channels, its split, and how it is trained."""
+
+    preset: Literal["default", "quick", "paper2015"] = "default"
+    """Where dataset.yaml says so, a whole recipe (presets.yaml); what the section names itself wins."""
+    name: str = "unet"
+    """Name of the model: `models/NAME`, `labels/NAME`, `reports/NAME`."""
+    channels: tuple[str, ...] | None = None
+    """Names of the channels the network sees; default: all of the first training stack's."""
+    validation: Validation = field(default_factory=Every)
+    """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
+    start: str | None = None
+    """Name of the model whose parameters, architecture and normalisation training begins with; default: none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is not one plain word, and a network that sees nothing."""
+        super().__post_init__()
+        require_model_name(self.name, "name")
+        if self.start is not None:
+            require_model_name(self.start, "start")
+            require(self.start != self.name, f"start must be another model than name, got {self.start!r} for both")
+        require(self.channels != (), "channels must name at least one channel, got none")
