@@ -91,7 +91,7 @@ def _interval(name: str, scored: Sequence[Scored], settings: Evaluate, draw: np.
         return {"value": None, "low": None, "high": None, "n": 0}
     values = np.array([s.values[name] for s in defined])
     shares = np.array([s.objects if name == "seg" else 1 for s in defined], np.float64)
-    chosen = draw.integers(0, len(values), (settings.resamples, len(values)))
+    chosen = draw.integers(0, len(values), (settings.bootstrap_resamples, len(values)))
     means = (values[chosen] * shares[chosen]).sum(axis=1) / shares[chosen].sum(axis=1)
     low, high = np.quantile(means, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
     return {

@@ -87,7 +87,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
                 gatherings[channel].add(part)
     files = _require_same(image, generation, recipe.inputs["source"], stack.files)
     shapes = pyramid(generation.folder, average, opened.axes)
-    statistics = [gathering.finish(settings.low, settings.high) for gathering in gatherings]
+    statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation.name, opened.axes, shapes, opened.spacing, opened.units)
     facts = {
         "axes": opened.axes,

@@ -3,7 +3,7 @@
 The numeric plan is chosen once for a stack and kept in its generation. One process goes through the regions by itself,
 as reading, computing and writing overlap there; a cluster's workers are given a few regions at a time.
 
-Memory: `predict.memory` for each process on a CPU, whatever the image's size; on a GPU some regions of 16 Mpx.
+Memory: `predict.memory_gb` for each process on a CPU, whatever the image's size; on a GPU some regions of 16 Mpx.
 """
 
 import logging
@@ -193,8 +193,8 @@ def _room(use: Use, facts: Json, scale: Scale | None) -> Room:
         device=device,
         precision=automatic if settings.precision == "auto" else settings.precision,
         score_bytes=np.dtype(settings.dtype).itemsize,
-        memory=use.machine.free * VRAM_PART if device == "cuda" else settings.memory * 1e9,
-        largest=settings.tile,
+        memory=use.machine.free * VRAM_PART if device == "cuda" else settings.memory_gb * 1e9,
+        largest=settings.max_tile,
     )
 
 
@@ -203,7 +203,7 @@ def scale_of(name: str, use: Use, facts: Json) -> Scale | None:
     size, own = pixel_size(facts), use.model.pixel_size
     if size is None or own is None:
         return None
-    scale, limit = scale_to(own, size), use.settings.pixel_factor
+    scale, limit = scale_to(own, size), use.settings.max_pixel_size_ratio
     if max(abs(math.log(one)) for one in scale) <= SAME:
         return None
     if use.settings.rescale:
@@ -211,7 +211,7 @@ def scale_of(name: str, use: Use, facts: Json) -> Scale | None:
     if max(max(one, 1 / one) for one in scale) > limit:
         raise ValueError(
             f"{name} must have pixels within {limit:g} × those that {use.name} was trained on, {_named(own)}, got "
-            f"{_named(size)}; set predict.rescale to true, or raise predict.pixel_factor"
+            f"{_named(size)}; set predict.rescale to true, or raise predict.max_pixel_size_ratio"
         )
     return None
 
@@ -247,8 +247,8 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
         model_generation=model_of(dataset, use.name).committed().generation,
         plan=plan,
         dtype=settings.dtype,
-        symmetries=settings.symmetries,
-        skip_below=settings.skip_below,
+        symmetries=settings.test_time_augmentation,
+        skip_below=settings.background_below,
         scale=scale,
         target=generation.folder / "0",
         axes=axes,

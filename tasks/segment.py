@@ -137,12 +137,12 @@ def _instances(
 def _work(job: Instances, merged: Merged, blocks: list[Region], client: Workers) -> tuple[list[Work], int, list[Box]]:
     """What each block is to write, how many segments there are, and the objects that were too large to be parted."""
     lookups = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
-    if job.settings.split == 0:
+    if job.settings.declump_depth == 0:
         return [Work(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
     boxes, large = job.boxes(merged)
     looks = [Look(b, ids, beginning(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
     clumps = [clump for _, found in run_regions(client, job.part, looks, _silent) for clump in found]
-    dealt = deal(merged, clumps, job.settings.minimum)
+    dealt = deal(merged, clumps, job.settings.min_size)
     parted = {number: replace(boxes[number], parts=parts) for number, parts in dealt.parts.items()}
     work = [Work(b, dealt.ids[old], old, of_block(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)]
     return work, dealt.count, large
@@ -153,9 +153,9 @@ def _say_whole(name: str, large: list[Box], settings: Segment) -> None:
         worst = max(large, key=lambda box: box.pixels)
         place = ", ".join(f"{start}…{stop}" for start, stop in worst.span)
         log.warning(
-            "%s: %d objects are left whole, their bounding boxes being larger than segment.max_component %d pixels; "
+            "%s: %d objects are left whole, their bounding boxes being larger than segment.max_declump_box %d pixels; "
             "the largest has %d, at [%s]",
-            name, len(large), settings.max_component, worst.pixels, place,
+            name, len(large), settings.max_declump_box, worst.pixels, place,
         )  # fmt: skip
 
 

@@ -61,14 +61,14 @@ def train_on_stacks(
     progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    start = model_files.load(dataset, settings.start) if settings.start else None
+    start = model_files.load(dataset, settings.init_from) if settings.init_from else None
     parts = _parts(dataset, names, settings)
     view = _view(dataset, parts, settings, start)
     settings = _fitted(settings, view, start)
     class_weights = _class_weights(dataset, parts, settings.architecture.classes)
     result = model_of(dataset, settings.name)
     generation = _begin(result, recipe, settings)
-    frames = frames_by_use(dataset, parts, view, settings.memory)
+    frames = frames_by_use(dataset, parts, view, settings.memory_gb)
     _draw_samples(generation, frames["training"], settings)
     checkpoints = Checkpoints(generation.folder / "checkpoints")
     given = start.network.state_dict() if start else None
@@ -79,8 +79,8 @@ def train_on_stacks(
         if not out_of_memory(error):
             raise
         raise ValueError(
-            f"training must fit the device's memory, got {error}; lower train.batch or train.tile, or, where something "
-            "else was on the device, run `unet-flows train --force` when it is gone"
+            f"training must fit the device's memory, got {error}; lower train.batch_size or train.tile_size, or, "
+            "where something else was on the device, run `unet-flows train --force` when it is gone"
         ) from error
     _draw_curves(generation, trained)
     record = {
@@ -103,7 +103,7 @@ def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Part
     A new model goes on with the split of the one it starts from, or it would be validated on what that had seen.
     """
     planes_of = {name: plane_count(dataset, name) for name in names}
-    for model in filter(None, (settings.name, settings.start)):
+    for model in filter(None, (settings.name, settings.init_from)):
         before, stamp = _split_of(dataset, model), model_of(dataset, model).stamp()
         if before and stamp and stamp.recipe.settings.get("validation") == plain(settings)["validation"]:
             return extend(before, planes_of)
@@ -120,11 +120,11 @@ def _view(dataset: Dataset, parts: Sequence[Part], settings: Train, start: Model
     if start is None:
         channels = settings.channels or tuple(image_facts(dataset, parts[0].stack)["channels"])
         return View(channels, {"rule": PERCENTILES})
-    _warn_of_seen(_split_of(dataset, str(settings.start)), parts)
+    _warn_of_seen(_split_of(dataset, str(settings.init_from)), parts)
     channels = settings.channels or start.channels
     if len(channels) != len(start.channels):
         raise ValueError(
-            f"train.channels must be as many as the channels of {settings.start}, {', '.join(start.channels)}, got "
+            f"train.channels must be as many as the channels of {settings.init_from}, {', '.join(start.channels)}, got "
             f"{', '.join(channels)}; name {len(start.channels)}, or start from another model"
         )
     return View(channels, start.normalisation)
@@ -148,10 +148,10 @@ def _fitted(settings: Train, view: View, start: Model | None) -> Train:
     own = start.network.architecture
     if own.classes != asked.classes:
         raise ValueError(
-            f"train.start must be a network of {asked.classes} classes, as train.architecture.classes says, got "
-            f"{settings.start} of {own.classes}; start from another model"
+            f"train.init_from must be a network of {asked.classes} classes, as train.architecture.classes says, got "
+            f"{settings.init_from} of {own.classes}; start from another model"
         )
-    log.info("%s starts from %s: %s", settings.name, settings.start, own)
+    log.info("%s starts from %s: %s", settings.name, settings.init_from, own)
     return replace(settings, architecture=own)
 
 

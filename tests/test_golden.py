@@ -105,7 +105,12 @@ def trained():
         for z in range(len(IMAGE))
     ]
     training = Training(
-        Architecture(base=4, depth=1, padding="same"), tile=32, batch=2, steps=3, validate_every=3, device="cpu"
+        Architecture(base=4, depth=1, padding="same"),
+        tile_size=32,
+        batch_size=2,
+        steps=3,
+        validate_every=3,
+        device="cpu",
     )
     history = train(frames[:1], frames[1:], [0.5, 1.5], training).history
     return [step.loss for step in history] + [history[-1].validation_loss]

@@ -65,7 +65,7 @@ def dataset(make, stage, sections):
 
 
 def predicted(dataset, level, tile):
-    settings = Predict(model="net", dtype="float32", tile=tile)
+    settings = Predict(model="net", dtype="float32", max_tile=tile)
     use = Use("net", model_files.load(dataset, "net"), settings, machine_of("cpu"))
     scores_of(dataset, "net", "a").folder.remove()
     predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))

@@ -111,11 +111,12 @@ class _Looker:
             parts = require_whole(stack.files, stack.scene) | require_whole(stack.truth)
         except (ValueError, LookupError) as error:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
-            return "" if self.now - since >= self.record.watch.patience else str(error)  # ingest says why not
+            given_up = self.now - since >= self.record.watch.give_up_after_seconds
+            return "" if given_up else str(error)  # ingest says why not
         return "" if self._is_quiet(parts & set(self.memory.files)) else self._words(sorted(parts))
 
     def _is_quiet(self, files: Iterable[str]) -> bool:
-        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet) for file in files)
+        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet_seconds) for file in files)
 
     def _words(self, files: Iterable[str]) -> str:
         changing = [file for file in files if not self._is_quiet([file])]
@@ -123,7 +124,7 @@ class _Looker:
 
     @property
     def _unquiet(self) -> str:
-        return f"was not seen unchanged for {self.record.watch.quiet:g} s"
+        return f"was not seen unchanged for {self.record.watch.quiet_seconds:g} s"
 
 
 def _first(lines: list[str], what: str) -> list[str]:

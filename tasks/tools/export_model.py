@@ -14,6 +14,7 @@ from unet.images.planes import Plane, planes
 from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
 from unet.ledger.results import image_of, model_of, report_of
+from unet.ledger.stamp import Stamp
 from unet.network import bioimageio_package, model_files
 from unet.network.exports import SUFFIXES, Form, legal_sizes, onnx_model, require_packages, torch_program
 from unet.network.model_files import Model, channel_indices
@@ -133,7 +134,7 @@ def _about(name: str, card: Json, model: Model, ingest: Json) -> Json:
     architecture = model.network.architecture
     rule = dict(model.normalisation)
     if rule.get("rule") == PERCENTILES:
-        rule |= {"low": ingest["low"], "high": ingest["high"]}
+        rule |= {"low": ingest["percentile_low"], "high": ingest["percentile_high"]}
     names = card.get("classes", [])
     classes = names if len(names) == architecture.classes else [f"class {k}" for k in range(architecture.classes)]
     return {
@@ -170,14 +171,15 @@ def _described(
 
 def _facts(card: Json, example: Example) -> dict[str, str]:
     """What a person should know of how a model was made."""
-    settings, made = card["unet-flows"]["recipe"]["settings"], card["unet-flows"]["made"]
+    stamp = Stamp.of(card["unet-flows"])
+    settings, made = stamp.recipe.settings, stamp.made
     words = {"Network": ", ".join(f"{key} {value}" for key, value in card["architecture"].items()), "Made": made}
     if card.get("came_from"):
         words["Brought in from"] = Folder(card["came_from"]).name  # not its path: packages are given away
     if card.get("split"):
         words["Data"] = _data(_split(card))
     if "steps" in settings:
-        amount = f"{settings['steps']} steps of {settings['optimiser']}, {settings['batch']} samples each"
+        amount = f"{settings['steps']} steps of {settings['optimiser']}, {settings['batch_size']} samples each"
         words["Training"] = f"{amount}; kept is step {card['best_step']}"
     spacing, units = example.facts.get("spacing", {}), example.facts.get("units", {})
     if spacing:

@@ -254,8 +254,8 @@ def _alone(url: str, barrier: Any, times: Any) -> None:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_memory_does_not_grow_with_the_image(folder: Path, side: int) -> None:
-    """Of a process of its own, at the default `predict.memory`."""
+    """Of a process of its own, at the default `predict.memory_gb`."""
     dataset = put(folder, side) if side != SIDE else put(folder / "again", side)
     told = subprocess.run([sys.executable, "-c", ALONE, dataset.url], check=True, capture_output=True, text=True)
-    print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory:g})")
+    print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory_gb:g})")
     shutil.rmtree(dataset.url)

@@ -39,7 +39,7 @@ from unet.store.arrays import UNSHUFFLED, Stored, create
 from unet.store.shards import Region, plane_layout, regions
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
-SETTINGS = Segment(minimum=0)
+SETTINGS = Segment(min_size=0)
 
 
 @pytest.fixture(scope="module", autouse=True)

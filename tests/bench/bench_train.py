@@ -36,8 +36,8 @@ STEPS = 8 if DEVICE.type == "cpu" else 100
 ROUNDS = 3
 TRAINING = Training(
     Architecture(base=BASE, padding="same", norm="batch"),
-    tile=256,
-    batch=2 if DEVICE.type == "cpu" else 16,
+    tile_size=256,
+    batch_size=2 if DEVICE.type == "cpu" else 16,
     steps=10**6,
     validate_every=10**6,
     checkpoint_every=10**6,
@@ -83,7 +83,9 @@ def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[Frame], tm
                 rates[name].append(_rate(step, STEPS))
     over = {n: median(a / b for a, b in zip(rates["ours"], rates[n], strict=True)) for n in ("bare", "plain")}
     floor = 0.8 if DEVICE.type == "cpu" else 0.9
-    print(f"\ntrain on {DEVICE.type}, base {BASE}, {TRAINING.batch} × {TRAINING.tile}², {TRAINING.precision}:")
+    print(
+        f"\ntrain on {DEVICE.type}, base {BASE}, {TRAINING.batch_size} × {TRAINING.tile_size}², {TRAINING.precision}:"
+    )
     print(f"  {median(rates['ours']):.2f} samples a second end to end")
     print(f"  {over['bare']:.2f} × the bare forward and backward of one resident batch (≥ {floor})")
     print(f"  {over['plain']:.2f} × a plain loop with a data loader of whole-image files (≥ 1.3)")
@@ -118,8 +120,8 @@ class WholeImages(Dataset[dict[str, Tensor]]):
         with Image.open(self.masks[i % len(self.masks)]) as opened:
             mask = np.asarray(opened).astype(np.int64)
         image = image / 255 if (image > 1).any() else image
-        y, x = np.random.default_rng(i).integers(0, SIDE - TRAINING.tile, 2)
-        window = slice(y, y + TRAINING.tile), slice(x, x + TRAINING.tile)
+        y, x = np.random.default_rng(i).integers(0, SIDE - TRAINING.tile_size, 2)
+        window = slice(y, y + TRAINING.tile_size), slice(x, x + TRAINING.tile)
         return {"image": torch.tensor(image[None][:, *window]), "mask": torch.tensor(mask[window])}
 
 
@@ -131,7 +133,7 @@ def _plain_loop(frames: list[Frame], folder: Path) -> Iterator[None]:
         Image.fromarray((frame.image.array[0] >> 3).clip(0, 255).astype(np.uint8)).save(folder / f"image-{number}.png")
         Image.fromarray((frame.classes.array[0] == 1).astype(np.uint8)).save(folder / f"mask-{number}.png")
     files, pinned = WholeImages(folder), DEVICE.type != "cpu"
-    loader = DataLoader(files, TRAINING.batch, shuffle=True, num_workers=os.cpu_count() or 1, pin_memory=pinned)
+    loader = DataLoader(files, TRAINING.batch_size, shuffle=True, num_workers=os.cpu_count() or 1, pin_memory=pinned)
     network = UNet(TRAINING.architecture).to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.RMSprop(network.parameters(), lr=1e-5, weight_decay=1e-8, momentum=0.999, foreach=True)
     criterion, amp = nn.CrossEntropyLoss(), TRAINING.precision == "bf16"
@@ -164,7 +166,7 @@ def _rate(step: Stepper, steps: int) -> float:
     for _ in range(steps):
         step()
     _finish()
-    return steps * TRAINING.batch / (time.perf_counter() - began)
+    return steps * TRAINING.batch_size / (time.perf_counter() - began)
 
 
 def _finish() -> None:

@@ -22,7 +22,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.record_file import set_values
 from unet.settings.weigh import Weigh
 
-CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.tile": 32}
+CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.max_tile": 32}
 STAGES = ("weigh", "predict", "segment")
 
 

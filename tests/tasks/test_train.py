@@ -59,7 +59,7 @@ def test_the_card_says_how_the_model_was_made(dataset):
 @pytest.mark.parametrize("memory", [2.0, 1e-9])
 def test_the_same_seed_gives_the_same_model_from_memory_and_from_disk(dataset, stage, memory):
     before = parameters(dataset)
-    set_values(dataset, {"train.memory": memory})
+    set_values(dataset, {"train.memory_gb": memory})
     assert plan_of(dataset).works() == []
     (outcome,) = stage(dataset, "train", force="train")
     assert outcome.why.startswith("validation loss ")
@@ -99,7 +99,7 @@ def test_a_new_rule_of_validation_makes_a_new_split(dataset, stage):
         ({"train.validation": ["z"]}, "train.validation must name stacks with truth, got 'z'; known: a, b"),
         ({"train.validation": ["a", "b"]}, "train.validation must leave a stack to train on"),
         ({"train.channels": ["nuclei"]}, None),
-        ({"train.rate": 1e30, "train.optimiser": "sgd"}, "try a lower train.rate"),
+        ({"train.learning_rate": 1e30, "train.optimiser": "sgd"}, "try a lower train.learning_rate"),
     ],
 )
 def test_what_cannot_be_trained_is_set_aside_and_what_was_trained_stays(dataset, stage, settings, says):
@@ -124,7 +124,7 @@ def test_out_of_memory_says_what_to_lower(dataset, stage, monkeypatch, error):
     (outcome,) = stage(dataset, "train", force="train")
     assert outcome.state == "set aside"
     assert "must fit the device's memory" in outcome.why
-    assert "you tried to allocate 9 GB; lower train.batch or train.tile" in outcome.why
+    assert "you tried to allocate 9 GB; lower train.batch_size or train.tile_size" in outcome.why
 
 
 def test_truth_without_an_object_is_refused(make, stage):
@@ -194,7 +194,9 @@ def test_a_refresh_keeps_what_validates_out_of_training(tmp_path, dataset, stage
 
 
 def test_fine_tuning_goes_on_with_network_split_and_normalisation_of_its_start(dataset, stage, monkeypatch):
-    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1, "train.architecture.base": 8})
+    set_values(
+        dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1, "train.architecture.base": 8}
+    )
     monkeypatch.setattr("tasks.train.split", lambda *_: pytest.fail("a split of its own"))
     assert [outcome.state for outcome in stage(dataset, "train")] == ["done"]
     start, fine = (model_of(dataset, name).attributes() for name in ("unet", "fine"))
@@ -206,7 +208,7 @@ def test_fine_tuning_goes_on_with_network_split_and_normalisation_of_its_start(d
 
 
 def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
-    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1})
+    set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1})
     stage(dataset, "train")
     result = model_of(dataset, "unet")
     stamp, card = result.committed(), result.attributes()
@@ -219,13 +221,13 @@ def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"train.start": "none"}, "model 'none' must be in"),
+        ({"train.init_from": "none"}, "model 'none' must be in"),
         (
-            {"train.start": "unet", "train.architecture": {"classes": 3}},
-            "train.start must be a network of 3 classes, as",
+            {"train.init_from": "unet", "train.architecture": {"classes": 3}},
+            "train.init_from must be a network of 3 classes, as",
         ),
         (
-            {"train.start": "unet", "train.channels": ["0", "1"]},
+            {"train.init_from": "unet", "train.channels": ["0", "1"]},
             "train.channels must be as many as the channels of unet,",
         ),
     ],
@@ -238,7 +240,7 @@ def test_a_start_that_does_not_fit_is_told(dataset, stage, settings, says):
 
 
 def test_validating_on_what_the_start_was_trained_on_is_told(dataset, stage, caplog):
-    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1, "train.validation": ["a"]})
+    set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1, "train.validation": ["a"]})
     stage(dataset, "train")
     assert "the model it starts from was trained on what validates: a" in caplog.text
 
@@ -363,7 +365,7 @@ def test_a_training_begun_in_another_precision_is_begun_anew(dataset, monkeypatc
 
 def test_two_processes_read_from_the_store_and_make_one_model(dataset, stage):
     """With a batch norm the two differ from one process, as each has the statistics of its own share."""
-    set_values(dataset, {"train.devices": 2, "train.memory": 1e-9, "train.seed": 1, "train.device": "cpu"})
+    set_values(dataset, {"train.devices": 2, "train.memory_gb": 1e-9, "train.seed": 1, "train.device": "cpu"})
     (outcome,) = stage(dataset, "train")
     assert outcome.state == "done"
     result = model_of(dataset, "unet")

@@ -90,7 +90,7 @@ class Instances:
     def rules(self) -> Rules:
         """What an object is; it goes on along z only where there is one."""
         dimensions = 3 if self.settings.dimensions == 3 and "z" in self.axes else 2
-        return Rules(dimensions, self.settings.connectivity, self.settings.minimum, self.settings.holes)
+        return Rules(dimensions, self.settings.connectivity, self.settings.min_size, self.settings.max_hole_size)
 
     def blocks(self) -> Iterator[Region]:
         """Blocks of whole shards that tile the array."""
@@ -103,9 +103,9 @@ class Instances:
     def label(self, block: Region) -> Part:
         """The first pass."""
         scores = of_any(self.scores.read(block))
-        strong = None if self.settings.strong is None else reaching(scores, self.settings.strong)
+        strong = None if self.settings.high_threshold is None else reaching(scores, self.settings.high_threshold)
         origin, mask = [part.start for part in block], reaching(scores, self.settings.threshold)
-        return label_block(mask, origin, self.layout.shape, self.rules, strong, self.settings.split > 0)
+        return label_block(mask, origin, self.layout.shape, self.rules, strong, self.settings.declump_depth > 0)
 
     def part(self, look: Look) -> list[Clump]:
         """Those of a block's objects that are clumps, and their parts."""
@@ -143,8 +143,8 @@ class Instances:
             Box(number, tuple(map(slice, *box.tolist())), tuple(map(int, corner)))
             for number, (box, corner) in enumerate(zip(merged.box, corners, strict=True), start=1)
         ]
-        large = [box for box in all_of_them if box.pixels > self.settings.max_component]
-        return {box.id: box for box in all_of_them if box.pixels <= self.settings.max_component}, large
+        large = [box for box in all_of_them if box.pixels > self.settings.max_declump_box]
+        return {box.id: box for box in all_of_them if box.pixels <= self.settings.max_declump_box}, large
 
     def _mask(self, block: Region) -> Mask:
         return reaching(of_any(self.scores.read(block)), self.settings.threshold)
@@ -157,7 +157,7 @@ class Instances:
         sides = zip(box.region, self.layout.shape, strict=True)
         more = [(int(part.start > 0), int(part.stop < size)) for part, size in sides][-linked:]
         padded = np.pad(mask.reshape(mask.shape[-linked:]), more)
-        parts = part_clump(padded, self.settings.split, self.rules.connectivity, self.spacing)
+        parts = part_clump(padded, self.settings.declump_depth, self.rules.connectivity, self.spacing)
         cut = tuple(slice(low, low + side) for (low, _), side in zip(more, mask.shape[-linked:], strict=True))
         return parts[cut].reshape(mask.shape)
 

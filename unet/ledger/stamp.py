@@ -9,6 +9,7 @@ from typing import Any
 
 from unet.dataset.folder import Json
 from unet.ledger.versions import computing
+from unet.settings.renamed import with_new_names
 
 
 def digest(value: Any) -> str:
@@ -28,6 +29,13 @@ class Recipe:
     version: int
     settings: Json
     inputs: dict[str, str]
+
+    @classmethod
+    def of(cls, values: Json) -> "Recipe":
+        """Recipe of the plain values that a stamp keeps; what was renamed since has its name of now."""
+        recipe = cls(**values)
+        settings, inputs = (with_new_names(recipe.stage, each) for each in (recipe.settings, recipe.inputs))
+        return cls(recipe.stage, recipe.version, settings, inputs)
 
     def changes(self, now: "Recipe") -> list[str]:
         """Why a result made by this recipe is stale, in words; empty where `now` is the same.
@@ -59,7 +67,7 @@ class Stamp:
     def of(cls, values: Json) -> "Stamp":
         """Stamp of the plain values on a card; ValueError where they are none."""
         try:
-            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+            return cls(**{**values, "recipe": Recipe.of(values["recipe"])})
         except (KeyError, TypeError) as error:
             raise ValueError(f"a stamp must say what a result is made of, got {error}") from error
 

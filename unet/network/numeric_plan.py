@@ -93,8 +93,8 @@ def fit(room: Room, threads: int) -> NumericPlan:
     if not sides:
         least = min(memory_of(room, s) for s in _sides(room))
         raise ValueError(
-            f"predict.memory must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
-            f"{room.memory / 1e9:.1f}; raise it, or lower predict.tile"
+            f"predict.memory_gb must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
+            f"{room.memory / 1e9:.1f}; raise it, or lower predict.max_tile"
         )
     return _plan(room, max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])), threads)
 

@@ -48,13 +48,13 @@ class Lesson:
 def rate_at(step: int, training: Training) -> float:
     """Learning rate of a step, counted from 1: a rise over the first 5 %, then half a cosine down to 0.
 
-    >>> [round(rate_at(step, Training(steps=40, rate=1.0)), 2) for step in (1, 2, 21, 40)]
+    >>> [round(rate_at(step, Training(steps=40, learning_rate=1.0)), 2) for step in (1, 2, 21, 40)]
     [0.5, 1.0, 0.54, 0.0]
     """
     warm = max(int(WARM_UP * training.steps), 1)
     if step <= warm:
-        return training.rate * step / warm
-    return training.rate * 0.5 * (1 + math.cos(math.pi * (step - 1 - warm) / max(training.steps - warm, 1)))
+        return training.learning_rate * step / warm
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - 1 - warm) / max(training.steps - warm, 1)))
 
 
 @dataclass
@@ -118,10 +118,10 @@ class Course:
             group["lr"] = rate_at(number, training)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        loss = total_loss(self.module(batch.image), batch, self.class_weights, training.dice)
+        loss = total_loss(self.module(batch.image), batch, self.class_weights, training.dice_weight)
         self.fabric.backward(loss)
-        if training.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
+        if training.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_clip)
         self.optimiser.step()
         self.unread.append(loss.detach())
 
@@ -165,7 +165,7 @@ class Course:
         saved = f"; the last good checkpoint is {checkpoints.newest}" if checkpoints and checkpoints.newest else ""
         raise ValueError(
             f"the {name} must stay finite and below {most:g}, got {loss:g} at step {step}{seen}{saved}; try a lower "
-            "train.rate, and look at these images and their truth"
+            "train.learning_rate, and look at these images and their truth"
         )
 
 
@@ -196,8 +196,8 @@ def begin(lesson: Lesson, fabric: Fabric, progress: Progress) -> Course:
 
 def _optimiser(network: UNet, training: Training) -> torch.optim.Optimizer:
     if training.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), training.rate, training.momentum)
-    return torch.optim.Adam(network.parameters(), training.rate)
+        return torch.optim.SGD(network.parameters(), training.learning_rate, training.momentum)
+    return torch.optim.Adam(network.parameters(), training.learning_rate)
 
 
 def _copied(network: UNet) -> dict[str, Tensor]:
@@ -215,5 +215,5 @@ def _mean_loss(network: UNet, looks: Sequence[Batch], lesson: Lesson, fabric: Fa
     network.eval()
     weights = torch.tensor(lesson.class_weights, dtype=torch.float32, device=fabric.device)
     with fabric.autocast():
-        losses = [total_loss(network(b.image).float(), b, weights, lesson.training.dice) for b in looks]
+        losses = [total_loss(network(b.image).float(), b, weights, lesson.training.dice_weight) for b in looks]
     return float(torch.stack(losses).mean())

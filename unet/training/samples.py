@@ -116,7 +116,7 @@ def validation_batches(frames: Sequence[Frame], training: Training, device: torc
 def draw_sheet(frames: Sequence[Frame], training: Training, device: torch.device) -> Bytes:
     """RGB picture (y, x, 3) of up to four samples of the first step: above as they were drawn, below as changed."""
     still = draw_change(Augmentation.none(), np.random.default_rng(0))
-    drawn = draw_step(frames, replace(training, batch=min(training.batch, 4)), 0, 0)
+    drawn = draw_step(frames, replace(training, batch_size=min(training.batch_size, 4)), 0, 0)
     before = _read_all([replace(sample, change=still) for sample in drawn.samples], training)
     rows = [_finish(step, training, device) for step in (before, drawn)]
     images, classes = (
@@ -129,7 +129,7 @@ def draw_step(frames: Sequence[Frame], training: Training, first: int, step: int
     """The samples of a step, read; a frame is drawn in proportion to its pixels."""
     pixels = np.array([f.image.window.height * f.image.window.width for f in frames], np.float64)
     chances = pixels / pixels.sum()
-    numbers = range(first, first + training.batch)
+    numbers = range(first, first + training.batch_size)
     samples = [draw_sample(frames, chances, training, np.random.default_rng([training.seed, step, i])) for i in numbers]
     return _read_all(samples, training)
 
@@ -207,7 +207,9 @@ def _read_all(samples: Sequence[Sample], training: Training) -> Drawn:
     layers = [_tensors(sample.frame, _grown(sample.target, reach)) for sample in samples]
     image, classes, border = (torch.stack(layer) for layer in zip(*layers, strict=True))
     names = tuple(sample.frame.name for sample in samples)
-    return Drawn(samples, Batch(image, classes, border if training.border else torch.zeros_like(border), names))
+    return Drawn(
+        samples, Batch(image, classes, border if training.use_border_weights else torch.zeros_like(border), names)
+    )
 
 
 def _grown(window: Window, reach: int) -> Window:
@@ -254,7 +256,7 @@ def _finish(drawn: Drawn, training: Training, device: torch.device) -> Batch:
 
 def _target_side(training: Training) -> int:
     """Side of the network's output in pixels: `tile`, evened out for the architecture."""
-    return training.architecture.input_size(training.tile) - 2 * training.architecture.context
+    return training.architecture.input_size(training.tile_size) - 2 * training.architecture.context
 
 
 def _lost(training: Training) -> int:

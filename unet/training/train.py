@@ -91,8 +91,8 @@ def _require_trainable(lesson: Lesson) -> None:
 
 def _learn(lesson: Lesson, fabric: Fabric, progress: Progress) -> bytes:
     """The state at the end of a training, as bytes; run by each process."""
-    share = lesson.training.batch // fabric.world_size
-    mine = replace(lesson.training, batch=share, devices=1)
+    share = lesson.training.batch_size // fabric.world_size
+    mine = replace(lesson.training, batch_size=share, devices=1)
     with torch.random.fork_rng([fabric.device] if fabric.device.type == "cuda" else []), fastest_convolutions():
         course = begin(lesson, fabric, progress)
         drawn = batches(lesson.training_part, mine, fabric.device, course.step, share * fabric.global_rank)

@@ -115,7 +115,7 @@ def _scale_bar(axes: "Axes", width: int, frame: Frame) -> None:
     length, unit = _round_length(width * frame.pixel / 4), symbol(frame.unit)
     bar = AuxTransformBox(axes.transData)
     bar.add_artist(Rectangle((0, 0), length / frame.pixel, 0, edgecolor="white", linewidth=3, facecolor="none"))
-    text = TextArea(f"{length:g} {'µm' if unit == 'um' else unit}", textprops={"color": "white", "size": "small"})
+    text = TextArea(f"{length:g} {unit}", textprops={"color": "white", "size": "small"})
     packed = VPacker(children=[text, bar], align="center", pad=0, sep=4)
     box = AnchoredOffsetbox("lower right", child=packed, pad=0.4, borderpad=0.4)
     box.patch.set(facecolor="black", alpha=0.7, edgecolor="none")

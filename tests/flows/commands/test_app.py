@@ -202,12 +202,12 @@ def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, datas
     keys = ("predict:", "tile:", "memory:")  # what was a commented default is one no more
     comments = [line for line in dataset.record.read().decode().splitlines() if line.startswith("#")]
     comments = [line for line in comments if not line.lstrip("# ").startswith(keys)]
-    status, out, err = run("reprocess", dataset.url, "--set", "predict.tile=512", "--set", "train.memory=1.5")
+    status, out, err = run("reprocess", dataset.url, "--set", "predict.max_tile=512", "--set", "train.memory_gb=1.5")
     assert status == 0
-    assert err.splitlines() == ["predict.tile: None → 512", "train.memory: 2.0 → 1.5"]
+    assert err.splitlines() == ["predict.max_tile: None → 512", "train.memory_gb: 2.0 → 1.5"]
     assert "all fresh" in out
     record = read_record(dataset)
-    assert (record.predict.tile, record.train.memory) == (512, 1.5)
+    assert (record.predict.max_tile, record.train.memory_gb) == (512, 1.5)
     after = dataset.record.read().decode().splitlines()
     assert len(comments) > 20
     assert [line for line in comments if line not in after] == []

@@ -143,7 +143,7 @@ def test_of_thousands_of_files_twenty_are_told(settled, folder, at):
 
 
 def test_how_long_is_a_setting(settled, folder, at):
-    set_values(settled, {"watch.quiet": 5})
+    set_values(settled, {"watch.quiet_seconds": 5})
     write(folder / "new.tif")
     at(200)
     assert at(204).ready == ()

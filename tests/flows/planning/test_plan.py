@@ -62,9 +62,9 @@ def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stag
 @pytest.mark.parametrize(
     "settings",
     [
-        {"predict.tile": 128},
+        {"predict.max_tile": 128},
         {"predict.device": "cpu"},
-        {"train.memory": 0.5},
+        {"train.memory_gb": 0.5},
         {"train.device": "cpu"},
         {"cluster": "tcp://scheduler:8786"},
     ],

@@ -198,7 +198,7 @@ def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_wh
 ):
     """With a server that asks for an auth string, which is written down nowhere."""
     monkeypatch.setenv(address.GIVEN, AUTH)
-    set_values(dataset, {"watch.quiet": 10})
+    set_values(dataset, {"watch.quiet_seconds": 10})
     process, other, api = serving("0 2 * * *", dataset.url, "--watch", "0.1")
     _until(lambda: _runs(api, "watch"), 120)
     parameters = {each["parameters"]["dataset"] for each in _ask(api, "deployments")}

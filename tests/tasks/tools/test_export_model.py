@@ -97,7 +97,10 @@ def test_without_images_the_example_is_drawn(dataset, tmp_path, make):
     bring_in(bare, source, "guest")
     example = example_of(bare, model_of(bare, "guest").attributes(), model_files.load(bare, "guest"))
     assert "drawn" in example.origin
-    assert loaded(export_model(bare, "guest", "torch"))[1]["normalisation"]["low"] == read_record(bare).ingest.low
+    assert (
+        loaded(export_model(bare, "guest", "torch"))[1]["normalisation"]["low"]
+        == read_record(bare).ingest.percentile_low
+    )
 
 
 def test_pixels_that_are_not_finite_are_none_of_an_example():

@@ -27,7 +27,15 @@ from unet.training.train import train
 TRAINING = Training(
     architecture=Architecture(base=4, depth=1),
     augmentation=replace(Augmentation.none(), elastic=2.0, noise=0.05),
-    **{"tile": 16, "batch": 4, "steps": 6, "validate_every": 3, "checkpoint_every": 4, "rate": 0.01, "device": "cpu"},
+    **{
+        "tile_size": 16,
+        "batch_size": 4,
+        "steps": 6,
+        "validate_every": 3,
+        "checkpoint_every": 4,
+        "learning_rate": 0.01,
+        "device": "cpu",
+    },
 )
 
 

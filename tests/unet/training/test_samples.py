@@ -29,7 +29,9 @@ from unet.training.samples import AHEAD, Frame, ahead, batches, draw_sheet, draw
 CPU = torch.device("cpu")
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch")
 AS_IS = [Statistics(0, 1, 0, 1, 0, 0)]
-SMALL = Training(architecture=PADDED, tile=16, batch=2, steps=6, augmentation=Augmentation.none(), device="cpu")
+SMALL = Training(
+    architecture=PADDED, tile_size=16, batch_size=2, steps=6, augmentation=Augmentation.none(), device="cpu"
+)
 VARIED = replace(SMALL, augmentation=Augmentation(elastic=2.0))
 
 
@@ -77,7 +79,7 @@ def assert_all_same(some, others):
 def test_targets_are_the_centre_of_what_is_seen(padding, depth, shape, tile, seed):
     """In batches to learn from and to look at, from frames that are smaller than a tile too."""
     architecture = Architecture(base=1, depth=depth, padding=padding)
-    training = replace(SMALL, architecture=architecture, tile=tile, steps=2, seed=seed)
+    training = replace(SMALL, architecture=architecture, tile_size=tile, steps=2, seed=seed)
     classes = np.random.default_rng(seed).integers(0, 3, shape)
     one = frame(100 * classes.astype(np.float32), classes, classes.astype(np.float32))
     looks = list(validation_batches([one], training, CPU))
@@ -98,7 +100,7 @@ def test_a_changed_sample_is_of_the_frame_mirrored_at_its_true_edges_alone(heigh
     """What was sampled is what lies there in the endlessly mirrored frame: read further, it is the same."""
     noise = np.random.default_rng(seed).random((height, width), np.float32)
     limits = replace(Augmentation.none(), elastic=3.0, rotation=180.0, scale=1.5)
-    training = replace(SMALL, augmentation=limits, tile=8, seed=seed)
+    training = replace(SMALL, augmentation=limits, tile_size=8, seed=seed)
     one = frame(noise, (noise > 0.5), noise)
     drawn = draw_step([one], training, 0, 0)
     wider = replace(drawn, windows=_windows_with_more(drawn, training, 16))
@@ -123,9 +125,14 @@ def test_images_are_normalised_by_the_statistics_of_their_acquisition():
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
     one = frame(np.zeros((20, 20), np.float32), np.zeros((20, 20)), np.ones((20, 20), np.float32))
-    for batch in (*batches([one], replace(VARIED, border=asked), CPU), *validation_batches([one], SMALL, CPU)):
+    for batch in (
+        *batches([one], replace(VARIED, use_border_weights=asked), CPU),
+        *validation_batches([one], SMALL, CPU),
+    ):
         assert batch.border.unique().tolist() in ([1.0], [float(asked)])
-    assert {float(b.border.max()) for b in batches([one], replace(VARIED, border=asked), CPU)} == {float(asked)}
+    assert {float(b.border.max()) for b in batches([one], replace(VARIED, use_border_weights=asked), CPU)} == {
+        float(asked)
+    }
 
 
 def test_a_look_is_at_no_more_than_32_windows_spread_over_all_frames():
@@ -162,7 +169,7 @@ def test_pixels_of_frames_of_all_sizes_are_shown_alike():
         for a, b, shape in zip(starts, starts[1:], shapes, strict=False)
     ]
     shown = np.zeros(starts[-1])
-    drawn = batches(frames, replace(SMALL, steps=350, batch=7), CPU)
+    drawn = batches(frames, replace(SMALL, steps=350, batch_size=7), CPU)
     for batch in drawn:
         np.add.at(shown, batch.image.long().flatten().numpy(), 1)
     expected = shown.sum() / sum((h - 1) * (w - 1) for h, w in shapes)
@@ -180,7 +187,7 @@ def test_windows_that_are_wholly_ignored_are_drawn_again():
     one = frame(np.zeros((200, 200), np.float32), classes)
     for batch in batches([one], SMALL, CPU):
         assert (batch.classes == 1).flatten(1).any(1).all()
-    looks = list(validation_batches([one], replace(SMALL, tile=40), CPU))
+    looks = list(validation_batches([one], replace(SMALL, tile_size=40), CPU))
     assert [bool((look.classes == 1).any()) for look in looks] == [True]
 
 
@@ -217,7 +224,7 @@ def test_a_resumed_run_draws_what_an_undisturbed_one_would_have_drawn(start):
 
 def test_processes_that_share_a_batch_draw_its_parts():
     frames = [speckled(seed=seed, name=str(seed)) for seed in range(3)]
-    whole = batches(frames, replace(VARIED, batch=4), CPU)
+    whole = batches(frames, replace(VARIED, batch_size=4), CPU)
     parts = zip(*(batches(frames, VARIED, CPU, first=first) for first in (0, 2)), strict=True)
     for together, (one, two) in zip(whole, parts, strict=True):
         assert together.names == one.names + two.names
@@ -287,7 +294,7 @@ def test_no_thread_is_left_where_training_ends_early():
 
 
 def test_the_sheet_shows_samples_as_drawn_above_and_as_changed_below():
-    training = replace(VARIED, batch=6, augmentation=replace(Augmentation.none(), offset=0.5))
+    training = replace(VARIED, batch_size=6, augmentation=replace(Augmentation.none(), offset=0.5))
     one = frame(np.full((40, 40), 0.5, np.float32), np.zeros((40, 40)))
     sheet = draw_sheet([one], training, CPU)
     assert sheet.shape == (2 * 18, 4 * 18, 3)
@@ -302,7 +309,7 @@ def test_real_membranes_stay_dark_under_their_outlines():
     folder = Path(os.environ["UNET_FLOWS_DATA"]) / "isbi2012_em"
     image, truth = (tifffile.imread(folder / kind / "00.tif") for kind in ("image", "label"))
     one = replace(frame(image, truth > 0), statistics=[Statistics(0, 255, 0, 255, 0, 0)])
-    training = replace(SMALL, tile=128, steps=3, augmentation=Augmentation())
+    training = replace(SMALL, tile_size=128, steps=3, augmentation=Augmentation())
     for batch in batches([one], training, CPU):
         for grey, classes in zip(batch.image[:, 0], batch.classes, strict=True):
             assert grey[classes == 0].mean() < 0.75 * grey[classes == 1].mean()

@@ -18,7 +18,14 @@ PADDED = Architecture(base=4, depth=1, padding="same", norm="batch")
 UNPADDED = Architecture(base=4, depth=1)
 CALM = replace(Augmentation.none(), elastic=2)
 SMALL = Training(
-    architecture=PADDED, tile=16, batch=2, steps=6, validate_every=2, rate=0.01, augmentation=CALM, device="cpu"
+    architecture=PADDED,
+    tile_size=16,
+    batch_size=2,
+    steps=6,
+    validate_every=2,
+    learning_rate=0.01,
+    augmentation=CALM,
+    device="cpu",
 )
 AS_IS = [Statistics(0, 1, 0, 1, 0, 0)]
 EVEN = [1.0, 1.0]
@@ -79,7 +86,7 @@ def test_frames_in_a_store_teach_what_frames_in_memory_teach():
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
-    settings = replace(SMALL, border=asked)
+    settings = replace(SMALL, use_border_weights=asked)
     without, with_it = (
         train([speckled(border=np.full((40, 40), weight, np.float32))], [], EVEN, settings) for weight in (0, 9)
     )
@@ -93,7 +100,7 @@ def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
 def test_what_was_learnt_stands_where_it_was_shown(architecture):
     """The classes of single pixels, learnt and predicted: an offset in either would be as good as guessing."""
     one = speckled()
-    settings = replace(SMALL, architecture=architecture, steps=60, batch=4, rate=0.02)
+    settings = replace(SMALL, architecture=architecture, steps=60, batch_size=4, learning_rate=0.02)
     network = train([one], [], EVEN, settings).network
     scores = predict_image(network, one.image.read(one.image.window))
     assert np.mean((scores[0] > 0.5) == one.classes.read(one.image.window)[0]) > 0.9
@@ -121,7 +128,7 @@ def test_channels_and_planes_of_a_stack(channels):
 def test_a_small_problem_is_learnt(architecture, optimiser):
     rate, momentum = (0.02, 0.99) if optimiser == "adam" else (0.1, 0.9)
     wider = replace(architecture, base=8)  # with 4 channels and no norm, all may die at the start
-    settings = replace(SMALL, architecture=wider, optimiser=optimiser, steps=40, rate=rate, momentum=momentum)
+    settings = replace(SMALL, architecture=wider, optimiser=optimiser, steps=40, learning_rate=rate, momentum=momentum)
     y, x = np.mgrid[:40, :40]
     discs = ((y % 20 - 10) ** 2 + (x % 20 - 10) ** 2 < 30).astype(int)
     trained = train([frame(discs.astype(np.float32), discs)], [], EVEN, settings)
