@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.execution.outcomes import each
+from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
@@ -45,7 +45,7 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
             sink.step(name)
             return word
 
-        return each(place, list(stacks), lambda name: ingest_recipe(place, stacks[name], settings), work)
+        return outcome_of_each(place, list(stacks), lambda name: ingest_recipe(place, stacks[name], settings), work)
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:

@@ -25,7 +25,7 @@ from unet.settings.record import Record
 from unet.settings.train import Training
 from unet.settings.weigh import Weigh
 from unet.store.pyramid import average, nearest
-from unet.training.train import Frame, train
+from unet.training.train import TrainingPlane, train
 from unet.weight_maps.border_weights import weigh_block
 
 
@@ -101,7 +101,7 @@ def weigh():
 def trained():
     classes, border = weigh_block(TRUTH, Weigh(), (2.0, 1.0, 1.0))
     frames = [
-        Frame(*(Plane(layer[z], ((),)) for layer in (IMAGE, classes, border)), [statistics()])
+        TrainingPlane(*(Plane(layer[z], ((),)) for layer in (IMAGE, classes, border)), [statistics()])
         for z in range(len(IMAGE))
     ]
     training = Training(

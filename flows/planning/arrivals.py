@@ -49,7 +49,7 @@ class Arrivals:
         return [*_first(taken, "taken"), *_first(waiting, "waiting"), *_first(gone, "gone")]
 
 
-def look(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
+def look_at_sources(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
     """Look at the sources, and remember what was seen."""
     now = time.time() if now is None else now
     before = _remembered(place)
@@ -61,7 +61,7 @@ def look(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
     return _Looker(place, record, memory, now).sort(gone) if memory.new() else Arrivals(gone=gone)
 
 
-def take(place: Dataset, arrivals: Arrivals) -> None:
+def mark_taken(place: Dataset, arrivals: Arrivals) -> None:
     """Remember that a run took what was ready; what changed meanwhile is new again at the next look."""
     memory = _remembered(place)
     _remember(place, memory.taking(file for file in arrivals.files if file in memory.files))

@@ -23,10 +23,10 @@ from unet.network.inference import choose_device
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 from unet.settings.train import Training
-from unet.training.devices import PRECISIONS
-from unet.training.loop import Course, Lesson, begin
+from unet.training.devices import FABRIC_PRECISIONS
+from unet.training.loop import TrainingJob, TrainingLoop, start_loop
 from unet.training.loss import total_loss
-from unet.training.samples import Frame, batches
+from unet.training.samples import TrainingPlane, batches
 from unet.weight_maps.border_weights import weigh_block
 
 DEVICE = choose_device("auto")
@@ -48,7 +48,7 @@ Stepper = Callable[[], object]
 
 
 @pytest.fixture(scope="module")
-def frames() -> list[Frame]:
+def frames() -> list[TrainingPlane]:
     """Drawn cells, weighed, resident in memory."""
     from tests.bench.frames import cells
     from unet.settings.weigh import Weigh
@@ -62,11 +62,11 @@ def frames() -> list[Frame]:
         layers = (Plane(layer[None], ((0,),)) for layer in (image, classes, border))
         gathering = Gathering()
         gathering.add(image)
-        made.append(Frame(*layers, [gathering.finish(1.0, 99.8)], f"drawn {number}"))
+        made.append(TrainingPlane(*layers, [gathering.finish(1.0, 99.8)], f"drawn {number}"))
     return made
 
 
-def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[Frame], tmp_path: Path) -> None:
+def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[TrainingPlane], tmp_path: Path) -> None:
     course = _course(frames)
     with closing(batches(frames, TRAINING, DEVICE)) as drawn, closing(_plain_loop(frames, tmp_path)) as plain:
         resident = next(drawn)
@@ -91,12 +91,12 @@ def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[Frame], tm
     print(f"  {over['plain']:.2f} × a plain loop with a data loader of whole-image files (≥ 1.3)")
 
 
-def _course(frames: list[Frame]) -> Course:
-    fabric = Fabric(accelerator=DEVICE.type, devices=1, precision=PRECISIONS[TRAINING.precision])
-    return begin(Lesson(frames, [], [0.5, 1.5], TRAINING, None, None), fabric, lambda done, total, word: None)
+def _course(frames: list[TrainingPlane]) -> TrainingLoop:
+    fabric = Fabric(accelerator=DEVICE.type, devices=1, precision=FABRIC_PRECISIONS[TRAINING.precision])
+    return start_loop(TrainingJob(frames, [], [0.5, 1.5], TRAINING, None, None), fabric, lambda done, total, word: None)
 
 
-def _bare(course: Course, image: Tensor, batch: object) -> None:
+def _bare(course: TrainingLoop, image: Tensor, batch: object) -> None:
     """Forward and backward on a batch that lies there; nothing drawn, nothing updated."""
     course.optimiser.zero_grad(set_to_none=True)
     loss = total_loss(course.module(image), batch, course.class_weights)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ class WholeImages(Dataset[dict[str, Tensor]]):
         return {"image": torch.tensor(image[None][:, *window]), "mask": torch.tensor(mask[window])}
 
 
-def _plain_loop(frames: list[Frame], folder: Path) -> Iterator[None]:
+def _plain_loop(frames: list[TrainingPlane], folder: Path) -> Iterator[None]:
     """Steps of a loop as `train.py` of milesial/Pytorch-UNet is: RMSprop, cross entropy and Dice, clipping."""
     from PIL import Image
 

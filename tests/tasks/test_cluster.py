@@ -13,7 +13,7 @@ from distributed.security import Security
 
 from tasks import weigh
 from tasks.execution import workers as blockwise
-from tasks.execution.dask_workers import ClusterError, Crew, workers
+from tasks.execution.dask_workers import ClusterError, DaskWorkers, workers
 from tasks.execution.workers import run_regions
 from tasks.predict import GPU
 from tests.tasks.conftest import ROOT, CommandLine
@@ -39,7 +39,7 @@ def after(monkeypatch):
     """`after(3, child)` kills a process once so many regions were answered; how many were is returned as a list."""
 
     def kill(count, *children):
-        answer, answered = Crew.answer, []
+        answer, answered = DaskWorkers.answer, []
 
         def killing(self, future):
             value = answer(self, future)
@@ -50,7 +50,7 @@ def after(monkeypatch):
                     child.wait()
             return value
 
-        monkeypatch.setattr(Crew, "answer", killing)
+        monkeypatch.setattr(DaskWorkers, "answer", killing)
         return answered
 
     return kill

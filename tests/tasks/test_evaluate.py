@@ -18,7 +18,7 @@ from unet.network.model_files import bring_in
 from unet.settings.evaluate import Evaluate
 from unet.settings.record import plain
 from unet.store.arrays import open_array
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 def read_metrics(dataset, model="unet"):
@@ -86,7 +86,7 @@ def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weigh
 
 def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
     def scored(value, objects):
-        return Scored(Part("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
+        return Scored(PlaneRange("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
 
     summary = summarise([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(bootstrap_resamples=50))
     assert summary["iou"]["value"] == 0.75

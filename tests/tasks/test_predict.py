@@ -286,8 +286,8 @@ def test_planes_that_share_a_pass_are_done_shard_by_shard(with_model, level, mon
 def resized(dataset, size):
     """The model, said to be trained on pixels of this size in µm."""
     result = model_of(dataset, "net")
-    card = result.attributes() | {"pixel_size": {"y": size, "x": size, "unit": "micrometer"}}
-    (result.folder / "model.json").write_json(card)
+    metadata = result.attributes() | {"pixel_size": {"y": size, "x": size, "unit": "micrometer"}}
+    (result.folder / "model.json").write_json(metadata)
 
 
 def test_pixels_of_another_size_are_refused_or_brought_to_the_models(with_model, level):

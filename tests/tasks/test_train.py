@@ -26,7 +26,7 @@ from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import image_of, model_of, weights_of
 from unet.training.loss import balanced_class_weights
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 def plan_of(dataset):
@@ -43,17 +43,18 @@ def uses(dataset):
 
 
 def test_the_card_says_how_the_model_was_made(dataset):
-    card = model_of(dataset, "unet").attributes()
+    metadata = model_of(dataset, "unet").attributes()
     assert uses(dataset) == {"a": "training", "b": "validation"}
-    assert card["architecture"]["in_channels"] == 1
-    assert card["channels"] == image_of(dataset, "a").committed().facts["channels"]
-    assert [step["step"] for step in card["history"]] == list(range(1, 41))
-    looks = {step["step"]: step["validation_loss"] for step in card["history"] if step["validation_loss"] is not None}
+    assert metadata["architecture"]["in_channels"] == 1
+    assert metadata["channels"] == image_of(dataset, "a").committed().facts["channels"]
+    assert [step["step"] for step in metadata["history"]] == list(range(1, 41))
+    losses = {step["step"]: step["validation_loss"] for step in metadata["history"]}
+    looks = {step: loss for step, loss in losses.items() if loss is not None}
     assert set(looks) == {20, 40}
-    assert card["best_step"] == min(looks, key=looks.get)
+    assert metadata["best_step"] == min(looks, key=looks.get)
     counts = np.sum(weights_of(dataset, "a").committed().facts["counts"], axis=0)  # of the training part alone
-    assert card["class_weights"] == balanced_class_weights(counts.tolist())
-    assert set(card["unet-flows"]["recipe"]["inputs"]) == {"a image", "a weights", "b image", "b weights"}
+    assert metadata["class_weights"] == balanced_class_weights(counts.tolist())
+    assert set(metadata["unet-flows"]["recipe"]["inputs"]) == {"a image", "a weights", "b image", "b weights"}
 
 
 @pytest.mark.parametrize("memory", [2.0, 1e-9])
@@ -159,10 +160,10 @@ def generation_of(dataset, model="unet"):
 
 
 def test_curves_and_samples_lie_beside_the_parameters(dataset):
-    folder, card = generation_of(dataset), model_of(dataset, "unet").attributes()
+    folder, metadata = generation_of(dataset), model_of(dataset, "unet").attributes()
     header, *rows = (folder / "metrics.csv").read().decode().splitlines()
     assert header == "step,loss,rate,validation_loss"
-    assert [float(row.split(",")[1]) for row in rows] == [step["loss"] for step in card["history"]]
+    assert [float(row.split(",")[1]) for row in rows] == [step["loss"] for step in metadata["history"]]
     for name in ("training.png", "samples.png"):
         with Image.open(io.BytesIO((folder / name).read())) as picture:
             assert min(picture.size) > 60
@@ -211,10 +212,10 @@ def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
     set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1})
     stage(dataset, "train")
     result = model_of(dataset, "unet")
-    stamp, card = result.committed(), result.attributes()
+    stamp, metadata = result.committed(), result.attributes()
     again = result.begin(stamp.recipe, stamp.plan)
     (again.folder / "model.safetensors").write((generation_of(dataset) / "model.safetensors").read())
-    result.commit(again, card, stamp.facts)
+    result.commit(again, metadata, stamp.facts)
     assert plan_of(dataset).cells["train", "fine"].why == "start changed"
 
 
@@ -254,11 +255,15 @@ def test_ignored_pixels_weigh_in_no_class(dataset):
     attributes, stamp = result.attributes(), result.committed()
     first, second = stamp.facts["counts"]
     longer = [*first, *[0] * 253, 4096]
-    assert class_counts(dataset, [Part("a", 0, 2, "training")]) == [x + y for x, y in zip(first, second, strict=True)]
+    assert class_counts(dataset, [PlaneRange("a", 0, 2, "training")]) == [
+        x + y for x, y in zip(first, second, strict=True)
+    ]
     attributes["unet-flows"]["facts"]["counts"] = [longer, second]
     (result.folder / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
-    assert class_counts(dataset, [Part("a", 0, 2, "training")]) == [x + y for x, y in zip(first, second, strict=True)]
-    assert class_counts(dataset, [Part("a", 1, 2, "training")]) == second
+    assert class_counts(dataset, [PlaneRange("a", 0, 2, "training")]) == [
+        x + y for x, y in zip(first, second, strict=True)
+    ]
+    assert class_counts(dataset, [PlaneRange("a", 1, 2, "training")]) == second
 
 
 def test_class_weights_that_were_set_win_over_the_counts(dataset, stage):
@@ -268,15 +273,15 @@ def test_class_weights_that_were_set_win_over_the_counts(dataset, stage):
     set_values(dataset, {"weigh.class_weights": [0.5, 4]})
     stage(dataset, "weigh", only=["a"])
     with pytest.raises(ValueError, match=r"one weigh.class_weights, got \[0.5, 3.0\] and \[0.5, 4.0\]; run"):
-        _given_weights(dataset, [Part("a", 0, 2, "training"), Part("b", 0, 2, "validation")])
+        _given_weights(dataset, [PlaneRange("a", 0, 2, "training"), PlaneRange("b", 0, 2, "validation")])
 
 
 def test_more_classes_than_the_network_has_are_refused(dataset):
     settings = read_record(dataset).train
     attributes = weights_of(dataset, "b").attributes()
     attributes["unet-flows"]["facts"]["counts"][0] = [10, 20, 0, 4]
-    card = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    (weights_of(dataset, "b").folder / "zarr.json").write_json(card)
+    metadata = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    (weights_of(dataset, "b").folder / "zarr.json").write_json(metadata)
     with pytest.raises(
         ValueError, match=r"train.architecture.classes must be ≥ the classes of the truth, .* got 2 for 4"
     ):
@@ -290,7 +295,7 @@ import sys, time
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage
-from unet.training.loop import Course
+from unet.training.loop import TrainingLoop
 from unet.dataset.folder import Dataset
 
 torch.set_num_threads(1)

@@ -54,7 +54,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Stamp:
-    """What stands on a committed result's card: its recipe, its plan, its generation, and facts worth keeping."""
+    """What a committed result's metadata file says of it: recipe, numeric plan, generation, and facts worth keeping."""
 
     recipe: Recipe
     plan: Json
@@ -65,7 +65,7 @@ class Stamp:
 
     @classmethod
     def of(cls, values: Json) -> "Stamp":
-        """Stamp of the plain values on a card; ValueError where they are none."""
+        """Stamp of the plain values in a metadata file; ValueError where they are none."""
         try:
             return cls(**{**values, "recipe": Recipe.of(values["recipe"])})
         except (KeyError, TypeError) as error:

@@ -14,7 +14,7 @@ class Evaluate:
     VERSION: ClassVar[int] = 1
 
     confidence: float = 0.95
-    """Level of the intervals, which come from resampling the frames."""
+    """Level of the intervals, which come from resampling the planes."""
     bootstrap_resamples: int = 1000
     """Bootstrap resamples of an interval."""
 

@@ -35,7 +35,7 @@ many times the largest vector."""
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples: image (n, c, y, x) float32, classes (n, y, x) int64, border (n, y, x) float32, names of their frames."""
+    """Samples: image (n, c, y, x) float32, classes (n, y, x) int64, border (n, y, x) float32, names of their planes."""
 
     image: Tensor
     classes: Tensor

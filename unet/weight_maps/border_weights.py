@@ -140,7 +140,7 @@ def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mas
     return weights
 
 
-def _reshaped(state: two_nearest.State, lines: tuple[int, int]) -> two_nearest.State:
+def _reshaped(state: two_nearest.NearestTwo, lines: tuple[int, int]) -> two_nearest.NearestTwo:
     near, far, who = state
     return near.reshape(lines), far.reshape(lines), who.reshape(lines)
 
@@ -150,7 +150,7 @@ def _squares(reach: int, size: float) -> NDArray[np.float32]:
     return squares
 
 
-def _state(shape: tuple[int, ...]) -> two_nearest.State:
+def _state(shape: tuple[int, ...]) -> two_nearest.NearestTwo:
     return np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32)
 
 
@@ -208,7 +208,7 @@ def _checked_spacing(labels: Labels, spacing: Sequence[float] | None) -> tuple[f
 
 def _check(labels: Labels) -> None:
     if labels.ndim not in (2, 3):
-        raise ValueError(f"labels must be y x or z y x, got {labels.ndim} axes; hand in one frame or volume at a time")
+        raise ValueError(f"labels must be y x or z y x, got {labels.ndim} axes; hand in one plane or volume at a time")
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, one id an object, got {labels.dtype}; give each object an id")
     if labels.dtype.kind == "i" and labels.size and labels.min() < 0:

@@ -13,7 +13,7 @@ from flows.server.unstick import Stuck
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import Holder
 from unet.dataset.record_file import read_record, set_values
-from unet.ledger.outcome import put_aside
+from unet.ledger.outcome import set_aside
 from unet.ledger.results import weights_of
 
 
@@ -107,7 +107,7 @@ def test_status_tells_what_was_set_aside_and_ends_with_1(run, tmp_path, dataset)
     set_values(dataset, {"weigh.sigma": 4.0})
     from unet.ledger.recipes import weigh_recipe
 
-    put_aside(dataset, weigh_recipe(dataset, "a", read_record(dataset).weigh), "a", ValueError("a is odd [sic]"))
+    set_aside(dataset, weigh_recipe(dataset, "a", read_record(dataset).weigh), "a", ValueError("a is odd [sic]"))
     status, out, err = run("status", dataset.url)
     assert status == 1
     assert "set aside a at weigh: a is odd [sic]" in " ".join(err.split())

@@ -20,7 +20,7 @@ from unet.network import exports, model_files
 from unet.network.exports import KEY
 from unet.network.model_files import bring_in
 from unet.settings.architecture import Architecture
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 def loaded(path):
@@ -78,9 +78,9 @@ def test_a_missing_package_is_told_before_anything_is_loaded(dataset, monkeypatc
 
 
 def test_the_example_is_the_middle_of_a_validation_plane(dataset, level):
-    model, card = model_files.load(dataset, "unet"), model_of(dataset, "unet").attributes()
-    example = example_of(dataset, card, model)
-    (part,) = (part for part in (Part(**p) for p in card["split"]) if part.use == "validation")
+    model, metadata = model_files.load(dataset, "unet"), model_of(dataset, "unet").attributes()
+    example = example_of(dataset, metadata, model)
+    (part,) = (part for part in (PlaneRange(**p) for p in metadata["split"]) if part.use == "validation")
     context = model.network.architecture.context
     plane = level(image_of(dataset, part.stack))[(part.start + part.stop) // 2]
     inner = example.pixels[0, context:-context, context:-context]

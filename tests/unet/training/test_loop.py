@@ -20,7 +20,7 @@ from unet.settings.train import Training
 from unet.training import loop
 from unet.training.checkpoints import Checkpoints
 from unet.training.loss import total_loss
-from unet.training.samples import Frame, batches, validation_batches
+from unet.training.samples import TrainingPlane, batches, validation_batches
 from unet.training.train import train
 
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch", dropout=0.2)
@@ -38,7 +38,7 @@ SMALL = Training(
 EVEN = [1.0, 1.0]
 CPU = torch.device("cpu")
 FIRST_GOOD = 3
-"""A seed with which the last of four frames is first drawn after the first checkpoint."""
+"""A seed with which the last of four planes is first drawn after the first checkpoint."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -52,7 +52,7 @@ def _one_thread():
 def speckled(seed=0, name="a", opposite=False):
     classes = np.random.default_rng(seed).integers(0, 2, (40, 40)).astype(np.uint8)
     layers = classes.astype(np.float32), 1 - classes if opposite else classes, np.zeros((40, 40), np.float32)
-    return Frame(*(Plane(layer, ((),)) for layer in layers), [Statistics(0, 1, 0, 1, 0, 0)], name)
+    return TrainingPlane(*(Plane(layer, ((),)) for layer in layers), [Statistics(0, 1, 0, 1, 0, 0)], name)
 
 
 def parameters(trained):
@@ -261,7 +261,7 @@ def test_a_loss_that_runs_wild_ends_the_training(steps, says):
 
 
 def test_a_loss_that_is_no_number_is_told_with_its_samples_and_the_last_checkpoint(tmp_path):
-    """A border weight that is not finite, in one frame of four."""
+    """A border weight that is not finite, in one plane of four."""
     bad = speckled(1, "b plane 7")
     bad.border.array[:] = math.nan
     checkpoints, settings = Checkpoints(Folder(str(tmp_path))), replace(SMALL, batch_size=1, steps=200, seed=FIRST_GOOD)

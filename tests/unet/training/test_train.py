@@ -12,7 +12,7 @@ from unet.images.planes import Plane, planes
 from unet.network.inference import predict_image
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
-from unet.training.train import Frame, Training, train
+from unet.training.train import Training, TrainingPlane, train
 
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch")
 UNPADDED = Architecture(base=4, depth=1)
@@ -39,16 +39,16 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def frame(image, classes, border=None, as_array=np.asarray):
+def plane(image, classes, border=None, as_array=np.asarray):
     border = np.zeros(classes.shape, np.float32) if border is None else border
     arrays = (image, classes.astype(np.uint8), border)
-    return Frame(*(Plane(as_array(array), ((),)) for array in arrays), AS_IS)
+    return TrainingPlane(*(Plane(as_array(array), ((),)) for array in arrays), AS_IS)
 
 
 def speckled(height=40, width=40, seed=0, **how):
     """Every pixel an object or not, by itself, and its grey value says which: one pixel off, nothing fits any more."""
     classes = np.random.default_rng(seed).integers(0, 2, (height, width))
-    return frame(classes.astype(np.float32), classes, **how)
+    return plane(classes.astype(np.float32), classes, **how)
 
 
 def parameters(trained):
@@ -112,9 +112,9 @@ def test_channels_and_planes_of_a_stack(channels):
     random = np.random.default_rng(0)
     stack, truth = random.random((3, channels, 20, 24), np.float32), random.integers(0, 2, (3, 20, 24)).astype(np.uint8)
     layers = planes(stack, "zcyx", range(channels)), planes(truth, "zyx"), planes(truth.astype(np.float32), "zyx")
-    frames = [Frame(*plane, AS_IS * channels) for plane in zip(*layers, strict=True)]
+    drawn = [TrainingPlane(*plane, AS_IS * channels) for plane in zip(*layers, strict=True)]
     settings = replace(SMALL, architecture=replace(PADDED, in_channels=channels))
-    assert len(train(frames, frames[:1], EVEN, settings).history) == 6
+    assert len(train(drawn, drawn[:1], EVEN, settings).history) == 6
 
 
 # How it goes
@@ -131,7 +131,7 @@ def test_a_small_problem_is_learnt(architecture, optimiser):
     settings = replace(SMALL, architecture=wider, optimiser=optimiser, steps=40, learning_rate=rate, momentum=momentum)
     y, x = np.mgrid[:40, :40]
     discs = ((y % 20 - 10) ** 2 + (x % 20 - 10) ** 2 < 30).astype(int)
-    trained = train([frame(discs.astype(np.float32), discs)], [], EVEN, settings)
+    trained = train([plane(discs.astype(np.float32), discs)], [], EVEN, settings)
     assert np.mean(losses(trained)[-5:]) < 0.5 * losses(trained)[0]
 
 
@@ -145,7 +145,7 @@ def test_each_step_is_told():
 
 
 def test_no_frame_is_refused():
-    with pytest.raises(ValueError, match="at least one frame with truth, got none; draw labels or add a truth folder"):
+    with pytest.raises(ValueError, match="at least one plane with truth, got none; draw labels or add a truth folder"):
         train([], [speckled()], EVEN, SMALL)
 
 
@@ -172,4 +172,4 @@ def test_frames_smaller_than_the_context_are_mirrored_again_and_again_and_that_i
     """The context of an unpadded network of depth 1 is 8 px."""
     trained = train([speckled(side, 30)], [], EVEN, replace(SMALL, architecture=UNPADDED))
     assert len(trained.history) == 6
-    assert ("1 of 1 frames are smaller than the network's context of 8 px" in caplog.text) == said
+    assert ("1 of 1 planes are smaller than the network's context of 8 px" in caplog.text) == said
