@@ -68,7 +68,7 @@ def evaluate_stacks(
 
 
 def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
-    """Parts to be scored: the model's own split; of a model of elsewhere, which saw none of it, all truth validates."""
+    """Parts to be scored: the model's own split; of an imported model, which saw none of it, all truth validates."""
     own = [PlaneRange(**part) for part in model_of(dataset, model).attributes().get("split", [])]
     if own:
         chosen = set(names)

@@ -111,7 +111,7 @@ def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Plan
 
 
 def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
-    """The parts that a model was made of; none where it is of elsewhere."""
+    """The parts that a model was made of; none where it was imported."""
     return [PlaneRange(**part) for part in model_of(dataset, model).attributes().get("split", [])]
 
 

@@ -63,7 +63,7 @@ def _overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
 
 
 def _samples(dataset: Dataset, model: str, generation: Generation) -> list[ReportPicture]:
-    """Augmented samples, as training drew them; none of a model of elsewhere."""
+    """Augmented samples, as training drew them; none of an imported model."""
     made = model_of(dataset, model)
     sheet = (made.folder / made.committed().generation / "samples.png").read()
     if sheet is None:

@@ -110,7 +110,7 @@ def example_of(dataset: Dataset, metadata: Json, model: Model) -> Example:
 
 
 def _split(metadata: Json) -> list[PlaneRange]:
-    """The model's split, its validation part first; none of a model of elsewhere."""
+    """The model's split, its validation part first; none of an imported model."""
     return sorted((PlaneRange(**part) for part in metadata.get("split", [])), key=lambda part: part.use == "training")
 
 

@@ -63,7 +63,7 @@ def load(dataset: Dataset, name: str) -> Model:
 
 
 def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
-    """Copy a model of elsewhere, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
+    """Copy an imported model, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
 
     What a person should know of it stands in the stamp's facts, as `notes`.
     """
