@@ -48,12 +48,12 @@ def make_dataset(folder, stacks, source=None, **settings) -> Dataset:
 
 def run_stage(dataset, stage, force=None, only=None):
     """Outcomes of what is to be done at one stage, as its flow would have them done."""
-    from flows.planning.plan import evaluated, make_plan, trained_on
+    from flows.planning.plan import make_plan, trained_on
     from tasks import evaluate, ingest, predict, segment, train, weigh
 
     record = read_record(dataset)
     plan = make_plan(dataset, record, force)
-    names = [work.name for work in plan.works(stage, only)]
+    names = [work.name for work in plan.pending(stage, only)]
     if not names:
         return []
     run = {
@@ -66,7 +66,7 @@ def run_stage(dataset, stage, force=None, only=None):
         "segment": lambda: segment.segment_stacks.fn(
             dataset.url, names, record.model, record.segment, record.predict.keep_scores, record.cluster
         ),
-        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, evaluated(plan.cells), record.model, record),
+        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, plan.evaluated(), record.model, record),
     }
     return run[stage]()
 

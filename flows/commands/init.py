@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flows.planning.plan import find_catalogue
+from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import add_source, read_record, write_record
 from unet.dataset.sources import Catalogue, Stack, find_stacks
@@ -20,7 +20,7 @@ def initialise(
 ) -> Iterator[str]:
     """Write the record, and say line by line what was found; the dataset is untouched where something is wrong."""
     source = _source(images, truth, slices, foreground)
-    catalogue = _look(dataset, source)
+    catalogue = _catalogue_of(dataset, source)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {images}, {len(marked)} with truth"
@@ -46,7 +46,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def _look(dataset: Dataset, source: Source) -> Catalogue:
+def _catalogue_of(dataset: Dataset, source: Source) -> Catalogue:
     """What the source holds; refused where its stacks would bear the names of those there are."""
     from unet.formats.readers import count_scenes
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.planning.plan import find_catalogue
+from flows.planning.catalogue import find_catalogue
 from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack, source_files

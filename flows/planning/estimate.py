@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 
 from flows.planning.plan import Plan
+from flows.planning.status import MODEL_STAGES, StageStatus
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.outcome import Outcome
 from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.settings.record import Record
 
@@ -74,12 +74,12 @@ class Estimate:
             )
 
 
-def estimate(record: Record, plan: Plan, works: Sequence[Outcome]) -> Estimate:
-    """What these works of a plan would take."""
+def estimate(record: Record, plan: Plan, pending: Sequence[StageStatus]) -> Estimate:
+    """What making these results of a plan would take."""
     past = _Past(plan.seen, record, plan)
-    costs = {(w.stage, w.name): Cost(past.seconds(w.stage, w.name), past.bytes(w.stage, w.name)) for w in works}
+    costs = {(w.stage, w.name): Cost(past.seconds(w.stage, w.name), past.bytes(w.stage, w.name)) for w in pending}
     taken = {key: cost.bytes * past.packing[key[0]] for key, cost in costs.items()}
-    new = {(w.stage, w.name) for w in works if w.state == "missing"}
+    new = {(w.stage, w.name) for w in pending if w.state == "missing"}
     again = max((size for key, size in taken.items() if key not in new), default=0.0)
     room = sum(size for key, size in taken.items() if key in new) + again
     return Estimate(costs, round(sum(taken.values())), round(room), _free(plan.seen))
@@ -123,9 +123,9 @@ class _Past:
         return None if rate is None else rate * self._amount(stage, name)
 
     def bytes(self, stage: str, name: str) -> int:
-        if stage in ("train", "evaluate"):
+        if stage in MODEL_STAGES:
             return self._parameters() if stage == "train" else 0
-        pixels, truth = self._pixels(name), ("weigh", name) in self.plan.cells
+        pixels, truth = self._pixels(name), ("weigh", name) in self.plan.statuses
         each = {"weigh": 5.0, "predict": self._score_bytes() * PYRAMID, "segment": 4 * PYRAMID}
         if stage == "ingest":
             return round((self.image_bytes(name) + 4 * pixels * truth) * PYRAMID)
@@ -161,7 +161,7 @@ class _Past:
     @cached_property
     def _rates(self) -> dict[str, float | None]:
         """Seconds for one of what they are in proportion to, by stage."""
-        return {stage: self._rate(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.cells)}
+        return {stage: self._rate(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.statuses)}
 
     def _rate(self, stage: str) -> float | None:
         rates = []
@@ -175,10 +175,10 @@ class _Past:
     @cached_property
     def packing(self) -> dict[str, float]:
         """Part of its bytes that a result takes on the disk, by stage."""
-        return {stage: self._packing(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.cells)}
+        return {stage: self._packing(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.statuses)}
 
     def _packing(self, stage: str) -> float:
-        made = self._made(stage, WEIGHED) if stage not in ("train", "evaluate") else []
+        made = self._made(stage, WEIGHED) if stage not in MODEL_STAGES else []
         sizes = {name: _size(self._generation(stage, name)) for name in made}
         parts = [
             size / max(self.bytes(stage, name), 1) for name, size in sizes.items() if size
@@ -187,7 +187,7 @@ class _Past:
 
     def _made(self, stage: str, count: int) -> list[str]:
         """Names of results of a stage that are there, so many at most, spread evenly."""
-        names = [name for (of, name), cell in self.plan.cells.items() if of == stage and cell.state != "missing"]
+        names = [name for (of, name), status in self.plan.statuses.items() if of == stage and status.state != "missing"]
         few = names[:: max(len(names) // count, 1)][:count]
         return [name for name in few if self._result(stage, name).stamp() is not None]
 

@@ -83,8 +83,8 @@ def test_a_plan_of_many_fresh_stacks(many: Dataset) -> None:
     record, began = read_record(many), time.process_time()
     plan = make_plan(many, record)
     spent = time.process_time() - began
-    assert plan.works() == []
-    assert len(plan.cells) == 4 * STACKS + 2
+    assert plan.pending() == []
+    assert len(plan.statuses) == 4 * STACKS + 2
     print(f"\nplan of {STACKS:,} fresh stacks: {spent:.1f} s of CPU, {_part(spent)}")
 
 

@@ -83,7 +83,7 @@ def test_reprocess_makes_everything_from_nothing_and_then_nothing(small, ask):
         ("evaluate", "unet"),
     ]
     plan = make_plan(small, read_record(small))
-    assert {cell.state for cell in plan.cells.values()} == {"fresh"}
+    assert {cell.state for cell in plan.statuses.values()} == {"fresh"}
     below = flow_runs_below(ask, state, len(STAGES))
     assert sorted(run["name"] for run in below) == sorted(f"{stage} dataset" for stage in STAGES)
     assert {run["state_type"] for run in below} == {"COMPLETED"}
@@ -163,7 +163,7 @@ def test_a_task_that_hangs_is_ended_once_and_nothing_is_set_aside(small, ask, un
     assert "ingest must end within its limit, got no end" in state.message
     (run,) = tasks_of(ask, state)
     assert (run["state_name"], run["run_count"]) == ("TimedOut", 1)
-    assert {cell.state for cell in make_plan(small, read_record(small)).cells.values()} == {"missing"}
+    assert {cell.state for cell in make_plan(small, read_record(small)).statuses.values()} == {"missing"}
     monkeypatch.undo()
     assert {outcome.state for outcome in ingest(small.url)} == {"done"}
 
@@ -173,7 +173,7 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
     def wrong(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(ingest_tasks, "each", wrong)
+    monkeypatch.setattr(ingest_tasks, "outcome_of_each", wrong)
     state = ingest(small.url, return_state=True)
     assert state.is_failed()
     assert "a bug" in state.message
@@ -184,18 +184,18 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
 @pytest.mark.prefect
 def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
     monkeypatch.setattr("flows.stage_run.BATCH", 1)
-    work = ingest_tasks.each
+    work = ingest_tasks.outcome_of_each
 
     def fails_for_a(dataset, names, *more):
         if names == ["a"]:
             raise RuntimeError("a bug")
         return work(dataset, names, *more)
 
-    monkeypatch.setattr(ingest_tasks, "each", fails_for_a)
+    monkeypatch.setattr(ingest_tasks, "outcome_of_each", fails_for_a)
     with pytest.raises(RuntimeError, match="a bug"):
         ingest(small.url)
     plan = make_plan(small, read_record(small))
-    assert (plan.cells["ingest", "a"].state, plan.cells["ingest", "b"].state) == ("missing", "fresh")
+    assert (plan.statuses["ingest", "a"].state, plan.statuses["ingest", "b"].state) == ("missing", "fresh")
 
 
 @pytest.mark.prefect
@@ -212,7 +212,7 @@ def test_changes_hold_for_one_run_alone(small):
     outcomes = ingest(small.url, changes=["ingest.percentile_low=5.0"])
     assert {outcome.state for outcome in outcomes} == {"done"}
     assert small.record.read() == before
-    assert {work.why for work in make_plan(small, read_record(small)).works("ingest")} == {"low 5.0 → 1.0"}
+    assert {work.why for work in make_plan(small, read_record(small)).pending("ingest")} == {"percentile_low 5.0 → 1.0"}
 
 
 @pytest.mark.prefect

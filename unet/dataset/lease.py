@@ -32,9 +32,6 @@ SETTLE = 1.0
 LOOK = 5.0
 """Seconds between looks of one who waits."""
 
-_held: set[str] = set()
-_guard = threading.Lock()
-
 
 class HeldError(RuntimeError):
     """Another run holds the lease; wait for it, or come back later."""
@@ -70,9 +67,25 @@ class Holder:
         return time.time() - self.renewed > LOST or (self.machine == _machine() and not _is_alive(self.pid))
 
 
+def activity(dataset: Dataset) -> int | None:
+    """A number that is another one when a run began or ended on the dataset since; None while a run holds the lease.
+
+    On a disk it is the time at which the folder changed, since each run puts its lease there and takes it away. An
+    object store has no such time: a run that began and ended there between two looks is not noticed, and at worst the
+    same values are written twice.
+    """
+    if (dataset / "lease.json").exists():
+        return None
+    with suppress(FileNotFoundError):
+        return Path(dataset.url).stat().st_mtime_ns if dataset.is_local else 0
+    return 0
+
+
 @contextmanager
-def lease(dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], None] = log.warning) -> Iterator[None]:
-    """Hold the dataset's lease; within a process that holds it already, nothing is asked.
+def lease(
+    dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], None] = log.warning
+) -> Iterator[int | None]:
+    """Hold the dataset's lease; gives `activity` as it was right before, and None where another run held it then.
 
     Args:
         dataset: which is to be worked on.
@@ -81,26 +94,17 @@ def lease(dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], 
         say: told in a sentence whom it waits for, and from whom it was taken over.
 
     Raises:
-        HeldError: another run holds it.
+        HeldError: another run holds it, be it one of this process.
     """
-    key = str(Path(dataset.url).resolve()) if dataset.is_local else dataset.url.rstrip("/")
-    with _guard:
-        outermost = key not in _held
-        _held.add(key)
-    if not outermost:
-        yield
-        return
-    try:
-        with _kept(dataset / "lease.json", _take(dataset, what, wait, say)):
-            yield
-    finally:
-        with _guard:
-            _held.discard(key)
+    before, own = _acquire(dataset, what, wait, say)
+    with _kept(dataset / "lease.json", own):
+        yield before
 
 
-def _take(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> Holder:
+def _acquire(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> tuple[int | None, Holder]:
+    """The dataset's activity right before, and who holds the lease now: this process."""
     file, lost, waiting = dataset / "lease.json", "", False
-    while not _create(file, own := Holder.now(what)):
+    while (before := activity(dataset)) is None or not _create(file, own := Holder.now(what)):
         other = _read(file)
         if other is None or other.is_lost:
             lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
@@ -114,7 +118,7 @@ def _take(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -
             time.sleep(LOOK)
     if lost:
         say(f"took over from {lost}, which is gone")
-    return own
+    return None if lost or waiting else before, own
 
 
 @contextmanager
@@ -145,9 +149,7 @@ def _renew(file: Folder, own: Holder, done: threading.Event) -> None:
 
 
 def _create(file: Folder, own: Holder) -> bool:
-    """Write a lease where there is none; whether it was written, and is still there."""
-    if file.exists():
-        return False
+    """Write a lease where there was none; whether it was written, and is still there."""
     if file.is_local:
         with suppress(FileExistsError):
             Path(file.url).touch(exist_ok=False)  # one of two gets it

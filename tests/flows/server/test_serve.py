@@ -210,7 +210,7 @@ def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_wh
         assert not dataset.set_aside("ingest", "new").exists()
     _until(lambda: labels_of(dataset, "new", "unet").stamp(), 150)
     assert image_of(dataset, "new").committed().facts["shape"] == [2, 64, 64]
-    assert make_plan(dataset, read_record(dataset)).cells["segment", "new"].state == "fresh"
+    assert make_plan(dataset, read_record(dataset)).statuses["segment", "new"].state == "fresh"
     assert _runs(api, "watch", "FAILED") == []
     assert all(run["auto_scheduled"] for run in _runs(api, "watch"))
     monkeypatch.delenv(address.GIVEN)

@@ -190,7 +190,7 @@ def test_a_link_is_the_file_it_leads_to_and_no_folder_is_walked_twice(tmp_path):
 
 def test_a_snapshot_asks_once_and_a_dataset_every_time():
     answers = itertools.count()
-    snapshot, dataset = Snapshot("memory://seen"), Dataset("memory://seen")
-    assert [snapshot.once(key, lambda: next(answers)) for key in ("a", "b", "a")] == [0, 1, 0]
-    assert Snapshot("memory://seen").once("a", lambda: next(answers)) == 2
-    assert [dataset.once("a", lambda: next(answers)) for _ in range(2)] == [3, 4]
+    seen, asked = (place / "images/a" for place in (Snapshot("memory://seen"), Dataset("memory://seen")))
+    assert [seen.once(key, lambda: next(answers)) for key in ("a", "b", "a")] == [0, 1, 0]
+    assert (Snapshot("memory://seen") / "images/a").once("a", lambda: next(answers)) == 2
+    assert [asked.once("a", lambda: next(answers)) for _ in range(2)] == [3, 4]
