@@ -5,7 +5,7 @@ import logging
 from prefect import flow
 
 from flows.backlog import skip_late
-from flows.planning.arrivals import Arrivals, is_news, look, take
+from flows.planning.arrivals import Arrivals, is_news, look_at_sources, mark_taken
 from flows.stage_run import run_name
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import HeldError, lease
@@ -41,7 +41,7 @@ def watch(dataset: str) -> list[Outcome]:
 def _look(place: Dataset) -> Arrivals:
     """What a look finds; a fault that the last look had too is told, and not raised again."""
     try:
-        arrivals = look(place, read_record(place))
+        arrivals = look_at_sources(place, read_record(place))
     except (ValueError, LookupError, OSError) as error:
         if is_news(place, str(error)):
             raise
@@ -59,9 +59,9 @@ def _take(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
     try:
         outcomes = reprocess(place.url, list(arrivals.ready), list(arrivals.changes))
     except SetAside as error:
-        take(place, arrivals)
+        mark_taken(place, arrivals)
         if any(outcome.name in arrivals.ready for outcome in error.failed):
             raise
         return error.done
-    take(place, arrivals)
+    mark_taken(place, arrivals)
     return outcomes

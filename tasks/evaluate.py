@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.execution.outcomes import each
+from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
@@ -25,7 +25,7 @@ from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.evaluate import Evaluate
 from unet.settings.record import Record
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 @cpu_task("evaluate")
@@ -33,7 +33,7 @@ def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -
     """Outcome of one report over the stacks `names`, which have truth and segments."""
     place = Dataset(dataset)
     with Sink("evaluate", len(names)) as sink:
-        outcomes = each(
+        outcomes = outcome_of_each(
             place,
             [model],
             lambda _: evaluate_recipe(place, model, names, record.evaluate),
@@ -67,13 +67,13 @@ def evaluate_stacks(
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in summary[uses[0]].items() if figure["n"])
 
 
-def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[Part]:
-    """Parts to be scored: the model's own split; of a model of elsewhere, which saw none of it, all truth validates."""
-    own = [Part(**part) for part in model_of(dataset, model).attributes().get("split", [])]
+def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
+    """Parts to be scored: the model's own split; of an imported model, which saw none of it, all truth validates."""
+    own = [PlaneRange(**part) for part in model_of(dataset, model).attributes().get("split", [])]
     if own:
         chosen = set(names)
         return [part for part in own if part.stack in chosen]
-    return [Part(name, 0, len(labels_planes(labels_of(dataset, name, "truth"))), "validation") for name in names]
+    return [PlaneRange(name, 0, len(labels_planes(labels_of(dataset, name, "truth"))), "validation") for name in names]
 
 
 def summarise(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
@@ -91,7 +91,7 @@ def _interval(name: str, scored: Sequence[Scored], settings: Evaluate, draw: np.
         return {"value": None, "low": None, "high": None, "n": 0}
     values = np.array([s.values[name] for s in defined])
     shares = np.array([s.objects if name == "seg" else 1 for s in defined], np.float64)
-    chosen = draw.integers(0, len(values), (settings.resamples, len(values)))
+    chosen = draw.integers(0, len(values), (settings.bootstrap_resamples, len(values)))
     means = (values[chosen] * shares[chosen]).sum(axis=1) / shares[chosen].sum(axis=1)
     low, high = np.quantile(means, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
     return {
@@ -111,9 +111,9 @@ def _write(
     generation: Generation,
 ) -> None:
     """Pictures first, then the page, then `metrics.json`, which commits them."""
-    card, result = model_of(dataset, model).attributes(), report_of(dataset, model)
+    metadata, result = model_of(dataset, model).attributes(), report_of(dataset, model)
     shown = examples(dataset, model, scored, generation.folder)
-    (generation.folder / "training.png").write(pictures.plot_training(card.get("history", [])))
+    (generation.folder / "training.png").write(pictures.plot_training(metadata.get("history", [])))
     by_stack = defaultdict[str, list[Scored]](list)
     for one in scored:
         by_stack[one.part.stack].append(one)
@@ -126,16 +126,16 @@ def _write(
         metrics=summary,
         stacks=stacks,
         pictures=shown,
-        curve=f"{generation.name}/training.png" if card.get("history") else None,
+        curve=f"{generation.name}/training.png" if metadata.get("history") else None,
         seen=seen_by_training(dataset, model, scored, generation),
         truth=_checks(dataset, sorted(stacks)),
         settings=settings,
-        architecture=card["architecture"],
-        notes=_notes(summary, card),
+        architecture=metadata["architecture"],
+        notes=_notes(summary, metadata),
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
     (result.folder / "report.html").write(render_report(report).encode())
-    digests = {"model": card["unet-flows"]["generation"], "report": generation.name}
+    digests = {"model": metadata["unet-flows"]["generation"], "report": generation.name}
     result.commit(
         generation,
         {"model": model, **summary, "stacks": stacks, "settings": settings, "digests": digests, "made": made},
@@ -159,12 +159,12 @@ def _checks(dataset: Dataset, names: Sequence[str]) -> dict[str, TruthCheck]:
     return {name: TruthCheck.of(s.facts["truth"]) for name, s in stamps.items() if s and "truth" in s.facts}
 
 
-def _notes(summary: dict[str, Any], card: Json) -> list[str]:
+def _notes(summary: dict[str, Any], metadata: Json) -> list[str]:
     notes = []
     if "validation" not in summary:
         notes.append(
             "Nothing was kept for validation: these figures are of what the model was trained on, and flatter it."
         )
-    if card.get("came_from"):
-        notes.append(f"The model was brought in from {card['came_from']}; all truth here validates it.")
+    if metadata.get("came_from"):
+        notes.append(f"The model was brought in from {metadata['came_from']}; all truth here validates it.")
     return notes

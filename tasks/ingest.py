@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.execution.outcomes import each
+from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
@@ -45,7 +45,7 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
             sink.step(name)
             return word
 
-        return each(place, list(stacks), lambda name: ingest_recipe(place, stacks[name], settings), work)
+        return outcome_of_each(place, list(stacks), lambda name: ingest_recipe(place, stacks[name], settings), work)
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:
@@ -87,7 +87,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
                 gatherings[channel].add(part)
     files = _require_same(image, generation, recipe.inputs["source"], stack.files)
     shapes = pyramid(generation.folder, average, opened.axes)
-    statistics = [gathering.finish(settings.low, settings.high) for gathering in gatherings]
+    statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation.name, opened.axes, shapes, opened.spacing, opened.units)
     facts = {
         "axes": opened.axes,

@@ -3,7 +3,7 @@
 The numeric plan is chosen once for a stack and kept in its generation. One process goes through the regions by itself,
 as reading, computing and writing overlap there; a cluster's workers are given a few regions at a time.
 
-Memory: `predict.memory` for each process on a CPU, whatever the image's size; on a GPU some regions of 16 Mpx.
+Memory: `predict.memory_gb` for each process on a CPU, whatever the image's size; on a GPU some regions of 16 Mpx.
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from tasks.execution.dask_workers import Crew, own_threads, workers
-from tasks.execution.outcomes import each
+from tasks.execution.dask_workers import DaskWorkers, own_threads, workers
+from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.pipeline import Clock
 from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import run_regions
@@ -34,7 +34,7 @@ from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
-from unet.network.numeric_plan import VRAM_PART, NumericPlan, Precision, Room, fit, smaller
+from unet.network.numeric_plan import VRAM_PART, NumericPlan, PlanLimits, Precision, largest_plan, smaller_plan
 from unet.network.tiles import FIXED_SIDE
 from unet.settings.predict import Predict
 from unet.settings.record import Cluster
@@ -70,7 +70,7 @@ def predict_stacks(
     with ExitStack() as stack:
         crew = stack.enter_context(workers(cluster))
         run: Run = here
-        if isinstance(crew, Crew):
+        if isinstance(crew, DaskWorkers):
             machine, run = _machine_of_workers(crew, settings), over(crew, settings)
         else:
             machine = machine_of(settings.device)
@@ -81,7 +81,7 @@ def predict_stacks(
             sink.step(name)
             return word
 
-        return each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
+        return outcome_of_each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
 
 
 class Machine(NamedTuple):
@@ -108,7 +108,7 @@ def machine_of(device: str) -> Machine:
     return Machine(chosen, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if chosen == "cuda" else 0)
 
 
-def _machine_of_workers(crew: Crew, settings: Predict) -> Machine:
+def _machine_of_workers(crew: DaskWorkers, settings: Predict) -> Machine:
     """The machine of one of the workers, which are taken to be alike."""
     asked = run_regions(crew, _of_worker, [settings.device], lambda: None, _resources(crew, settings))
     return next(machine for _, machine in asked)
@@ -127,7 +127,7 @@ def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> f
     return clock.waited
 
 
-def over(crew: Crew, settings: Predict) -> Run:
+def over(crew: DaskWorkers, settings: Predict) -> Run:
     """Regions mapped over the workers of a cluster, a few at a time."""
 
     def run(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
@@ -142,7 +142,7 @@ def over(crew: Crew, settings: Predict) -> Run:
     return run
 
 
-def _resources(crew: Crew, settings: Predict) -> dict[str, float]:
+def _resources(crew: DaskWorkers, settings: Predict) -> dict[str, float]:
     """One GPU for each task, where workers say that they have one."""
     return GPU if settings.device != "cpu" and crew.count(GPU) else {}
 
@@ -154,7 +154,7 @@ def predict_stack(
     facts = image_of(dataset, name).committed().facts
     scale = scale_of(name, use, facts)
     room = _room(use, facts, scale)
-    plan, result = fit(room, use.machine.threads), scores_of(dataset, use.name, name)
+    plan, result = largest_plan(room, use.machine.threads), scores_of(dataset, use.name, name)
     while True:
         generation = result.begin(recipe, plan.plain)
         if generation.plan["device"] != plan.device:  # begun on another kind of device: other last bits
@@ -170,15 +170,15 @@ def predict_stack(
             plan = _less(room, plan, name, error)
 
 
-def _less(room: Room, plan: NumericPlan, name: str, error: Exception) -> NumericPlan:
-    less = smaller(room, plan)
+def _less(room: PlanLimits, plan: NumericPlan, name: str, error: Exception) -> NumericPlan:
+    less = smaller_plan(room, plan)
     if less is None:
         raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error
     log.warning("%s: out of memory; going on with tiles of %d × %d px, %d at once", name, *less.tile, less.batch)
     return less
 
 
-def _room(use: Use, facts: Json, scale: Scale | None) -> Room:
+def _room(use: Use, facts: Json, scale: Scale | None) -> PlanLimits:
     """What the numeric plan of a stack is made of."""
     architecture, settings, device = use.model.network.architecture, use.settings, use.machine.device
     automatic: Precision = "float16" if device == "cuda" and settings.dtype != "float32" else "float32"
@@ -187,14 +187,14 @@ def _room(use: Use, facts: Json, scale: Scale | None) -> Room:
     if scale:
         window = reading(Window(0, 0, *shape), (1 / scale[0], 1 / scale[1]))
         shape = [side + architecture.multiple for side in (window.height, window.width)]
-    return Room(
+    return PlanLimits(
         architecture=architecture,
         region=(shape[0], shape[1]),
         device=device,
         precision=automatic if settings.precision == "auto" else settings.precision,
         score_bytes=np.dtype(settings.dtype).itemsize,
-        memory=use.machine.free * VRAM_PART if device == "cuda" else settings.memory * 1e9,
-        largest=settings.tile,
+        memory=use.machine.free * VRAM_PART if device == "cuda" else settings.memory_gb * 1e9,
+        largest=settings.max_tile,
     )
 
 
@@ -203,7 +203,7 @@ def scale_of(name: str, use: Use, facts: Json) -> Scale | None:
     size, own = pixel_size(facts), use.model.pixel_size
     if size is None or own is None:
         return None
-    scale, limit = scale_to(own, size), use.settings.pixel_factor
+    scale, limit = scale_to(own, size), use.settings.max_pixel_size_ratio
     if max(abs(math.log(one)) for one in scale) <= SAME:
         return None
     if use.settings.rescale:
@@ -211,7 +211,7 @@ def scale_of(name: str, use: Use, facts: Json) -> Scale | None:
     if max(max(one, 1 / one) for one in scale) > limit:
         raise ValueError(
             f"{name} must have pixels within {limit:g} × those that {use.name} was trained on, {_named(own)}, got "
-            f"{_named(size)}; set predict.rescale to true, or raise predict.pixel_factor"
+            f"{_named(size)}; set predict.rescale to true, or raise predict.max_pixel_size_ratio"
         )
     return None
 
@@ -247,8 +247,8 @@ def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and 
         model_generation=model_of(dataset, use.name).committed().generation,
         plan=plan,
         dtype=settings.dtype,
-        symmetries=settings.symmetries,
-        skip_below=settings.skip_below,
+        symmetries=settings.test_time_augmentation,
+        skip_below=settings.background_below,
         scale=scale,
         target=generation.folder / "0",
         axes=axes,

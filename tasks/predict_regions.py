@@ -23,7 +23,7 @@ from unet.images.rescaling import Scale, covering, inverse, reading, rescaled
 from unet.images.windows import Window
 from unet.ledger.results import image_of
 from unet.network import model_files
-from unet.network.inference import PRECISIONS, Pixels, Predictor, Scores, Symmetries, quantised, ready
+from unet.network.inference import PRECISIONS, Pixels, Predictor, Scores, Symmetries, quantised, ready_to_predict
 from unet.network.model_files import channel_indices
 from unet.network.numeric_plan import NumericPlan
 from unet.store import ome
@@ -220,7 +220,7 @@ def _model(dataset: Dataset, model: str, generation: str) -> model_files.Model:
 
 @lru_cache(maxsize=2)
 def _ready(dataset: Dataset, model: str, generation: str, device: str, precision: Any) -> Any:
-    return ready(_model(dataset, model, generation).network, torch.device(device), PRECISIONS[precision])
+    return ready_to_predict(_model(dataset, model, generation).network, torch.device(device), PRECISIONS[precision])
 
 
 def frames_of(facts: Json) -> list[Frame]:

@@ -17,17 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.execution.dask_workers import workers
-from tasks.execution.outcomes import each
+from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Json
 from unet.images.units import spacing_in_pixels
-from unet.labels.instances import Box, Instances, Look, Work, beginning, of_block
+from unet.labels.instances import BlockClumps, BlockToWrite, Box, Instances, boxes_in, boxes_starting_in
 from unet.labels.measures import Measures, merge_measures, table
-from unet.labels.merging import Merged, merge_parts
-from unet.labels.renumbering import deal
+from unet.labels.merging import Merged, merge_blocks
+from unet.labels.renumbering import renumber
 from unet.labels.scores import Scores, chosen
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
@@ -69,7 +69,9 @@ def segment_stacks(
             sink.step(name)
             return word
 
-        return each(place, names, lambda name: segment_recipe(place, model, name, settings), work, STACKS_AT_ONCE)
+        return outcome_of_each(
+            place, names, lambda name: segment_recipe(place, model, name, settings), work, STACKS_AT_ONCE
+        )
 
 
 @timed
@@ -89,7 +91,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, UNSHUFFLED)
     blocks = list(job.blocks())
     tick = counter(2 * len(blocks))
-    merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
+    merged = merge_blocks((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, settings)
     measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
@@ -103,7 +105,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
 
 
 def drop_scores(dataset: Dataset, model: str, name: str) -> None:
-    """Remove a segmented stack's scores; their card stays, and says so."""
+    """Remove a segmented stack's scores; their metadata stays, and says so."""
     scores = scores_of(dataset, model, name)
     stamp = scores.committed()
     scores.amend({"dropped": True})
@@ -134,17 +136,21 @@ def _instances(
     )
 
 
-def _work(job: Instances, merged: Merged, blocks: list[Region], client: Workers) -> tuple[list[Work], int, list[Box]]:
+def _work(
+    job: Instances, merged: Merged, blocks: list[Region], client: Workers
+) -> tuple[list[BlockToWrite], int, list[Box]]:
     """What each block is to write, how many segments there are, and the objects that were too large to be parted."""
     lookups = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
-    if job.settings.split == 0:
-        return [Work(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
+    if job.settings.declump_depth == 0:
+        return [BlockToWrite(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
     boxes, large = job.boxes(merged)
-    looks = [Look(b, ids, beginning(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
+    looks = [BlockClumps(b, ids, boxes_starting_in(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
     clumps = [clump for _, found in run_regions(client, job.part, looks, _silent) for clump in found]
-    dealt = deal(merged, clumps, job.settings.minimum)
+    dealt = renumber(merged, clumps, job.settings.min_size)
     parted = {number: replace(boxes[number], parts=parts) for number, parts in dealt.parts.items()}
-    work = [Work(b, dealt.ids[old], old, of_block(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)]
+    work = [
+        BlockToWrite(b, dealt.ids[old], old, boxes_in(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)
+    ]
     return work, dealt.count, large
 
 
@@ -153,9 +159,9 @@ def _say_whole(name: str, large: list[Box], settings: Segment) -> None:
         worst = max(large, key=lambda box: box.pixels)
         place = ", ".join(f"{start}…{stop}" for start, stop in worst.span)
         log.warning(
-            "%s: %d objects are left whole, their bounding boxes being larger than segment.max_component %d pixels; "
+            "%s: %d objects are left whole, their bounding boxes being larger than segment.max_declump_box %d pixels; "
             "the largest has %d, at [%s]",
-            name, len(large), settings.max_component, worst.pixels, place,
+            name, len(large), settings.max_declump_box, worst.pixels, place,
         )  # fmt: skip
 
 

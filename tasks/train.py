@@ -6,12 +6,12 @@ from dataclasses import asdict, replace
 
 import torch
 
-from tasks.execution.outcomes import each
+from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
-from tasks.training_planes import View, class_counts, frames_by_use, image_facts, plane_count
+from tasks.training_planes import View, class_counts, image_facts, plane_count, planes_by_subset
 from unet.dataset.folder import Dataset
 from unet.evaluation import pictures
 from unet.images.normalisation import PERCENTILES
@@ -29,8 +29,8 @@ from unet.training.checkpoints import Checkpoints, history_csv, plain_history
 from unet.training.devices import Progress
 from unet.training.loss import balanced_class_weights
 from unet.training.samples import draw_sheet
-from unet.training.split import Part, extend, split
-from unet.training.train import Frame, Trained, train
+from unet.training.split import PlaneRange, extend, split
+from unet.training.train import Trained, TrainingPlane, train
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def train_model(dataset: str, names: list[str], settings: Train) -> list[Outcome
     choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
     with Sink("train", settings.steps) as sink:
-        outcomes = each(
+        outcomes = outcome_of_each(
             place,
             [settings.name],
             lambda _: train_recipe(place, settings, names),
@@ -61,26 +61,26 @@ def train_on_stacks(
     progress: Progress = lambda done, total, word: None,
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    start = model_files.load(dataset, settings.start) if settings.start else None
+    start = model_files.load(dataset, settings.init_from) if settings.init_from else None
     parts = _parts(dataset, names, settings)
     view = _view(dataset, parts, settings, start)
     settings = _fitted(settings, view, start)
     class_weights = _class_weights(dataset, parts, settings.architecture.classes)
     result = model_of(dataset, settings.name)
     generation = _begin(result, recipe, settings)
-    frames = frames_by_use(dataset, parts, view, settings.memory)
-    _draw_samples(generation, frames["training"], settings)
+    planes = planes_by_subset(dataset, parts, view, settings.memory_gb)
+    _draw_samples(generation, planes["training"], settings)
     checkpoints = Checkpoints(generation.folder / "checkpoints")
     given = start.network.state_dict() if start else None
-    both = frames["training"], frames["validation"]
+    both = planes["training"], planes["validation"]
     try:
         trained = train(*both, class_weights, settings, progress, checkpoints, given)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         raise ValueError(
-            f"training must fit the device's memory, got {error}; lower train.batch or train.tile, or, where something "
-            "else was on the device, run `unet-flows train --force` when it is gone"
+            f"training must fit the device's memory, got {error}; lower train.batch_size or train.tile_size, or, "
+            "where something else was on the device, run `unet-flows train --force` when it is gone"
         ) from error
     _draw_curves(generation, trained)
     record = {
@@ -97,40 +97,40 @@ def train_on_stacks(
     return _word(trained, settings)
 
 
-def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Part]:
+def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:
     """The model's split: the one it was made with while `train.validation` is the same, new stacks taken in.
 
     A new model goes on with the split of the one it starts from, or it would be validated on what that had seen.
     """
     planes_of = {name: plane_count(dataset, name) for name in names}
-    for model in filter(None, (settings.name, settings.start)):
+    for model in filter(None, (settings.name, settings.init_from)):
         before, stamp = _split_of(dataset, model), model_of(dataset, model).stamp()
         if before and stamp and stamp.recipe.settings.get("validation") == plain(settings)["validation"]:
             return extend(before, planes_of)
     return split(planes_of, settings.validation)
 
 
-def _split_of(dataset: Dataset, model: str) -> list[Part]:
-    """The parts that a model was made of; none where it is of elsewhere."""
-    return [Part(**part) for part in model_of(dataset, model).attributes().get("split", [])]
+def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
+    """The parts that a model was made of; none where it was imported."""
+    return [PlaneRange(**part) for part in model_of(dataset, model).attributes().get("split", [])]
 
 
-def _view(dataset: Dataset, parts: Sequence[Part], settings: Train, start: Model | None) -> View:
+def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start: Model | None) -> View:
     """Channels and normalisation: those of the model it starts from, else all channels of the first stack."""
     if start is None:
         channels = settings.channels or tuple(image_facts(dataset, parts[0].stack)["channels"])
         return View(channels, {"rule": PERCENTILES})
-    _warn_of_seen(_split_of(dataset, str(settings.start)), parts)
+    _warn_of_seen(_split_of(dataset, str(settings.init_from)), parts)
     channels = settings.channels or start.channels
     if len(channels) != len(start.channels):
         raise ValueError(
-            f"train.channels must be as many as the channels of {settings.start}, {', '.join(start.channels)}, got "
+            f"train.channels must be as many as the channels of {settings.init_from}, {', '.join(start.channels)}, got "
             f"{', '.join(channels)}; name {len(start.channels)}, or start from another model"
         )
     return View(channels, start.normalisation)
 
 
-def _warn_of_seen(before: Sequence[Part], parts: Sequence[Part]) -> None:
+def _warn_of_seen(before: Sequence[PlaneRange], parts: Sequence[PlaneRange]) -> None:
     """Say which stacks validate that the model it starts from was trained on."""
     seen = {part.stack for part in before if part.use == "training"}
     flattering = sorted(
@@ -148,14 +148,14 @@ def _fitted(settings: Train, view: View, start: Model | None) -> Train:
     own = start.network.architecture
     if own.classes != asked.classes:
         raise ValueError(
-            f"train.start must be a network of {asked.classes} classes, as train.architecture.classes says, got "
-            f"{settings.start} of {own.classes}; start from another model"
+            f"train.init_from must be a network of {asked.classes} classes, as train.architecture.classes says, got "
+            f"{settings.init_from} of {own.classes}; start from another model"
         )
-    log.info("%s starts from %s: %s", settings.name, settings.start, own)
+    log.info("%s starts from %s: %s", settings.name, settings.init_from, own)
     return replace(settings, architecture=own)
 
 
-def _class_weights(dataset: Dataset, parts: Sequence[Part], classes: int) -> list[float]:
+def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], classes: int) -> list[float]:
     """Weight of each class: as `weigh.class_weights` says, else balanced over the training part."""
     everywhere, counts = (class_counts(dataset, p) for p in (parts, [p for p in parts if p.use == "training"]))
     if len(everywhere) > classes:
@@ -172,7 +172,7 @@ def _class_weights(dataset: Dataset, parts: Sequence[Part], classes: int) -> lis
     return _given_weights(dataset, parts) or balanced_class_weights(counts)
 
 
-def _given_weights(dataset: Dataset, parts: Sequence[Part]) -> list[float] | None:
+def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float] | None:
     """`weigh.class_weights`, as the stacks' weights were made with it; None where training is to balance them."""
     made_by = {part.stack: weights_of(dataset, part.stack).committed().recipe.settings for part in parts}
     given = {tuple(settings.get("class_weights") or ()) for settings in made_by.values()}
@@ -201,9 +201,9 @@ def _begin(result: Result, recipe: Recipe, settings: Train) -> Generation:
     return generation
 
 
-def _draw_samples(generation: Generation, frames: Sequence[Frame], settings: Train) -> None:
+def _draw_samples(generation: Generation, planes: Sequence[TrainingPlane], settings: Train) -> None:
     """Write `samples.png`, at once: augmented samples tell people of wrong truth before hours are spent on it."""
-    sheet = draw_sheet(frames, settings, torch.device("cpu"))
+    sheet = draw_sheet(planes, settings, torch.device("cpu"))
     (generation.folder / "samples.png").write(pictures.png(sheet))
 
 

@@ -14,8 +14,8 @@ from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices
 from unet.store import ome
 from unet.store.arrays import open_array
-from unet.training.samples import Frame
-from unet.training.split import Part, Use
+from unet.training.samples import TrainingPlane
+from unet.training.split import PlaneRange, Subset
 from unet.weight_maps.border_weights import IGNORE
 
 
@@ -38,17 +38,19 @@ def plane_count(dataset: Dataset, name: str) -> int:
     return math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz")
 
 
-def frames_by_use(dataset: Dataset, parts: Sequence[Part], view: View, memory: float) -> dict[Use, list[Frame]]:
-    """Frames that train and frames that validate; held in memory if all of them take up at most `memory` GB."""
+def planes_by_subset(
+    dataset: Dataset, parts: Sequence[PlaneRange], view: View, memory: float
+) -> dict[Subset, list[TrainingPlane]]:
+    """Planes that train and planes that validate; held in memory if all of them take up at most `memory` GB."""
     resident = sum(_bytes(dataset, part, view) for part in parts) <= memory * 1e9
-    frames: dict[Use, list[Frame]] = {"training": [], "validation": []}
+    by_subset: dict[Subset, list[TrainingPlane]] = {"training": [], "validation": []}
     for part in parts:
         found = _frames_of(dataset, part, view)
-        frames[part.use] += [_held(frame) for frame in found] if resident else found
-    return frames
+        by_subset[part.use] += [_held(plane) for plane in found] if resident else found
+    return by_subset
 
 
-def class_counts(dataset: Dataset, parts: Sequence[Part]) -> list[int]:
+def class_counts(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[int]:
     """Pixels of each class over the given parts, ignored ones left out; as many classes as there are."""
     totals = np.zeros(IGNORE + 1, np.int64)
     for part in parts:
@@ -59,7 +61,7 @@ def class_counts(dataset: Dataset, parts: Sequence[Part]) -> list[int]:
     return found
 
 
-def _frames_of(dataset: Dataset, part: Part, view: View) -> list[Frame]:
+def _frames_of(dataset: Dataset, part: PlaneRange, view: View) -> list[TrainingPlane]:
     """Planes of one part, read from the store."""
     image, weights = image_of(dataset, part.stack), weights_of(dataset, part.stack)
     facts, _ = image.committed().facts, weights.committed()
@@ -70,12 +72,12 @@ def _frames_of(dataset: Dataset, part: Part, view: View) -> list[Frame]:
     classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
     border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
     layers = list(zip(pixels, classes, border, strict=True))
-    return [Frame(*layers[n], statistics, f"{part.stack} plane {n}") for n in range(part.start, part.stop)]
+    return [TrainingPlane(*layers[n], statistics, f"{part.stack} plane {n}") for n in range(part.start, part.stop)]
 
 
-def _held(frame: Frame) -> Frame:
-    """The frame in memory."""
-    return replace(frame, image=_read(frame.image), classes=_read(frame.classes), border=_read(frame.border))
+def _held(plane: TrainingPlane) -> TrainingPlane:
+    """The plane in memory."""
+    return replace(plane, image=_read(plane.image), classes=_read(plane.classes), border=_read(plane.border))
 
 
 def _read(plane: Plane) -> Plane:
@@ -83,7 +85,7 @@ def _read(plane: Plane) -> Plane:
     return Plane(pixels, tuple((channel,) for channel in range(pixels.shape[0])))
 
 
-def _bytes(dataset: Dataset, part: Part, view: View) -> int:
+def _bytes(dataset: Dataset, part: PlaneRange, view: View) -> int:
     """Bytes of image, classes and border of a part."""
     facts = image_facts(dataset, part.stack)
     pixels: int = math.prod(facts["shape"][-2:]) * (part.stop - part.start)

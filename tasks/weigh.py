@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.execution.dask_workers import workers
-from tasks.execution.outcomes import attempt, each, gathered
+from tasks.execution.outcomes import outcome_of_each, outcome_or_error, outcomes_or_raise
 from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
@@ -86,9 +86,9 @@ def weigh_stacks(
             sink.step(name)
             return word
 
-        done = each(place, large, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
+        done = outcome_of_each(place, large, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
     _warn(place, names)
-    return sorted([*gathered(results), *done], key=lambda outcome: names.index(outcome.name))
+    return sorted([*outcomes_or_raise(results), *done], key=lambda outcome: names.index(outcome.name))
 
 
 @timed
@@ -123,7 +123,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
     }
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     result.commit(generation, {"arrays": paths}, facts)
-    background, objects = (int(each.sum()) for each in judged)
+    background, objects = (int(outcome_of_each.sum()) for outcome_of_each in judged)
     return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", words(check)]))
 
 
@@ -147,7 +147,7 @@ def _weigh_small(dataset: Dataset, settings: Weigh, names: Sequence[str]) -> lis
     def work(name: str, recipe: Recipe) -> str:
         return weigh_stack(dataset, name, settings, recipe)
 
-    return [attempt(dataset, name, lambda name: weigh_recipe(dataset, name, settings), work) for name in names]
+    return [outcome_or_error(dataset, name, lambda name: weigh_recipe(dataset, name, settings), work) for name in names]
 
 
 def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], list[str]]:

@@ -19,13 +19,13 @@ SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.25}
 SAID = {**SIZES, **{f"{size}Unit": "µm" for size in SIZES}}
 QUICK = {
     "train.steps": 40,
-    "train.batch": 2,
-    "train.tile": 32,
-    "train.rate": 0.02,
+    "train.batch_size": 2,
+    "train.tile_size": 32,
+    "train.learning_rate": 0.02,
     "train.validate_every": 20,
     "train.augmentation": {"elastic": 0.0, "rotation": 0.0, "scale": 1.0, "blur": 0.0},
     "train.architecture": {"base": 4, "depth": 2},
-    "evaluate.resamples": 20,
+    "evaluate.bootstrap_resamples": 20,
 }
 """A network that is trained within seconds."""
 

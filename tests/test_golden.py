@@ -25,7 +25,7 @@ from unet.settings.record import Record
 from unet.settings.train import Training
 from unet.settings.weigh import Weigh
 from unet.store.pyramid import average, nearest
-from unet.training.train import Frame, train
+from unet.training.train import TrainingPlane, train
 from unet.weight_maps.border_weights import weigh_block
 
 
@@ -101,11 +101,16 @@ def weigh():
 def trained():
     classes, border = weigh_block(TRUTH, Weigh(), (2.0, 1.0, 1.0))
     frames = [
-        Frame(*(Plane(layer[z], ((),)) for layer in (IMAGE, classes, border)), [statistics()])
+        TrainingPlane(*(Plane(layer[z], ((),)) for layer in (IMAGE, classes, border)), [statistics()])
         for z in range(len(IMAGE))
     ]
     training = Training(
-        Architecture(base=4, depth=1, padding="same"), tile=32, batch=2, steps=3, validate_every=3, device="cpu"
+        Architecture(base=4, depth=1, padding="same"),
+        tile_size=32,
+        batch_size=2,
+        steps=3,
+        validate_every=3,
+        device="cpu",
     )
     history = train(frames[:1], frames[1:], [0.5, 1.5], training).history
     return [step.loss for step in history] + [history[-1].validation_loss]

@@ -18,7 +18,7 @@ from unet.ledger.results import image_of, model_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.block_forward import class_scores
-from unet.network.inference import ready
+from unet.network.inference import ready_to_predict
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
@@ -65,14 +65,14 @@ def dataset(make, stage, sections):
 
 
 def predicted(dataset, level, tile):
-    settings = Predict(model="net", dtype="float32", tile=tile)
+    settings = Predict(model="net", dtype="float32", max_tile=tile)
     use = Use("net", model_files.load(dataset, "net"), settings, machine_of("cpu"))
     scores_of(dataset, "net", "a").folder.remove()
     predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))
     return level(scores_of(dataset, "net", "a"))[0]
 
 
-def in_one_pass(dataset, pixels, prepare=lambda network: ready(network, torch.device("cpu"))):
+def in_one_pass(dataset, pixels, prepare=lambda network: ready_to_predict(network, torch.device("cpu"))):
     """Scores of whole sections, mirrored at their edges by the context, by torch's own forward pass."""
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
     network, context = prepare(model_files.load(dataset, "net").network), ARCHITECTURE.context
@@ -98,7 +98,7 @@ def test_three_sizes_of_tiles_equal_the_whole_and_so_do_their_segments(dataset, 
 def test_an_origin_that_is_off_by_8_px_gives_other_scores(dataset, sections):
     """Tiles begin at multiples of 16, and this is why: half of that away every pooling falls elsewhere."""
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
-    network = ready(model_files.load(dataset, "net").network, torch.device("cpu"))
+    network = ready_to_predict(model_files.load(dataset, "net").network, torch.device("cpu"))
     plane = Plane(normalise(sections[:1], statistics), ((0,),))
     whole, context = in_one_pass(dataset, sections[:1])[0], ARCHITECTURE.context
     for origin, least in ((112, None), (120, 1e-3)):

@@ -15,11 +15,11 @@ SETTINGS = {"train.steps": 300, "train.validate_every": 50}
 SMALL = {
     "train.steps": 80,
     "train.validate_every": 20,
-    "train.rate": 0.005,
-    "train.batch": 2,
+    "train.learning_rate": 0.005,
+    "train.batch_size": 2,
     "train.architecture.base": 4,
     "train.architecture.depth": 2,
-    "train.tile": 128,
+    "train.tile_size": 128,
 }
 
 

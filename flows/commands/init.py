@@ -58,12 +58,12 @@ def _look(dataset: Dataset, source: Source) -> Catalogue:
 
 def _show(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
     """A line for each of the first stacks, and a picture of how truth is read."""
-    from tasks.tools.preview import look_at
+    from tasks.tools.preview import preview_of
 
     readable = []
     for stack in catalogue.stacks[:SHOWN]:
         try:
-            yield f"  {stack.name}: {look_at(stack).words}"
+            yield f"  {stack.name}: {preview_of(stack).words}"
             readable.append(stack)
         except (ValueError, LookupError) as error:
             yield f"  {stack.name}: {error}; it will be set aside"
@@ -75,9 +75,9 @@ def _show(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
 
 def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     """How truth would be read: polarity is never guessed, so a person must see it."""
-    from tasks.tools.preview import look_at
+    from tasks.tools.preview import preview_of
 
-    look = look_at(stack)
+    look = preview_of(stack)
     yield f"truth is read with foreground {stack.foreground}: {look.share:.0%} of the first plane is object"
     if stack.foreground == "ids" and look.values == 2:
         yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"

@@ -61,9 +61,9 @@ def watch_verb(
 
 def _look(place: Dataset) -> None:
     """One look; what is ready is taken."""
-    from flows.planning.arrivals import look, take
+    from flows.planning.arrivals import look_at_sources, mark_taken
 
-    arrivals = look(place, read_record(place))
+    arrivals = look_at_sources(place, read_record(place))
     for line in arrivals.lines():
         err.print(as_text(line))
     if not arrivals.ready:
@@ -74,9 +74,9 @@ def _look(place: Dataset) -> None:
         from tasks.execution.outcomes import SetAside
 
         if end.__cause__ is None or isinstance(end.__cause__, SetAside):  # else the world failed: the next look tries
-            take(place, arrivals)
+            mark_taken(place, arrivals)
         raise
-    take(place, arrivals)
+    mark_taken(place, arrivals)
 
 
 @verbs.command(help=first_line("server.serve"))

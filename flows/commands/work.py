@@ -82,7 +82,7 @@ def _call(order: Order, began: float) -> list[Outcome]:
     address.require_access()
     word = f"starting {where}" if where.startswith("an ") else f"using {where}"
     with err.status(word), ThreadPoolExecutor(1) as pool:
-        started = pool.submit(address.begin)  # the server starts while torch and the others are imported
+        started = pool.submit(address.start_ephemeral)  # the server starts while torch and the others are imported
         from flows.reprocess import STAGE_FLOWS, reprocess
         from tasks.execution.outcomes import SetAside
 

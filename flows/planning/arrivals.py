@@ -49,7 +49,7 @@ class Arrivals:
         return [*_first(taken, "taken"), *_first(waiting, "waiting"), *_first(gone, "gone")]
 
 
-def look(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
+def look_at_sources(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
     """Look at the sources, and remember what was seen."""
     now = time.time() if now is None else now
     before = _remembered(place)
@@ -61,7 +61,7 @@ def look(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
     return _Looker(place, record, memory, now).sort(gone) if memory.new() else Arrivals(gone=gone)
 
 
-def take(place: Dataset, arrivals: Arrivals) -> None:
+def mark_taken(place: Dataset, arrivals: Arrivals) -> None:
     """Remember that a run took what was ready; what changed meanwhile is new again at the next look."""
     memory = _remembered(place)
     _remember(place, memory.taking(file for file in arrivals.files if file in memory.files))
@@ -111,11 +111,12 @@ class _Looker:
             parts = require_whole(stack.files, stack.scene) | require_whole(stack.truth)
         except (ValueError, LookupError) as error:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
-            return "" if self.now - since >= self.record.watch.patience else str(error)  # ingest says why not
+            given_up = self.now - since >= self.record.watch.give_up_after_seconds
+            return "" if given_up else str(error)  # ingest says why not
         return "" if self._is_quiet(parts & set(self.memory.files)) else self._words(sorted(parts))
 
     def _is_quiet(self, files: Iterable[str]) -> bool:
-        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet) for file in files)
+        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet_seconds) for file in files)
 
     def _words(self, files: Iterable[str]) -> str:
         changing = [file for file in files if not self._is_quiet([file])]
@@ -123,7 +124,7 @@ class _Looker:
 
     @property
     def _unquiet(self) -> str:
-        return f"was not seen unchanged for {self.record.watch.quiet:g} s"
+        return f"was not seen unchanged for {self.record.watch.quiet_seconds:g} s"
 
 
 def _first(lines: list[str], what: str) -> list[str]:

@@ -12,7 +12,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack, find_stacks
 from unet.ledger import recipes
-from unet.ledger.outcome import STAGES, Outcome, aside
+from unet.ledger.outcome import STAGES, Outcome, why_set_aside
 from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, Stamp
 from unet.ledger.truth_findings import TruthCheck
@@ -149,7 +149,7 @@ class _Planner:
         whys = [why for stamp, now in pairs if stamp for why in stamp.recipe.changes(now)]
         if self.force == stage:
             return Outcome(stage, name, "stale", "forced")
-        why = aside(self.dataset, recipe, name)
+        why = why_set_aside(self.dataset, recipe, name)
         if why is not None:
             return Outcome(stage, name, "set aside", why)
         if any(stamp is None for stamp, _ in pairs):

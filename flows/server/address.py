@@ -38,7 +38,7 @@ ASKED, GIVEN = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 """Where the auth string stands that a server asks for, and that its clients give; nowhere else."""
 
 
-def home() -> Path:
+def user_home() -> Path:
     """The per-user place of server and database; `UNET_FLOWS_HOME` overrides it."""
     return Path(os.environ.get("UNET_FLOWS_HOME") or platformdirs.user_state_path("unet-flows"))
 
@@ -47,20 +47,20 @@ def configure(quiet: bool = True) -> str:
     """Tell Prefect where it is, before it is imported; says which server will be used."""
     for key, value in (SETTINGS | (QUIET if quiet else {})).items():
         os.environ.setdefault(key, value)
-    os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
+    os.environ.setdefault("PREFECT_HOME", str(user_home() / "prefect"))
     _bypass_proxy()
-    for folder in (home(), Path(os.environ["PREFECT_HOME"])):  # SQLite makes a file, but no folder
+    for folder in (user_home(), Path(os.environ["PREFECT_HOME"])):  # SQLite makes a file, but no folder
         folder.mkdir(parents=True, exist_ok=True)
     if "PREFECT_API_URL" in os.environ:
         return os.environ["PREFECT_API_URL"]
-    running = served()
+    running = served_address()
     if running:
         os.environ["PREFECT_API_URL"] = running
         return running
     return "an ephemeral server"
 
 
-def begin() -> None:
+def start_ephemeral() -> None:
     """Start the ephemeral server now, deaf to Ctrl-C: it must outlive the run that is interrupted, and hear of it.
 
     Prefect starts it on the first call else, in the terminal's process group, and an interrupted run then waits for
@@ -77,15 +77,15 @@ def begin() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def card() -> Path:
+def server_file() -> Path:
     """File that says where the server that `serve` started answers."""
-    return home() / "server.json"
+    return user_home() / "server.json"
 
 
-def served() -> str | None:
+def served_address() -> str | None:
     """API address of the server that `serve` started, where it answers."""
     try:
-        url = str(json.loads(card().read_text())["api"])
+        url = str(json.loads(server_file().read_text())["api"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return url if is_healthy(url) else None

@@ -63,7 +63,7 @@ def serve(service: Service, say: Callable[[str], None]) -> None:
         say(
             f"warning: whoever reaches {service.host}:{service.port} can run and change everything; set {address.ASKED}"
         )
-    joins = address.served() is not None
+    joins = address.served_address() is not None
     try:
         with _running(service.port, service.host) as api:
             os.environ["PREFECT_API_URL"] = api
@@ -86,7 +86,7 @@ def timezone() -> str:
 @contextmanager
 def _running(port: int, host: str = "127.0.0.1") -> Iterator[str]:
     """API address of this user's server: one that runs already, or one that runs as long as this."""
-    joined = address.served()
+    joined = address.served_address()
     if joined:
         yield joined
         return
@@ -96,10 +96,10 @@ def _running(port: int, host: str = "127.0.0.1") -> Iterator[str]:
     process = _start(port, host)
     try:
         _await(api, process)
-        address.card().write_text(json.dumps({"api": api, "pid": process.pid}))
+        address.server_file().write_text(json.dumps({"api": api, "pid": process.pid}))
         yield api
     finally:
-        address.card().unlink(missing_ok=True)
+        address.server_file().unlink(missing_ok=True)
         _end(process)
 
 
@@ -109,12 +109,12 @@ def _start(port: int, host: str) -> subprocess.Popen[bytes]:
     if host not in LOOPBACK:  # a browser elsewhere asks this machine by name
         environment.setdefault("PREFECT_SERVER_UI_API_URL", f"http://{socket.getfqdn()}:{port}/api")
     command = [sys.executable, "-m", "prefect", "server", "start"]
-    with (address.home() / "server.log").open("ab") as log:
+    with (address.user_home() / "server.log").open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def _await(api: str, process: subprocess.Popen[bytes], seconds: float = 180) -> None:
-    log, end = address.home() / "server.log", time.monotonic() + seconds
+    log, end = address.user_home() / "server.log", time.monotonic() + seconds
     while not address.is_healthy(api):
         if process.poll() is not None:
             raise RuntimeError(f"the server must start, got exit status {process.returncode}; see {log}")

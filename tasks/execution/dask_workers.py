@@ -49,7 +49,7 @@ class ClusterError(OSError):
     """The cluster failed, not what it was asked: it may be back when it is asked again."""
 
 
-class Crew:
+class DaskWorkers:
     """The workers of a dask cluster."""
 
     def __init__(self, client: Client, patience: float = PATIENCE) -> None:
@@ -205,9 +205,9 @@ def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
             return
         if isinstance(cluster, Cluster):
             started = stack.enter_context(_cluster_class(cluster.cls)(**cluster.options))
-            crew = Crew(_connect(started, cluster.cls), QUEUED)
+            crew = DaskWorkers(_connect(started, cluster.cls), QUEUED)
         else:
-            crew = Crew(_connect(cluster, cluster))
+            crew = DaskWorkers(_connect(cluster, cluster))
         stack.callback(crew.stop)
         crew.require_alike()
         yield crew

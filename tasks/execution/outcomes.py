@@ -9,7 +9,7 @@ from threading import Event
 
 from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
-from unet.ledger.outcome import Outcome, put_aside
+from unet.ledger.outcome import Outcome, set_aside
 from unet.ledger.stamp import Recipe
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own
         self.failed, self.done = list(outcomes), list(done)
 
 
-def each(
+def outcome_of_each(
     dataset: Dataset,
     names: Sequence[str],
     recipe: Callable[[str], Recipe],
@@ -41,18 +41,18 @@ def each(
 
     Raises:
         OSError: the first one, after all other names were done; a retry finds those fresh.
-        ValueError: a card in the dataset is damaged: there is no recipe to set the stack aside under. After all others.
+        ValueError: a metadata file is damaged: there is no recipe to set the stack aside under. After all others.
     """
     context, stopped = copy_context(), Event()  # what is logged in a thread belongs to this task run too
 
     def one(name: str) -> Outcome | Exception:
-        return context.copy().run(attempt, dataset, name, recipe, work, stopped.is_set)
+        return context.copy().run(outcome_or_error, dataset, name, recipe, work, stopped.is_set)
 
     if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
-        return gathered([one(name) for name in names])
+        return outcomes_or_raise([one(name) for name in names])
     pool = ThreadPoolExecutor(at_once)
     try:
-        return gathered(list(pool.map(one, names)))
+        return outcomes_or_raise(list(pool.map(one, names)))
     except BaseException:  # cancelled, or at its limit: whoever hangs is not waited for
         stopped.set()
         raise
@@ -60,7 +60,7 @@ def each(
         pool.shutdown(wait=not stopped.is_set(), cancel_futures=True)
 
 
-def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:
+def outcomes_or_raise(results: Sequence[Outcome | Exception]) -> list[Outcome]:
     """The outcomes, where all are; else the first error is raised."""
     failures = [result for result in results if isinstance(result, Exception)]
     if failures:
@@ -68,7 +68,7 @@ def gathered(results: Sequence[Outcome | Exception]) -> list[Outcome]:
     return [result for result in results if isinstance(result, Outcome)]
 
 
-def attempt(
+def outcome_or_error(
     dataset: Dataset,
     name: str,
     recipe: Callable[[str], Recipe],
@@ -95,7 +95,7 @@ def attempt(
             return error
         expected = isinstance(error, ValueError | LookupError)
         log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)
-        return put_aside(dataset, of_now, name, error)
+        return set_aside(dataset, of_now, name, error)
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
 

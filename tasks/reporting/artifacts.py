@@ -88,11 +88,11 @@ def is_run() -> bool:
 def as_markdown(dataset: Dataset, model: str) -> str:
     """The report as one page of at most 300 kB: figures, where the whole report lies, pictures."""
     report = report_of(dataset, model)
-    folder, card = report.folder / report.committed().generation, report.attributes()
+    folder, metadata = report.folder / report.committed().generation, report.attributes()
     page = report.folder / "report.html"
     where = Path(page.url).resolve() if page.is_local else page.url
-    words = [f"# Report on {model}", f"The whole report: `{where}`", f"Made {card['made']}."]
-    words += [metrics_table({part: card[part] for part in ("validation", "training") if part in card}), LEGEND]
+    words = [f"# Report on {model}", f"The whole report: `{where}`", f"Made {metadata['made']}."]
+    words += [metrics_table({part: metadata[part] for part in ("validation", "training") if part in metadata}), LEGEND]
     return "\n\n".join(words + _shown(folder, PICTURES, BYTES - len("\n\n".join(words).encode())))
 
 

@@ -14,7 +14,7 @@ from unet.ledger.recipes import ignored_id
 from unet.ledger.results import Result, labels_of
 from unet.store import ome
 from unet.store.arrays import open_array
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 Metric = Callable[[NDArray[Any], NDArray[Any]], float]
 METRICS: dict[str, Metric] = {
@@ -31,13 +31,13 @@ METRICS: dict[str, Metric] = {
 class Scored:
     """One plane's figures."""
 
-    part: Part
+    part: PlaneRange
     plane: int
     values: dict[str, float]
     objects: int
 
 
-def score(dataset: Dataset, part: Part, model: str) -> list[Scored]:
+def score(dataset: Dataset, part: PlaneRange, model: str) -> list[Scored]:
     """Figures of every plane of a part."""
     return [
         _score_plane(part, plane, *compared(dataset, part.stack, model, plane))
@@ -55,7 +55,7 @@ def compared(dataset: Dataset, name: str, model: str, plane: int) -> tuple[NDArr
     return truth * judged, segments * judged
 
 
-def _score_plane(part: Part, plane: int, truth: NDArray[Any], segments: NDArray[Any]) -> Scored:
+def _score_plane(part: PlaneRange, plane: int, truth: NDArray[Any], segments: NDArray[Any]) -> Scored:
     values = {name: float(metric(truth, segments)) for name, metric in METRICS.items()}
     return Scored(part, plane, values, int(np.unique(truth[truth > 0]).size))
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LOOKED_AT = 2048
 """Pixels either way of the window in which the weights are looked at."""
 
-Plane = NDArray[Any]
+Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def _file(result: Result, name: str) -> bytes | None:
 
 
 def _image(dataset: Dataset, name: str, _: str) -> bytes:
-    frame, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
-    labels = _small(truth) if truth.stamp() is not None else np.zeros(frame.shape, np.uint8)
-    return pictures.png(pictures.tint(frame, labels))
+    plane, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
+    labels = _small(truth) if truth.stamp() is not None else np.zeros(plane.shape, np.uint8)
+    return pictures.png(pictures.tint(plane, labels))
 
 
 def _scores(dataset: Dataset, name: str, model: str) -> bytes | None:
@@ -87,9 +87,9 @@ def _scores(dataset: Dataset, name: str, model: str) -> bytes | None:
 
 
 def _segments(dataset: Dataset, name: str, model: str) -> bytes:
-    frame, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
+    plane, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
     drawn = _small(truth) if truth.stamp() is not None else None
-    return pictures.png(pictures.outlines(frame, _small(labels_of(dataset, name, model)), drawn))
+    return pictures.png(pictures.outlines(plane, _small(labels_of(dataset, name, model)), drawn))
 
 
 def _weights(dataset: Dataset, name: str, _: str) -> bytes:
@@ -105,7 +105,7 @@ def _weights(dataset: Dataset, name: str, _: str) -> bytes:
     return weights_png(dataset, name, ids, classes, border, (y, x))[0]
 
 
-def _small(result: Result) -> Plane:
+def _small(result: Result) -> Pixels:
     """The middle plane of the coarsest level of a committed image, label or scores, its first channel or class."""
     return _middle(open_array(_last_level(result)), ome.axes_of(result.attributes()))
 
@@ -114,8 +114,8 @@ def _last_level(result: Result) -> Folder:
     return result.folder / str(result.attributes()["ome"]["multiscales"][0]["datasets"][-1]["path"])
 
 
-def _middle(array: Any, axes: str, window: Window | None = None) -> Plane:
+def _middle(array: Any, axes: str, window: Window | None = None) -> Pixels:
     all_planes = planes(array, axes)
     plane = all_planes[len(all_planes) // 2]
-    pixels: Plane = plane.read(window or plane.window)[0]
+    pixels: Pixels = plane.read(window or plane.window)[0]
     return pixels

@@ -10,24 +10,26 @@ from numpy.typing import NDArray
 from tasks.reporting.comparison import Scored, compared, labels_planes, pixels
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
-from unet.evaluation.report import Picture
+from unet.evaluation.report import ReportPicture
 from unet.images.planes import planes
 from unet.ledger.results import Generation, image_of, labels_of, model_of, weights_of
 from unet.store import ome
 from unet.store.arrays import open_array
-from unet.weight_maps.picture import Frame, telling_window, weights_picture
+from unet.weight_maps.picture import PlaneView, telling_window, weights_picture
 
 LOOKED_AT = 32
-"""Frames, spread evenly, among which the one with the most weight is shown."""
+"""Planes, spread evenly, among which the one with the most weight is shown."""
 
 
-def examples(dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder) -> list[Picture]:
+def examples(dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder) -> list[ReportPicture]:
     """The best, the median and the worst plane of the validation part, by average precision, drawn into the folder."""
     return [_example(dataset, model, title, one, folder) for title, one in _chosen(scored)]
 
 
-def seen_by_training(dataset: Dataset, model: str, scored: Sequence[Scored], generation: Generation) -> list[Picture]:
-    """What training saw: the weights of the frame with the most of them, and augmented samples."""
+def seen_by_training(
+    dataset: Dataset, model: str, scored: Sequence[Scored], generation: Generation
+) -> list[ReportPicture]:
+    """What training saw: the weights of the plane with the most of them, and augmented samples."""
     return [*_weights_picture(dataset, scored, generation), *_samples(dataset, model, generation)]
 
 
@@ -44,35 +46,35 @@ def _precision(scored: Scored) -> float:
     return scored.values["average_precision"]
 
 
-def _example(dataset: Dataset, model: str, title: str, scored: Scored, folder: Folder) -> Picture:
+def _example(dataset: Dataset, model: str, title: str, scored: Scored, folder: Folder) -> ReportPicture:
     name = f"{title.partition(':')[0]}.png"
     (folder / name).write(pictures.png(_overlay(dataset, model, scored)))
     figures = ", ".join(f"{metric} {value:.3f}" for metric, value in scored.values.items())
-    return Picture(title, f"{folder.name}/{name}", figures)
+    return ReportPicture(title, f"{folder.name}/{name}", figures)
 
 
 def _overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
     """A plane with the outlines of segments and truth, (y, x, 3)."""
     image, name = image_of(dataset, scored.part.stack), scored.part.stack
     array = open_array(ome.full_level(image))
-    frame = pixels(planes(array, image.committed().facts["axes"])[scored.plane])
+    plane = pixels(planes(array, image.committed().facts["axes"])[scored.plane])
     truth, segments = compared(dataset, name, model, scored.plane)
-    return pictures.outlines(frame, segments, truth)
+    return pictures.outlines(plane, segments, truth)
 
 
-def _samples(dataset: Dataset, model: str, generation: Generation) -> list[Picture]:
-    """Augmented samples, as training drew them; none of a model of elsewhere."""
+def _samples(dataset: Dataset, model: str, generation: Generation) -> list[ReportPicture]:
+    """Augmented samples, as training drew them; none of an imported model."""
     made = model_of(dataset, model)
     sheet = (made.folder / made.committed().generation / "samples.png").read()
     if sheet is None:
         return []
     (generation.folder / "samples.png").write(sheet)
     words = "The first samples of training: above as they were drawn, below as they were changed."
-    return [Picture("augmented samples", f"{generation.name}/samples.png", words)]
+    return [ReportPicture("augmented samples", f"{generation.name}/samples.png", words)]
 
 
-def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> list[Picture]:
-    """Truth, classes and border weights of the frame with the most weight among those looked at."""
+def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> list[ReportPicture]:
+    """Truth, classes and border weights of the plane with the most weight among those looked at."""
     stamps = {name: weights_of(dataset, name).stamp() for name in {s.part.stack for s in scored}}
     weighed = [s for s in scored if stamps[s.part.stack] is not None]
     if not weighed:
@@ -84,7 +86,7 @@ def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Gen
     picture, window = weights_png(dataset, name, truth, _weights(dataset, chosen, "classes"), border)
     (generation.folder / "weights.png").write(picture)
     title = f"what training sees: {name}, plane {chosen.plane}"
-    return [Picture(title, f"{generation.name}/weights.png", _caption(border, window))]
+    return [ReportPicture(title, f"{generation.name}/weights.png", _caption(border, window))]
 
 
 def weights_png(
@@ -99,9 +101,9 @@ def weights_png(
     window, facts = telling_window(border), image_of(dataset, name).committed().facts
     y, x = (start + part.start for start, part in zip(origin, window, strict=True))
     settings = weights_of(dataset, name).committed().recipe.settings
-    frame = Frame(y, x, facts["spacing"].get("x"), facts["units"].get("x", ""))
+    plane = PlaneView(y, x, facts["spacing"].get("x"), facts["units"].get("x", ""))
     highest = settings["w0"] + settings.get("edge", 0.0)
-    return weights_picture(truth[window], classes[window], border[window], highest, frame), window
+    return weights_picture(truth[window], classes[window], border[window], highest, plane), window
 
 
 def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:
@@ -115,6 +117,6 @@ def _caption(border: NDArray[Any], window: tuple[slice, slice]) -> str:
     y, x = window
     made = "Truth, the classes made of it, and the weights that keep neighbours apart"
     if border[window].shape == border.shape:
-        return f"{made}, in the frame where they are largest."
+        return f"{made}, in the plane where they are largest."
     part = f"y {y.start} – {y.stop}, x {x.start} – {x.stop} of {border.shape[0]} × {border.shape[1]} pixels"
     return f"{made}, where they are largest: {part}."

@@ -109,9 +109,9 @@ class Summary:
         """Figures of the report, of the validation part where there is one."""
         if not any(outcome.stage == "evaluate" and outcome.state == "done" for outcome in self.outcomes):
             return []
-        card = report_of(self.dataset, self.model).attributes()
-        part = next((part for part in ("validation", "training") if part in card), None)
-        return [f"## {self.model}", metrics_table({part: card[part]} if part else {})]
+        metadata = report_of(self.dataset, self.model).attributes()
+        part = next((part for part in ("validation", "training") if part in metadata), None)
+        return [f"## {self.model}", metrics_table({part: metadata[part]} if part else {})]
 
     def _pictures(self, room: int) -> list[str]:
         """Pictures of what was made, that share so many bytes."""

@@ -14,6 +14,7 @@ from unet.images.planes import Plane, planes
 from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
 from unet.ledger.results import image_of, model_of, report_of
+from unet.ledger.stamp import Stamp
 from unet.network import bioimageio_package, model_files
 from unet.network.exports import SUFFIXES, Form, legal_sizes, onnx_model, require_packages, torch_program
 from unet.network.model_files import Model, channel_indices
@@ -21,7 +22,7 @@ from unet.settings.architecture import Architecture
 from unet.settings.record import plain
 from unet.store import ome
 from unet.store.arrays import open_array
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,22 @@ def _target(dataset: Dataset, name: str, form: Form, to: str | None) -> Folder:
 
 
 def _content(dataset: Dataset, name: str, model: Model, form: Form, signature: Signature) -> bytes:
-    card, architecture = model_of(dataset, name).attributes(), model.network.architecture
-    example = example_of(dataset, card, model)
-    about = _about(name, card, model, example.ingest)
+    metadata, architecture = model_of(dataset, name).attributes(), model.network.architecture
+    example = example_of(dataset, metadata, model)
+    about = _about(name, metadata, model, example.ingest)
     if form == "bioimageio":
         return bioimageio_package.package(
-            model.network, example.pixels, _described(dataset, about, card, example, signature)
+            model.network, example.pixels, _described(dataset, about, metadata, example, signature)
         )
     image = bioimageio_package.scaled(example.pixels.astype(np.float32)[None], about["normalisation"])
     write = onnx_model if form == "onnx" else torch_program
     return write(model.network, architecture, image, {**about, "scores": "before softmax over the classes"})
 
 
-def example_of(dataset: Dataset, card: Json, model: Model) -> Example:
+def example_of(dataset: Dataset, metadata: Json, model: Model) -> Example:
     """A plane of the validation part; else of a stack that has the model's channels; else a drawn one."""
-    architecture, own = model.network.architecture, _split(card)
-    for part in [*own, *(Part(name, 0, 1, "validation") for name in dataset.stacks())]:
+    architecture, own = model.network.architecture, _split(metadata)
+    for part in [*own, *(PlaneRange(name, 0, 1, "validation") for name in dataset.stacks())]:
         image = image_of(dataset, part.stack)
         stamp = image.stamp()
         if stamp is None or not _has(stamp.facts["channels"], model.channels):
@@ -108,9 +109,9 @@ def example_of(dataset: Dataset, card: Json, model: Model) -> Example:
     return Example(_middle(drawn, architecture), "drawn, as no image was at hand", ingest, {})
 
 
-def _split(card: Json) -> list[Part]:
-    """The model's split, its validation part first; none of a model of elsewhere."""
-    return sorted((Part(**part) for part in card.get("split", [])), key=lambda part: part.use == "training")
+def _split(metadata: Json) -> list[PlaneRange]:
+    """The model's split, its validation part first; none of an imported model."""
+    return sorted((PlaneRange(**part) for part in metadata.get("split", [])), key=lambda part: part.use == "training")
 
 
 def _has(present: list[str], wanted: tuple[str, ...]) -> bool:
@@ -128,17 +129,17 @@ def _middle(plane: Plane, architecture: Architecture) -> NDArray[Any]:
     return np.where(np.isfinite(pixels), pixels, np.zeros((), pixels.dtype))
 
 
-def _about(name: str, card: Json, model: Model, ingest: Json) -> Json:
+def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
     """What a program must know to use the file."""
     architecture = model.network.architecture
     rule = dict(model.normalisation)
     if rule.get("rule") == PERCENTILES:
-        rule |= {"low": ingest["low"], "high": ingest["high"]}
-    names = card.get("classes", [])
+        rule |= {"low": ingest["percentile_low"], "high": ingest["percentile_high"]}
+    names = metadata.get("classes", [])
     classes = names if len(names) == architecture.classes else [f"class {k}" for k in range(architecture.classes)]
     return {
         "model": name,
-        "generation": card["unet-flows"]["generation"],
+        "generation": metadata["unet-flows"]["generation"],
         "architecture": asdict(architecture),
         "channels": list(model.channels),
         "classes": classes,
@@ -149,13 +150,13 @@ def _about(name: str, card: Json, model: Model, ingest: Json) -> Json:
 
 
 def _described(
-    dataset: Dataset, about: Json, card: Json, example: Example, signature: Signature
+    dataset: Dataset, about: Json, metadata: Json, example: Example, signature: Signature
 ) -> bioimageio_package.Described:
     name, rule = about["model"], about["normalisation"]
     report = report_of(dataset, name).attributes()
     current = report.get("digests", {}).get("model") == about["generation"]
     validation = report.get("validation", {}) if current else {}
-    facts = {**_facts(card, example), "Licence": signature.licence or "none was given; ask who made it"}
+    facts = {**_facts(metadata, example), "Licence": signature.licence or "none was given; ask who made it"}
     return bioimageio_package.Described(
         name,
         tuple(about["channels"]),
@@ -168,28 +169,29 @@ def _described(
     )
 
 
-def _facts(card: Json, example: Example) -> dict[str, str]:
+def _facts(metadata: Json, example: Example) -> dict[str, str]:
     """What a person should know of how a model was made."""
-    settings, made = card["unet-flows"]["recipe"]["settings"], card["unet-flows"]["made"]
-    words = {"Network": ", ".join(f"{key} {value}" for key, value in card["architecture"].items()), "Made": made}
-    if card.get("came_from"):
-        words["Brought in from"] = Folder(card["came_from"]).name  # not its path: packages are given away
-    if card.get("split"):
-        words["Data"] = _data(_split(card))
+    stamp = Stamp.of(metadata["unet-flows"])
+    settings, made = stamp.recipe.settings, stamp.made
+    words = {"Network": ", ".join(f"{key} {value}" for key, value in metadata["architecture"].items()), "Made": made}
+    if metadata.get("came_from"):
+        words["Brought in from"] = Folder(metadata["came_from"]).name  # not its path: packages are given away
+    if metadata.get("split"):
+        words["Data"] = _data(_split(metadata))
     if "steps" in settings:
-        amount = f"{settings['steps']} steps of {settings['optimiser']}, {settings['batch']} samples each"
-        words["Training"] = f"{amount}; kept is step {card['best_step']}"
+        amount = f"{settings['steps']} steps of {settings['optimiser']}, {settings['batch_size']} samples each"
+        words["Training"] = f"{amount}; kept is step {metadata['best_step']}"
     spacing, units = example.facts.get("spacing", {}), example.facts.get("units", {})
     if spacing:
         words["Pixels"] = ", ".join(f"{axis} {size:g} {units[axis]}" for axis, size in spacing.items())
     return words
 
 
-def _data(parts: list[Part]) -> str:
+def _data(parts: list[PlaneRange]) -> str:
     """Stacks and planes of each use.
 
-    >>> _data([Part("c", 0, 4, "validation"), Part("a", 0, 2, "training"), Part("b", 0, 1, "training")])
-    'training 2 stacks (3 planes), validation 1 stack (4 planes)'
+    >>> _data([PlaneRange("c", 0, 4, "validation"), PlaneRange("a", 0, 2, "training")])
+    'training 1 stack (2 planes), validation 1 stack (4 planes)'
     """
     words = []
     for use in ("training", "validation"):

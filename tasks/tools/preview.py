@@ -10,7 +10,7 @@ from unet.formats.readers import open_stack
 
 
 @dataclass(frozen=True)
-class Look:
+class SourcePreview:
     """One stack in a line, and, where it has truth, a picture with the pixels tinted that would be objects."""
 
     words: str
@@ -21,17 +21,17 @@ class Look:
     """Share of the truth's first plane that would be object."""
 
 
-def look_at(stack: Stack) -> Look:
+def preview_of(stack: Stack) -> SourcePreview:
     """A look at a stack's first plane and its truth."""
     with open_stack(stack.files, stack.scene, stack.axis) as image:
-        frame = image.plane((0,) * (len(image.shape) - 2))
+        plane = image.plane((0,) * (len(image.shape) - 2))
         words = f"{' × '.join(map(str, image.shape))} ({' '.join(image.axes)}) {image.dtype}"
         sizes = [f"{axis} {size:g} {image.units.get(axis, '')}".strip() for axis, size in image.spacing.items()]
     words += f", pixel size {', '.join(sizes)}" if sizes else ", pixel size unknown"
     if not stack.truth:
-        return Look(words, None, 0, 0.0)
+        return SourcePreview(words, None, 0, 0.0)
     with open_stack(stack.truth, axis=stack.axis) as truth:
         labels = truth.plane((0,) * (len(truth.shape) - 2))
     objects = (labels == 0) == (stack.foreground == 0)
-    picture = pictures.png(pictures.tint(frame, objects)) if objects.shape == frame.shape else None
-    return Look(words, picture, int(np.unique(labels).size), float(objects.mean()))
+    picture = pictures.png(pictures.tint(plane, objects)) if objects.shape == plane.shape else None
+    return SourcePreview(words, picture, int(np.unique(labels).size), float(objects.mean()))

@@ -32,7 +32,7 @@ STACKS = int(os.environ.get("UNET_FLOWS_BENCH_STACKS", "500"))
 SIDE = 256
 TIMES = int(os.environ.get("UNET_FLOWS_BENCH_TIMES", "3"))
 WARM = "warm"
-SETTINGS = {"train.steps": 2, "train.batch": 1, "train.validate_every": 1, "train.device": "cpu"}
+SETTINGS = {"train.steps": 2, "train.batch_size": 1, "train.validate_every": 1, "train.device": "cpu"}
 
 
 def by_flows(dataset: str) -> None:

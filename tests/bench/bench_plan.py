@@ -1,7 +1,7 @@
 """How long a plan of many small stacks takes when all of them are fresh: seconds, of one process on one core.
 
-A stack here is what the plan reads of it: its source files, its cards, and the files of its truth. All have truth: the
-longest way. The stacks are copies of one that went the whole road.
+A stack here is what the plan reads of it: its source files, its metadata files, and the files of its truth. All
+have truth: the longest way. The stacks are copies of one that went the whole road.
 """
 
 import json
@@ -62,12 +62,12 @@ def _copy(walked: Path, top: Path, before: Dataset, after: Dataset, name: str) -
 
 
 def _put(result: Result, to: Folder, inputs: dict[str, str] | None = None, facts: dict[str, Any] | None = None) -> None:
-    """The card of a result, with other inputs and facts, at another place."""
-    card = (result.folder / result.card).read_json() or {}
-    entry = (card["attributes"] if result.card == "zarr.json" else card)[KEY]
+    """The metadata of a result, with other inputs and facts, at another place."""
+    metadata = (result.folder / result.metadata_file).read_json() or {}
+    entry = (metadata["attributes"] if result.metadata_file == "zarr.json" else metadata)[KEY]
     entry["recipe"]["inputs"] = inputs or entry["recipe"]["inputs"]
     entry["facts"] |= facts or {}
-    (to / result.card).write_json(card)
+    (to / result.metadata_file).write_json(metadata)
 
 
 def _for_all(result: Result, names: list[str]) -> dict[str, str]:
@@ -103,9 +103,9 @@ def test_reprocess_of_many_fresh_stacks(many: Dataset, tmp_path: Path) -> None:
 
 def _trained_on_all(many: Dataset) -> None:
     """The model's split names all stacks, as training would have written it."""
-    card = (many.model("unet") / "model.json").read_json() or {}
-    card["split"] = [{"stack": name, "start": 0, "stop": 2, "use": "training"} for name in many.stacks()]
-    (many.model("unet") / "model.json").write(json.dumps(card).encode())
+    metadata = (many.model("unet") / "model.json").read_json() or {}
+    metadata["split"] = [{"stack": name, "start": 0, "stop": 2, "use": "training"} for name in many.stacks()]
+    (many.model("unet") / "model.json").write(json.dumps(metadata).encode())
 
 
 def _part(spent: float) -> str:

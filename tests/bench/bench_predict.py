@@ -30,7 +30,7 @@ from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import image_of, model_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network import model_files
-from unet.network.inference import PRECISIONS, choose_device, ready
+from unet.network.inference import PRECISIONS, choose_device, ready_to_predict
 from unet.network.numeric_plan import NumericPlan
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
@@ -115,7 +115,7 @@ def bare(dataset: Dataset, plan: NumericPlan) -> dict[str, Callable[[], float]]:
     dtype = PRECISIONS[plan.precision]
     network = model_files.load(dataset, "net").network
     as_trained = network.to(DEVICE, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    folded = ready(network, DEVICE, dtype)
+    folded = ready_to_predict(network, DEVICE, dtype)
     tile = torch.rand(1, 1, height, width, device=DEVICE).to(dtype).contiguous(memory_format=torch.channels_last)
 
     def timed(one: UNet) -> Callable[[], float]:
@@ -244,7 +244,7 @@ def _beside_each_other(url: str) -> float:
 
 def _alone(url: str, barrier: Any, times: Any) -> None:
     torch.set_num_threads(1)
-    network = ready(model_files.load(Dataset(url), "net").network, DEVICE)
+    network = ready_to_predict(model_files.load(Dataset(url), "net").network, DEVICE)
     tile = torch.rand(1, 1, 2144, 2144).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         network(tile)
@@ -254,8 +254,8 @@ def _alone(url: str, barrier: Any, times: Any) -> None:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_memory_does_not_grow_with_the_image(folder: Path, side: int) -> None:
-    """Of a process of its own, at the default `predict.memory`."""
+    """Of a process of its own, at the default `predict.memory_gb`."""
     dataset = put(folder, side) if side != SIDE else put(folder / "again", side)
     told = subprocess.run([sys.executable, "-c", ALONE, dataset.url], check=True, capture_output=True, text=True)
-    print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory:g})")
+    print(f"\npredict, {side}², CPU: {float(told.stdout.split()[-1]):.2f} GB at the peak (≤ {Predict().memory_gb:g})")
     shutil.rmtree(dataset.url)

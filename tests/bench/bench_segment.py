@@ -27,8 +27,8 @@ from tasks.execution.workers import Threads, run_regions
 from tests.bench.frames import cells
 from tests.bench.measure import peak
 from unet.dataset.folder import Dataset, Folder
-from unet.labels.instances import Instances, Work
-from unet.labels.merging import merge_parts
+from unet.labels.instances import BlockToWrite, Instances
+from unet.labels.merging import merge_blocks
 from unet.labels.scores import Scores, of_any, reaching, read_channels
 from unet.ledger.results import image_of, labels_of, scores_of
 from unet.ledger.stamp import Recipe
@@ -39,7 +39,7 @@ from unet.store.arrays import UNSHUFFLED, Stored, create
 from unet.store.shards import Region, plane_layout, regions
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
-SETTINGS = Segment(minimum=0)
+SETTINGS = Segment(min_size=0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -131,9 +131,9 @@ def _ours(dataset: Dataset) -> tuple[float, int]:
     client = Threads(2)
     with client.pool:
         began = time.perf_counter()
-        merged = merge_parts((part for _, part in run_regions(client, job.label, blocks, _nothing)), job.rules)
+        merged = merge_blocks((part for _, part in run_regions(client, job.label, blocks, _nothing)), job.rules)
         ids = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
-        work = [Work(block, lookup, lookup, []) for block, lookup in zip(blocks, ids, strict=True)]
+        work = [BlockToWrite(block, lookup, lookup, []) for block, lookup in zip(blocks, ids, strict=True)]
         for _ in run_regions(client, lambda each: len(job.relabel(each)), work, _nothing):
             pass
         return time.perf_counter() - began, merged.count

@@ -23,10 +23,10 @@ from unet.network.inference import choose_device
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 from unet.settings.train import Training
-from unet.training.devices import PRECISIONS
-from unet.training.loop import Course, Lesson, begin
+from unet.training.devices import FABRIC_PRECISIONS
+from unet.training.loop import TrainingJob, TrainingLoop, start_loop
 from unet.training.loss import total_loss
-from unet.training.samples import Frame, batches
+from unet.training.samples import TrainingPlane, batches
 from unet.weight_maps.border_weights import weigh_block
 
 DEVICE = choose_device("auto")
@@ -36,8 +36,8 @@ STEPS = 8 if DEVICE.type == "cpu" else 100
 ROUNDS = 3
 TRAINING = Training(
     Architecture(base=BASE, padding="same", norm="batch"),
-    tile=256,
-    batch=2 if DEVICE.type == "cpu" else 16,
+    tile_size=256,
+    batch_size=2 if DEVICE.type == "cpu" else 16,
     steps=10**6,
     validate_every=10**6,
     checkpoint_every=10**6,
@@ -48,7 +48,7 @@ Stepper = Callable[[], object]
 
 
 @pytest.fixture(scope="module")
-def frames() -> list[Frame]:
+def frames() -> list[TrainingPlane]:
     """Drawn cells, weighed, resident in memory."""
     from tests.bench.frames import cells
     from unet.settings.weigh import Weigh
@@ -62,11 +62,11 @@ def frames() -> list[Frame]:
         layers = (Plane(layer[None], ((0,),)) for layer in (image, classes, border))
         gathering = Gathering()
         gathering.add(image)
-        made.append(Frame(*layers, [gathering.finish(1.0, 99.8)], f"drawn {number}"))
+        made.append(TrainingPlane(*layers, [gathering.finish(1.0, 99.8)], f"drawn {number}"))
     return made
 
 
-def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[Frame], tmp_path: Path) -> None:
+def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[TrainingPlane], tmp_path: Path) -> None:
     course = _course(frames)
     with closing(batches(frames, TRAINING, DEVICE)) as drawn, closing(_plain_loop(frames, tmp_path)) as plain:
         resident = next(drawn)
@@ -83,18 +83,20 @@ def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[Frame], tm
                 rates[name].append(_rate(step, STEPS))
     over = {n: median(a / b for a, b in zip(rates["ours"], rates[n], strict=True)) for n in ("bare", "plain")}
     floor = 0.8 if DEVICE.type == "cpu" else 0.9
-    print(f"\ntrain on {DEVICE.type}, base {BASE}, {TRAINING.batch} × {TRAINING.tile}², {TRAINING.precision}:")
+    print(
+        f"\ntrain on {DEVICE.type}, base {BASE}, {TRAINING.batch_size} × {TRAINING.tile_size}², {TRAINING.precision}:"
+    )
     print(f"  {median(rates['ours']):.2f} samples a second end to end")
     print(f"  {over['bare']:.2f} × the bare forward and backward of one resident batch (≥ {floor})")
     print(f"  {over['plain']:.2f} × a plain loop with a data loader of whole-image files (≥ 1.3)")
 
 
-def _course(frames: list[Frame]) -> Course:
-    fabric = Fabric(accelerator=DEVICE.type, devices=1, precision=PRECISIONS[TRAINING.precision])
-    return begin(Lesson(frames, [], [0.5, 1.5], TRAINING, None, None), fabric, lambda done, total, word: None)
+def _course(frames: list[TrainingPlane]) -> TrainingLoop:
+    fabric = Fabric(accelerator=DEVICE.type, devices=1, precision=FABRIC_PRECISIONS[TRAINING.precision])
+    return start_loop(TrainingJob(frames, [], [0.5, 1.5], TRAINING, None, None), fabric, lambda done, total, word: None)
 
 
-def _bare(course: Course, image: Tensor, batch: object) -> None:
+def _bare(course: TrainingLoop, image: Tensor, batch: object) -> None:
     """Forward and backward on a batch that lies there; nothing drawn, nothing updated."""
     course.optimiser.zero_grad(set_to_none=True)
     loss = total_loss(course.module(image), batch, course.class_weights)  # type: ignore[arg-type]
@@ -118,12 +120,12 @@ class WholeImages(Dataset[dict[str, Tensor]]):
         with Image.open(self.masks[i % len(self.masks)]) as opened:
             mask = np.asarray(opened).astype(np.int64)
         image = image / 255 if (image > 1).any() else image
-        y, x = np.random.default_rng(i).integers(0, SIDE - TRAINING.tile, 2)
-        window = slice(y, y + TRAINING.tile), slice(x, x + TRAINING.tile)
+        y, x = np.random.default_rng(i).integers(0, SIDE - TRAINING.tile_size, 2)
+        window = slice(y, y + TRAINING.tile_size), slice(x, x + TRAINING.tile)
         return {"image": torch.tensor(image[None][:, *window]), "mask": torch.tensor(mask[window])}
 
 
-def _plain_loop(frames: list[Frame], folder: Path) -> Iterator[None]:
+def _plain_loop(frames: list[TrainingPlane], folder: Path) -> Iterator[None]:
     """Steps of a loop as `train.py` of milesial/Pytorch-UNet is: RMSprop, cross entropy and Dice, clipping."""
     from PIL import Image
 
@@ -131,7 +133,7 @@ def _plain_loop(frames: list[Frame], folder: Path) -> Iterator[None]:
         Image.fromarray((frame.image.array[0] >> 3).clip(0, 255).astype(np.uint8)).save(folder / f"image-{number}.png")
         Image.fromarray((frame.classes.array[0] == 1).astype(np.uint8)).save(folder / f"mask-{number}.png")
     files, pinned = WholeImages(folder), DEVICE.type != "cpu"
-    loader = DataLoader(files, TRAINING.batch, shuffle=True, num_workers=os.cpu_count() or 1, pin_memory=pinned)
+    loader = DataLoader(files, TRAINING.batch_size, shuffle=True, num_workers=os.cpu_count() or 1, pin_memory=pinned)
     network = UNet(TRAINING.architecture).to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.RMSprop(network.parameters(), lr=1e-5, weight_decay=1e-8, momentum=0.999, foreach=True)
     criterion, amp = nn.CrossEntropyLoss(), TRAINING.precision == "bf16"
@@ -164,7 +166,7 @@ def _rate(step: Stepper, steps: int) -> float:
     for _ in range(steps):
         step()
     _finish()
-    return steps * TRAINING.batch / (time.perf_counter() - began)
+    return steps * TRAINING.batch_size / (time.perf_counter() - began)
 
 
 def _finish() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from distributed import LocalCluster
 
-from tasks.execution.dask_workers import LOOPBACK, Crew, workers
+from tasks.execution.dask_workers import LOOPBACK, DaskWorkers, workers
 from tasks.weigh import Work, over, weigh_stack
 from tests.bench.frames import cells
 from tests.bench.measure import peak, seconds
@@ -72,7 +72,7 @@ def test_two_dask_workers_beside_two_processes(dataset: Dataset) -> None:
     print(f"memory of a worker at its peak: {at_peak:.2f} GB (≤ 2)")
 
 
-def _by_dask(dataset: Dataset, crew: Crew) -> None:
+def _by_dask(dataset: Dataset, crew: DaskWorkers) -> None:
     shutil.rmtree(weights_of(dataset, "a").folder.url, ignore_errors=True)
     weigh_stack(dataset, "a", SETTINGS, weigh_recipe(dataset, "a", SETTINGS), over(crew))
 

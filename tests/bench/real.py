@@ -28,7 +28,7 @@ from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
 from unet.settings.ingest import Source
 from unet.store import ome
 from unet.store.arrays import open_array
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 CHOSEN_ON = 8
@@ -150,7 +150,7 @@ def _timed(dataset: Dataset, stage: str) -> float:
 
 def _frames(dataset: Dataset, model: str, use: str) -> Iterator[tuple[Array, Array, Array]]:
     """Image, truth and scores of the object, plane by plane of a part."""
-    split: Sequence[Part] = [Part(**part) for part in model_of(dataset, model).attributes()["split"]]
+    split: Sequence[PlaneRange] = [PlaneRange(**part) for part in model_of(dataset, model).attributes()["split"]]
     for part in split:
         if part.use == use:
             image, truth, scores = (

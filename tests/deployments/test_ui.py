@@ -23,13 +23,13 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 REASON = "thursday.ome.tif is not a readable TIFF"
 SETTINGS = {
     "train__steps": 400,
-    "train__batch": 2,
-    "train__tile": 64,
-    "train__rate": 0.01,
+    "train__batch_size": 2,
+    "train__tile_size": 64,
+    "train__learning_rate": 0.01,
     "train__validate_every": 20,
     "train__architecture": {"base": 8, "depth": 3},
-    "segment__holes": 200,
-    "evaluate__resamples": 20,
+    "segment__max_hole_size": 200,
+    "evaluate__bootstrap_resamples": 20,
 }
 """A network that is trained within half a minute: long enough to be seen at it."""
 

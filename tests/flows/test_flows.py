@@ -26,12 +26,12 @@ from unet.ledger.outcome import STAGES, Outcome
 
 QUICK = {
     "train__steps": 4,
-    "train__batch": 1,
-    "train__tile": 32,
+    "train__batch_size": 1,
+    "train__tile_size": 32,
     "train__validate_every": 2,
     "train__augmentation": {"elastic": 0.0, "rotation": 0.0, "scale": 1.0, "blur": 0.0},
     "train__architecture": {"base": 4, "depth": 1},
-    "evaluate__resamples": 10,
+    "evaluate__bootstrap_resamples": 10,
 }
 
 
@@ -209,7 +209,7 @@ def test_one_stage_alone_and_one_stack_alone(small):
 @pytest.mark.prefect
 def test_changes_hold_for_one_run_alone(small):
     before = small.record.read()
-    outcomes = ingest(small.url, changes=["ingest.low=5.0"])
+    outcomes = ingest(small.url, changes=["ingest.percentile_low=5.0"])
     assert {outcome.state for outcome in outcomes} == {"done"}
     assert small.record.read() == before
     assert {work.why for work in make_plan(small, read_record(small)).works("ingest")} == {"low 5.0 → 1.0"}
@@ -220,7 +220,10 @@ def test_changes_hold_for_one_run_alone(small):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("ingest.low", "a change must be section.key=value, got 'ingest.low'; write it like train.steps=500"),
+        (
+            "ingest.percentile_low",
+            "a change must be section.key=value, got 'ingest.percentile_low'; write it like train.steps=500",
+        ),
         ("ingest.lowest=5", "lowest"),
     ],
 )

@@ -48,12 +48,12 @@ serve(reprocess.to_deployment("test", parameters={"dataset": sys.argv[1]}, entry
 """
 QUICK = {
     "train__steps": 4,
-    "train__batch": 1,
-    "train__tile": 32,
+    "train__batch_size": 1,
+    "train__tile_size": 32,
     "train__validate_every": 2,
     "train__augmentation": {"elastic": 0.0, "rotation": 0.0, "scale": 1.0, "blur": 0.0},
     "train__architecture": {"base": 4, "depth": 1},
-    "evaluate__resamples": 10,
+    "evaluate__bootstrap_resamples": 10,
 }
 RESULTS = {"predict": scores_of, "segment": lambda dataset, model, name: labels_of(dataset, name, model)}
 

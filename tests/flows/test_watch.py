@@ -15,7 +15,7 @@ from unet.ledger.results import labels_of
 @pytest.fixture
 def quick(dataset):
     """A dataset of which every file is quiet at once."""
-    set_values(dataset, {"watch.quiet": 0})
+    set_values(dataset, {"watch.quiet_seconds": 0})
     return dataset
 
 
@@ -108,7 +108,7 @@ def test_a_stack_that_is_set_aside_fails_the_look_that_took_it_and_no_other(quic
     from tasks.execution.outcomes import SetAside
 
     watch(quick.url)
-    set_values(quick, {"watch.patience": 0})
+    set_values(quick, {"watch.give_up_after_seconds": 0})
     (folder / "bad.tif").write_bytes(b"II*\0not a picture")
     with pytest.raises(SetAside, match="bad at ingest"):
         watch(quick.url)

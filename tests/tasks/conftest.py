@@ -103,9 +103,9 @@ def s3_server():
 @pytest.fixture
 def s3(s3_server):
     """The same with an empty bucket `lab`."""
-    from unet.dataset.filesystem import opened
+    from unet.dataset.filesystem import open_filesystem
 
-    filesystem, _ = opened("s3://lab")
+    filesystem, _ = open_filesystem("s3://lab")
     if filesystem.exists("lab"):
         filesystem.rm("lab", recursive=True)
     filesystem.mkdir("lab")

@@ -13,7 +13,7 @@ from distributed.security import Security
 
 from tasks import weigh
 from tasks.execution import workers as blockwise
-from tasks.execution.dask_workers import ClusterError, Crew, workers
+from tasks.execution.dask_workers import ClusterError, DaskWorkers, workers
 from tasks.execution.workers import run_regions
 from tasks.predict import GPU
 from tests.tasks.conftest import ROOT, CommandLine
@@ -22,7 +22,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.record_file import set_values
 from unet.settings.weigh import Weigh
 
-CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.tile": 32}
+CHANGES = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.55, "predict.max_tile": 32}
 STAGES = ("weigh", "predict", "segment")
 
 
@@ -39,7 +39,7 @@ def after(monkeypatch):
     """`after(3, child)` kills a process once so many regions were answered; how many were is returned as a list."""
 
     def kill(count, *children):
-        answer, answered = Crew.answer, []
+        answer, answered = DaskWorkers.answer, []
 
         def killing(self, future):
             value = answer(self, future)
@@ -50,7 +50,7 @@ def after(monkeypatch):
                     child.wait()
             return value
 
-        monkeypatch.setattr(Crew, "answer", killing)
+        monkeypatch.setattr(DaskWorkers, "answer", killing)
         return answered
 
     return kill

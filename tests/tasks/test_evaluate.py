@@ -18,7 +18,7 @@ from unet.network.model_files import bring_in
 from unet.settings.evaluate import Evaluate
 from unet.settings.record import plain
 from unet.store.arrays import open_array
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 def read_metrics(dataset, model="unet"):
@@ -86,13 +86,13 @@ def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weigh
 
 def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
     def scored(value, objects):
-        return Scored(Part("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
+        return Scored(PlaneRange("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
 
-    summary = summarise([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(resamples=50))
+    summary = summarise([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(bootstrap_resamples=50))
     assert summary["iou"]["value"] == 0.75
     assert summary["seg"]["value"] == (0.5 * 1 + 1.0 * 3) / 4  # over objects
     assert all(figure["n"] == 2 for figure in summary.values())
-    nothing = summarise([scored(math.nan, 0)], Evaluate(resamples=50))
+    nothing = summarise([scored(math.nan, 0)], Evaluate(bootstrap_resamples=50))
     assert nothing["iou"] == {"value": None, "low": None, "high": None, "n": 0}
 
 
@@ -133,7 +133,7 @@ def test_a_stack_whose_segments_failed_is_left_out_and_the_report_is_fresh(datas
 
 def test_a_report_is_replaced_whole(dataset, stage):
     before = report_of(dataset, "unet").committed().generation
-    set_values(dataset, {"evaluate.resamples": 30})
+    set_values(dataset, {"evaluate.bootstrap_resamples": 30})
     stage.all(dataset)
     after = report_of(dataset, "unet").committed().generation
     assert after != before

@@ -77,7 +77,7 @@ def test_an_ome_tiff_becomes_a_valid_ome_zarr_that_keeps_all_it_said(tmp_path, m
 @pytest.mark.usefixtures("small_shards")
 def test_statistics_are_those_of_the_whole_stack(make, stage):
     image = noise(3, 70, 50)
-    dataset = make({"a": (image, None)}, ingest__low=10.0, ingest__high=90.0)
+    dataset = make({"a": (image, None)}, ingest__percentile_low=10.0, ingest__percentile_high=90.0)
     stage(dataset, "ingest")
     (kept,) = image_of(dataset, "a").committed().facts["statistics"]
     low, high = np.percentile(image, [10, 90], method="inverted_cdf")

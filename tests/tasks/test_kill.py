@@ -36,7 +36,7 @@ Stored.write = slowly
 run_stage(Dataset(sys.argv[1]), sys.argv[2], only=["a"])
 """
 CHANGE = {
-    "ingest": {"ingest.low": 2.0},
+    "ingest": {"ingest.percentile_low": 2.0},
     "weigh": {"weigh.sigma": 3.0},
     "predict": {"predict.dtype": "float32"},
     "segment": {"segment.threshold": 0.55},

@@ -11,11 +11,11 @@ from flows.planning.plan import make_plan
 from tests.conftest import QUICK
 from tests.tasks.conftest import ROOT
 from tests.tasks.same import assert_same
-from unet.dataset.filesystem import opened
+from unet.dataset.filesystem import open_filesystem
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values, write_record
-from unet.dataset.snapshot import CARD
+from unet.dataset.snapshot import METADATA_FILE
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of
 from unet.settings.ingest import Source
@@ -43,17 +43,17 @@ def test_all_six_stages_give_what_they_give_on_a_disk(s3, walked, stage, level):
         assert here.attributes().keys() == there.attributes().keys()
     mine, expected = (report_of(place, "unet").attributes() for place in (STORED, local))
     assert [mine[of] for of in ("validation", "stacks")] == [expected[of] for of in ("validation", "stacks")]
-    record, cards = read_record(STORED), [name for name in STORED.files() if CARD.fullmatch(name)]
+    record, files = read_record(STORED), [name for name in STORED.files() if METADATA_FILE.fullmatch(name)]
     s3.asked.clear()
     assert make_plan(STORED, record).works() == []
-    assert s3.asked == {"LIST": 1, "GET": len(cards)}  # names are asked for at once, and each card once
+    assert s3.asked == {"LIST": 1, "GET": len(files)}  # names are asked for at once, and each file once
 
 
 @pytest.fixture
 def stored(s3, dataset, tmp_path, small_shards):
     """A dataset there, and the same on a disk, of which stages are to be made again."""
     set_values(dataset, CHANGES)
-    filesystem, path = opened(STORED.url)
+    filesystem, path = open_filesystem(STORED.url)
     filesystem.put(dataset.url, path, recursive=True)
     source = {"images": str(tmp_path / "copy/files/image"), "truth": str(tmp_path / "copy/files/truth")}
     for place in (STORED, dataset):

@@ -114,8 +114,10 @@ def test_the_numeric_plan_is_kept_and_changes_nothing_but_the_last_bits(with_mod
         "threads": 1,
         "precision": "float32",
     }
-    before = predict_recipe(dataset, "net", "a", Predict(model="net", tile=30))
-    other = Predict(model="net", tile=64, device="cpu", keep_scores=False, memory=8, precision="bf16", pixel_factor=3)
+    before = predict_recipe(dataset, "net", "a", Predict(model="net", max_tile=30))
+    other = Predict(
+        model="net", max_tile=64, device="cpu", keep_scores=False, memory_gb=8, precision="bf16", max_pixel_size_ratio=3
+    )
     assert before == predict_recipe(dataset, "net", "a", other)
 
 
@@ -192,7 +194,7 @@ def test_a_network_that_is_not_tileable_is_predicted_in_fixed_tiles_and_says_so(
     dataset = with_model(image := picture(600, 530), ALIGNED)
     with caplog.at_level(logging.WARNING):
         (outcome,) = predict.predict_stacks.fn(
-            dataset.url, ["a"], "net", Predict(model="net", tile=64, dtype="float32")
+            dataset.url, ["a"], "net", Predict(model="net", max_tile=64, dtype="float32")
         )
     assert outcome.why == "318,000 scores, not seamless: fixed tiles of 512 px"
     assert "net is not tileable (align_corners=True): scores have seams of fixed tiles" in caplog.text
@@ -260,7 +262,9 @@ def test_empty_squares_are_background_whatever_the_tile(with_model, level, tile)
     np.testing.assert_allclose(found[:512, :512], expected[:512, :512], rtol=0, atol=1e-5)
     assert found[512:].max() == 0 == found[:, 512:].max()
     assert expected[512:].max() > 0
-    recipes = [predict_recipe(dataset, "net", "a", Predict(model="net", skip_below=least)) for least in (50, None)]
+    recipes = [
+        predict_recipe(dataset, "net", "a", Predict(model="net", background_below=least)) for least in (50, None)
+    ]
     assert recipes[0].changes(recipes[1]) == ["skip_below 50.0 → None"]
 
 
@@ -282,8 +286,8 @@ def test_planes_that_share_a_pass_are_done_shard_by_shard(with_model, level, mon
 def resized(dataset, size):
     """The model, said to be trained on pixels of this size in µm."""
     result = model_of(dataset, "net")
-    card = result.attributes() | {"pixel_size": {"y": size, "x": size, "unit": "micrometer"}}
-    (result.folder / "model.json").write_json(card)
+    metadata = result.attributes() | {"pixel_size": {"y": size, "x": size, "unit": "micrometer"}}
+    (result.folder / "model.json").write_json(metadata)
 
 
 def test_pixels_of_another_size_are_refused_or_brought_to_the_models(with_model, level):
@@ -339,7 +343,7 @@ def test_workers_of_a_cluster_write_the_same_however_many_they_are(with_model, l
     for count in (1, 2):
         scores_of(dataset, "net", "a").folder.remove()
         options = {"n_workers": count, "threads_per_worker": 1, **LOOPBACK}
-        settings = Predict(model="net", dtype="float32", tile=16)
+        settings = Predict(model="net", dtype="float32", max_tile=16)
         cluster = Cluster(cls="distributed.LocalCluster", options=options)
         (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", settings, cluster)
         assert outcome.state == "done"
@@ -355,7 +359,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
     run(dataset, dtype="float32", tile=16)
     expected, result = level(scores_of(dataset, "net", "a")), scores_of(dataset, "net", "a")
     result.folder.remove()
-    settings = Predict(model="net", dtype="float32", tile=16)
+    settings = Predict(model="net", dtype="float32", max_tile=16)
     local = LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK)
     with local, workers(local.scheduler_address) as crew:
         pids, killed = list(crew.client.run(os.getpid).values()), []

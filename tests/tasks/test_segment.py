@@ -64,10 +64,10 @@ def run(dataset, settings):
 @pytest.mark.parametrize(
     ("shape", "settings"),
     [
-        ((70, 50), Segment(minimum=0)),
+        ((70, 50), Segment(min_size=0)),
         ((3, 70, 50), Segment(threshold=0.6, connectivity="full")),
         ((3, 70, 50), Segment(dimensions=3, threshold=0.6)),
-        ((20, 40, 50), Segment(dimensions=3, minimum=0, connectivity="full", threshold=0.7)),
+        ((20, 40, 50), Segment(dimensions=3, min_size=0, connectivity="full", threshold=0.7)),
     ],
 )
 @pytest.mark.usefixtures("small_shards")
@@ -93,7 +93,7 @@ def test_scores_of_several_classes_are_added(make, stage, level):
     dataset = make({"a": (scores[0].astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores)
-    run(dataset, Segment(minimum=0, threshold=0.9))
+    run(dataset, Segment(min_size=0, threshold=0.9))
     mask = scores.sum(axis=0, dtype=int) >= np.ceil(255 * 0.9)
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), slow_segments(mask, 2, "faces", 0))
 
@@ -196,10 +196,10 @@ def parted(mask, settings, dimensions, spacing=None):
 @pytest.mark.parametrize(
     ("shape", "settings"),
     [
-        ((90, 80), Segment(split=1.0, minimum=0)),
-        ((2, 70, 60), Segment(split=1.0, minimum=12, connectivity="full", threshold=0.4)),
-        ((2, 70, 60), Segment(split=0.5, minimum=30, holes=40, threshold=0.45)),
-        ((20, 40, 50), Segment(split=1.0, minimum=5, dimensions=3, threshold=0.55)),
+        ((90, 80), Segment(declump_depth=1.0, min_size=0)),
+        ((2, 70, 60), Segment(declump_depth=1.0, min_size=12, connectivity="full", threshold=0.4)),
+        ((2, 70, 60), Segment(declump_depth=0.5, min_size=30, max_hole_size=40, threshold=0.45)),
+        ((20, 40, 50), Segment(declump_depth=1.0, min_size=5, dimensions=3, threshold=0.55)),
     ],
 )
 @pytest.mark.usefixtures("small_shards")
@@ -228,7 +228,7 @@ def test_a_clump_larger_than_allowed_is_left_whole_and_named(make, stage, level,
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores[None])
-    run(dataset, Segment(split=2, max_component=15 * 30))
+    run(dataset, Segment(declump_depth=2, max_declump_box=15 * 30))
     found = level(labels_of(dataset, "a", "net"))
     assert (found[10, 10], found[10, 22], *found[35, [30, 42, 54, 66]]) == (1, 2, 3, 3, 3, 3)
     assert labels_of(dataset, "a", "net").committed().facts["whole"] == [[[28, 43], [23, 74]]]
@@ -242,7 +242,7 @@ def test_holes_are_filled_and_weak_objects_dropped_over_several_shards(make, sta
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores[None])
-    run(dataset, Segment(threshold=0.4, strong=0.8, holes=100, minimum=0))
+    run(dataset, Segment(threshold=0.4, high_threshold=0.8, max_hole_size=100, min_size=0))
     mask = scores >= np.ceil(255 * 0.4)
     filled = connected_segments(mask, holes=100)
     strong = np.unique(filled[scores >= np.ceil(255 * 0.8)])

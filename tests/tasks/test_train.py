@@ -26,7 +26,7 @@ from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import image_of, model_of, weights_of
 from unet.training.loss import balanced_class_weights
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 def plan_of(dataset):
@@ -43,23 +43,24 @@ def uses(dataset):
 
 
 def test_the_card_says_how_the_model_was_made(dataset):
-    card = model_of(dataset, "unet").attributes()
+    metadata = model_of(dataset, "unet").attributes()
     assert uses(dataset) == {"a": "training", "b": "validation"}
-    assert card["architecture"]["in_channels"] == 1
-    assert card["channels"] == image_of(dataset, "a").committed().facts["channels"]
-    assert [step["step"] for step in card["history"]] == list(range(1, 41))
-    looks = {step["step"]: step["validation_loss"] for step in card["history"] if step["validation_loss"] is not None}
+    assert metadata["architecture"]["in_channels"] == 1
+    assert metadata["channels"] == image_of(dataset, "a").committed().facts["channels"]
+    assert [step["step"] for step in metadata["history"]] == list(range(1, 41))
+    losses = {step["step"]: step["validation_loss"] for step in metadata["history"]}
+    looks = {step: loss for step, loss in losses.items() if loss is not None}
     assert set(looks) == {20, 40}
-    assert card["best_step"] == min(looks, key=looks.get)
+    assert metadata["best_step"] == min(looks, key=looks.get)
     counts = np.sum(weights_of(dataset, "a").committed().facts["counts"], axis=0)  # of the training part alone
-    assert card["class_weights"] == balanced_class_weights(counts.tolist())
-    assert set(card["unet-flows"]["recipe"]["inputs"]) == {"a image", "a weights", "b image", "b weights"}
+    assert metadata["class_weights"] == balanced_class_weights(counts.tolist())
+    assert set(metadata["unet-flows"]["recipe"]["inputs"]) == {"a image", "a weights", "b image", "b weights"}
 
 
 @pytest.mark.parametrize("memory", [2.0, 1e-9])
 def test_the_same_seed_gives_the_same_model_from_memory_and_from_disk(dataset, stage, memory):
     before = parameters(dataset)
-    set_values(dataset, {"train.memory": memory})
+    set_values(dataset, {"train.memory_gb": memory})
     assert plan_of(dataset).works() == []
     (outcome,) = stage(dataset, "train", force="train")
     assert outcome.why.startswith("validation loss ")
@@ -99,7 +100,7 @@ def test_a_new_rule_of_validation_makes_a_new_split(dataset, stage):
         ({"train.validation": ["z"]}, "train.validation must name stacks with truth, got 'z'; known: a, b"),
         ({"train.validation": ["a", "b"]}, "train.validation must leave a stack to train on"),
         ({"train.channels": ["nuclei"]}, None),
-        ({"train.rate": 1e30, "train.optimiser": "sgd"}, "try a lower train.rate"),
+        ({"train.learning_rate": 1e30, "train.optimiser": "sgd"}, "try a lower train.learning_rate"),
     ],
 )
 def test_what_cannot_be_trained_is_set_aside_and_what_was_trained_stays(dataset, stage, settings, says):
@@ -124,7 +125,7 @@ def test_out_of_memory_says_what_to_lower(dataset, stage, monkeypatch, error):
     (outcome,) = stage(dataset, "train", force="train")
     assert outcome.state == "set aside"
     assert "must fit the device's memory" in outcome.why
-    assert "you tried to allocate 9 GB; lower train.batch or train.tile" in outcome.why
+    assert "you tried to allocate 9 GB; lower train.batch_size or train.tile_size" in outcome.why
 
 
 def test_truth_without_an_object_is_refused(make, stage):
@@ -159,10 +160,10 @@ def generation_of(dataset, model="unet"):
 
 
 def test_curves_and_samples_lie_beside_the_parameters(dataset):
-    folder, card = generation_of(dataset), model_of(dataset, "unet").attributes()
+    folder, metadata = generation_of(dataset), model_of(dataset, "unet").attributes()
     header, *rows = (folder / "metrics.csv").read().decode().splitlines()
     assert header == "step,loss,rate,validation_loss"
-    assert [float(row.split(",")[1]) for row in rows] == [step["loss"] for step in card["history"]]
+    assert [float(row.split(",")[1]) for row in rows] == [step["loss"] for step in metadata["history"]]
     for name in ("training.png", "samples.png"):
         with Image.open(io.BytesIO((folder / name).read())) as picture:
             assert min(picture.size) > 60
@@ -194,7 +195,9 @@ def test_a_refresh_keeps_what_validates_out_of_training(tmp_path, dataset, stage
 
 
 def test_fine_tuning_goes_on_with_network_split_and_normalisation_of_its_start(dataset, stage, monkeypatch):
-    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1, "train.architecture.base": 8})
+    set_values(
+        dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1, "train.architecture.base": 8}
+    )
     monkeypatch.setattr("tasks.train.split", lambda *_: pytest.fail("a split of its own"))
     assert [outcome.state for outcome in stage(dataset, "train")] == ["done"]
     start, fine = (model_of(dataset, name).attributes() for name in ("unet", "fine"))
@@ -206,26 +209,26 @@ def test_fine_tuning_goes_on_with_network_split_and_normalisation_of_its_start(d
 
 
 def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
-    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1})
+    set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1})
     stage(dataset, "train")
     result = model_of(dataset, "unet")
-    stamp, card = result.committed(), result.attributes()
+    stamp, metadata = result.committed(), result.attributes()
     again = result.begin(stamp.recipe, stamp.plan)
     (again.folder / "model.safetensors").write((generation_of(dataset) / "model.safetensors").read())
-    result.commit(again, card, stamp.facts)
+    result.commit(again, metadata, stamp.facts)
     assert plan_of(dataset).cells["train", "fine"].why == "start changed"
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"train.start": "none"}, "model 'none' must be in"),
+        ({"train.init_from": "none"}, "model 'none' must be in"),
         (
-            {"train.start": "unet", "train.architecture": {"classes": 3}},
-            "train.start must be a network of 3 classes, as",
+            {"train.init_from": "unet", "train.architecture": {"classes": 3}},
+            "train.init_from must be a network of 3 classes, as",
         ),
         (
-            {"train.start": "unet", "train.channels": ["0", "1"]},
+            {"train.init_from": "unet", "train.channels": ["0", "1"]},
             "train.channels must be as many as the channels of unet,",
         ),
     ],
@@ -238,7 +241,7 @@ def test_a_start_that_does_not_fit_is_told(dataset, stage, settings, says):
 
 
 def test_validating_on_what_the_start_was_trained_on_is_told(dataset, stage, caplog):
-    set_values(dataset, {"train.name": "fine", "train.start": "unet", "train.steps": 1, "train.validation": ["a"]})
+    set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1, "train.validation": ["a"]})
     stage(dataset, "train")
     assert "the model it starts from was trained on what validates: a" in caplog.text
 
@@ -252,11 +255,15 @@ def test_ignored_pixels_weigh_in_no_class(dataset):
     attributes, stamp = result.attributes(), result.committed()
     first, second = stamp.facts["counts"]
     longer = [*first, *[0] * 253, 4096]
-    assert class_counts(dataset, [Part("a", 0, 2, "training")]) == [x + y for x, y in zip(first, second, strict=True)]
+    assert class_counts(dataset, [PlaneRange("a", 0, 2, "training")]) == [
+        x + y for x, y in zip(first, second, strict=True)
+    ]
     attributes["unet-flows"]["facts"]["counts"] = [longer, second]
     (result.folder / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
-    assert class_counts(dataset, [Part("a", 0, 2, "training")]) == [x + y for x, y in zip(first, second, strict=True)]
-    assert class_counts(dataset, [Part("a", 1, 2, "training")]) == second
+    assert class_counts(dataset, [PlaneRange("a", 0, 2, "training")]) == [
+        x + y for x, y in zip(first, second, strict=True)
+    ]
+    assert class_counts(dataset, [PlaneRange("a", 1, 2, "training")]) == second
 
 
 def test_class_weights_that_were_set_win_over_the_counts(dataset, stage):
@@ -266,15 +273,15 @@ def test_class_weights_that_were_set_win_over_the_counts(dataset, stage):
     set_values(dataset, {"weigh.class_weights": [0.5, 4]})
     stage(dataset, "weigh", only=["a"])
     with pytest.raises(ValueError, match=r"one weigh.class_weights, got \[0.5, 3.0\] and \[0.5, 4.0\]; run"):
-        _given_weights(dataset, [Part("a", 0, 2, "training"), Part("b", 0, 2, "validation")])
+        _given_weights(dataset, [PlaneRange("a", 0, 2, "training"), PlaneRange("b", 0, 2, "validation")])
 
 
 def test_more_classes_than_the_network_has_are_refused(dataset):
     settings = read_record(dataset).train
     attributes = weights_of(dataset, "b").attributes()
     attributes["unet-flows"]["facts"]["counts"][0] = [10, 20, 0, 4]
-    card = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    (weights_of(dataset, "b").folder / "zarr.json").write_json(card)
+    metadata = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    (weights_of(dataset, "b").folder / "zarr.json").write_json(metadata)
     with pytest.raises(
         ValueError, match=r"train.architecture.classes must be ≥ the classes of the truth, .* got 2 for 4"
     ):
@@ -288,7 +295,7 @@ import sys, time
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage
-from unet.training.loop import Course
+from unet.training.loop import TrainingLoop
 from unet.dataset.folder import Dataset
 
 torch.set_num_threads(1)
@@ -363,7 +370,7 @@ def test_a_training_begun_in_another_precision_is_begun_anew(dataset, monkeypatc
 
 def test_two_processes_read_from_the_store_and_make_one_model(dataset, stage):
     """With a batch norm the two differ from one process, as each has the statistics of its own share."""
-    set_values(dataset, {"train.devices": 2, "train.memory": 1e-9, "train.seed": 1, "train.device": "cpu"})
+    set_values(dataset, {"train.devices": 2, "train.memory_gb": 1e-9, "train.seed": 1, "train.device": "cpu"})
     (outcome,) = stage(dataset, "train")
     assert outcome.state == "done"
     result = model_of(dataset, "unet")

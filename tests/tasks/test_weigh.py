@@ -43,10 +43,10 @@ def arrays(dataset, name):
 @pytest.mark.parametrize(
     ("ndim", "settings"),
     [
-        (2, Weigh(ridge=4, sigma=3.0)),
+        (2, Weigh(gap_width=4, sigma=3.0)),
         (2, Weigh(dimensions=3)),
         (3, Weigh()),
-        (3, Weigh(dimensions=3, ridge=0)),
+        (3, Weigh(dimensions=3, gap_width=0)),
         (3, Weigh(w0=0.0)),
         (4, Weigh(dimensions=3, sigma=3.0)),
     ],

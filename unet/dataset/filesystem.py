@@ -17,7 +17,7 @@ OPTIONS: dict[str, dict[str, Any]] = {"s3": {"max_concurrency": 1}}
 ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
-def opened(url: str, asynchronous: bool = False) -> tuple[Any, str]:
+def open_filesystem(url: str, asynchronous: bool = False) -> tuple[Any, str]:
     """File system of a URL, and the path there."""
     root = url if "::" in url else "/".join(url.split("/", 3)[:3])
     filesystem = _filesystem(root, asynchronous)
@@ -37,7 +37,7 @@ def _filesystem(root: str, asynchronous: bool) -> Any:
 
 
 @contextmanager
-def reached(url: str) -> Iterator[None]:
+def plain_os_errors(url: str) -> Iterator[None]:
     """Whatever goes wrong on the way to `url` is an OSError in one sentence; that nothing is there stays what it is."""
     try:
         yield

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from unet.dataset.filesystem import ABSENT, opened, reached
+from unet.dataset.filesystem import ABSENT, open_filesystem, plain_os_errors
 from unet.settings.validation import require_plain
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ class Folder:
     def _place(self) -> tuple[Any, str]:
         if self.is_local:  # not by url_to_fs, to which `a::b` is no file's name
             return fsspec.filesystem("file"), str(Path(self.url).absolute())
-        return opened(self.url)
+        return open_filesystem(self.url)
 
     @property
     def is_local(self) -> bool:
@@ -69,7 +69,7 @@ class Folder:
         if self.is_local:
             return Path(self.url).exists()
         filesystem, path = self._place
-        with reached(self.url):
+        with plain_os_errors(self.url):
             return bool(filesystem.exists(path))
 
     def holds_bytes(self) -> bool:
@@ -78,7 +78,7 @@ class Folder:
             return self.size() > 0
         filesystem, path = self._place
         try:
-            with reached(self.url):
+            with plain_os_errors(self.url):
                 return len(filesystem.cat_file(path, start=0, end=1)) > 0
         except ABSENT:
             return False
@@ -87,7 +87,7 @@ class Folder:
         """Bytes of the file; 0 where there is none."""
         filesystem, path = self._place
         try:
-            with reached(self.url):
+            with plain_os_errors(self.url):
                 return int(filesystem.size(path) or 0)
         except ABSENT:
             return 0
@@ -98,7 +98,7 @@ class Folder:
             if self.is_local:
                 return sorted(os.listdir(self.url))  # noqa: PTH208  # half the time of Path.iterdir
             filesystem, path = self._place
-            with reached(self.url):
+            with plain_os_errors(self.url):
                 entries = filesystem.ls(path, detail=False)
         except ABSENT:
             return []
@@ -110,7 +110,7 @@ class Folder:
         if self.is_local:
             return dict(_walk(self.url, ""))
         filesystem, path = self._place
-        with reached(self.url):
+        with plain_os_errors(self.url):
             found = filesystem.find(path, detail=True)
         return {str(os.path.relpath(name, path)): (int(info["size"]), _time(info)) for name, info in found.items()}
 
@@ -126,7 +126,7 @@ class Folder:
                 with open(self.url, "rb") as file:  # noqa: PTH123  # a path of pathlib's takes as long as the reading
                     return file.read()
             filesystem, path = self._place
-            with reached(self.url):
+            with plain_os_errors(self.url):
                 return bytes(filesystem.cat_file(path))
         except ABSENT:
             return None
@@ -149,7 +149,7 @@ class Folder:
         filesystem, path = self._place
         if not isinstance(filesystem, LocalFileSystem):
             try:
-                with reached(self.url):
+                with plain_os_errors(self.url):
                     filesystem.pipe_file(path, content)
             except ABSENT as error:
                 raise OSError(f"{self.url} must lie in a bucket that is there, got: {error}; make it first") from error
@@ -170,7 +170,7 @@ class Folder:
     def remove(self) -> None:
         """Remove the file or folder, if it is there."""
         filesystem, path = self._place
-        with reached(self.url):
+        with plain_os_errors(self.url):
             if filesystem.exists(path):
                 literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
                 filesystem.rm(literal, recursive=True)

@@ -1,7 +1,7 @@
 """A dataset as it lay there when it was first asked: for a plan, which asks for the same things many times.
 
 It sees nothing of what is written after, so it lives as long as one plan, and nothing is written through it. Elsewhere
-than on a disk each question takes some 20 ms: there all names are listed at once, and all cards read side by side.
+than on a disk each question takes some 20 ms: all names are listed at once there, and metadata read side by side.
 """
 
 import re
@@ -12,12 +12,12 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from unet.dataset.filesystem import ABSENT, opened, reached
+from unet.dataset.filesystem import ABSENT, open_filesystem, plain_os_errors
 from unet.dataset.folder import Dataset, Folder
 
 T = TypeVar("T")
 
-CARD = re.compile(
+METADATA_FILE = re.compile(
     r"(?:images/[^/]+(?:/labels/[^/]+)?|weights/[^/]+|scores/[^/]+/[^/]+)/zarr\.json"
     r"|models/[^/]+/model\.json|reports/[^/]+/metrics\.json|set-aside/[^/]+/[^/]+\.json"
 )
@@ -25,7 +25,7 @@ CARD = re.compile(
 
 
 class Listing:
-    """Every file below a folder, and the cards' contents."""
+    """Every file below a folder, and the contents of metadata files."""
 
     def __init__(self, top: Folder) -> None:
         self.top = top
@@ -33,13 +33,13 @@ class Listing:
         self.names = sorted(self.files)
 
     @cached_property
-    def cards(self) -> dict[str, bytes]:
-        """Contents of all cards."""
-        filesystem, path = opened(self.top.url)
-        wanted = {f"{path}/{name}": name for name in self.names if CARD.fullmatch(name)}
+    def metadata_files(self) -> dict[str, bytes]:
+        """Contents of all metadata files."""
+        filesystem, path = open_filesystem(self.top.url)
+        wanted = {f"{path}/{name}": name for name in self.names if METADATA_FILE.fullmatch(name)}
         if not wanted:
             return {}
-        with reached(self.top.url):
+        with plain_os_errors(self.top.url):
             found = filesystem.cat(list(wanted), on_error="return")
             for content in found.values():
                 if isinstance(content, Exception) and not isinstance(content, ABSENT):
@@ -88,7 +88,8 @@ class ListedFolder(Folder):
         """Bytes of the file, None where there is none."""
         if self._inside not in self.listing.files:
             return None
-        return self.listing.cards.get(self._inside) if CARD.fullmatch(self._inside) else super().read()
+        is_metadata = METADATA_FILE.fullmatch(self._inside)
+        return self.listing.metadata_files.get(self._inside) if is_metadata else super().read()
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ FEW = 8
 """Possible values for each pixel up to which a table of all of them is quicker than sorting the pixels."""
 
 
-def require_labels(truth: Labels, prediction: Labels, frame: bool = False) -> None:
-    """ValueError unless both hold labels ≥ 0 of one shape; of one y x frame, if asked."""
+def require_labels(truth: Labels, prediction: Labels, plane: bool = False) -> None:
+    """ValueError unless both hold labels ≥ 0 of one shape; of one y x plane, if asked."""
     for name, labels in (("truth", truth), ("prediction", prediction)):
         if labels.dtype.kind not in "biu":
             raise ValueError(f"{name} must hold integer labels, got {labels.dtype}; make labels of scores first")
@@ -28,8 +28,8 @@ def require_labels(truth: Labels, prediction: Labels, frame: bool = False) -> No
         raise ValueError(
             f"truth and prediction must have one shape, got {truth.shape}, {prediction.shape}; crop or pad one"
         )
-    if frame and truth.ndim != 2:
-        raise ValueError(f"truth must be one y x frame, got shape {truth.shape}; measure frame by frame")
+    if plane and truth.ndim != 2:
+        raise ValueError(f"truth must be one y x plane, got shape {truth.shape}; measure plane by plane")
 
 
 def ratio(part: SupportsFloat, whole: SupportsFloat) -> float:

@@ -1,7 +1,7 @@
 """How well a prediction agrees with truth: one number a measure, from two arrays of labels.
 
 Labels are integers of any size, 0 = background; a boolean mask is one object. Truth comes first. Where a measure is 0/0
-it is NaN: whoever averages leaves such frames out and says how many.
+it is NaN: whoever averages leaves such planes out and says how many.
 
 | measure             | perfect | symmetric | looks at                         | NaN where                           |
 |---------------------|---------|-----------|----------------------------------|-------------------------------------|
@@ -17,8 +17,8 @@ it is NaN: whoever averages leaves such frames out and says how many.
 | `average_precision` | 1       | yes       | objects found, made up           | neither has an object               |
 | `panoptic_quality`  | 1       | yes       | objects found and their overlap  | neither has an object               |
 
-`v_rand`, `v_info` and `warping_error` are of one y x frame. The others take any shape: a stack whose ids are unique
-over its frames gives the value pooled over them, which is not the mean of the frames' values.
+`v_rand`, `v_info` and `warping_error` are of one y x plane. The others take any shape: a stack whose ids are unique
+over its planes gives the value pooled over them, which is not the mean of the planes' values.
 
 The measures of objects read one sparse table, `unet.evaluation.contingency`; `warping_error` has a module of its own.
 """
@@ -116,25 +116,25 @@ def rand_f(truth: Labels, prediction: Labels) -> float:
 
 
 def v_rand(truth: Labels, prediction: Labels) -> float:
-    """Foreground-restricted Rand score V_rand of a y x frame, 0 to 1: the F of `rand_error`, prediction thinned.
+    """Foreground-restricted Rand score V_rand of a y x plane, 0 to 1: the F of `rand_error`, prediction thinned.
 
     Predicted background is flooded from the segments until a line of one pixel is left between them, so that wide
-    borders cost nothing. A frame without segments becomes one segment. NaN where truth has no object.
+    borders cost nothing. A plane without segments becomes one segment. NaN where truth has no object.
 
-    The ISBI 2012 board takes the mean over frames, then the best threshold. Rejected: thinning to a skeleton, which
-    retracts from the frame's edge, so that cells leak together.
+    The ISBI 2012 board takes the mean over planes, then the best threshold. Rejected: thinning to a skeleton, which
+    retracts from the plane's edge, so that cells leak together.
     Source: Arganda-Carreras et al. 2015, Front Neuroanat 9:142.
 
     >>> truth, prediction = np.array([[1, 1, 1, 2, 2, 2]]), np.array([[7, 0, 0, 9, 9, 9]])
     >>> v_rand(truth, prediction)  # thinned to 7 7 0 9 9 9: Σn² = Σs² = 4 + 1 + 9, Σt² = 9 + 9: 28/32
     0.875
     """
-    require_labels(truth, prediction, frame=True)
+    require_labels(truth, prediction, plane=True)
     return _rand_f(_foreground_table(truth, _thinned(prediction)))
 
 
 def v_info(truth: Labels, prediction: Labels) -> float:
-    """Information theoretic score V_info of a y x frame, 0 to 1: 2·I/(H(S) + H(T)), prediction thinned as in `v_rand`.
+    """Information theoretic score V_info of a y x plane, 0 to 1: 2·I/(H(S) + H(T)), prediction thinned as in `v_rand`.
 
     I is the mutual information of objects T and segments S over the truth foreground, H their entropies; the base of
     the logarithm cancels. NaN where truth has no object, and where one object meets one segment (0/0; the official
@@ -144,7 +144,7 @@ def v_info(truth: Labels, prediction: Labels) -> float:
     >>> v_info(np.array([[1, 1, 2, 2]]), np.array([[1, 2, 3, 4]]))  # I = H(T) = 1 bit, H(S) = 2 bits
     0.6666666666666666
     """
-    require_labels(truth, prediction, frame=True)
+    require_labels(truth, prediction, plane=True)
     table = _foreground_table(truth, _thinned(prediction))
     apart = _entropy(table.segments) + _entropy(table.objects)
     return ratio(2 * max(0.0, apart - _entropy(table.shared)), apart)
@@ -154,7 +154,7 @@ def seg(truth: Labels, prediction: Labels) -> float:
     """Mean over the truth objects of the IoU with their segment, 0 to 1; an object without one counts 0.
 
     An object's segment covers more than half of it, so there is at most one; a segment may have several objects.
-    Segments without object cost nothing. NaN where truth has no object. The challenge pools a sequence's frames.
+    Segments without object cost nothing. NaN where truth has no object. The challenge pools a sequence's planes.
     Source: Cell Tracking Challenge, Maška et al. 2014, Bioinformatics 30:1609.
 
     >>> seg(np.array([1, 1, 1, 1, 0, 2, 2]), np.array([5, 5, 5, 0, 0, 0, 2]))  # 3/4 and 0: half is not enough
@@ -169,7 +169,7 @@ def det(truth: Labels, prediction: Labels) -> float:
     """Detection score, 0 to 1: 1 − (5·NS + 10·FN + FP)/(10·objects), and 0 where that is negative.
 
     Objects and segments match as in `seg`. FN: objects without segment; FP: segments without object; NS: splits needed,
-    the objects of each segment beyond its first. NaN where truth has no object. The challenge pools the frames of a
+    the objects of each segment beyond its first. NaN where truth has no object. The challenge pools the planes of a
     sequence, and its truth here are the markers of the tracks.
     Source: Cell Tracking Challenge, Matula et al. 2015, PLoS ONE 10:e0144959.
 

@@ -1,4 +1,4 @@
-"""Pictures that people judge by: frames with outlines and tints, plots of training, and PNG bytes of all of them.
+"""Pictures that people judge by: planes with outlines and tints, plots of training, and PNG bytes of all of them.
 
 Grey is dimmed so that colours stand out, and it has few levels, so that a picture has at most 256 colours and its PNG
 a palette: exact, and a third of the size. Orange is what the model says, blue what people drew, white where they
@@ -33,52 +33,52 @@ EMBEDDED = 300_000
 """Bytes of the largest picture that a database should hold."""
 
 
-def stretch(frame: NDArray[Any]) -> Bytes:
-    """Grey values 0–255 of a frame: its percentile 1 becomes 0, its percentile 99.8 becomes 255; a constant is 0.
+def stretch(plane: NDArray[Any]) -> Bytes:
+    """Grey values 0–255 of a plane: its percentile 1 becomes 0, its percentile 99.8 becomes 255; a constant is 0.
 
     >>> stretch(np.array([[100, 150, 200]])).tolist()
     [[0, 126, 255]]
     """
-    low, high = (float(value) for value in np.percentile(frame, (1, 99.8)))
+    low, high = (float(value) for value in np.percentile(plane, (1, 99.8)))
     if low == high:
-        low, high = float(frame.min()), float(frame.max())
+        low, high = float(plane.min()), float(plane.max())
     scale = 255 / (high - low) if high > low else 0
-    return np.clip((frame.astype(np.float64) - low) * scale, 0, 255).astype(np.uint8)
+    return np.clip((plane.astype(np.float64) - low) * scale, 0, 255).astype(np.uint8)
 
 
-def outlines(frame: NDArray[Any], segments: ArrayLike | None = None, truth: ArrayLike | None = None) -> Bytes:
-    """RGB picture (y, x, 3) of a frame, its segments and its truth outlined by their outermost pixels.
+def outlines(plane: NDArray[Any], segments: ArrayLike | None = None, truth: ArrayLike | None = None) -> Bytes:
+    """RGB picture (y, x, 3) of a plane, its segments and its truth outlined by their outermost pixels.
 
     Orange outlines are of segments alone, blue ones of truth alone, white ones of both. Ids do not matter: equal
     outlines are white whatever the numbers. Objects that touch have an outline each, side by side.
     """
-    ours, theirs = (_edge(labels, frame.shape) for labels in (segments, truth))
-    picture = _grey(frame)
+    ours, theirs = (_edge(labels, plane.shape) for labels in (segments, truth))
+    picture = _grey(plane)
     picture[ours] = SEGMENTS
     picture[theirs] = TRUTH
     picture[ours & theirs] = BOTH
     return picture
 
 
-def tint(frame: NDArray[Any], labels: ArrayLike) -> Bytes:
-    """RGB picture (y, x, 3) of a frame, orange wherever `labels` is not 0: the pixels that count as object."""
-    inside = _same_shape(labels, frame.shape) != 0
-    picture = _grey(frame)
+def tint(plane: NDArray[Any], labels: ArrayLike) -> Bytes:
+    """RGB picture (y, x, 3) of a plane, orange wherever `labels` is not 0: the pixels that count as object."""
+    inside = _same_shape(labels, plane.shape) != 0
+    picture = _grey(plane)
     picture[inside] = picture[inside] // 2 + np.array(SEGMENTS, np.uint8) // 2
     return picture
 
 
-def shade(frame: NDArray[Any], part: NDArray[Any]) -> Bytes:
-    """RGB picture (y, x, 3) of a frame, the more orange the larger `part` is, which goes from 0 to 1."""
-    picture = _grey(frame)
-    strength = np.round(np.clip(_same_shape(part, frame.shape), 0, 1).astype(np.float32) * 8)[..., np.newaxis] / 10
+def shade(plane: NDArray[Any], part: NDArray[Any]) -> Bytes:
+    """RGB picture (y, x, 3) of a plane, the more orange the larger `part` is, which goes from 0 to 1."""
+    picture = _grey(plane)
+    strength = np.round(np.clip(_same_shape(part, plane.shape), 0, 1).astype(np.float32) * 8)[..., np.newaxis] / 10
     shaded: Bytes = (picture * (1 - strength) + np.array(SEGMENTS, np.float32) * strength).astype(np.uint8)
     return shaded
 
 
-def _grey(frame: NDArray[Any]) -> Bytes:
+def _grey(plane: NDArray[Any]) -> Bytes:
     """RGB picture of 128 greys up to 190, which leaves room for colours, and for two tones in one palette."""
-    dimmed = (stretch(frame) // 2 * 1.5).astype(np.uint8)
+    dimmed = (stretch(plane) // 2 * 1.5).astype(np.uint8)
     return np.repeat(dimmed[..., np.newaxis], 3, axis=-1)
 
 
@@ -94,7 +94,7 @@ def _same_shape(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
     array = np.asarray(labels)
     if len(shape) != 2 or array.shape != shape:
         raise ValueError(
-            f"frame and labels must be one y x plane each, got {shape} and {array.shape}; take frame z of both"
+            f"plane and labels must be one y x plane each, got {shape} and {array.shape}; take plane z of both"
         )
     return array
 

@@ -62,7 +62,7 @@ METRICS = {
 """Every metric of a report, the most telling first: the order of figures and columns."""
 
 
-class Picture(NamedTuple):
+class ReportPicture(NamedTuple):
     """One picture of the gallery."""
 
     title: str
@@ -80,14 +80,14 @@ class Report:
     made: str
     """ISO date, with or without a time."""
     metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    """`{"validation" | "training": {METRIC: {"value", "low", "high", "n"}}}`; n counts frames."""
+    """`{"validation" | "training": {METRIC: {"value", "low", "high", "n"}}}`; n counts planes."""
     stacks: Mapping[str, Mapping[str, float | str | None]]
     """`{NAME: {"part": "validation" | "training", METRIC: value}}`."""
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[ReportPicture] = ()
     curve: str | None = None
     """Path of the plot of training."""
-    seen: Sequence[Picture] = ()
-    """What training saw: weights of one frame, augmented samples."""
+    seen: Sequence[ReportPicture] = ()
+    """What training saw: weights of one plane, augmented samples."""
     truth: Mapping[str, TruthCheck] = field(default_factory=dict)
     """What the check of each stack's truth found."""
     settings: Mapping[str, Any] | None = None
@@ -151,7 +151,7 @@ def headline(report: Report, part: str | None) -> list[Figure]:
     >>> entry = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 7}
     >>> [figure] = headline(Report("unet", "2025-01-01", {"validation": {"iou": entry}}, {}), "validation")
     >>> figure.text, figure.details
-    ('0.900', ['95 %: 0.800 – 1.000', 'n = 7 frames'])
+    ('0.900', ['95 %: 0.800 – 1.000', 'n = 7 planes'])
     """
     entries = report.metrics.get(part or "", {})
     level = float((report.settings or {}).get("evaluate", {}).get("confidence", 0.95))
@@ -160,12 +160,12 @@ def headline(report: Report, part: str | None) -> list[Figure]:
 
 
 def _figure(name: str, entry: Mapping[str, float | None], level: float, training: float | None) -> Figure:
-    value, low, high, frames = (entry.get(key) for key in ("value", "low", "high", "n"))
+    value, low, high, planes = (entry.get(key) for key in ("value", "low", "high", "n"))
     details = [f"training: {number(training)}"] if _is_number(training) else []
     if not _is_number(value):
-        reason = "there is no frame with truth" if frames == 0 else metric(name).undefined
+        reason = "there is no plane with truth" if planes == 0 else metric(name).undefined
         return Figure(metric(name), "undefined", [f"as {reason}", *details], None)
-    details.insert(0, f"n = {frames:g} frame{'' if frames == 1 else 's'}" if _is_number(frames) else "n unknown")
+    details.insert(0, f"n = {planes:g} plane{'' if planes == 1 else 's'}" if _is_number(planes) else "n unknown")
     if not (_is_number(low) and _is_number(high)):
         return Figure(metric(name), number(value), ["no interval", *details], _bar(value, value, value))
     interval = f"{100 * level:g} %: {number(low)} – {number(high)}"

@@ -1,4 +1,4 @@
-"""The warping error: how a frame's objects are torn, joined, pierced or lost, wherever their borders went."""
+"""The warping error: how a plane's objects are torn, joined, pierced or lost, wherever their borders went."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ def warping_error(
     threshold: float = 0.5,
     counted: Literal["pixels", "splits and mergers"] = "pixels",
 ) -> float:
-    """Fraction of a frame's pixels, 0 to 1, that differ once the truth is bent to the prediction without tearing it.
+    """Fraction of a plane's pixels, 0 to 1, that differ once the truth is bent to the prediction without tearing it.
 
     Truth pixels that differ are flipped where that changes no topology, the worst first (ties by x, then y), until a
     pass over them flips none. Foreground is 4-connected, background 8-connected, and background lies all around. It is
@@ -30,7 +30,7 @@ def warping_error(
         prediction: y x labels, or scores of the foreground in floating point, 0 to 1; integers are always labels.
         threshold: scores above this are foreground; of no effect on labels.
         counted: `pixels`, all that differ; `splits and mergers`, those at which objects are torn apart or joined: the
-            ISBI 2012 board's number, which took the mean over frames at the best of the thresholds 0.0, 0.1 … 0.9.
+            ISBI 2012 board's number, which took the mean over planes at the best of the thresholds 0.0, 0.1 … 0.9.
 
     >>> cells = np.array([[1, 1, 0, 2, 2]])
     >>> warping_error(cells, np.array([[0.9, 0.1, 0.1, 0.8, 0.8]]))  # a border that moved
@@ -40,7 +40,7 @@ def warping_error(
     >>> warping_error(cells, cells * 0), warping_error(cells, cells * 0, counted="splits and mergers")
     (0.4, 0.0)
     """
-    require_labels(truth, prediction > threshold if prediction.dtype.kind == "f" else prediction, frame=True)
+    require_labels(truth, prediction > threshold if prediction.dtype.kind == "f" else prediction, plane=True)
     scores = _scores(prediction, threshold)
     warped = _warped(truth > 0, scores, threshold)
     left = warped != np.pad(scores > threshold, 1)
@@ -72,7 +72,7 @@ def _warped(white: Mask, scores: NDArray[Any], threshold: float) -> Mask:
 
 
 @njit(cache=True)
-def _flip_simple(frame: Mask, y: Indices, x: Indices) -> None:
+def _flip_simple(plane: Mask, y: Indices, x: Indices) -> None:
     """Flip the pixels y x in place, in their order, each where it is simple, until a pass over them flips none."""
     waiting = np.arange(y.size)
     before = y.size + 1
@@ -80,8 +80,8 @@ def _flip_simple(frame: Mask, y: Indices, x: Indices) -> None:
         before = waiting.size
         kept = 0
         for k in waiting:
-            if _runs(frame, y[k], x[k]) == 1:
-                frame[y[k], x[k]] = not frame[y[k], x[k]]
+            if _runs(plane, y[k], x[k]) == 1:
+                plane[y[k], x[k]] = not plane[y[k], x[k]]
             else:
                 waiting[kept] = k
                 kept += 1
@@ -89,13 +89,13 @@ def _flip_simple(frame: Mask, y: Indices, x: Indices) -> None:
 
 
 @njit(cache=True)
-def _runs(frame: Mask, y: int, x: int) -> int:
+def _runs(plane: Mask, y: int, x: int) -> int:
     """Runs of foreground around a pixel that touch it by an edge, its Yokoi number; 0 too amid nothing but foreground.
 
     Where it is 1 the pixel is simple: flipping it tears, joins, opens and fills nothing.
     """
-    ring = (frame[y, x + 1], frame[y - 1, x + 1], frame[y - 1, x], frame[y - 1, x - 1],
-            frame[y, x - 1], frame[y + 1, x - 1], frame[y + 1, x], frame[y + 1, x + 1])  # fmt: skip
+    ring = (plane[y, x + 1], plane[y - 1, x + 1], plane[y - 1, x], plane[y - 1, x - 1],
+            plane[y, x - 1], plane[y + 1, x - 1], plane[y + 1, x], plane[y + 1, x + 1])  # fmt: skip
     runs = 0
     for k in (0, 2, 4, 6):
         if ring[k] and not (ring[k + 1] and ring[(k + 2) % 8]):
@@ -107,7 +107,7 @@ def _splits_and_mergers(warped: Mask, left: Mask) -> int:
     """Number of the pixels left that lie beside two objects, or whose removal, each by itself, tears their own.
 
     Removing a pixel with r runs and k components of background around it makes one of these k, and so, the Euler number
-    changing by r − 1, makes r − k + 1 parts of its object. That spares labelling the frame again for each pixel.
+    changing by r − 1, makes r − k + 1 parts of its object. That spares labelling the plane again for each pixel.
     """
     objects, _ = ndimage.label(warped)
     background, _ = ndimage.label(~warped, np.ones((3, 3)))

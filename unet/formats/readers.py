@@ -15,7 +15,7 @@ import numpy as np
 
 from unet.dataset.sources import SUFFIXES
 from unet.formats.png import PNG
-from unet.formats.stack import Opened, Reader, SliceAxis, ordered
+from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes
 from unet.formats.tiff import TIFF
 
 __all__ = ["READERS", "Opened", "Reader", "count_scenes", "open_stack"]
@@ -67,7 +67,7 @@ def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Open
     if not set(first.axes) <= set("cyx"):
         raise ValueError(f"each slice must be one plane, got axes {first.axes} in {files[0]}; leave out `slices`")
     sizes = {axis: len(files), **dict(zip(first.axes, first.shape, strict=True))}
-    axes = ordered(sizes)
+    axes = ordered_axes(sizes)
 
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))

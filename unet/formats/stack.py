@@ -1,8 +1,8 @@
 """A stack opened for reading: what any format's pages become, one y x plane at a time.
 
 The law: axes are in the order t c z y x, each longer than 1 but for y and x; names of channels are unique; a pixel size
-is there where both its number and its unit are known. A format's reader says what a file holds as `Pages`; `opened`
-makes of it what the law asks for.
+is there where both its number and its unit are known. A format's reader says what a file holds as `Pages`;
+`stack_of_pages` makes of it what the law asks for.
 """
 
 import errno
@@ -23,7 +23,7 @@ AXES = "tczyx"
 RGB = ("red", "green", "blue")
 
 
-Plane = Callable[[tuple[int, ...]], np.ndarray]
+ReadPlane = Callable[[tuple[int, ...]], np.ndarray]
 
 
 SliceAxis = Literal["z", "t"] | None
@@ -48,7 +48,7 @@ class Opened:
     """Unit by axis as OME-Zarr names it, such as `micrometer` or `second`; absent where `spacing` is."""
     channels: tuple[str, ...]
     """Names of the channels, no two alike; one even when there is no axis c; "0", "1", … where the file has none."""
-    plane: Plane
+    plane: ReadPlane
     """The plane (y, x) at an index of the leading axes, such as (t, z) of t z y x; a new array at each call."""
 
 
@@ -72,7 +72,7 @@ class Pages(NamedTuple):
 
 
 @contextmanager
-def readable(file: str, kind: str) -> Iterator[None]:
+def decoding_errors_told(file: str, kind: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one sentence; errors of the world, which may pass, stay as they are."""
     try:
         yield
@@ -82,7 +82,7 @@ def readable(file: str, kind: str) -> Iterator[None]:
         raise ValueError(f"{file} is not a readable {kind} ({error}): copy it again from the microscope") from error
 
 
-def opened(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opened:
+def stack_of_pages(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opened:
     """The stack of a file's pages, with the sizes of its pixels and the names of its channels as the file has them."""
     if pages.dtype.kind not in "buif":
         raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
@@ -90,22 +90,22 @@ def opened(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opened:
     lengths = dict(zip(pages.axes, pages.shape, strict=True))
     if pages.alpha:
         lengths["c"] -= 1
-    axes = ordered(lengths)
+    axes = ordered_axes(lengths)
     spacing, units = _known(sizes, axes)
     names = _channel_names(channels, lengths.get("c", 1))
     return Opened(axes, tuple(lengths[a] for a in axes), dtype, spacing, units, names, _planes(pages, axes, dtype))
 
 
-def ordered(sizes: Mapping[str, int]) -> str:
+def ordered_axes(sizes: Mapping[str, int]) -> str:
     """The axes of a stack of such lengths, in their order, those of length 1 left out.
 
-    >>> ordered({"y": 1, "z": 3, "c": 1, "x": 9})
+    >>> ordered_axes({"y": 1, "z": 3, "c": 1, "x": 9})
     'zyx'
     """
     return "".join(a for a in AXES if a in "yx" or sizes.get(a, 1) > 1)
 
 
-def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> Plane:
+def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
     leading, within = pages.axes[: -pages.inner], pages.axes[-pages.inner :]
     read = lru_cache(maxsize=1)(pages.read)  # the samples of a page are asked for one after another
 

@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 
 from unet.dataset.sources import SUFFIXES, natural_order
-from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, opened, readable
+from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, decoding_errors_told, stack_of_pages
 
 # What tifffile says there is raised here as an error, or has no consequence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -33,23 +33,23 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
             raise LookupError(f"scene must be less than {len(scenes)}, the scenes in {file}, got {scene}")
         series = scenes[scene or 0]
         _refuse_gaps(file, series)
-        with readable(file, "TIFF"):
+        with decoding_errors_told(file, "TIFF"):
             sizes, channels = _metadata(tif, series)
-        yield opened(_tiff_pages(file, series, axis), sizes, channels)
+        yield stack_of_pages(_tiff_pages(file, series, axis), sizes, channels)
 
 
 def _count_tiff(file: str) -> int:
-    with _tiff(file) as (tif, scenes), readable(file, "TIFF"):
+    with _tiff(file) as (tif, scenes), decoding_errors_told(file, "TIFF"):
         return len(scenes) if _opens_its_set(tif, Path(file)) else 0
 
 
 @contextmanager
 def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPageSeries]]]:
-    with readable(file, "TIFF"):
+    with decoding_errors_told(file, "TIFF"):
         _refuse_truncated(file)
         tif = tifffile.TiffFile(file)
     with tif:
-        with readable(file, "TIFF"):
+        with decoding_errors_told(file, "TIFF"):
             scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
             if not scenes:
                 raise ValueError("it holds no image")
@@ -59,7 +59,7 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
 @contextmanager
 def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
     """The scenes of a TIFF, opened."""
-    with _tiff(file) as (_, scenes), readable(file, "TIFF"):
+    with _tiff(file) as (_, scenes), decoding_errors_told(file, "TIFF"):
         yield scenes
 
 
@@ -159,7 +159,7 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> Callable[[int], 
     stored = page.dtype and page.dtype.newbyteorder(tif.byteorder)
 
     def read(number: int) -> np.ndarray:
-        with readable(file, "TIFF"):
+        with decoding_errors_told(file, "TIFF"):
             if series.is_truncated and series.dataoffset is not None:
                 offset = series.dataoffset + number * page.nbytes
                 return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
@@ -176,7 +176,7 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
     if reopened:
         handle.open()
     try:
-        with readable(handle.path, "TIFF"):
+        with decoding_errors_told(handle.path, "TIFF"):
             return page.asarray().reshape(page.shape)
     finally:
         if reopened:

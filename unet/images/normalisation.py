@@ -21,7 +21,7 @@ STRIDE = 11
 """What a subsample is thinned by; an odd prime that hardly ever divides an image's width."""
 PERCENTILES, DIVIDE = "percentiles", "divide"
 """Rules of normalisation: between two percentiles of the stack, as the networks trained here; by a fixed divisor, as
-some of elsewhere."""
+some imported ones."""
 COUNTED = 2**20
 """Pixels counted at a time, as numpy widens them to 8 bytes each."""
 

@@ -60,10 +60,10 @@ def planes(array: Any, axes: str, channels: Sequence[int] = (0,)) -> list[Plane]
     ((0, 0), (1, 0))
     """
     leading = dict(zip(axes[:-2], array.shape[:-2], strict=True))
-    frames = np.ndindex(*(size for axis, size in leading.items() if axis != "c"))
-    return [Plane(array, tuple(_index(leading, frame, c) for c in channels)) for frame in frames]
+    places = np.ndindex(*(size for axis, size in leading.items() if axis != "c"))
+    return [Plane(array, tuple(_index(leading, place, c) for c in channels)) for place in places]
 
 
-def _index(leading: Mapping[str, int], frame: Sequence[int], channel: int) -> tuple[int, ...]:
-    rest = iter(frame)
+def _index(leading: Mapping[str, int], place: Sequence[int], channel: int) -> tuple[int, ...]:
+    rest = iter(place)
     return tuple(channel if axis == "c" else next(rest) for axis in leading)

@@ -32,7 +32,7 @@ UNANNOTATED = "tuesday-1.tif"
 
 
 @dataclass(frozen=True)
-class Cells:
+class DrawnCells:
     """The n cells of a stack, in pixels and planes; cell k has the id k + 1."""
 
     centre: Floats
@@ -86,7 +86,7 @@ def draw_stack(planes: int, side: int, seed: int) -> tuple[NDArray[np.uint16], I
     return image, truth
 
 
-def _scatter(side: int, rng: np.random.Generator) -> Cells:
+def _scatter(side: int, rng: np.random.Generator) -> DrawnCells:
     centres, radii = np.empty((0, 2)), np.empty(0)
     for _ in range((side + 20) ** 2 // 190):
         centre, radius = rng.uniform(-10, side + 10, 2), rng.uniform(18, 27)
@@ -98,7 +98,7 @@ def _scatter(side: int, rng: np.random.Generator) -> Cells:
     turn = np.moveaxis(np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), -1, 0)
     metric = turn * np.stack([stretch, 1 / stretch], -1)[:, None, :] @ turn.transpose(0, 2, 1)
     glow = np.exp(rng.normal(0, 0.15, n))
-    return Cells(centres, rng.normal(0, 0.8, (n, 2)), radii, rng.normal(0, 0.025, n), metric, glow)
+    return DrawnCells(centres, rng.normal(0, 0.8, (n, 2)), radii, rng.normal(0, 0.025, n), metric, glow)
 
 
 def _smooth(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Floats:
@@ -107,7 +107,7 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> F
     return np.asarray(field / field.std())
 
 
-def _cells_plane(cells: Cells, height: float, shift: Floats, texture: Floats) -> tuple[Ids, Floats]:
+def _cells_plane(cells: DrawnCells, height: float, shift: Floats, texture: Floats) -> tuple[Ids, Floats]:
     """Ids of a plane `height` planes above the middle, and the light that its cells send out."""
     points = np.moveaxis(np.indices(texture.shape) + shift, 0, -1)
     radius = cells.radius * (1 + cells.growth * height)

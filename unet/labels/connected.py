@@ -4,8 +4,8 @@ The law: blocks that are labelled by themselves and merged across their faces gi
 too; with every axis linked these are the ids of `skimage.measure.label`. It takes two passes, since an id is known only
 when all blocks were seen:
 
-1. `label_block` reads a block and keeps a `Part`: its faces, and where each of its components begins;
-2. `merge_parts` joins the parts and deals the ids: a table for each block;
+1. `label_block` reads a block and keeps a `BlockLabels`: its faces, and where each of its components begins;
+2. `merge_blocks` joins the parts and deals the ids: a table for each block;
 3. `relabel_block` reads the block again and writes its segments.
 
 Where holes are filled, the law is that of the filled mask: `components(fill(mask))`, then the rules on objects. The
@@ -13,7 +13,7 @@ background is connected in the way that is dual to that of the objects, so that 
 connects; filled, it joins the objects that share a face with it, which are all that it touches.
 
 Between the passes there is no array: memory is that of the faces, plus 17 bytes a component. With z linked a block's
-largest face is a whole frame, so blocks should be several planes deep.
+largest face is a whole plane, so blocks should be several planes deep.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.labels.components import ALONE, FACES, FULL, Connected, connect, painted, spans
-from unet.labels.merging import Indices, Labels, Mask, Merged, Part, Rules, merge_parts
+from unet.labels.merging import BlockLabels, Indices, Labels, Mask, Merged, Rules, merge_blocks
 from unet.labels.seams import Connectivity, Corner, mixed, within
 
-__all__ = ["Merged", "Part", "Rules", "connected_segments", "label_block", "merge_parts", "relabel_block"]
+__all__ = ["BlockLabels", "Merged", "Rules", "connected_segments", "label_block", "merge_blocks", "relabel_block"]
 
 
 def connected_segments(
@@ -47,7 +47,7 @@ def connected_segments(
     np.int32(1)
     """
     rules, origin = Rules(dimensions, connectivity, minimum, holes), (0,) * mask.ndim
-    merged = merge_parts([label_block(mask, origin, mask.shape, rules)], rules)
+    merged = merge_blocks([label_block(mask, origin, mask.shape, rules)], rules)
     return relabel_block(mask, merged.lookups[origin], rules)
 
 
@@ -58,7 +58,7 @@ def label_block(
     rules: Rules = Rules(),
     strong: Mask | None = None,
     boxes: bool = False,
-) -> Part:
+) -> BlockLabels:
     """The part of one block, the first pass.
 
     Args:
@@ -78,7 +78,7 @@ def label_block(
     marked[: found.objects] = strong is None or _reached(local, strong, found.objects)
     marked[found.objects :] = found.size[found.objects :] > rules.holes
     marked[_at_edge(local, origin, shape, rules.dimensions)] = True
-    return Part(
+    return BlockLabels(
         origin=tuple(map(int, origin)),
         shape=mask.shape,
         count=found.objects,

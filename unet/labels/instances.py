@@ -17,7 +17,7 @@ from unet.dataset.folder import Folder
 from unet.labels.connected import connected_segments, label_block, relabel_block
 from unet.labels.declumping import part_clump
 from unet.labels.measures import Measures, measure_block
-from unet.labels.merging import Labels, Mask, Merged, Part, Rules
+from unet.labels.merging import BlockLabels, Labels, Mask, Merged, Rules
 from unet.labels.renumbering import Clump
 from unet.labels.scores import Scores, of_any, reaching, read_channels
 from unet.settings.segment import Segment
@@ -51,7 +51,7 @@ class Box:
         return math.prod(part.stop - part.start for part in self.region)
 
 
-class Look(NamedTuple):
+class BlockClumps(NamedTuple):
     """What is needed to part the clumps of a block."""
 
     block: Region
@@ -61,7 +61,7 @@ class Look(NamedTuple):
     """The objects to be looked at."""
 
 
-class Work(NamedTuple):
+class BlockToWrite(NamedTuple):
     """What is needed to write a block."""
 
     block: Region
@@ -90,7 +90,7 @@ class Instances:
     def rules(self) -> Rules:
         """What an object is; it goes on along z only where there is one."""
         dimensions = 3 if self.settings.dimensions == 3 and "z" in self.axes else 2
-        return Rules(dimensions, self.settings.connectivity, self.settings.minimum, self.settings.holes)
+        return Rules(dimensions, self.settings.connectivity, self.settings.min_size, self.settings.max_hole_size)
 
     def blocks(self) -> Iterator[Region]:
         """Blocks of whole shards that tile the array."""
@@ -100,27 +100,27 @@ class Instances:
             Layout(self.layout.shape, (*leading[:-1], *([planes] if leading else []), y, x), self.layout.chunk)
         )
 
-    def label(self, block: Region) -> Part:
+    def label(self, block: Region) -> BlockLabels:
         """The first pass."""
         scores = of_any(self.scores.read(block))
-        strong = None if self.settings.strong is None else reaching(scores, self.settings.strong)
+        strong = None if self.settings.high_threshold is None else reaching(scores, self.settings.high_threshold)
         origin, mask = [part.start for part in block], reaching(scores, self.settings.threshold)
-        return label_block(mask, origin, self.layout.shape, self.rules, strong, self.settings.split > 0)
+        return label_block(mask, origin, self.layout.shape, self.rules, strong, self.settings.declump_depth > 0)
 
-    def part(self, look: Look) -> list[Clump]:
+    def part(self, look: BlockClumps) -> list[Clump]:
         """Those of a block's objects that are clumps, and their parts."""
         block, lookup, boxes = look
         labels = relabel_block(self._mask(block), lookup, self.rules)
         found = ((box, self._parts(box, block, labels)) for box in boxes)
         return [self._clump(box, parts) for box, parts in found if parts.max() > 1]
 
-    def write(self, work: Work) -> Measures:
+    def write(self, work: BlockToWrite) -> Measures:
         """The second pass: write a block's segments, and measure them."""
         labels, classes = self.relabel(work)
         pixels = read_channels(self.image, self.image_axes, self.axes, work.block)
         return measure_block(labels, pixels, of_any(classes), [part.start for part in work.block], classes)
 
-    def relabel(self, work: Work) -> tuple[Labels, NDArray[Any]]:
+    def relabel(self, work: BlockToWrite) -> tuple[Labels, NDArray[Any]]:
         """Write a block's segments; these, and the scores that they were made of."""
         block, final, before, clumps = work
         classes = self.scores.read(block)
@@ -143,8 +143,8 @@ class Instances:
             Box(number, tuple(map(slice, *box.tolist())), tuple(map(int, corner)))
             for number, (box, corner) in enumerate(zip(merged.box, corners, strict=True), start=1)
         ]
-        large = [box for box in all_of_them if box.pixels > self.settings.max_component]
-        return {box.id: box for box in all_of_them if box.pixels <= self.settings.max_component}, large
+        large = [box for box in all_of_them if box.pixels > self.settings.max_declump_box]
+        return {box.id: box for box in all_of_them if box.pixels <= self.settings.max_declump_box}, large
 
     def _mask(self, block: Region) -> Mask:
         return reaching(of_any(self.scores.read(block)), self.settings.threshold)
@@ -157,7 +157,7 @@ class Instances:
         sides = zip(box.region, self.layout.shape, strict=True)
         more = [(int(part.start > 0), int(part.stop < size)) for part, size in sides][-linked:]
         padded = np.pad(mask.reshape(mask.shape[-linked:]), more)
-        parts = part_clump(padded, self.settings.split, self.rules.connectivity, self.spacing)
+        parts = part_clump(padded, self.settings.declump_depth, self.rules.connectivity, self.spacing)
         cut = tuple(slice(low, low + side) for (low, _), side in zip(more, mask.shape[-linked:], strict=True))
         return parts[cut].reshape(mask.shape)
 
@@ -186,15 +186,15 @@ class Instances:
         labels[within(shared, block)] += box.parts[here].astype(labels.dtype)  # 0 so far where a clump is
 
 
-def of_block(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
+def boxes_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
     """Those of some objects that have pixels in a block."""
     return [boxes[number] for number in np.unique(lookup).tolist() if number in boxes]
 
 
-def beginning(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
+def boxes_starting_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
     """Those of some objects whose first pixel lies in a block."""
     return [
         box
-        for box in of_block(block, lookup, boxes)
+        for box in boxes_in(block, lookup, boxes)
         if all(part.start <= at < part.stop for at, part in zip(box.first, block, strict=True))
     ]

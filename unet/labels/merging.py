@@ -44,7 +44,7 @@ class Rules:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class BlockLabels:
     """What is kept of a block after the first pass: no pixels but those of its faces.
 
     Local ids are 1 … n for objects and −1 … −m for background, of which none is numbered where no holes are filled. The
@@ -89,7 +89,7 @@ class Merged:
     """First index and last plus 1 along each axis, count × 2 × axes; no axes where the parts have none."""
 
 
-def merge_parts(parts: Iterable[Part], rules: Rules = Rules()) -> Merged:
+def merge_blocks(parts: Iterable[BlockLabels], rules: Rules = Rules()) -> Merged:
     """Ids for the components of all blocks: those that touch across faces, edges and corners of blocks are one segment.
 
     `parts` are those of all blocks, in any order, labelled by the same rules.
@@ -97,7 +97,7 @@ def merge_parts(parts: Iterable[Part], rules: Rules = Rules()) -> Merged:
     >>> from unet.labels.connected import label_block, relabel_block
     >>> row = np.array([[0, 1, 1, 0, 1]], bool)
     >>> blocks = {x: row[:, x : x + 2] for x in (0, 2, 4)}
-    >>> merged = merge_parts([label_block(mask, (0, x), row.shape) for x, mask in blocks.items()])
+    >>> merged = merge_blocks([label_block(mask, (0, x), row.shape) for x, mask in blocks.items()])
     >>> [relabel_block(mask, merged.lookups[0, x]).tolist() for x, mask in blocks.items()]
     [[[0, 1]], [[1, 0]], [[2]]]
     """
@@ -142,7 +142,7 @@ class _Nodes:
         return np.where(numbers < 0, self.objects - numbers, numbers)
 
 
-def _nodes(parts: Sequence[Part]) -> _Nodes:
+def _nodes(parts: Sequence[BlockLabels]) -> _Nodes:
     objects = itertools.accumulate((part.count for part in parts), initial=0)
     ground = itertools.accumulate((part.first.size - part.count for part in parts), initial=0)
     starts = list(zip(objects, ground, strict=True))
@@ -164,7 +164,7 @@ def _kept(nodes: _Nodes, meeting: Sequence[Indices], rules: Rules) -> Mask:
     return np.append(nodes.kept[: nodes.objects], hole[group])
 
 
-def _beside(planes: Sequence[list[tuple[Part, tuple[int, int]]]], rules: Rules) -> Iterator[Indices]:
+def _beside(planes: Sequence[list[tuple[BlockLabels, tuple[int, int]]]], rules: Rules) -> Iterator[Indices]:
     """Pairs of a background part and an object that share a face, within blocks and across seams."""
     for plane in planes:
         yield from contacts(plane, rules.dimensions, "faces", mixed)
@@ -196,7 +196,7 @@ def _ids(kept: NDArray[np.intp], count: int) -> Labels:
     return ids
 
 
-def _lookups(parts: Sequence[Part], nodes: _Nodes, ids: Labels) -> Iterator[tuple[Corner, Labels]]:
+def _lookups(parts: Sequence[BlockLabels], nodes: _Nodes, ids: Labels) -> Iterator[tuple[Corner, Labels]]:
     for part, (a, b), (c, d) in zip(parts, *zip(*itertools.pairwise(nodes.starts), strict=True), strict=True):
         objects, ground = ids[a:c], ids[nodes.objects + b : nodes.objects + d]
         yield part.origin, np.concatenate([np.zeros(1, ids.dtype), objects, ground[::-1]])

@@ -36,11 +36,11 @@ class Dealt:
     """Segments there are in the end."""
 
 
-def deal(merged: Merged, clumps: Sequence[Clump], minimum: int) -> Dealt:
+def renumber(merged: Merged, clumps: Sequence[Clump], minimum: int) -> Dealt:
     """Final ids of the objects and of the parts of the clumps among them.
 
     >>> merged = Merged({}, 3, np.array([0, 7, 20]), np.zeros((3, 2, 0), int))
-    >>> dealt = deal(merged, [Clump(1, np.array([0, 9]), np.array([5, 4]))], minimum=1)
+    >>> dealt = renumber(merged, [Clump(1, np.array([0, 9]), np.array([5, 4]))], minimum=1)
     >>> dealt.ids.tolist(), dealt.parts[1].tolist(), dealt.count
     ([0, 0, 2, 4], [0, 1, 3], 4)
     """

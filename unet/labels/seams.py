@@ -22,7 +22,7 @@ Meet = Callable[[Layers, Layers], NDArray[np.bool_]]
 """Where two layers of component numbers, laid upon each other, hold pairs that matter."""
 
 
-class Block(Protocol):
+class SeamBlock(Protocol):
     """What merging needs of a block: where it lies, and the components of its faces."""
 
     @property
@@ -55,7 +55,7 @@ def mixed(one: Layers, other: Layers) -> NDArray[np.bool_]:
     return np.asarray((one < 0) & (other > 0) | (one > 0) & (other < 0))
 
 
-def require_tiling(parts: Sequence[Block]) -> Corner:
+def require_tiling(parts: Sequence[SeamBlock]) -> Corner:
     """Shape of the array that blocks, sorted by origin, are said to tile; ValueError where they do not."""
     if not parts:
         raise ValueError("parts must be those of all blocks, got none; label each block first")
@@ -78,7 +78,7 @@ def groups(touching: Sequence[Pairs], count: int) -> NDArray[np.int32]:
 
 
 def contacts(
-    numbered: Sequence[tuple[Block, Sequence[int]]],
+    numbered: Sequence[tuple[SeamBlock, Sequence[int]]],
     dimensions: int,
     connectivity: Connectivity,
     meet: Meet = both,
@@ -108,7 +108,7 @@ def within(local: NDArray[np.int32], dimensions: int, meet: Meet) -> Pairs:
     return np.stack([one, other - 2**31])
 
 
-def _layout(numbered: Sequence[tuple[Block, Sequence[int]]], axis: int, cut: int, side: int) -> Pairs:
+def _layout(numbered: Sequence[tuple[SeamBlock, Sequence[int]]], axis: int, cut: int, side: int) -> Pairs:
     """Component numbers of the layer before (side 1) or behind (side 0) a cut."""
     low, high = np.array(numbered[0][0].origin), np.add(numbered[-1][0].origin, numbered[-1][0].shape)
     layer = np.zeros(np.delete(high - low, axis), np.int64)

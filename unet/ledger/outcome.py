@@ -22,7 +22,7 @@ class Outcome:
     why: str = ""
 
 
-def put_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
+def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
     """Write down why a stack failed; it is tried again when what it was made of changes."""
     why = str(error) or type(error).__name__
     values = {"why": why, "do": "mend the cause and run again; `--force` tries it unchanged", "recipe": asdict(recipe)}
@@ -30,7 +30,7 @@ def put_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> 
     return Outcome(recipe.stage, name, "set aside", why)
 
 
-def aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
+def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
     """Why a stack was set aside at a stage, where this recipe was what failed; else None."""
     values = dataset.set_aside(recipe.stage, name).read_json()
-    return values["why"] if values and values["recipe"] == asdict(recipe) else None
+    return values["why"] if values and Recipe.of(values["recipe"]) == recipe else None

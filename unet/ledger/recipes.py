@@ -23,8 +23,8 @@ from unet.settings.weigh import Weigh
 
 PLAN_ONLY = {
     "weigh": {"preset"},
-    "train": {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
-    "predict": {"model", "device", "tile", "memory", "precision", "pixel_factor", "keep_scores"},
+    "train": {"preset", "name", "device", "devices", "precision", "compile", "memory_gb", "checkpoint_every"},
+    "predict": {"model", "device", "max_tile", "memory_gb", "precision", "max_pixel_size_ratio", "keep_scores"},
 }
 
 
@@ -107,8 +107,8 @@ def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:
     """Recipe of a model that the stacks `names` train and validate."""
     inputs = {f"{n} image": _generation(image_of(dataset, n)) for n in names}
     inputs |= {f"{n} weights": _generation(weights_of(dataset, n)) for n in names}
-    if train.start is not None:
-        inputs["start"] = _generation(model_of(dataset, train.start))
+    if train.init_from is not None:
+        inputs["init_from"] = _generation(model_of(dataset, train.init_from))
     return Recipe("train", Train.VERSION, _settings("train", train), inputs)
 
 

@@ -1,10 +1,10 @@
 """The ledger is the store itself: what a result was made of is written into the result, last.
 
-A result is a folder with a card (`zarr.json`, `model.json`, `metrics.json`) and its arrays or files below a
+A result is a folder with a metadata file (`zarr.json`, `model.json`, `metrics.json`) and its arrays or files below a
 *generation*, a folder named after the digest of stage version, settings, inputs and numeric plan. While a generation is
-in the making its own card says what it is made of; putting the result's card is the one act that commits it. Until then
-readers see the generation before; afterwards that one is removed. Kill any process at any moment and run again: what
-is found below a generation of the same recipe is taken on, with the plan it was begun with.
+in the making its own metadata file says what it is made of; putting the result's is the one act that commits it. Until
+then readers see the generation before; afterwards that one is removed. Kill any process at any moment and run again:
+what is found below a generation of the same recipe is taken on, with the plan it was begun with.
 
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
@@ -38,7 +38,7 @@ class Result:
     """A place that holds one committed result, and generations in the making."""
 
     folder: Folder
-    card: str = "zarr.json"
+    metadata_file: str = "zarr.json"
     once: Callable[[Hashable, Callable[[], Any]], Any] = field(
         default=lambda _, make: make(), repr=False, compare=False
     )
@@ -56,7 +56,8 @@ class Result:
         try:
             return Stamp.of(values)
         except ValueError as error:
-            raise ValueError(f"{(self.folder / self.card).url} is damaged: {error}; remove it and run again") from error
+            file = (self.folder / self.metadata_file).url
+            raise ValueError(f"{file} is damaged: {error}; remove it and run again") from error
 
     def committed(self) -> Stamp:
         """The committed result's stamp; LookupError that says what to run where there is none."""
@@ -66,7 +67,7 @@ class Result:
         return stamp
 
     def attributes(self) -> Json:
-        """All that stands on the committed card."""
+        """All that stands in the committed metadata file."""
         return self._open(self.folder)
 
     def begin(self, recipe: Recipe, plan: Json) -> Generation:
@@ -74,7 +75,7 @@ class Result:
         committed = self.stamp()
         for name in self._generations():
             entry = self._entry(self.folder / name)
-            if entry.get("recipe") == asdict(recipe) and not (committed and committed.generation == name):
+            if Recipe.of(entry["recipe"]) == recipe and not (committed and committed.generation == name):
                 return Generation(self.folder / name, recipe, entry["plan"])
         if committed is not None and committed.recipe == recipe:
             plan = {**plan, "attempt": committed.plan.get("attempt", 1) + 1}
@@ -83,7 +84,7 @@ class Result:
         return Generation(folder, recipe, plan)
 
     def commit(self, generation: Generation, attributes: Mapping[str, Any], facts: Json | None = None) -> Stamp:
-        """Put the card: from now on this generation is the result; the others are removed."""
+        """Put the metadata file: from now on this generation is the result; the others are removed."""
         stamp = Stamp(generation.recipe, generation.plan, generation.name, facts or {})
         self._put(self.folder, {**attributes, KEY: asdict(stamp)})
         for name in self._generations():
@@ -92,15 +93,15 @@ class Result:
         return stamp
 
     def discard(self, name: str) -> None:
-        """Remove a generation, its card last: what a kill in between leaves is still known to be one."""
+        """Remove a generation, its metadata file last: what a kill in between leaves is still known to be one."""
         generation = self.folder / name
         for part in generation.names():
-            if part != self.card:
+            if part != self.metadata_file:
                 (generation / part).remove()
         generation.remove()
 
     def amend(self, facts: Json) -> None:
-        """Put the card again with more facts on its stamp."""
+        """Put the metadata file again with more facts on its stamp."""
         attributes = self.attributes()
         attributes[KEY] = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
         self._put(self.folder, attributes)
@@ -112,16 +113,17 @@ class Result:
     def _entry(self, folder: Folder) -> Json:
         entry = self._open(folder).get(KEY, {})
         if not isinstance(entry, dict):
-            raise ValueError(f"{(folder / self.card).url} is damaged: {KEY} must be an object; remove it and run again")
+            file = (folder / self.metadata_file).url
+            raise ValueError(f"{file} is damaged: {KEY} must be an object; remove it and run again")
         return entry
 
     def _open(self, folder: Folder) -> Json:
-        values = (folder / self.card).read_json() or {}
-        return (values.get("attributes") or {}) if self.card == "zarr.json" else values
+        values = (folder / self.metadata_file).read_json() or {}
+        return (values.get("attributes") or {}) if self.metadata_file == "zarr.json" else values
 
     def _put(self, folder: Folder, attributes: Json) -> None:
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        (folder / self.card).write_json(group if self.card == "zarr.json" else attributes)
+        (folder / self.metadata_file).write_json(group if self.metadata_file == "zarr.json" else attributes)
 
 
 def image_of(dataset: Dataset, name: str) -> Result:

@@ -9,6 +9,7 @@ from typing import Any
 
 from unet.dataset.folder import Json
 from unet.ledger.versions import computing
+from unet.settings.renamed import with_new_names
 
 
 def digest(value: Any) -> str:
@@ -29,6 +30,13 @@ class Recipe:
     settings: Json
     inputs: dict[str, str]
 
+    @classmethod
+    def of(cls, values: Json) -> "Recipe":
+        """Recipe of the plain values that a stamp keeps; what was renamed since has its name of now."""
+        recipe = cls(**values)
+        settings, inputs = (with_new_names(recipe.stage, each) for each in (recipe.settings, recipe.inputs))
+        return cls(recipe.stage, recipe.version, settings, inputs)
+
     def changes(self, now: "Recipe") -> list[str]:
         """Why a result made by this recipe is stale, in words; empty where `now` is the same.
 
@@ -46,7 +54,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Stamp:
-    """What stands on a committed result's card: its recipe, its plan, its generation, and facts worth keeping."""
+    """What a committed result's metadata file says of it: recipe, numeric plan, generation, and facts worth keeping."""
 
     recipe: Recipe
     plan: Json
@@ -57,9 +65,9 @@ class Stamp:
 
     @classmethod
     def of(cls, values: Json) -> "Stamp":
-        """Stamp of the plain values on a card; ValueError where they are none."""
+        """Stamp of the plain values in a metadata file; ValueError where they are none."""
         try:
-            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+            return cls(**{**values, "recipe": Recipe.of(values["recipe"])})
         except (KeyError, TypeError) as error:
             raise ValueError(f"a stamp must say what a result is made of, got {error}") from error
 

@@ -112,7 +112,7 @@ KINDS = {
 """Every kind of finding, the field of `TruthCheck` that counts it first; the order in which they are told."""
 
 
-class Summary(NamedTuple):
+class FindingSummary(NamedTuple):
     """One kind of finding over the stacks of a dataset."""
 
     kind: Kind
@@ -147,7 +147,7 @@ def words(check: TruthCheck) -> str:
     return "; ".join(f"{name} ({', '.join(map(str, places))})" if places else name for name, places in lines)
 
 
-def summarise(checks: Mapping[str, TruthCheck], examples: int = 3) -> list[Summary]:
+def summarise(checks: Mapping[str, TruthCheck], examples: int = 3) -> list[FindingSummary]:
     """Each kind that was found in any stack, with the first places over all of them.
 
     >>> [line] = summarise({"a": TruthCheck(), "b": TruthCheck(holes=Finding(2, (Place(4, 17, 30, 211),)))})
@@ -159,7 +159,7 @@ def summarise(checks: Mapping[str, TruthCheck], examples: int = 3) -> list[Summa
         found = {name: getattr(check, kind) for name, check in checks.items() if getattr(check, kind).count}
         places = (f"{name}, {place}" for name, finding in found.items() for place in finding.examples)
         shown = [place for place, _ in zip(places, range(examples), strict=False)]
-        summaries.append(Summary(called, sum(finding.count for finding in found.values()), len(found), shown))
+        summaries.append(FindingSummary(called, sum(finding.count for finding in found.values()), len(found), shown))
     return [summary for summary in summaries if summary.number]
 
 

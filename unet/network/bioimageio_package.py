@@ -100,13 +100,13 @@ def package(network: UNet, pixels: NDArray[Any], described: Described) -> bytes:
         return _zipped(folder, description(architecture, described, image.shape[-1]))
 
 
-def cover(frame: NDArray[Any], scores: NDArray[Any], architecture: Architecture) -> bytes:
+def cover(plane: NDArray[Any], scores: NDArray[Any], architecture: Architecture) -> bytes:
     """PNG of the example's middle, where scores are exact, with the segments of its scores (classes, y, x) outlined."""
-    inner = slice(architecture.context, frame.shape[-1] - architecture.context)
-    lost = (frame.shape[-1] - scores.shape[-1]) // 2
+    inner = slice(architecture.context, plane.shape[-1] - architecture.context)
+    lost = (plane.shape[-1] - scores.shape[-1]) // 2
     written = slice(inner.start - lost, inner.stop - lost)
     segments = connected_segments(scores[0, written, written] <= 0.5, minimum=16)
-    return pictures.thumbnail(pictures.outlines(frame[inner, inner], segments))
+    return pictures.thumbnail(pictures.outlines(plane[inner, inner], segments))
 
 
 def readme(title: str, rule: Json, facts: Mapping[str, str], validation: Mapping[str, Json], origin: str) -> str:

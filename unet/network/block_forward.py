@@ -22,8 +22,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from unet.network.unet import UNet
 
-Block = tuple[slice, slice]
-Source = Callable[[Block], Tensor]
+MapBlock = tuple[slice, slice]
+ReadBlock = Callable[[MapBlock], Tensor]
 Layer = Callable[[Tensor], Tensor]
 REACH = 2
 """Pixels on each side that two 3 × 3 convolutions reach."""
@@ -44,7 +44,7 @@ def folded(network: UNet) -> UNet:
     return plain
 
 
-class Crew:
+class BlockThreads:
     """Threads that share the blocks of a pass; each computes alone, so that scores do not depend on their number.
 
     Torch's own threads would share every convolution instead, and wait for each other after each, which takes a
@@ -54,23 +54,23 @@ class Crew:
     def __init__(self, threads: int) -> None:
         self.pool = ThreadPoolExecutor(threads, "pass", torch.set_num_threads, (1,))
 
-    def __call__(self, work: Callable[[Block], None], blocks: Iterable[Block]) -> None:
+    def __call__(self, work: Callable[[MapBlock], None], blocks: Iterable[MapBlock]) -> None:
         """Do the work for every block; the first error is raised."""
         for _ in self.pool.map(work, blocks):
             pass
 
 
-def one_by_one(work: Callable[[Block], None], blocks: Iterable[Block]) -> None:
+def one_by_one(work: Callable[[MapBlock], None], blocks: Iterable[MapBlock]) -> None:
     """What a GPU does, and a crew of one."""
     for block in blocks:
         work(block)
 
 
-Each = Callable[[Callable[[Block], None], Iterable[Block]], None]
+ForEachBlock = Callable[[Callable[[MapBlock], None], Iterable[MapBlock]], None]
 
 
 @torch.inference_mode()
-def class_scores(network: UNet, image: Tensor, block: int, each: Each = one_by_one) -> Tensor:
+def class_scores(network: UNet, image: Tensor, block: int, each: ForEachBlock = one_by_one) -> Tensor:
     """Scores (n, classes, y, x) between 0 and 1 of a batch (n, channels, y, x), in float32 or better.
 
     Args:
@@ -78,7 +78,7 @@ def class_scores(network: UNet, image: Tensor, block: int, each: Each = one_by_o
         image: of a size that the network takes; in channels-last order it is faster.
         block: side in pixels of the first level's blocks, as many values as all others'. A network that is not
             tileable takes the whole.
-        each: does the work for every block, a `Crew` perhaps.
+        each: does the work for every block, a `BlockThreads` perhaps.
     """
     if not network.architecture.tileable:
         return _softmax(network(image))
@@ -99,7 +99,7 @@ class _Blocks(NamedTuple):
     """How a level is gone through."""
 
     side: int
-    each: Each
+    each: ForEachBlock
 
 
 def _side(block: int, level: int) -> int:
@@ -109,7 +109,7 @@ def _side(block: int, level: int) -> int:
 
 def _level(
     double: nn.Module,
-    source: Source,
+    source: ReadBlock,
     size: Sequence[int],
     blocks: _Blocks,
     layers: Sequence[Callable[[Tensor], Tensor]],
@@ -123,7 +123,7 @@ def _level(
     height, width = (side - (0 if padded else 2 * REACH) for side in size)
 
     @torch.inference_mode()
-    def work(place: Block) -> None:
+    def work(place: MapBlock) -> None:
         wanted = _both(
             lambda part, side: slice(max(part.start - rim, 0), min(part.stop + 2 * REACH - rim, side)), place, size
         )
@@ -136,17 +136,17 @@ def _level(
     return [canvas.values for canvas in canvases]
 
 
-def _from(image: Tensor) -> Source:
+def _from(image: Tensor) -> ReadBlock:
     return lambda wanted: _cut(image, wanted)
 
 
-def _widened(network: UNet, up: nn.Module, image: Tensor, skip: Tensor) -> tuple[Source, tuple[int, int]]:
+def _widened(network: UNet, up: nn.Module, image: Tensor, skip: Tensor) -> tuple[ReadBlock, tuple[int, int]]:
     """Gives rectangles of the widened map joined with the skip; and its height and width."""
     size = 2 * image.shape[-2], 2 * image.shape[-1]
     lost = (skip.shape[-2] - size[0]) // 2, (skip.shape[-1] - size[1]) // 2  # of unpadded networks
     rim = 0 if network.architecture.up == "transposed" else 1  # half-size pixels that widening reaches
 
-    def joined(wanted: Block) -> Tensor:
+    def joined(wanted: MapBlock) -> Tensor:
         around = _both(lambda part, side: _grown(part, rim, side), wanted, image.shape[-2:])
         widened = up(_cut(image, around))
         rows, columns = _both(lambda p, a: slice(p.start - 2 * a.start, p.stop - 2 * a.start), wanted, around)
@@ -156,13 +156,13 @@ def _widened(network: UNet, up: nn.Module, image: Tensor, skip: Tensor) -> tuple
     return joined, size
 
 
-def _places(height: int, width: int, side: int) -> list[Block]:
+def _places(height: int, width: int, side: int) -> list[MapBlock]:
     """Blocks that partition a map."""
     rows, columns = ([slice(i, min(i + side, length)) for i in range(0, length, side)] for length in (height, width))
     return list(product(rows, columns))
 
 
-def _both(part: Callable[[slice, Any], slice], of: Block, other: Sequence[Any]) -> Block:
+def _both(part: Callable[[slice, Any], slice], of: MapBlock, other: Sequence[Any]) -> MapBlock:
     """What `part` makes of rows and columns, each with its own of `other`."""
     return part(of[0], other[0]), part(of[1], other[1])
 
@@ -178,7 +178,7 @@ class _Canvas:
     def __init__(self) -> None:
         self.lock, self.values = Lock(), torch.empty(0)
 
-    def put(self, values: Tensor, place: Block, shape: tuple[int, int]) -> None:
+    def put(self, values: Tensor, place: MapBlock, shape: tuple[int, int]) -> None:
         smaller = (place[0].stop - place[0].start) // values.shape[-2]
         size = shape[0] // smaller, shape[1] // smaller
         if values.shape[-2:] == size:
@@ -202,7 +202,7 @@ def _pooled(values: Tensor) -> Tensor:
     return nn.functional.max_pool2d(values, 2)
 
 
-def _cut(image: Tensor, wanted: Block) -> Tensor:
+def _cut(image: Tensor, wanted: MapBlock) -> Tensor:
     """A rectangle of a map, in its own memory: convolutions of a view would first lay it out anew, in a slower way."""
     rows, columns = wanted
     return image[..., rows, columns].contiguous(memory_format=torch.channels_last)

@@ -43,7 +43,7 @@ AGREEMENT = 1e-4
 """Largest difference from the network, as a share of its largest value where that is above 1."""
 
 
-class Sizes(NamedTuple):
+class LegalSizes(NamedTuple):
     """Legal sides of an image in pixels: `least`, and every `step` from there."""
 
     least: int
@@ -67,7 +67,7 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def legal_sizes(architecture: Architecture) -> Sizes:
+def legal_sizes(architecture: Architecture) -> LegalSizes:
     """Sides in pixels that an exported network takes.
 
     >>> legal_sizes(Architecture()), legal_sizes(Architecture(padding="same"))
@@ -75,7 +75,7 @@ def legal_sizes(architecture: Architecture) -> Sizes:
     """
     step = architecture.multiple
     # torch.export takes a size of 1, here at the bottom of the network, for one that never changes
-    return Sizes(architecture.input_size(1) if architecture.padding == "valid" else 2 * step, step)
+    return LegalSizes(architecture.input_size(1) if architecture.padding == "valid" else 2 * step, step)
 
 
 def with_softmax(network: UNet) -> nn.Module:

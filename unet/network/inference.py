@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unet.images.planes import Plane
 from unet.images.windows import Sides, Window, hull
-from unet.network.block_forward import Crew, class_scores, folded, one_by_one
+from unet.network.block_forward import BlockThreads, class_scores, folded, one_by_one
 from unet.network.numeric_plan import BLOCK, Precision
 from unet.network.tiles import Tile, plan_tiles
 from unet.network.unet import UNet
@@ -56,7 +56,7 @@ def predict_image(network: UNet, image: NDArray[Any], tile: int = 1024, symmetri
     like = next(network.parameters())
     plane = Plane(image, tuple((channel,) for channel in range(image.shape[0])))
     made = Predictor(
-        network=ready(network, like.device, like.dtype),
+        network=ready_to_predict(network, like.device, like.dtype),
         tile=(tile, tile),
         block=BLOCK[like.device.type],
         symmetries=symmetries,
@@ -68,7 +68,7 @@ def predict_image(network: UNet, image: NDArray[Any], tile: int = 1024, symmetri
     return scores
 
 
-def ready(network: UNet, device: torch.device, dtype: torch.dtype = torch.float32) -> UNet:
+def ready_to_predict(network: UNet, device: torch.device, dtype: torch.dtype = torch.float32) -> UNet:
     """A copy of the network made for prediction there: batch norms folded into convolutions, channels last."""
     prepared: UNet = folded(network).to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return prepared
@@ -85,7 +85,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network that is `ready`, and how it goes over a region."""
+    """A network that is `ready_to_predict`, and how it goes over a region."""
 
     network: UNet
     tile: Sides
@@ -157,8 +157,8 @@ class Predictor:
 
 
 @cache
-def _crew(threads: int) -> Crew:
-    return Crew(threads)
+def _crew(threads: int) -> BlockThreads:
+    return BlockThreads(threads)
 
 
 def quantised(scores: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,4 +1,4 @@
-"""Models on disk: parameters as safetensors below a generation, everything else on the card `model.json`.
+"""Models on disk: parameters as safetensors below a generation, everything else in `model.json`.
 
 Nothing that came as data is run: safetensors holds tensors and no code, and of a `.pth` tensors alone are read.
 """
@@ -37,17 +37,17 @@ class Model:
 
 
 def save(result: Result, generation: Generation, model: Model, record: Json, facts: Json) -> Stamp:
-    """Write a model below its generation, then its card; `record` is how it was trained."""
+    """Write a model below its generation, then `model.json`; `record` is how it was trained."""
     parameters = {k: v.contiguous().cpu() for k, v in model.network.state_dict().items()}
     (generation.folder / PARAMETERS).write(safetensors.torch.save(parameters))
-    card = {
+    metadata = {
         "architecture": asdict(model.network.architecture),
         "channels": list(model.channels),
         "normalisation": model.normalisation,
         "pixel_size": model.pixel_size,
         **record,
     }
-    return result.commit(generation, card, facts)
+    return result.commit(generation, metadata, facts)
 
 
 def load(dataset: Dataset, name: str) -> Model:
@@ -72,7 +72,7 @@ def load_model(path: str, name: str = "unet") -> Model:
 
 
 def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
-    """Copy a model of elsewhere, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
+    """Copy an imported model, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
 
     What a person should know of it stands in the stamp's facts, as `notes`.
     """
@@ -94,7 +94,7 @@ def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
 
 
 def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str) -> Stamp:
-    """The network of a checkpoint in our form; its card keeps the file's digest and what the file does not tell."""
+    """The network of a checkpoint in our form; `model.json` keeps the file's digest and what the file does not tell."""
     content = file.read()
     if content is None:
         raise LookupError(f"{file.url} must be a checkpoint, got no file; give the path of a .pth")
@@ -108,8 +108,8 @@ def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str) -> Stamp:
     return save(result, generation, model, record, {"notes": list(checkpoint.notes)})
 
 
-def _load(card: Json, folder: Folder) -> Model:
-    """The model of a card and its parameters."""
+def _load(metadata: Json, folder: Folder) -> Model:
+    """The model of its metadata and its parameters."""
     content = (folder / PARAMETERS).read()
     if content is None:
         raise LookupError(
@@ -117,19 +117,19 @@ def _load(card: Json, folder: Folder) -> Model:
         )
     try:
         parameters = safetensors.torch.load(content)
-        architecture = TypeAdapter(Architecture).validate_python(card["architecture"])
+        architecture = TypeAdapter(Architecture).validate_python(metadata["architecture"])
         _require_size(parameters, architecture)
         network = UNet(architecture)
         network.load_state_dict(parameters)
         network.eval()
-        return Model(network, tuple(card["channels"]), card["normalisation"], card.get("pixel_size"))
+        return Model(network, tuple(metadata["channels"]), metadata["normalisation"], metadata.get("pixel_size"))
     except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         said = " ".join(str(error).split())[:300]
         raise LookupError(f"{folder.url}/{PARAMETERS} must fit its model.json, got {said}; copy it again") from error
 
 
 def _require_size(parameters: Mapping[str, Tensor], architecture: Architecture) -> None:
-    """Refuse parameters of another size before a network is built: a damaged card could ask for any memory."""
+    """Refuse parameters of another size before a network is built: damaged metadata could ask for any memory."""
     (classes, base), channels = parameters["head.weight"].shape[:2], parameters["down.0.0.weight"].shape[1]
     depth = len({name.split(".")[1] for name in parameters if name.startswith("merge.")})
     found = replace(architecture, in_channels=channels, classes=classes, base=base, depth=depth)

@@ -61,7 +61,7 @@ class NumericPlan:
 
 
 @dataclass(frozen=True)
-class Room:
+class PlanLimits:
     """Where and over what tiles are planned."""
 
     architecture: Architecture
@@ -77,14 +77,14 @@ class Room:
     """Side in pixels that no tile exceeds."""
 
 
-def fit(room: Room, threads: int) -> NumericPlan:
+def largest_plan(room: PlanLimits, threads: int) -> NumericPlan:
     """The plan whose tiles waste the least on context within the memory; ValueError where none fits.
 
-    >>> small = Room(Architecture(base=16, depth=3, padding="same"), (4096, 4096), "cpu", "float32", 1, 4e9)
-    >>> fit(small, 2).tile
+    >>> small = PlanLimits(Architecture(base=16, depth=3, padding="same"), (4096, 4096), "cpu", "float32", 1, 4e9)
+    >>> largest_plan(small, 2).tile
     (4096, 4096)
     >>> from dataclasses import replace
-    >>> fit(replace(small, memory=3e9), 2).tile
+    >>> largest_plan(replace(small, memory=3e9), 2).tile
     (2048, 4096)
     """
     if not room.architecture.tileable:
@@ -93,13 +93,13 @@ def fit(room: Room, threads: int) -> NumericPlan:
     if not sides:
         least = min(memory_of(room, s) for s in _sides(room))
         raise ValueError(
-            f"predict.memory must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
-            f"{room.memory / 1e9:.1f}; raise it, or lower predict.tile"
+            f"predict.memory_gb must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
+            f"{room.memory / 1e9:.1f}; raise it, or lower predict.max_tile"
         )
     return _plan(room, max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])), threads)
 
 
-def smaller(room: Room, plan: NumericPlan) -> NumericPlan | None:
+def smaller_plan(room: PlanLimits, plan: NumericPlan) -> NumericPlan | None:
     """A plan for half the memory, for when that of `plan` was not there; None where there is none, or none alike."""
     if plan.batch > 1:
         return replace(plan, batch=plan.batch // 2)
@@ -109,10 +109,10 @@ def smaller(room: Room, plan: NumericPlan) -> NumericPlan | None:
     return replace(plan, tile=max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])))
 
 
-def useful(room: Room, tile: Sides) -> float:
+def useful(room: PlanLimits, tile: Sides) -> float:
     """Part of the input pixels of a region's tiles that is written.
 
-    >>> round(useful(Room(Architecture(padding="same"), (4096, 4096), "cpu", "float32", 1, 0), (1024, 1024)), 2)
+    >>> round(useful(PlanLimits(Architecture(padding="same"), (4096, 4096), "cpu", "float32", 1, 0), (1024, 1024)), 2)
     0.71
     """
     reads = [
@@ -123,12 +123,12 @@ def useful(room: Room, tile: Sides) -> float:
     return part
 
 
-def memory_of(room: Room, tile: Sides) -> float:
+def memory_of(room: PlanLimits, tile: Sides) -> float:
     """Bytes at the peak of a prediction in such tiles."""
     return _buffers(room) + _batch(room, tile) * _tile_bytes(room, tile)
 
 
-def _buffers(room: Room) -> float:
+def _buffers(room: PlanLimits) -> float:
     """Bytes that a process takes whatever its tiles are: its own, and regions that are read and written."""
     architecture = room.architecture
     region = math.prod(architecture.input_size(side) for side in room.region)
@@ -136,7 +136,7 @@ def _buffers(room: Room) -> float:
     return region * each + (PROCESS if room.device == "cpu" else 0.0)
 
 
-def _tile_bytes(room: Room, tile: Sides) -> float:
+def _tile_bytes(room: PlanLimits, tile: Sides) -> float:
     """Bytes of one tile's maps, and of a block's."""
     architecture, item = room.architecture, 4 if room.precision == "float32" else 2
     pixels = math.prod(architecture.input_size(side) for side in tile)
@@ -164,7 +164,7 @@ def maps_alive(architecture: Architecture) -> float:
     return max(peaks)
 
 
-def _sides(room: Room) -> list[Sides]:
+def _sides(room: PlanLimits) -> list[Sides]:
     """Tiles that divide the region evenly, each side a multiple of 2^depth."""
     by_axis = []
     for side in room.region:
@@ -175,11 +175,11 @@ def _sides(room: Room) -> list[Sides]:
     return [(height, width) for height in by_axis[0] for width in by_axis[1]]
 
 
-def _plan(room: Room, tile: Sides, threads: int) -> NumericPlan:
+def _plan(room: PlanLimits, tile: Sides, threads: int) -> NumericPlan:
     return NumericPlan(tile, _batch(room, tile), BLOCK[room.device], room.device, threads, room.precision)
 
 
-def _batch(room: Room, tile: Sides) -> int:
+def _batch(room: PlanLimits, tile: Sides) -> int:
     """Planes in one pass: more than one where the whole region is one small tile."""
     whole = all(t >= side for t, side in zip(tile, room.region, strict=True))
     pixels = math.prod(room.architecture.input_size(side) for side in tile)

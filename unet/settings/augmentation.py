@@ -19,7 +19,7 @@ class Augmentation:
     """Elastic deformation: standard deviation in pixels of random vectors on a 3 × 3 grid that spans the tile; ≥ 0."""
     rotation: float = 180.0
     """Largest angle in degrees, either way; 0 to 180, which is any angle."""
-    turns: bool = True
+    flips_and_quarter_turns: bool = True
     """Whether quarter turns and flips are drawn, all eight alike; without `rotation` they are exact."""
     scale: float = 1.1
     """Largest factor of enlargement, as likely as reduction by it; ≥ 1, at most 4."""
@@ -58,5 +58,13 @@ class Augmentation:
     def none(cls) -> "Augmentation":
         """No change at all: batches are the windows that were drawn, bit for bit."""
         return cls(
-            elastic=0.0, rotation=0.0, turns=False, scale=1.0, gain=0.0, offset=0.0, gamma=1.0, noise=0.0, blur=0.0
+            elastic=0.0,
+            rotation=0.0,
+            flips_and_quarter_turns=False,
+            scale=1.0,
+            gain=0.0,
+            offset=0.0,
+            gamma=1.0,
+            noise=0.0,
+            blur=0.0,
         )

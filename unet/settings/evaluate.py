@@ -14,11 +14,11 @@ class Evaluate:
     VERSION: ClassVar[int] = 1
 
     confidence: float = 0.95
-    """Level of the intervals, which come from resampling the frames."""
-    resamples: int = 1000
+    """Level of the intervals, which come from resampling the planes."""
+    bootstrap_resamples: int = 1000
     """Bootstrap resamples of an interval."""
 
     def __post_init__(self) -> None:
         """Refuse a level that is no probability."""
         require(0 < self.confidence < 1, f"confidence must lie between 0 and 1, got {self.confidence}")
-        require(self.resamples > 0, f"resamples must be > 0, got {self.resamples}")
+        require(self.bootstrap_resamples > 0, f"bootstrap_resamples must be > 0, got {self.bootstrap_resamples}")

@@ -39,15 +39,17 @@ class Ingest:
     __pydantic_config__: ClassVar = CLOSED
     VERSION: ClassVar[int] = 1
 
-    low: float = 1.0
+    percentile_low: float = 1.0
     """Percentile of a channel that training and prediction map to 0."""
-    high: float = 99.8
+    percentile_high: float = 99.8
     """Percentile of a channel that training and prediction map to 1."""
 
     def __post_init__(self) -> None:
         """Refuse percentiles out of order."""
+        low, high = self.percentile_low, self.percentile_high
         require(
-            0 <= self.low < self.high <= 100, f"low and high must be 0 ≤ low < high ≤ 100, got {self.low}, {self.high}"
+            0 <= low < high <= 100,
+            f"percentiles must be 0 ≤ percentile_low < percentile_high ≤ 100, got {low}, {high}",
         )
 
 
@@ -57,12 +59,12 @@ class Watch:
 
     __pydantic_config__: ClassVar = CLOSED
 
-    quiet: float = 60.0
+    quiet_seconds: float = 60.0
     """Seconds over which a file must be seen not to change before it is read."""
-    patience: float = 3600.0
+    give_up_after_seconds: float = 3600.0
     """Seconds after which a file that is quiet, and not whole, is taken to stay so: ingest sets it aside."""
 
     def __post_init__(self) -> None:
         """Refuse what is no time."""
-        for name in ("quiet", "patience"):
+        for name in ("quiet_seconds", "give_up_after_seconds"):
             require(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0 seconds, got {getattr(self, name)}")

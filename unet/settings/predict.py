@@ -17,19 +17,19 @@ class Predict:
     """Name of the model; default: `train.name`."""
     dtype: Literal["uint8", "float16", "float32"] = "uint8"
     """uint8 is round(255·p), a quarter of float32's bytes."""
-    symmetries: Literal[1, 8] = 1
+    test_time_augmentation: Literal[1, 8] = 1
     """8: scores are the mean over the image's turns and reflections; better, and eight times the work."""
-    skip_below: float | None = None
+    background_below: float | None = None
     """Squares of 512 px are background, unseen, where no grey value that they depend on reaches this; default: none."""
     rescale: bool = False
     """Whether images are brought to the model's pixel size, and the scores back to the image's."""
-    pixel_factor: float = 2.0
+    max_pixel_size_ratio: float = 2.0
     """Largest factor between the pixel sizes of image and model; a stack beyond it is set aside, unless rescaled."""
     keep_scores: bool = True
     """False drops a stack's scores once it is segmented."""
-    memory: float = 4.0
+    memory_gb: float = 4.0
     """GB that each process may take on a CPU; on a GPU tiles are as large as its free memory allows."""
-    tile: int | None = None
+    max_tile: int | None = None
     """Side in pixels that no tile exceeds; default: as large as the memory allows. The result is the same."""
     precision: Literal["auto", "float32", "float16", "bf16"] = "auto"
     """Arithmetic of the network; `auto`: float32, on a GPU float16 where scores are not kept as float32."""
@@ -40,6 +40,6 @@ class Predict:
         """Refuse a name that is not one plain word, and a tile without pixels."""
         if self.model is not None:
             require_model_name(self.model, "model")
-        require(self.tile is None or self.tile > 0, f"tile must be > 0 pixels, got {self.tile}")
-        require(self.memory > 0, f"memory must be > 0 GB, got {self.memory}")
-        require(self.pixel_factor >= 1, f"pixel_factor must be ≥ 1, got {self.pixel_factor}")
+        require(self.max_tile is None or self.max_tile > 0, f"max_tile must be > 0 pixels, got {self.max_tile}")
+        require(self.memory_gb > 0, f"memory_gb must be > 0 GB, got {self.memory_gb}")
+        require(self.max_pixel_size_ratio >= 1, f"max_pixel_size_ratio must be ≥ 1, got {self.max_pixel_size_ratio}")

@@ -15,20 +15,20 @@ class Segment:
 
     threshold: float = 0.5
     """A pixel belongs to an object where the sum of the object classes' scores reaches this; 0 < threshold ≤ 1."""
-    strong: float | None = None
+    high_threshold: float | None = None
     """Objects are kept only where one of their pixels reaches this; > threshold, default: any object (hysteresis)."""
     classes: tuple[int, ...] | None = None
     """Classes of the model that are objects, from 1; default: all but the background, 0."""
-    minimum: int = 16
+    min_size: int = 16
     """Objects of fewer pixels are dropped, and so are parts of clumps."""
-    holes: int = 0
+    max_hole_size: int = 0
     """Holes of objects of at most this many pixels are filled; what reaches the edge of the image is no hole."""
-    split: float = 0.0
+    declump_depth: float = 0.0
     """Clumps are parted where the distance to the background, in y x pixels, falls by so much between two centres.
 
     0: never.
     """
-    max_component: int = 2**22
+    max_declump_box: int = 2**22
     """Pixels of the bounding box above which a clump is left whole, and said to be."""
     dimensions: Dimensions = 2
     """2: objects end at their y x plane; 3: they go on along z."""
@@ -38,12 +38,15 @@ class Segment:
     def __post_init__(self) -> None:
         """Refuse a threshold that every pixel or none can reach, and what is no size."""
         require(0 < self.threshold <= 1, f"threshold must be 0 < threshold ≤ 1, got {self.threshold}")
-        strong = self.strong is None or self.threshold < self.strong <= 1
-        require(strong, f"strong must be threshold < strong ≤ 1, got {self.strong} with threshold {self.threshold}")
+        strong = self.high_threshold is None or self.threshold < self.high_threshold <= 1
+        require(
+            strong,
+            f"high_threshold must be threshold < high_threshold ≤ 1, got {self.high_threshold} for {self.threshold}",
+        )
         chosen = self.classes is None or (self.classes and len(set(self.classes)) == len(self.classes))
         require(bool(chosen), f"classes must be one class or more, each once, got {self.classes}")
         require(min(self.classes or (1,)) > 0, f"classes must be ≥ 1, 0 being the background, got {self.classes}")
-        for name in ("minimum", "holes"):
+        for name in ("min_size", "max_hole_size"):
             require(getattr(self, name) >= 0, f"{name} must be ≥ 0 pixels, got {getattr(self, name)}")
-        require(self.split >= 0, f"split must be ≥ 0 pixels, got {self.split}")
-        require(self.max_component > 0, f"max_component must be > 0 pixels, got {self.max_component}")
+        require(self.declump_depth >= 0, f"declump_depth must be ≥ 0 pixels, got {self.declump_depth}")
+        require(self.max_declump_box > 0, f"max_declump_box must be > 0 pixels, got {self.max_declump_box}")

@@ -50,25 +50,25 @@ class Training:
 
     architecture: Architecture = field(default_factory=lambda: Architecture(base=16, padding="same", norm="batch"))
     """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
-    tile: int = 256
+    tile_size: int = 256
     """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
-    batch: int = 4
+    batch_size: int = 4
     """Samples in a step, over all devices."""
     steps: int = 2000
     """Steps of the optimiser."""
     optimiser: Literal["adam", "sgd"] = "adam"
     """`sgd` has the paper's momentum."""
-    rate: float = 1e-3
+    learning_rate: float = 1e-3
     """Learning rate at its peak; warmed up over the first 5 % of the steps, then lowered to 0 by a cosine."""
     momentum: float = 0.99
     """Momentum of `sgd`."""
-    clip: float = 1.0
+    gradient_clip: float = 1.0
     """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""
-    dice: float = 0.0
+    dice_weight: float = 0.0
     """Weight of the soft Dice loss, which lies between 0 and 1, beside the cross entropy; ≥ 0."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How each sample is varied: turned, deformed, scaled, its grey values changed."""
-    border: bool = True
+    use_border_weights: bool = True
     """Whether the border term is added to the class weights in the loss."""
     validate_every: int = 100
     """Steps between two looks at the validation part; the best parameters are kept."""
@@ -76,14 +76,14 @@ class Training:
     """Looks without a better validation loss after which training ends; 0 = all steps are made."""
     checkpoint_every: int = 200
     """Steps between two checkpoints, from which a training that was killed goes on."""
-    memory: float = 2.0
+    memory_gb: float = 2.0
     """GB of image, classes and border kept in memory; a larger training part is read from disk sample by sample."""
     seed: int = 0
     """Seed of the parameters, the drawing of samples and the augmentation."""
     device: Device = "auto"
     """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
     devices: int = 1
-    """GPUs of this machine (on the CPU, processes) that share each batch; `batch` must be a multiple of it."""
+    """GPUs of this machine (on the CPU, processes) that share each batch; `batch_size` must be a multiple of it."""
     precision: Literal["float32", "bf16"] = "float32"
     """`bf16`: convolutions in bfloat16, parameters and loss in float32: faster on a GPU, half the memory."""
     compile: bool = False
@@ -91,15 +91,24 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse numbers for which there is no training."""
-        for name in ("tile", "batch", "steps", "rate", "validate_every", "checkpoint_every", "memory", "devices"):
+        for name in (
+            "tile_size",
+            "batch_size",
+            "steps",
+            "learning_rate",
+            "validate_every",
+            "checkpoint_every",
+            "memory_gb",
+            "devices",
+        ):
             require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
-        for name in ("clip", "dice", "patience"):
+        for name in ("gradient_clip", "dice_weight", "patience"):
             require(getattr(self, name) >= 0, f"{name} must be ≥ 0, got {getattr(self, name)}")
         require(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
         require(0 <= self.momentum < 1, f"momentum must be 0 ≤ momentum < 1, got {self.momentum}")
         require(
-            self.batch % self.devices == 0,
-            f"batch must be a multiple of devices, got {self.batch} samples for {self.devices}",
+            self.batch_size % self.devices == 0,
+            f"batch_size must be a multiple of devices, got {self.batch_size} samples for {self.devices}",
         )
 
 
@@ -115,14 +124,17 @@ class Train(Training):
     """Names of the channels the network sees; default: all of the first training stack's."""
     validation: Validation = field(default_factory=Every)
     """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
-    start: str | None = None
+    init_from: str | None = None
     """Name of the model whose parameters, architecture and normalisation training begins with; default: none."""
 
     def __post_init__(self) -> None:
         """Refuse a name that is not one plain word, and a network that sees nothing."""
         super().__post_init__()
         require_model_name(self.name, "name")
-        if self.start is not None:
-            require_model_name(self.start, "start")
-            require(self.start != self.name, f"start must be another model than name, got {self.start!r} for both")
+        if self.init_from is not None:
+            require_model_name(self.init_from, "init_from")
+            require(
+                self.init_from != self.name,
+                f"init_from must be another model than name, got {self.init_from!r} for both",
+            )
         require(self.channels != (), "channels must name at least one channel, got none")

@@ -18,6 +18,8 @@ from pydantic import (
     WrapValidator,
 )
 
+from unet.settings.renamed import new_name
+
 PASSWORD = re.compile(r"(?<=://)[^/@]*:[^/@]*(?=@)")
 """A user with a password; one without is none: `abfs://container@account` is an address."""
 TOKEN = re.compile(r"(?<=[?&])([^=&]*(?:token|sig|key|password|secret)[^=&]*=)[^&]*", re.IGNORECASE)
@@ -95,6 +97,8 @@ def first_fault(error: ValidationError, record: type[BaseModel]) -> str:
     fault = min(error.errors(), key=lambda each: each["type"] not in unknown)  # a misspelt setting is missing as well
     path, kind = [str(step) for step in fault["loc"]], fault["type"]
     where = ".".join(path)
+    if kind in unknown and (now := new_name(where)):
+        return f"{where} is called {now} now"
     if kind in unknown:
         return f"{where} is no setting{_suggestion(path, record)}"
     if kind == "missing":

@@ -16,17 +16,17 @@ class BorderWeights:
     w0: float = 10.0
     """Weight in the narrowest possible gap, added to the class weight; ≥ 0."""
     sigma: float = 5.0
-    """Width of a felt gap in pixels of y x; > 0."""
-    edge: float = 0.0
+    """Width in pixels of y x of the gaps that get weight; > 0."""
+    edge_weight: float = 0.0
     """Weight beside an object, whether another is near or not, edge·exp(−d1²/2τ²) (Falk et al. 2019); ≥ 0."""
     edge_sigma: float = 10.0
-    """Reach τ of `edge` in pixels of y x; > 0."""
+    """Reach τ of `edge_weight` in pixels of y x; > 0."""
     tolerance: float = 1e-4
     """Weights below this are 0, which makes the map local: computed block by block it equals the whole bit for bit."""
 
     def __post_init__(self) -> None:
         """Refuse settings for which the map is not defined."""
-        for name in ("w0", "edge"):
+        for name in ("w0", "edge_weight"):
             require(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0, got {getattr(self, name)}")
         for name in ("sigma", "edge_sigma"):
             require(0 < getattr(self, name) < math.inf, f"{name} must be > 0 pixels, got {getattr(self, name)}")
@@ -44,7 +44,7 @@ class BorderWeights:
     @property
     def edge_cutoff(self) -> float:
         """Distance d1 in pixels beyond which the edge term is 0."""
-        return _reach(self.edge, self.edge_sigma, self.tolerance)
+        return _reach(self.edge_weight, self.edge_sigma, self.tolerance)
 
 
 def _reach(peak: float, sigma: float, tolerance: float) -> float:
@@ -60,10 +60,10 @@ class Weigh(BorderWeights):
 
     preset: Literal["paper2015", "falk2019"] = "paper2015"
     """In dataset.yaml: take the settings of an article (presets.yaml); what the section names itself wins."""
-    felt: Literal["background", "everywhere"] = "background"
-    """Where the weights are felt: on background, the ridge among it, or within objects too."""
-    ridge: int = 2
-    """Width in pixels of the background that parts touching objects; even = half on either side, 1 = one-sided."""
+    applies_to: Literal["background", "everywhere"] = "background"
+    """Which pixels get the border weight: background only (with the gap cut between touching objects), or all."""
+    gap_width: int = 2
+    """Width in pixels of the gap that is cut between touching objects; even = half on either side, 1 = one-sided."""
     class_weights: tuple[float, ...] | None = None
     """Weight of background and of objects; default: training balances them by their counts in its training part."""
     dimensions: Dimensions = 2
@@ -73,8 +73,8 @@ class Weigh(BorderWeights):
         """Refuse a ridge that lies on no side, and class weights that weigh nothing."""
         super().__post_init__()
         require(
-            self.ridge == 1 or (self.ridge >= 0 and self.ridge % 2 == 0),
-            f"ridge must be 1 or an even number ≥ 0, got {self.ridge}",
+            self.gap_width == 1 or (self.gap_width >= 0 and self.gap_width % 2 == 0),
+            f"gap_width must be 1 or an even number ≥ 0, got {self.gap_width}",
         )
         weights = self.class_weights
         require(

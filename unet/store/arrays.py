@@ -20,7 +20,7 @@ from zarr.core.array_spec import ArrayConfigParams
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
-from unet.dataset.filesystem import opened, reached
+from unet.dataset.filesystem import open_filesystem, plain_os_errors
 from unet.dataset.folder import Folder
 from unet.store.shards import (
     Layout,
@@ -82,7 +82,7 @@ class Stored:
     def write(self, region: Region, block: NDArray[Any]) -> None:
         """Write one whole shard; ValueError for any other region."""
         shard_index(region, self.layout)
-        with reached(self.folder.url):
+        with plain_os_errors(self.folder.url):
             self.array[region] = block
 
     @property
@@ -104,7 +104,7 @@ class Stored:
     def __getitem__(self, index: Any) -> NDArray[Any]:
         """Values at a basic index; ValueError that names the shard where one is damaged."""
         try:
-            with reached(self.folder.url):
+            with plain_os_errors(self.folder.url):
                 return np.asarray(self.array[index])
         except (OSError, IndexError):
             raise
@@ -134,7 +134,7 @@ class Stored:
 
     def _is_damaged(self, region: Region) -> bool:
         try:
-            with reached(self.folder.url):
+            with plain_os_errors(self.folder.url):
                 self.array[region]
         except OSError:
             raise
@@ -146,7 +146,7 @@ class Stored:
 def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:
     """The array of this layout in `folder`, made now or begun before."""
     if not (folder / "zarr.json").holds_bytes():
-        with reached(folder.url):
+        with plain_os_errors(folder.url):
             zarr.create_array(
                 _store(folder),
                 shape=layout.shape,
@@ -170,7 +170,7 @@ def open_array(folder: Folder) -> Stored:
 
 def _open(folder: Folder) -> Any:
     try:
-        with reached(folder.url):
+        with plain_os_errors(folder.url):
             return zarr.open_array(_store(folder), mode="r+")
     except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
@@ -178,9 +178,9 @@ def _open(folder: Folder) -> Any:
 
 def _store(folder: Folder) -> Any:
     """What zarr opens a folder by."""
-    if folder.is_local or not opened(folder.url)[0].async_impl:
+    if folder.is_local or not open_filesystem(folder.url)[0].async_impl:
         return folder.url
-    filesystem, path = opened(folder.url, asynchronous=True)
+    filesystem, path = open_filesystem(folder.url, asynchronous=True)
     _close_at_exit(filesystem)
     return FsspecStore(filesystem, path=path)
 

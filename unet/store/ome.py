@@ -1,6 +1,6 @@
-"""OME-Zarr 0.5 metadata of images and labels, as plain values for a group's card.
+"""OME-Zarr 0.5 metadata of images and labels, as plain values for a group's metadata file.
 
-Own lines rather than a writer library's: the card carries our stamp too, and must be put in one act. Tests validate
+Own lines rather than a writer library's: that file carries our stamp too, and must be put in one act. Tests validate
 what is written by ome-zarr-models.
 """
 
@@ -47,7 +47,7 @@ def label_attributes(pyramid: list[Json]) -> Json:
 
 
 def list_label(labels: Folder, name: str) -> None:
-    """Write `name` into the list of an image's labels, just before its own card is put.
+    """Write `name` into the list of an image's labels, just before its own metadata file is put.
 
     In this order a kill in between leaves a name without a label, which the next run mends; in the other a label that
     no viewer finds.
@@ -63,7 +63,7 @@ def full_level(result: Result) -> Folder:
 
 
 def first_level(attributes: Json) -> str:
-    """Path of an image's full level; LookupError where the card describes no image."""
+    """Path of an image's full level; LookupError where the metadata describes no image."""
     try:
         return str(attributes["ome"]["multiscales"][0]["datasets"][0]["path"])
     except (KeyError, IndexError) as error:

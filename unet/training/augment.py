@@ -35,7 +35,7 @@ many times the largest vector."""
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples: image (n, c, y, x) float32, classes (n, y, x) int64, border (n, y, x) float32, names of their frames."""
+    """Samples: image (n, c, y, x) float32, classes (n, y, x) int64, border (n, y, x) float32, names of their planes."""
 
     image: Tensor
     classes: Tensor
@@ -66,7 +66,7 @@ class Change:
 
 def draw_change(limits: Augmentation, draw: np.random.Generator) -> Change:
     """A change within the limits."""
-    turns, flips = draw.integers((4, 2)) if limits.turns else (0, 0)
+    turns, flips = draw.integers((4, 2)) if limits.flips_and_quarter_turns else (0, 0)
     angle, power, gamma = draw.uniform(-1, 1, 3) * (limits.rotation, np.log(limits.scale), np.log(limits.gamma))
     turned = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), turns) * (1, -1 if flips else 1)
     return Change(

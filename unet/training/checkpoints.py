@@ -40,7 +40,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class State:
+class CheckpointState:
     """A training after some steps: parameters of now and of the best look, the optimiser's state, all steps' figures.
 
     `best` is the step whose parameters are `kept`; 0 before the first look, when there are none.
@@ -77,7 +77,7 @@ def history_csv(history: Sequence[Step]) -> bytes:
     return "".join(",".join(row) + "\n" for row in [names, *rows]).encode()
 
 
-def to_bytes(state: State) -> bytes:
+def to_bytes(state: CheckpointState) -> bytes:
     """The state as a file of torch's, of tensors and plain values alone."""
     values: dict[str, Any] = {**vars(state), "architecture": asdict(state.architecture)}
     buffer = io.BytesIO()
@@ -85,12 +85,12 @@ def to_bytes(state: State) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(content: bytes) -> State:
+def from_bytes(content: bytes) -> CheckpointState:
     """The state of a file; ValueError where it is none. Nothing in it is run."""
     try:
         values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         history = tuple(Step(**row) for row in values["history"])
-        return State(**{**values, "architecture": Architecture(**values["architecture"]), "history": history})
+        return CheckpointState(**{**values, "architecture": Architecture(**values["architecture"]), "history": history})
     except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
         said = " ".join(str(error).split())[:200]
         raise ValueError(f"a checkpoint must hold tensors and plain values of a training, got {said}") from error
@@ -102,13 +102,13 @@ class Checkpoints:
 
     folder: Folder
 
-    def save(self, state: State) -> None:
+    def save(self, state: CheckpointState) -> None:
         """Put a checkpoint, then remove all but the last two."""
         content = to_bytes(state)
         (self.folder / f"{state.step:08d}-{_digest(content)}.pt").write(content)
         self.keep(KEPT)
 
-    def last(self, architecture: Architecture) -> State | None:
+    def last(self, architecture: Architecture) -> CheckpointState | None:
         """The newest one that is whole and of this network; those that are not are skipped with a warning."""
         for name in reversed(self._names()):
             try:
@@ -134,7 +134,7 @@ class Checkpoints:
         """Names of the checkpoints, the oldest first."""
         return [name for name in self.folder.names() if re.fullmatch(r"\d{8}-[0-9a-f]{12}\.pt", name)]
 
-    def _read(self, name: str, architecture: Architecture) -> State:
+    def _read(self, name: str, architecture: Architecture) -> CheckpointState:
         content = (self.folder / name).read() or b""
         if _digest(content) != name[9:21]:
             raise ValueError("a checkpoint must have the digest in its name, got a damaged file")

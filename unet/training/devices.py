@@ -28,13 +28,13 @@ from unet.settings.train import Training
 
 Progress = Callable[[int, int, str], None]
 """Told what is done, of how much, and a word."""
-Work = Callable[[Fabric, Progress], bytes]
+DeviceWork = Callable[[Fabric, Progress], bytes]
 """What each process does; it must be picklable where there are several, and what it returns is small or bytes."""
-PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bf16": "bf16-mixed"}
+FABRIC_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bf16": "bf16-mixed"}
 """What Fabric calls them; `bf16-mixed` keeps parameters, norms' statistics and the loss in float32."""
 
 
-def on_devices(training: Training, work: Work, progress: Progress) -> bytes:
+def on_devices(training: Training, work: DeviceWork, progress: Progress) -> bytes:
     """What `work` returns in the first of `training.devices` processes; it runs in all of them at once.
 
     Raises:
@@ -50,7 +50,7 @@ def on_devices(training: Training, work: Work, progress: Progress) -> bytes:
         accelerator=device.type,
         devices=training.devices,
         strategy="ddp_spawn" if training.devices > 1 else "auto",
-        precision=PRECISIONS[training.precision],
+        precision=FABRIC_PRECISIONS[training.precision],
         plugins=[LightningEnvironment()],  # else Slurm's variables would have it wait for processes of Slurm's
     )
     return work(fabric, progress) if training.devices == 1 else _spawned(fabric, training.devices, work, progress)
@@ -67,7 +67,7 @@ def fastest_convolutions() -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
-def _spawned(fabric: Fabric, devices: int, work: Work, progress: Progress) -> bytes:
+def _spawned(fabric: Fabric, devices: int, work: DeviceWork, progress: Progress) -> bytes:
     """What the first process returns, by way of a file, as the launcher's own queue would stall on large values."""
     said, over, faults = mp.get_context("spawn").SimpleQueue(), Event(), list[Exception]()
     relay = Thread(target=_relay, args=(said, over, progress, faults), daemon=True)
@@ -87,7 +87,7 @@ def _spawned(fabric: Fabric, devices: int, work: Work, progress: Progress) -> by
         _end(relay, over)
 
 
-def _one_of_many(fabric: Fabric, work: Work, said: Any, path: Path, threads: int) -> None:
+def _one_of_many(fabric: Fabric, work: DeviceWork, said: Any, path: Path, threads: int) -> None:
     """Run in each process. One that fails says why, and ends; the launcher then ends the others, which wait for it."""
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)

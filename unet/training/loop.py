@@ -1,4 +1,4 @@
-"""The course of a training: its steps one after another, looks at the validation part, checkpoints to go on from.
+"""The loop of a training: its steps one after another, looks at the validation part, checkpoints to go on from.
 
 What a step does depends on the seed, the step's number and the parameters before it alone: no random state outlives
 one. A training that was killed goes on from its last checkpoint, and on a CPU, with as many threads, it ends with the
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from unet.network.unet import UNet
 from unet.settings.train import Training
 from unet.training.augment import Batch
-from unet.training.checkpoints import Checkpoints, State, Step
+from unet.training.checkpoints import Checkpoints, CheckpointState, Step
 from unet.training.devices import Progress
 from unet.training.loss import total_loss
-from unet.training.samples import Frame, draw_step, validation_batches
+from unet.training.samples import TrainingPlane, draw_step, validation_batches
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ DIVERGED = 1000.0
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingJob:
     """What is learnt from, and how; the same in every process."""
 
-    training_part: Sequence[Frame]
-    validation_part: Sequence[Frame]
+    training_part: Sequence[TrainingPlane]
+    validation_part: Sequence[TrainingPlane]
     class_weights: Sequence[float]
     training: Training
     checkpoints: Checkpoints | None = None
@@ -48,27 +48,27 @@ class Lesson:
 def rate_at(step: int, training: Training) -> float:
     """Learning rate of a step, counted from 1: a rise over the first 5 %, then half a cosine down to 0.
 
-    >>> [round(rate_at(step, Training(steps=40, rate=1.0)), 2) for step in (1, 2, 21, 40)]
+    >>> [round(rate_at(step, Training(steps=40, learning_rate=1.0)), 2) for step in (1, 2, 21, 40)]
     [0.5, 1.0, 0.54, 0.0]
     """
     warm = max(int(WARM_UP * training.steps), 1)
     if step <= warm:
-        return training.rate * step / warm
-    return training.rate * 0.5 * (1 + math.cos(math.pi * (step - 1 - warm) / max(training.steps - warm, 1)))
+        return training.learning_rate * step / warm
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - 1 - warm) / max(training.steps - warm, 1)))
 
 
 @dataclass
-class Course:
+class TrainingLoop:
     """A training on its way, in one process."""
 
-    lesson: Lesson
+    job: TrainingJob
     fabric: Fabric
     progress: Progress
     network: UNet
     module: Callable[[Tensor], Tensor]
     optimiser: torch.optim.Optimizer
     class_weights: Tensor
-    looks: list[Batch]
+    validation_batches: list[Batch]
     best: int = 0
     kept: dict[str, Tensor] = field(default_factory=dict)
     history: list[Step] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Course:
     @property
     def training(self) -> Training:
         """How it is trained."""
-        return self.lesson.training
+        return self.job.training
 
     @property
     def step(self) -> int:
@@ -85,11 +85,11 @@ class Course:
         return len(self.history) + len(self.unread)
 
     @property
-    def state(self) -> State:
+    def state(self) -> CheckpointState:
         """All that it can go on from."""
         parameters, optimiser = _copied(self.network), self.optimiser.state_dict()
         history = tuple(self.history)
-        return State(self.training.architecture, parameters, optimiser, self.best, self.kept, history)
+        return CheckpointState(self.training.architecture, parameters, optimiser, self.best, self.kept, history)
 
     @property
     def is_over(self) -> bool:
@@ -118,10 +118,10 @@ class Course:
             group["lr"] = rate_at(number, training)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        loss = total_loss(self.module(batch.image), batch, self.class_weights, training.dice)
+        loss = total_loss(self.module(batch.image), batch, self.class_weights, training.dice_weight)
         self.fabric.backward(loss)
-        if training.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
+        if training.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_clip)
         self.optimiser.step()
         self.unread.append(loss.detach())
 
@@ -137,9 +137,13 @@ class Course:
 
     def _look(self) -> None:
         """Mean loss over the validation part; the parameters are kept where it is the least so far."""
-        if not self.looks:
+        if not self.validation_batches:
             return
-        found = _mean_loss(self.network, self.looks, self.lesson, self.fabric) if self.fabric.is_global_zero else 0.0
+        found = (
+            _mean_loss(self.network, self.validation_batches, self.job, self.fabric)
+            if self.fabric.is_global_zero
+            else 0.0
+        )
         found = float(self.fabric.broadcast(found))
         last = self.history[-1]
         self.history[-1] = replace(last, validation_loss=found)
@@ -150,8 +154,8 @@ class Course:
             self.best, self.kept = last.step, _copied(self.network)
 
     def _save(self) -> None:
-        if self.lesson.checkpoints is not None and self.fabric.is_global_zero:
-            self.lesson.checkpoints.save(self.state)
+        if self.job.checkpoints is not None and self.fabric.is_global_zero:
+            self.job.checkpoints.save(self.state)
 
     def _require_sound(self, name: str, loss: float) -> None:
         """Refuse a loss from which no training comes back, with all that helps to find out why."""
@@ -159,23 +163,23 @@ class Course:
         most = DIVERGED * (first if 1 < first < math.inf else 1.0)
         if math.isfinite(loss) and loss <= most:
             return
-        step, checkpoints = self.history[-1].step, self.lesson.checkpoints
-        names = draw_step(self.lesson.training_part, self.training, 0, step - 1).windows.names
+        step, checkpoints = self.history[-1].step, self.job.checkpoints
+        names = draw_step(self.job.training_part, self.training, 0, step - 1).windows.names
         seen = f" on {', '.join(dict.fromkeys(names))}" if any(names) else ""
         saved = f"; the last good checkpoint is {checkpoints.newest}" if checkpoints and checkpoints.newest else ""
         raise ValueError(
             f"the {name} must stay finite and below {most:g}, got {loss:g} at step {step}{seen}{saved}; try a lower "
-            "train.rate, and look at these images and their truth"
+            "train.learning_rate, and look at these images and their truth"
         )
 
 
-def begin(lesson: Lesson, fabric: Fabric, progress: Progress) -> Course:
+def start_loop(job: TrainingJob, fabric: Fabric, progress: Progress) -> TrainingLoop:
     """A training at its first step, or at the step of its last checkpoint."""
-    training, device = lesson.training, fabric.device
+    training, device = job.training, fabric.device
     torch.manual_seed(training.seed)
     network = UNet(training.architecture)
-    saved = lesson.checkpoints.last(training.architecture) if lesson.checkpoints else None
-    begun = saved.parameters if saved else lesson.start
+    saved = job.checkpoints.last(training.architecture) if job.checkpoints else None
+    begun = saved.parameters if saved else job.start
     if begun is not None:
         network.load_state_dict(begun)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
@@ -185,19 +189,19 @@ def begin(lesson: Lesson, fabric: Fabric, progress: Progress) -> Course:
     if training.compile:
         network.compile()
     module, optimiser = fabric.setup(network, optimiser)
-    weights = torch.tensor(lesson.class_weights, dtype=torch.float32, device=device)
-    looks = list(validation_batches(lesson.validation_part, training, device))
-    course = Course(lesson, fabric, progress, network, module, optimiser, weights, looks)
+    weights = torch.tensor(job.class_weights, dtype=torch.float32, device=device)
+    kept_aside = list(validation_batches(job.validation_part, training, device))
+    loop = TrainingLoop(job, fabric, progress, network, module, optimiser, weights, kept_aside)
     if saved:
         log.info("going on from step %d", saved.step)
-        course.best, course.kept, course.history = saved.best, saved.kept, list(saved.history)
-    return course
+        loop.best, loop.kept, loop.history = saved.best, saved.kept, list(saved.history)
+    return loop
 
 
 def _optimiser(network: UNet, training: Training) -> torch.optim.Optimizer:
     if training.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), training.rate, training.momentum)
-    return torch.optim.Adam(network.parameters(), training.rate)
+        return torch.optim.SGD(network.parameters(), training.learning_rate, training.momentum)
+    return torch.optim.Adam(network.parameters(), training.learning_rate)
 
 
 def _copied(network: UNet) -> dict[str, Tensor]:
@@ -210,10 +214,10 @@ def _seed(seed: int, step: int, rank: int) -> int:
 
 
 @torch.inference_mode()
-def _mean_loss(network: UNet, looks: Sequence[Batch], lesson: Lesson, fabric: Fabric) -> float:
+def _mean_loss(network: UNet, kept_aside: Sequence[Batch], job: TrainingJob, fabric: Fabric) -> float:
     """Mean loss over batches, the network in evaluation mode: the bare one, since the others do not look."""
     network.eval()
-    weights = torch.tensor(lesson.class_weights, dtype=torch.float32, device=fabric.device)
+    weights = torch.tensor(job.class_weights, dtype=torch.float32, device=fabric.device)
     with fabric.autocast():
-        losses = [total_loss(network(b.image).float(), b, weights, lesson.training.dice) for b in looks]
+        losses = [total_loss(network(b.image).float(), b, weights, job.training.dice_weight) for b in kept_aside]
     return float(torch.stack(losses).mean())

@@ -2,10 +2,10 @@
 
 A network is trained on what prediction will show it: images mirrored beyond their edges, and never normalised by tile.
 
-Which pixels: a tile's centre lies anywhere in a frame, evenly, so the tile reaches at most half its side over the
-edges. There it sees the frame mirrored; counting what is seen so, every pixel of every frame is shown equally often,
+Which pixels: a tile's centre lies anywhere in a plane, evenly, so the tile reaches at most half its side over the
+edges. There it sees the plane mirrored; counting what is seen so, every pixel of every plane is shown equally often,
 but for the outermost rows and columns, which have no mirror image and are shown half as often. Rejected: tiles within
-the frame, whose corner pixels would hardly ever be shown; tiles by density of objects, which tells the network that
+the plane, whose corner pixels would hardly ever be shown; tiles by density of objects, which tells the network that
 objects are more common than they are.
 
 When: sample i of step k depends on the seed, k and i alone, so a resumed run draws what an undisturbed one would have
@@ -37,21 +37,21 @@ from unet.training.augment import Batch, Change, augment, draw_change, margin
 from unet.weight_maps.border_weights import IGNORE
 
 VALIDATION_TILES = 32
-"""Windows that a look at the validation part takes at most, spread over its frames."""
-READERS = 2
+"""Windows that a look at the validation part takes at most, spread over its planes."""
+READING_THREADS = 2
 """Threads that read windows."""
 AHEAD = 4
 """Steps whose windows are read ahead, at most."""
 TRIES = 1000
 """Windows drawn for one sample, at most, until one holds a pixel that is not ignored."""
 RESIDENT = 0.25
-"""Share of a GPU's free memory that frames may take up."""
+"""Share of a GPU's free memory that planes may take up."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Frame:
+class TrainingPlane:
     """One plane with truth: image, what training sees of the truth, and the image's statistics by channel."""
 
     image: Plane
@@ -61,14 +61,14 @@ class Frame:
     name: str = ""
     """Stack and plane, for people."""
     held: tuple[Tensor, Tensor, Tensor] | None = None
-    """Normalised image (c, y, x), classes and border (y, x) on the device, where the frame is held there."""
+    """Normalised image (c, y, x), classes and border (y, x) on the device, where the plane is held there."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What is drawn: a square window of a frame that the loss is taken over, and how it is changed."""
+    """What is drawn: a square window of a plane that the loss is taken over, and how it is changed."""
 
-    frame: Frame
+    plane: TrainingPlane
     target: Window
     change: Change
 
@@ -82,41 +82,41 @@ class Drawn:
 
 
 def batches(
-    frames: Sequence[Frame], training: Training, device: torch.device, start: int = 0, first: int = 0
+    planes: Sequence[TrainingPlane], training: Training, device: torch.device, start: int = 0, first: int = 0
 ) -> Generator[Batch, None, None]:
     """Augmented batches of the steps from `start` on; close it when training ends early, and its threads end.
 
     Args:
-        frames: the training part.
+        planes: the training part.
         training: tile, batch, steps, seed, augmentation and architecture.
         device: where the batches shall be.
         start: steps that were done before.
         first: number of the first sample drawn of each step, for processes that share a batch.
     """
-    held = hold(frames, device)
-    with closing(ahead(partial(draw_step, held, training, first), range(start, training.steps))) as steps:
+    held = held_on_device(planes, device)
+    with closing(drawn_ahead(partial(draw_step, held, training, first), range(start, training.steps))) as steps:
         for drawn in steps:
             yield _finish(drawn, training, device)
 
 
-def validation_batches(frames: Sequence[Frame], training: Training, device: torch.device) -> Iterator[Batch]:
-    """Windows spread evenly over the frames, never augmented, one a batch; those wholly ignored are left out."""
+def validation_batches(planes: Sequence[TrainingPlane], training: Training, device: torch.device) -> Iterator[Batch]:
+    """Windows spread evenly over the planes, never augmented, one a batch; those wholly ignored are left out."""
     side, still = _target_side(training), draw_change(Augmentation.none(), np.random.default_rng(0))
     windows = [
-        Sample(frame, Window(y, x, side, side), still)
-        for frame in frames
-        for y in range(0, max(frame.image.window.height - side // 2, 1), side)
-        for x in range(0, max(frame.image.window.width - side // 2, 1), side)
+        Sample(plane, Window(y, x, side, side), still)
+        for plane in planes
+        for y in range(0, max(plane.image.window.height - side // 2, 1), side)
+        for x in range(0, max(plane.image.window.width - side // 2, 1), side)
     ]
     for sample in windows[:: -(-len(windows) // VALIDATION_TILES) or 1]:
         if not _is_ignored(sample):
             yield _finish(_read_all([sample], training), training, device)
 
 
-def draw_sheet(frames: Sequence[Frame], training: Training, device: torch.device) -> Bytes:
+def draw_sheet(planes: Sequence[TrainingPlane], training: Training, device: torch.device) -> Bytes:
     """RGB picture (y, x, 3) of up to four samples of the first step: above as they were drawn, below as changed."""
     still = draw_change(Augmentation.none(), np.random.default_rng(0))
-    drawn = draw_step(frames, replace(training, batch=min(training.batch, 4)), 0, 0)
+    drawn = draw_step(planes, replace(training, batch_size=min(training.batch_size, 4)), 0, 0)
     before = _read_all([replace(sample, change=still) for sample in drawn.samples], training)
     rows = [_finish(step, training, device) for step in (before, drawn)]
     images, classes = (
@@ -125,17 +125,17 @@ def draw_sheet(frames: Sequence[Frame], training: Training, device: torch.device
     return sample_sheet(images[:, 0], classes, columns=len(drawn.samples))
 
 
-def draw_step(frames: Sequence[Frame], training: Training, first: int, step: int) -> Drawn:
-    """The samples of a step, read; a frame is drawn in proportion to its pixels."""
-    pixels = np.array([f.image.window.height * f.image.window.width for f in frames], np.float64)
+def draw_step(planes: Sequence[TrainingPlane], training: Training, first: int, step: int) -> Drawn:
+    """The samples of a step, read; a plane is drawn in proportion to its pixels."""
+    pixels = np.array([f.image.window.height * f.image.window.width for f in planes], np.float64)
     chances = pixels / pixels.sum()
-    numbers = range(first, first + training.batch)
-    samples = [draw_sample(frames, chances, training, np.random.default_rng([training.seed, step, i])) for i in numbers]
+    numbers = range(first, first + training.batch_size)
+    samples = [draw_sample(planes, chances, training, np.random.default_rng([training.seed, step, i])) for i in numbers]
     return _read_all(samples, training)
 
 
 def draw_sample(
-    frames: Sequence[Frame], chances: NDArray[np.float64], training: Training, draw: np.random.Generator
+    planes: Sequence[TrainingPlane], chances: NDArray[np.float64], training: Training, draw: np.random.Generator
 ) -> Sample:
     """A sample; drawn again while all of its pixels are ignored.
 
@@ -144,9 +144,11 @@ def draw_sample(
     """
     side = _target_side(training)
     for _ in range(TRIES):
-        frame = frames[draw.choice(len(frames), p=chances)]
-        y, x = (origin(size, side, draw.random()) for size in (frame.image.window.height, frame.image.window.width))
-        sample = Sample(frame, Window(y, x, side, side), draw_change(training.augmentation, draw))
+        plane = planes[draw.choice(len(planes), p=chances)]
+        y, x = (
+            tile_origin(size, side, draw.random()) for size in (plane.image.window.height, plane.image.window.width)
+        )
+        sample = Sample(plane, Window(y, x, side, side), draw_change(training.augmentation, draw))
         if not _is_ignored(sample):
             return sample
     raise ValueError(
@@ -155,19 +157,19 @@ def draw_sample(
     )
 
 
-def origin(size: int, side: int, chance: float) -> int:
-    """Where a tile of `side` begins in a frame of `size` pixels: `chance`, from 0 to 1, is where its centre lies.
+def tile_origin(size: int, side: int, chance: float) -> int:
+    """Where a tile of `side` begins in a plane of `size` pixels: `chance`, from 0 to 1, is where its centre lies.
 
-    >>> [origin(5, 4, chance) for chance in (0, 0.3, 0.6, 0.99)]
+    >>> [tile_origin(5, 4, chance) for chance in (0, 0.3, 0.6, 0.99)]
     [-1, 0, 1, 2]
     """
     return floor(chance * (size - 1) - (side - 1) / 2 + 0.5)
 
 
-def ahead(work: Callable[[int], T], steps: range) -> Generator[T, None, None]:
+def drawn_ahead(work: Callable[[int], T], steps: range) -> Generator[T, None, None]:
     """What `work` gives for each step, in order, computed a few steps ahead; its exceptions are raised here."""
     todo = iter(steps)
-    with ThreadPoolExecutor(READERS, "samples") as readers:
+    with ThreadPoolExecutor(READING_THREADS, "samples") as readers:
         waiting = deque(readers.submit(work, step) for step in islice(todo, AHEAD))
         try:
             while waiting:
@@ -178,63 +180,65 @@ def ahead(work: Callable[[int], T], steps: range) -> Generator[T, None, None]:
             readers.shutdown(wait=False, cancel_futures=True)
 
 
-def hold(frames: Sequence[Frame], device: torch.device) -> list[Frame]:
-    """The frames, held on a GPU where they are in memory and all of them take up a quarter of what is free there."""
-    in_memory = all(isinstance(frame.image.array, np.ndarray) for frame in frames)
-    if device.type != "cuda" or not in_memory or _device_bytes(frames) > RESIDENT * torch.cuda.mem_get_info(device)[0]:
-        return list(frames)
-    return [replace(frame, held=_on(frame, device)) for frame in frames]
+def held_on_device(planes: Sequence[TrainingPlane], device: torch.device) -> list[TrainingPlane]:
+    """The planes, held on a GPU where they are in memory and all of them take up a quarter of what is free there."""
+    in_memory = all(isinstance(plane.image.array, np.ndarray) for plane in planes)
+    if device.type != "cuda" or not in_memory or _device_bytes(planes) > RESIDENT * torch.cuda.mem_get_info(device)[0]:
+        return list(planes)
+    return [replace(plane, held=_on(plane, device)) for plane in planes]
 
 
-def _on(frame: Frame, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    image, classes, border = (torch.from_numpy(layer).to(device) for layer in _read(frame, frame.image.window))
+def _on(plane: TrainingPlane, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    image, classes, border = (torch.from_numpy(layer).to(device) for layer in _read(plane, plane.image.window))
     return image, classes, border
 
 
-def _device_bytes(frames: Sequence[Frame]) -> int:
+def _device_bytes(planes: Sequence[TrainingPlane]) -> int:
     """Bytes of float32 channels and border, and of classes."""
-    return sum((4 * len(f.statistics) + 4 + 1) * f.image.window.height * f.image.window.width for f in frames)
+    return sum((4 * len(f.statistics) + 4 + 1) * f.image.window.height * f.image.window.width for f in planes)
 
 
 def _is_ignored(sample: Sample) -> bool:
-    return bool((sample.frame.classes.read(sample.target) == IGNORE).all())
+    return bool((sample.plane.classes.read(sample.target) == IGNORE).all())
 
 
 def _read_all(samples: Sequence[Sample], training: Training) -> Drawn:
-    """Windows of one size around the samples, on the device where their frames are held there."""
+    """Windows of one size around the samples, on the device where their planes are held there."""
     side = _target_side(training) + 2 * _lost(training)
     reach = _lost(training) + max(margin(sample.change, side) for sample in samples)
-    layers = [_tensors(sample.frame, _grown(sample.target, reach)) for sample in samples]
+    layers = [_tensors(sample.plane, _grown(sample.target, reach)) for sample in samples]
     image, classes, border = (torch.stack(layer) for layer in zip(*layers, strict=True))
-    names = tuple(sample.frame.name for sample in samples)
-    return Drawn(samples, Batch(image, classes, border if training.border else torch.zeros_like(border), names))
+    names = tuple(sample.plane.name for sample in samples)
+    return Drawn(
+        samples, Batch(image, classes, border if training.use_border_weights else torch.zeros_like(border), names)
+    )
 
 
 def _grown(window: Window, reach: int) -> Window:
     return Window(window.y - reach, window.x - reach, window.height + 2 * reach, window.width + 2 * reach)
 
 
-def _tensors(frame: Frame, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+def _tensors(plane: TrainingPlane, window: Window) -> tuple[Tensor, Tensor, Tensor]:
     """Image, classes and border of a window that may reach beyond the edges."""
-    if frame.held is None:
-        image, classes, border = (torch.from_numpy(layer) for layer in _read(frame, window))
+    if plane.held is None:
+        image, classes, border = (torch.from_numpy(layer) for layer in _read(plane, window))
         return image, classes, border
-    device, whole = frame.held[0].device, frame.image.window
+    device, whole = plane.held[0].device, plane.image.window
     rows = torch.from_numpy(mirrored(window.y, window.y + window.height, whole.height)).to(device)
     columns = torch.from_numpy(mirrored(window.x, window.x + window.width, whole.width)).to(device)
-    image, classes, border = (layer[..., rows[:, None], columns] for layer in frame.held)
+    image, classes, border = (layer[..., rows[:, None], columns] for layer in plane.held)
     return image, classes, border
 
 
-def _read(frame: Frame, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
-    """Normalised image, classes and border of a window; ValueError names a frame with pixels that are not finite."""
-    pixels = frame.image.read(window)
+def _read(plane: TrainingPlane, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+    """Normalised image, classes and border of a window; ValueError names a plane with pixels that are not finite."""
+    pixels = plane.image.read(window)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ValueError(
             f"pixels that training sees must be finite, got {pixels[~np.isfinite(pixels)][0]} in "
-            f"{frame.name or 'a frame'}; repair the image, or take its truth away"
+            f"{plane.name or 'a plane'}; repair the image, or take its truth away"
         )
-    return normalise(pixels, frame.statistics), frame.classes.read(window)[0], frame.border.read(window)[0]
+    return normalise(pixels, plane.statistics), plane.classes.read(window)[0], plane.border.read(window)[0]
 
 
 def _finish(drawn: Drawn, training: Training, device: torch.device) -> Batch:
@@ -254,7 +258,7 @@ def _finish(drawn: Drawn, training: Training, device: torch.device) -> Batch:
 
 def _target_side(training: Training) -> int:
     """Side of the network's output in pixels: `tile`, evened out for the architecture."""
-    return training.architecture.input_size(training.tile) - 2 * training.architecture.context
+    return training.architecture.input_size(training.tile_size) - 2 * training.architecture.context
 
 
 def _lost(training: Training) -> int:

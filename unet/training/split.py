@@ -10,20 +10,20 @@ from typing import Literal
 
 from unet.settings.train import Every, Last
 
-Use = Literal["training", "validation"]
+Subset = Literal["training", "validation"]
 
 
 @dataclass(frozen=True)
-class Part:
+class PlaneRange:
     """Planes [start, stop) of a stack, counted over t and z in raster order, and what they are used for."""
 
     stack: str
     start: int
     stop: int
-    use: Use
+    use: Subset
 
 
-def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -> list[Part]:
+def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -> list[PlaneRange]:
     """Parts of all stacks, given the planes of each; every plane is in exactly one part.
 
     >>> split({"a": 24}, Last(0.2))
@@ -34,40 +34,43 @@ def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -
     if isinstance(validation, Every | Last) and len(stacks) == 1:
         return _split_planes(*next(iter(stacks.items())), validation)
     chosen = _validation_stacks(sorted(stacks), validation)
-    return _trainable([Part(n, 0, stacks[n], "validation" if n in chosen else "training") for n in sorted(stacks)])
+    return _trainable(
+        [PlaneRange(n, 0, stacks[n], "validation" if n in chosen else "training") for n in sorted(stacks)]
+    )
 
 
-def extend(parts: Sequence[Part], stacks: Mapping[str, int]) -> list[Part]:
+def extend(parts: Sequence[PlaneRange], stacks: Mapping[str, int]) -> list[PlaneRange]:
     """A split made before, with stacks and planes that came since taken into training; what validated keeps out of it.
 
     New planes of a stack that validates as a whole validate too.
 
-    >>> [p.use for p in extend([Part("a", 0, 1, "validation"), Part("gone", 0, 1, "training")], {"a": 1, "b": 1})]
+    >>> before = [PlaneRange("a", 0, 1, "validation"), PlaneRange("gone", 0, 1, "training")]
+    >>> [part.use for part in extend(before, {"a": 1, "b": 1})]
     ['validation', 'training']
     """
     return _trainable([part for name in sorted(stacks) for part in _grown(name, stacks[name], parts)])
 
 
-def _grown(stack: str, planes: int, parts: Sequence[Part]) -> list[Part]:
+def _grown(stack: str, planes: int, parts: Sequence[PlaneRange]) -> list[PlaneRange]:
     """The parts of a stack, in the order of its planes, of which there may be more or fewer than before."""
     mine = [replace(p, stop=min(p.stop, planes)) for p in parts if p.stack == stack and p.start < planes]
-    use: Use = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
+    use: Subset = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
     if mine and mine[-1].use == use:
         return [*mine[:-1], replace(mine[-1], stop=planes)]
-    new = Part(stack, mine[-1].stop if mine else 0, planes, use)
+    new = PlaneRange(stack, mine[-1].stop if mine else 0, planes, use)
     return [*mine, new] if new.start < planes else mine
 
 
-def _trainable(parts: list[Part]) -> list[Part]:
+def _trainable(parts: list[PlaneRange]) -> list[PlaneRange]:
     if not any(part.use == "training" for part in parts):
         raise ValueError("train.validation must leave a stack to train on, got all of them; name fewer")
     return parts
 
 
-def _split_planes(stack: str, planes: int, validation: Every | Last) -> list[Part]:
+def _split_planes(stack: str, planes: int, validation: Every | Last) -> list[PlaneRange]:
     share = int(planes * validation.last) if isinstance(validation, Last) else planes // validation.every
     kept = max(share, 1) if planes > 1 else 0  # one plane alone trains, and nothing validates
-    parts = [Part(stack, 0, planes - kept, "training"), Part(stack, planes - kept, planes, "validation")]
+    parts = [PlaneRange(stack, 0, planes - kept, "training"), PlaneRange(stack, planes - kept, planes, "validation")]
     return [part for part in parts if part.start < part.stop]
 
 

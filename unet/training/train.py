@@ -1,4 +1,4 @@
-"""Training: a network from frames with truth, on one device or several, the best parameters kept by validation.
+"""Training: a network from planes with truth, on one device or several, the best parameters kept by validation.
 
 Of several devices each takes its share of every batch, and the gradients' mean is taken: without a batch norm, whose
 statistics are of each share by itself, that is the step of one device. `unet.training.loop` has the steps themselves.
@@ -18,10 +18,10 @@ from unet.network.unet import UNet
 from unet.settings.train import Training
 from unet.training.checkpoints import Checkpoints, Step, from_bytes, plain_history, to_bytes
 from unet.training.devices import Progress, fastest_convolutions, on_devices
-from unet.training.loop import Lesson, begin
-from unet.training.samples import Frame, batches
+from unet.training.loop import TrainingJob, start_loop
+from unet.training.samples import TrainingPlane, batches
 
-__all__ = ["Frame", "Progress", "Step", "Trained", "Training", "plain_history", "train"]
+__all__ = ["Progress", "Step", "Trained", "Training", "TrainingPlane", "plain_history", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +36,19 @@ class Trained:
 
 
 def train(  # noqa: PLR0913, PLR0917  # four values to learn from, and three ways to be followed, resumed and started
-    training_part: Sequence[Frame],
-    validation_part: Sequence[Frame],
+    training_part: Sequence[TrainingPlane],
+    validation_part: Sequence[TrainingPlane],
     class_weights: Sequence[float],
     training: Training,
     progress: Progress = lambda done, total, word: None,
     checkpoints: Checkpoints | None = None,
     start: Mapping[str, Tensor] | None = None,
 ) -> Trained:
-    """A trained network, on the CPU, and its history; the same seed, frames and threads give the same parameters.
+    """A trained network, on the CPU, and its history; the same seed, planes and threads give the same parameters.
 
     Args:
-        training_part: frames to learn from.
-        validation_part: frames to look at, never learnt from; there may be none.
+        training_part: planes to learn from.
+        validation_part: planes to look at, never learnt from; there may be none.
         class_weights: w_c of each class.
         training: how.
         progress: told of the steps that are done.
@@ -56,47 +56,47 @@ def train(  # noqa: PLR0913, PLR0917  # four values to learn from, and three way
         start: parameters of a network of the same architecture, to begin from.
 
     Raises:
-        ValueError: without a frame to train on, with other classes than the network's, or when the loss is no longer
+        ValueError: without a plane to train on, with other classes than the network's, or when the loss is no longer
             finite.
     """
-    lesson = Lesson(training_part, validation_part, class_weights, training, checkpoints, start)
-    _require_trainable(lesson)
-    state = from_bytes(on_devices(training, partial(_learn, lesson), progress))
+    job = TrainingJob(training_part, validation_part, class_weights, training, checkpoints, start)
+    _require_trainable(job)
+    state = from_bytes(on_devices(training, partial(_learn, job), progress))
     with torch.random.fork_rng(devices=[]):  # parameters are drawn only to be replaced
         network = UNet(training.architecture)
     network.load_state_dict(state.kept or state.parameters)
     return Trained(network.eval(), state.best or state.step, list(state.history))
 
 
-def _require_trainable(lesson: Lesson) -> None:
-    training, frames = lesson.training, lesson.training_part
+def _require_trainable(job: TrainingJob) -> None:
+    training, planes = job.training, job.training_part
     classes, context = training.architecture.classes, training.architecture.context
-    if not frames:
+    if not planes:
         raise ValueError(
-            "training must have at least one frame with truth, got none; draw labels or add a truth folder"
+            "training must have at least one plane with truth, got none; draw labels or add a truth folder"
         )
-    if len(lesson.class_weights) != classes:
+    if len(job.class_weights) != classes:
         raise ValueError(
-            f"class_weights must be one for each of the network's {classes} classes, got {len(lesson.class_weights)}; "
+            f"class_weights must be one for each of the network's {classes} classes, got {len(job.class_weights)}; "
             "set train.architecture.classes"
         )
-    small = sum(min(f.image.window.height, f.image.window.width) < context for f in frames)
+    small = sum(min(f.image.window.height, f.image.window.width) < context for f in planes)
     if small:
         log.warning(
-            "%d of %d frames are smaller than the network's context of %d px: beyond their edges they are mirrored "
+            "%d of %d planes are smaller than the network's context of %d px: beyond their edges they are mirrored "
             "again and again; a lower train.architecture.depth needs less",
-            *(small, len(frames), context),
+            *(small, len(planes), context),
         )
 
 
-def _learn(lesson: Lesson, fabric: Fabric, progress: Progress) -> bytes:
+def _learn(job: TrainingJob, fabric: Fabric, progress: Progress) -> bytes:
     """The state at the end of a training, as bytes; run by each process."""
-    share = lesson.training.batch // fabric.world_size
-    mine = replace(lesson.training, batch=share, devices=1)
+    share = job.training.batch_size // fabric.world_size
+    mine = replace(job.training, batch_size=share, devices=1)
     with torch.random.fork_rng([fabric.device] if fabric.device.type == "cuda" else []), fastest_convolutions():
-        course = begin(lesson, fabric, progress)
-        drawn = batches(lesson.training_part, mine, fabric.device, course.step, share * fabric.global_rank)
+        loop = start_loop(job, fabric, progress)
+        drawn = batches(job.training_part, mine, fabric.device, loop.step, share * fabric.global_rank)
         with closing(drawn):
-            while not course.is_over:
-                course.advance(next(drawn))
-    return to_bytes(course.state) if fabric.is_global_zero else b""
+            while not loop.is_over:
+                loop.advance(next(drawn))
+    return to_bytes(loop.state) if fabric.is_global_zero else b""

@@ -101,8 +101,8 @@ def weigh_block(
         return classes, border
     unjudged = np.zeros(labels.shape, np.bool_) if ignore is None else labels == ignore
     ids = _compact(labels if ignore is None else np.where(unjudged, 0, labels))
-    objects = _left_standing(ids, weigh.ridge)
-    felt = ~unjudged if weigh.felt == "everywhere" else ~(objects | unjudged)
+    objects = _left_standing(ids, weigh.gap_width)
+    felt = ~unjudged if weigh.applies_to == "everywhere" else ~(objects | unjudged)
     classes = np.where(unjudged, np.uint8(IGNORE), objects.astype(np.uint8))
     return classes, _border(ids, weigh, spacing, felt)
 
@@ -113,7 +113,7 @@ def halo(weigh: Weigh, spacing: Sequence[float]) -> tuple[int, ...]:
     >>> halo(Weigh(w0=10, sigma=5), (2.5, 1, 1)), halo(Weigh(w0=10, sigma=5, dimensions=3), (2.5, 1, 1))
     ((0, 23, 23), (9, 23, 23))
     """
-    reach = [max(_reach(weigh, size), (weigh.ridge + 1) // 2) for size in spacing]
+    reach = [max(_reach(weigh, size), (weigh.gap_width + 1) // 2) for size in spacing]
     alone = len(reach) - weigh.dimensions
     return tuple(0 if axis < alone else pixels for axis, pixels in enumerate(reach))
 
@@ -124,7 +124,9 @@ def _reach(border: BorderWeights, size: float) -> int:
 
 def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mask) -> NDArray[np.float32]:
     squares = [_squares(_reach(border, size), size) for size in spacing]
-    term = two_nearest.Term(border.w0, border.sigma, border.cutoff, border.edge, border.edge_sigma, border.edge_cutoff)
+    term = two_nearest.Term(
+        border.w0, border.sigma, border.cutoff, border.edge_weight, border.edge_sigma, border.edge_cutoff
+    )
     weights, state = np.empty(ids.shape, np.float32), _state(ids.shape)
     if ids.ndim == 2:
         two_nearest.first_pass(ids, squares[-1], *state)
@@ -138,7 +140,7 @@ def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mas
     return weights
 
 
-def _reshaped(state: two_nearest.State, lines: tuple[int, int]) -> two_nearest.State:
+def _reshaped(state: two_nearest.NearestTwo, lines: tuple[int, int]) -> two_nearest.NearestTwo:
     near, far, who = state
     return near.reshape(lines), far.reshape(lines), who.reshape(lines)
 
@@ -148,7 +150,7 @@ def _squares(reach: int, size: float) -> NDArray[np.float32]:
     return squares
 
 
-def _state(shape: tuple[int, ...]) -> two_nearest.State:
+def _state(shape: tuple[int, ...]) -> two_nearest.NearestTwo:
     return np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.int32)
 
 
@@ -167,7 +169,7 @@ def _left_standing(ids: Ids, ridge: int) -> Mask:
     if ridge == 1:
         return np.logical_and(ids, ~_met_before(ids))
     if ridge < 0 or ridge % 2:
-        raise ValueError(f"ridge must be 1 or an even number of pixels ≥ 0, got {ridge}")
+        raise ValueError(f"gap_width must be 1 or an even number of pixels ≥ 0, got {ridge}")
     around = ids
     for axis in range(ids.ndim if ridge else 0):
         blocks, joined = (math.prod(ids.shape[:axis]), math.prod(ids.shape[axis:])), np.empty_like(ids)
@@ -206,7 +208,7 @@ def _checked_spacing(labels: Labels, spacing: Sequence[float] | None) -> tuple[f
 
 def _check(labels: Labels) -> None:
     if labels.ndim not in (2, 3):
-        raise ValueError(f"labels must be y x or z y x, got {labels.ndim} axes; hand in one frame or volume at a time")
+        raise ValueError(f"labels must be y x or z y x, got {labels.ndim} axes; hand in one plane or volume at a time")
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, one id an object, got {labels.dtype}; give each object an id")
     if labels.dtype.kind == "i" and labels.size and labels.min() < 0:

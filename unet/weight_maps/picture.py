@@ -1,6 +1,6 @@
-"""One frame as weigh hands it to training: truth beside the classes beside the border weights.
+"""One plane as weigh hands it to training: truth beside the classes beside the border weights.
 
-Of a large frame only a window is shown, the one with the most weight: the picture stays small, and the narrow gaps,
+Of a large plane only a window is shown, the one with the most weight: the picture stays small, and the narrow gaps,
 which are what the weights are for, can be seen.
 """
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
-IGNORED = (204, 121, 167)
+IGNORED_COLOUR = (204, 121, 167)
 """Reddish purple: pixels that training does not see."""
-CLASSES = {0: ("background", (32, 32, 32)), 1: ("object", TRUTH), 255: ("ignored (255)", IGNORED)}
+CLASSES = {0: ("background", (32, 32, 32)), 1: ("object", TRUTH), 255: ("ignored (255)", IGNORED_COLOUR)}
 """Names and colours of classes."""
 
 
-class Frame(NamedTuple):
-    """Where a picture's pixels lie in their frame, and how large one is."""
+class PlaneView(NamedTuple):
+    """Where a picture's pixels lie in their plane, and how large one is."""
 
     y: int = 0
     """Row of the first."""
@@ -61,32 +61,32 @@ def _corners(size: int, side: int) -> NDArray[np.intp]:
 
 
 def weights_picture(
-    truth: NDArray[Any], classes: NDArray[Any], border: NDArray[Any], highest: float, frame: Frame | None = None
+    truth: NDArray[Any], classes: NDArray[Any], border: NDArray[Any], highest: float, plane: PlaneView | None = None
 ) -> bytes:
-    """PNG of one frame's truth, the classes that training sees, and its border weights with their scale.
+    """PNG of one plane's truth, the classes that training sees, and its border weights with their scale.
 
     Args:
         truth: y x ids.
         classes: y x classes, 255 = ignored.
         border: y x border weights, in multiples of an average pixel's weight.
         highest: the largest weight that there can be, the end of the scale.
-        frame: where these pixels lie; ticks count in pixels of the whole frame.
+        plane: where these pixels lie; ticks count in pixels of the whole plane.
     """
     from matplotlib import colormaps
 
-    frame = frame or Frame()
+    plane = plane or PlaneView()
     height, width = border.shape
     tall = min(max(3.8 * height / width, 0.8), 7)
     figure = new_figure(12, tall + 1.5)
     panels, (left, below, scale) = figure.subplots(2, 3, height_ratios=(tall, 0.12))
-    extent = (frame.x - 0.5, frame.x + width - 0.5, frame.y + height - 0.5, frame.y - 0.5)
+    extent = (plane.x - 0.5, plane.x + width - 0.5, plane.y + height - 0.5, plane.y - 0.5)
     shades = colormaps["magma"].resampled(100)  # the whole picture has a palette of 256
     titles = (f"truth: {_objects(truth)}", "classes that training sees", "border weights")
     for axes, picture, title in zip(panels, (colours(truth), _class_colours(classes), border), titles, strict=True):
         drawn = axes.imshow(picture, shades, vmin=0, vmax=highest or 1, interpolation="nearest", extent=extent)
         _label(axes, title, first=axes is panels[0])
-    if frame.pixel:
-        _scale_bar(panels[0], width, frame)
+    if plane.pixel:
+        _scale_bar(panels[0], width, plane)
     left.set_axis_off()
     below.set_axis_off()
     below.legend(handles=_class_patches(classes), loc="upper center", ncols=3, frameon=False, fontsize="small")
@@ -106,16 +106,16 @@ def _objects(truth: NDArray[Any]) -> str:
     return f"{count} object{'' if count == 1 else 's'}"
 
 
-def _scale_bar(axes: "Axes", width: int, frame: Frame) -> None:
+def _scale_bar(axes: "Axes", width: int, plane: PlaneView) -> None:
     """A white bar of a round length, at most a quarter of the picture, with its length in words."""
     from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
     from matplotlib.patches import Rectangle
 
-    assert frame.pixel
-    length, unit = _round_length(width * frame.pixel / 4), symbol(frame.unit)
+    assert plane.pixel
+    length, unit = _round_length(width * plane.pixel / 4), symbol(plane.unit)
     bar = AuxTransformBox(axes.transData)
-    bar.add_artist(Rectangle((0, 0), length / frame.pixel, 0, edgecolor="white", linewidth=3, facecolor="none"))
-    text = TextArea(f"{length:g} {'µm' if unit == 'um' else unit}", textprops={"color": "white", "size": "small"})
+    bar.add_artist(Rectangle((0, 0), length / plane.pixel, 0, edgecolor="white", linewidth=3, facecolor="none"))
+    text = TextArea(f"{length:g} {unit}", textprops={"color": "white", "size": "small"})
     packed = VPacker(children=[text, bar], align="center", pad=0, sep=4)
     box = AnchoredOffsetbox("lower right", child=packed, pad=0.4, borderpad=0.4)
     box.patch.set(facecolor="black", alpha=0.7, edgecolor="none")

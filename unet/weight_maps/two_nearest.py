@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
-State = tuple[Floats, Floats, Ids]
+NearestTwo = tuple[Floats, Floats, Ids]
 
 LANES = 256
 """Pixels that a pass takes side by side: enough for the processor's vectors, few enough to end early."""
@@ -73,7 +73,7 @@ def first_pass(ids: Ids, squares: Floats, near: Floats, far: Floats, who: Ids) -
 
 
 @njit(cache=True, nogil=True)
-def middle_pass(state: State, squares: Floats, after: State) -> None:
+def middle_pass(state: NearestTwo, squares: Floats, after: NearestTwo) -> None:
     """States after the pass along the first axis of (line, pixel), written to `after`."""
     height, width = state[0].shape
     for left in range(0, width, LANES):
@@ -89,7 +89,7 @@ def middle_pass(state: State, squares: Floats, after: State) -> None:
 
 
 @njit(cache=True, nogil=True)
-def last_pass(state: State, squares: Floats, felt: Mask, term: Term, weights: Floats) -> None:
+def last_pass(state: NearestTwo, squares: Floats, felt: Mask, term: Term, weights: Floats) -> None:
     """The border term where it is felt, 0 elsewhere, by the pass along the first axis of (line, pixel)."""
     height, width = weights.shape
     buffers = np.empty((1, LANES), np.float32), np.empty((1, LANES), np.float32), np.empty((1, LANES), np.int32)
@@ -106,12 +106,12 @@ def last_pass(state: State, squares: Floats, felt: Mask, term: Term, weights: Fl
 
 
 @njit(inline="always")
-def _line(state: State, y: int, left: int, right: int) -> State:
+def _line(state: NearestTwo, y: int, left: int, right: int) -> NearestTwo:
     return state[0][y, left:right], state[1][y, left:right], state[2][y, left:right]
 
 
 @njit(inline="always")
-def _offer_both(mine: State, state: State, place: tuple[int, int, int, int], square: Any) -> None:
+def _offer_both(mine: NearestTwo, state: NearestTwo, place: tuple[int, int, int, int], square: Any) -> None:
     """Offer a line's pixels the states k lines before and behind."""
     y, k, left, right = place
     if y >= k:
@@ -126,7 +126,7 @@ def _square(squares: Floats, pixels: int) -> Any:
 
 
 @njit(inline="always")
-def _offer(mine: State, theirs: State, square: Any) -> None:
+def _offer(mine: NearestTwo, theirs: NearestTwo, square: Any) -> None:
     (best, second, own), (near, far, who) = mine, theirs
     for j in range(best.size):
         offered, before = near[j] + square, best[j]
@@ -137,7 +137,7 @@ def _offer(mine: State, theirs: State, square: Any) -> None:
 
 
 @njit(inline="always")
-def _take_up(mine: State, theirs: State, felt: Mask) -> None:
+def _take_up(mine: NearestTwo, theirs: NearestTwo, felt: Mask) -> None:
     """States to begin with; −1 where the term is not felt, which no offer changes and nothing waits for."""
     (best, second, own), (near, far, who) = mine, theirs
     for j in range(best.size):

@@ -13,7 +13,7 @@ from flows.server.unstick import Stuck
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import Holder
 from unet.dataset.record_file import read_record, set_values
-from unet.ledger.outcome import put_aside
+from unet.ledger.outcome import set_aside
 from unet.ledger.results import weights_of
 
 
@@ -107,7 +107,7 @@ def test_status_tells_what_was_set_aside_and_ends_with_1(run, tmp_path, dataset)
     set_values(dataset, {"weigh.sigma": 4.0})
     from unet.ledger.recipes import weigh_recipe
 
-    put_aside(dataset, weigh_recipe(dataset, "a", read_record(dataset).weigh), "a", ValueError("a is odd [sic]"))
+    set_aside(dataset, weigh_recipe(dataset, "a", read_record(dataset).weigh), "a", ValueError("a is odd [sic]"))
     status, out, err = run("status", dataset.url)
     assert status == 1
     assert "set aside a at weigh: a is odd [sic]" in " ".join(err.split())
@@ -202,12 +202,12 @@ def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, datas
     keys = ("predict:", "tile:", "memory:")  # what was a commented default is one no more
     comments = [line for line in dataset.record.read().decode().splitlines() if line.startswith("#")]
     comments = [line for line in comments if not line.lstrip("# ").startswith(keys)]
-    status, out, err = run("reprocess", dataset.url, "--set", "predict.tile=512", "--set", "train.memory=1.5")
+    status, out, err = run("reprocess", dataset.url, "--set", "predict.max_tile=512", "--set", "train.memory_gb=1.5")
     assert status == 0
-    assert err.splitlines() == ["predict.tile: None → 512", "train.memory: 2.0 → 1.5"]
+    assert err.splitlines() == ["predict.max_tile: None → 512", "train.memory_gb: 2.0 → 1.5"]
     assert "all fresh" in out
     record = read_record(dataset)
-    assert (record.predict.tile, record.train.memory) == (512, 1.5)
+    assert (record.predict.max_tile, record.train.memory_gb) == (512, 1.5)
     after = dataset.record.read().decode().splitlines()
     assert len(comments) > 20
     assert [line for line in comments if line not in after] == []

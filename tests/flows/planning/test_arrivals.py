@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from flows.planning.arrivals import is_news, look, take
+from flows.planning.arrivals import is_news, look_at_sources, mark_taken
 from flows.planning.plan import make_plan
 from unet.dataset.record_file import read_record, set_values
 
@@ -25,14 +25,14 @@ def folder(dataset):
 @pytest.fixture
 def at(dataset):
     """What a look finds at a time: `at(120)`."""
-    return lambda seconds: look(dataset, read_record(dataset), 1e9 + seconds)
+    return lambda seconds: look_at_sources(dataset, read_record(dataset), 1e9 + seconds)
 
 
 @pytest.fixture
 def settled(dataset, at):
     """A dataset that is watched already."""
     at(0)
-    take(dataset, at(60))
+    mark_taken(dataset, at(60))
     assert at(120) == at(1e6)
     return dataset
 
@@ -48,7 +48,7 @@ def test_what_lay_there_before_is_taken_once(dataset, at):
     found = at(60)
     assert found.ready == ("a", "b", "c")
     assert at(120).ready == found.ready  # as no run took it
-    take(dataset, found)
+    mark_taken(dataset, found)
     assert at(180) == type(found)()
 
 
@@ -67,7 +67,7 @@ def test_a_new_file_is_taken_when_it_is_quiet_and_whole(settled, folder, at):
     assert at(430).ready == ()
     found = at(490)
     assert (found.ready, found.waiting, found.files) == (("new",), {}, (str(file),))
-    take(settled, found)
+    mark_taken(settled, found)
     assert at(1000).ready == ()
 
 
@@ -80,7 +80,7 @@ def test_what_stays_broken_is_left_to_ingest(settled, folder, at, stage):
     assert (found.ready, found.waiting) == (("new",), {})
     (outcome,) = stage(settled, "ingest", only=["new"])
     assert outcome.state == "set aside"
-    take(settled, found)
+    mark_taken(settled, found)
     assert at(1e5).ready == ()
 
 
@@ -127,11 +127,11 @@ def test_all_slices_must_be_quiet(tmp_path, make):
     dataset = make({"s/z1": (plane, None), "s/z2": (plane, None)}, source={"slices": "z"})
     files = Path(dataset.url).parent / "files/image/s"
     record = read_record(dataset)
-    look(dataset, record, 0.0)
+    look_at_sources(dataset, record, 0.0)
     shutil.copy(files / "z2.ome.tif", files / "z3.ome.tif")
-    found = look(dataset, record, 60.0)
+    found = look_at_sources(dataset, record, 60.0)
     assert (found.ready, found.waiting) == ((), {"s": f"{files / 'z3.ome.tif'} was not seen unchanged for 60 s"})
-    assert look(dataset, record, 120.0).ready == ("s",)
+    assert look_at_sources(dataset, record, 120.0).ready == ("s",)
 
 
 def test_of_thousands_of_files_twenty_are_told(settled, folder, at):
@@ -143,7 +143,7 @@ def test_of_thousands_of_files_twenty_are_told(settled, folder, at):
 
 
 def test_how_long_is_a_setting(settled, folder, at):
-    set_values(settled, {"watch.quiet": 5})
+    set_values(settled, {"watch.quiet_seconds": 5})
     write(folder / "new.tif")
     at(200)
     assert at(204).ready == ()
@@ -165,7 +165,7 @@ def test_a_fault_is_news_once(settled):
 def test_a_look_that_finds_nothing_imports_nothing_heavy(settled):
     code = f"""
 import sys
-from flows.planning.arrivals import look
+from flows.planning.arrivals import look_at_sources
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record
 place = Dataset({settled.url!r})

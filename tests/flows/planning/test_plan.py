@@ -62,9 +62,9 @@ def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stag
 @pytest.mark.parametrize(
     "settings",
     [
-        {"predict.tile": 128},
+        {"predict.max_tile": 128},
         {"predict.device": "cpu"},
-        {"train.memory": 0.5},
+        {"train.memory_gb": 0.5},
         {"train.device": "cpu"},
         {"cluster": "tcp://scheduler:8786"},
     ],
@@ -238,7 +238,7 @@ def test_a_plan_reads_each_card_of_a_stack_once(dataset, monkeypatch):
 
     monkeypatch.setattr(Folder, "read_json", counted)
     plan_of(dataset)
-    cards = {url: count for url, count in read.items() if "/labels/truth/" not in url and "/models/" not in url}
-    assert {url.rsplit("/", 2)[1] for url in cards} >= {"a.ome.zarr", "a.zarr", "unet"}
-    assert set(cards.values()) == {1}
+    metadata = {url: count for url, count in read.items() if "/labels/truth/" not in url and "/models/" not in url}
+    assert {url.rsplit("/", 2)[1] for url in metadata} >= {"a.ome.zarr", "a.zarr", "unet"}
+    assert set(metadata.values()) == {1}
     assert max(read.values()) <= 4  # of truth also the axes; of the model also its split, network and origin

@@ -78,7 +78,7 @@ def test_the_server_that_serve_started_is_used_while_it_answers(home):
         put_card(home, api)
         assert address.configure() == api
         assert os.environ["PREFECT_API_URL"] == api
-    assert address.served() is None
+    assert address.served_address() is None
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(home, monkeypatch):
@@ -93,8 +93,8 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(home, monkeypatch):
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"api": null}', '{"api": "nonsense"}'])
 def test_a_damaged_card_is_no_server(home, content):
     home.mkdir()
-    address.card().write_text(content)
-    assert address.served() is None
+    address.server_file().write_text(content)
+    assert address.served_address() is None
 
 
 @contextmanager

@@ -32,8 +32,8 @@ def home(tmp_path, monkeypatch):
     for key in [key for key in os.environ if key.startswith("PREFECT_")]:
         monkeypatch.delenv(key)
     monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path / "home"))
-    address.home().mkdir()
-    return address.home()
+    address.user_home().mkdir()
+    return address.user_home()
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ def test_a_server_of_someone_else_is_refused(home, monkeypatch):
 
 def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
     monkeypatch.setattr(address, "is_healthy", lambda api: True)
-    address.card().write_text('{"api": "http://127.0.0.1:4300/api", "pid": 1}')
+    address.server_file().write_text('{"api": "http://127.0.0.1:4300/api", "pid": 1}')
     with module._running(4200) as api:
         assert api == "http://127.0.0.1:4300/api"
-    assert address.card().exists()
+    assert address.server_file().exists()
 
 
 def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch):
@@ -70,7 +70,7 @@ def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch
     words = r"the server must start, got exit status 1; see .*server\.log"
     with pytest.raises(RuntimeError, match=words), module._running(port):
         pass
-    assert not address.card().exists()
+    assert not address.server_file().exists()
 
 
 def _told(monkeypatch, **how):
@@ -109,7 +109,7 @@ def serving(home, port, make):
         log = (home / "serve.log").open("wb")
         started.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
         log.close()
-        _until(lambda: address.card().exists(), 240)
+        _until(lambda: address.server_file().exists(), 240)
         return started[0], dataset, f"http://127.0.0.1:{port}/api"
 
     yield start
@@ -150,14 +150,14 @@ def _end(process, how):
     process.send_signal(how)
     assert process.wait(90) == 0
     assert psutil.wait_procs(family, 10)[1] == []
-    assert not address.card().exists()
+    assert not address.server_file().exists()
 
 
 @pytest.mark.prefect
 @pytest.mark.slow
 def test_the_schedule_fires_other_commands_join_and_sigterm_ends_all(serving, home):
     process, dataset, api = serving("* * * * *")
-    assert address.served() == api
+    assert address.served_address() == api
     (run,) = _until(lambda: _runs(api, "reprocess")[:1], 240)
     assert run["auto_scheduled"]
     assert run["name"] == "reprocess dataset"
@@ -198,7 +198,7 @@ def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_wh
 ):
     """With a server that asks for an auth string, which is written down nowhere."""
     monkeypatch.setenv(address.GIVEN, AUTH)
-    set_values(dataset, {"watch.quiet": 10})
+    set_values(dataset, {"watch.quiet_seconds": 10})
     process, other, api = serving("0 2 * * *", dataset.url, "--watch", "0.1")
     _until(lambda: _runs(api, "watch"), 120)
     parameters = {each["parameters"]["dataset"] for each in _ask(api, "deployments")}

@@ -6,7 +6,7 @@ from threading import Event, current_thread
 import pytest
 
 from flows.planning.plan import make_plan
-from tasks.execution.outcomes import each
+from tasks.execution.outcomes import outcome_of_each
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record
 from unet.ledger.stamp import Recipe
@@ -32,18 +32,18 @@ def work_with(errors, done):
 @pytest.mark.parametrize("at_once", [1, 4])
 @pytest.mark.parametrize("error", [ValueError("it is odd"), LookupError("it is odd"), RuntimeError("it is odd")])
 def test_a_bad_stack_is_set_aside_and_the_others_go_on(place, at_once, error):
-    outcomes = each(place, ["a", "b", "c"], lambda name: RECIPE, work_with({"b": error}, []), at_once)
+    outcomes = outcome_of_each(place, ["a", "b", "c"], lambda name: RECIPE, work_with({"b": error}, []), at_once)
     assert [(o.name, o.state, o.why) for o in outcomes] == [
         ("a", "done", "did a"), ("b", "set aside", "it is odd"), ("c", "done", "did c")
     ]  # fmt: skip
     assert place.set_aside("weigh", "b").read_json()["why"] == "it is odd"
-    each(place, ["b"], lambda name: RECIPE, work_with({}, []))
+    outcome_of_each(place, ["b"], lambda name: RECIPE, work_with({}, []))
     assert not place.set_aside("weigh", "b").exists()
 
 
 def test_an_error_of_ours_is_logged_with_its_trace_and_a_persons_without(place, caplog):
     errors = {"a": ValueError("mend it"), "b": ZeroDivisionError("our fault")}
-    each(place, ["a", "b"], lambda name: RECIPE, work_with(errors, []))
+    outcome_of_each(place, ["a", "b"], lambda name: RECIPE, work_with(errors, []))
     assert [bool(record.exc_info) for record in caplog.records if "set aside" in record.message] == [False, True]
 
 
@@ -51,7 +51,7 @@ def test_a_failing_world_is_raised_after_the_others_were_done(place):
     done = []
     errors = {"a": OSError("the disk is gone"), "c": OSError("again")}
     with pytest.raises(OSError, match="the disk is gone"):
-        each(place, ["a", "b", "c", "d"], lambda name: RECIPE, work_with(errors, done))
+        outcome_of_each(place, ["a", "b", "c", "d"], lambda name: RECIPE, work_with(errors, done))
     assert done == ["b", "d"]
     assert place.names() == []  # nothing was set aside: a retry tries it again
 
@@ -62,11 +62,11 @@ def test_a_damaged_card_is_named(dataset):
         make_plan(dataset, read_record(dataset))
 
     def recipe(name):
-        raise ValueError("its card is damaged")
+        raise ValueError("its metadata is damaged")
 
     done = []
-    with pytest.raises(ValueError, match="its card is damaged"):
-        each(dataset, ["a", "b"], lambda name: RECIPE if name == "b" else recipe(name), work_with({}, done))
+    with pytest.raises(ValueError, match="its metadata is damaged"):
+        outcome_of_each(dataset, ["a", "b"], lambda name: RECIPE if name == "b" else recipe(name), work_with({}, done))
     assert done == ["b"]
 
 
@@ -82,7 +82,7 @@ def test_who_stops_a_run_is_not_kept_waiting_and_nothing_is_set_aside(place):
         raise RuntimeError("cannot schedule new futures after shutdown")
 
     with pytest.raises(KeyboardInterrupt):
-        each(place, list("abcdef"), lambda name: RECIPE, work, 2)
+        outcome_of_each(place, list("abcdef"), lambda name: RECIPE, work, 2)
     assert not goes_on.is_set()
     goes_on.set()
     for thread in threads:
@@ -96,5 +96,5 @@ def test_who_stops_a_stack_in_work_sets_it_not_aside(place):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        each(place, ["a", "b"], lambda name: RECIPE, work)
+        outcome_of_each(place, ["a", "b"], lambda name: RECIPE, work)
     assert place.names() == []

@@ -20,7 +20,7 @@ from unet.network import exports, model_files
 from unet.network.exports import KEY
 from unet.network.model_files import bring_in
 from unet.settings.architecture import Architecture
-from unet.training.split import Part
+from unet.training.split import PlaneRange
 
 
 def loaded(path):
@@ -78,9 +78,9 @@ def test_a_missing_package_is_told_before_anything_is_loaded(dataset, monkeypatc
 
 
 def test_the_example_is_the_middle_of_a_validation_plane(dataset, level):
-    model, card = model_files.load(dataset, "unet"), model_of(dataset, "unet").attributes()
-    example = example_of(dataset, card, model)
-    (part,) = (part for part in (Part(**p) for p in card["split"]) if part.use == "validation")
+    model, metadata = model_files.load(dataset, "unet"), model_of(dataset, "unet").attributes()
+    example = example_of(dataset, metadata, model)
+    (part,) = (part for part in (PlaneRange(**p) for p in metadata["split"]) if part.use == "validation")
     context = model.network.architecture.context
     plane = level(image_of(dataset, part.stack))[(part.start + part.stop) // 2]
     inner = example.pixels[0, context:-context, context:-context]
@@ -97,7 +97,10 @@ def test_without_images_the_example_is_drawn(dataset, tmp_path, make):
     bring_in(bare, source, "guest")
     example = example_of(bare, model_of(bare, "guest").attributes(), model_files.load(bare, "guest"))
     assert "drawn" in example.origin
-    assert loaded(export_model(bare, "guest", "torch"))[1]["normalisation"]["low"] == read_record(bare).ingest.low
+    assert (
+        loaded(export_model(bare, "guest", "torch"))[1]["normalisation"]["low"]
+        == read_record(bare).ingest.percentile_low
+    )
 
 
 def test_pixels_that_are_not_finite_are_none_of_an_example():

@@ -94,14 +94,14 @@ def test_a_change_is_made_where_the_person_reads_of_it(written):
 
 
 def test_changes_one_after_the_other_are_as_if_made_at_once(written):
-    changes = {"train.rate": 0.1, "train.steps": 5, "train.channels": ["a"]}
+    changes = {"train.learning_rate": 0.1, "train.steps": 5, "train.channels": ["a"]}
     for key, value in reversed(changes.items()):
         set_values(written, {key: value})
     one_by_one = text_of(written)
     write_record(written, [SOURCE])
     set_values(written, changes)
     assert text_of(written) == one_by_one
-    assert set_values(written, {"train.rate": 0.2}) == ["train.rate: 0.1 → 0.2"]
+    assert set_values(written, {"train.learning_rate": 0.2}) == ["train.learning_rate: 0.1 → 0.2"]
 
 
 PERSONAL = """\
@@ -120,7 +120,13 @@ weigh:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("weigh.sigma", 3.0), ("weigh.w0", 5.0), ("train.steps", 9), ("ingest.high", 99.0), ("segment.minimum", 2)],
+    [
+        ("weigh.sigma", 3.0),
+        ("weigh.w0", 5.0),
+        ("train.steps", 9),
+        ("ingest.percentile_high", 99.0),
+        ("segment.min_size", 2),
+    ],
 )
 def test_a_file_of_a_persons_own_keeps_its_comments(key, value, dataset):
     set_values(put(dataset, PERSONAL), {key: value})
@@ -168,14 +174,14 @@ def test_one_more_source_keeps_comments_where_they_are(written):
             "sources.0.images must be a setting by name, got one in a list; set sources as a whole",
         ),
         ("sources", [{"images": "a", "scene": 1}], "sources.0.scene is no setting"),
-        ("train.rate.x", 1, "train.rate: must be a valid number, got {'x': 1}"),
+        ("train.rate.x", 1, "train.learning_rate: must be a valid number, got {'x': 1}"),
         ("train..rate", 1, "train. is no setting"),
     ],
 )
 def test_a_wrong_change_leaves_the_file_as_it_was(key, value, says, written):
     before = text_of(written)
     with pytest.raises(ValueError, match=re.escape(says)):
-        set_values(written, {"segment.minimum": 3, key: value})
+        set_values(written, {"segment.min_size": 3, key: value})
     assert text_of(written) == before
 
 
@@ -190,14 +196,14 @@ def test_overrides_are_for_one_run(written):
 
 def test_values_come_out_as_plain_types(dataset):
     record = read_record(put(dataset, "train: {rate: 1e-2, steps: 0x10, channels: ['488', x]}\nexclude: [01a]\n"))
-    assert (record.train.rate, record.train.steps, record.train.channels, record.exclude) == (
+    assert (record.train.learning_rate, record.train.steps, record.train.channels, record.exclude) == (
         0.01,
         16,
         ("488", "x"),
         ("01a",),
     )
     assert {type(v) for v in (*record.train.channels, *record.exclude)} == {str}
-    assert (type(record.train.rate), type(record.train.steps)) == (float, int)
+    assert (type(record.train.learning_rate), type(record.train.steps)) == (float, int)
 
 
 @pytest.mark.parametrize(

@@ -56,4 +56,4 @@ def test_a_part_of_nothing_is_nan():
 
 def test_masks_and_labels_of_any_integer_type_are_taken():
     for dtype in (bool, np.uint8, np.int64):
-        require_labels(np.ones((2, 2), dtype), np.zeros((2, 2), dtype), frame=True)
+        require_labels(np.ones((2, 2), dtype), np.zeros((2, 2), dtype), plane=True)

@@ -202,7 +202,7 @@ def test_rand_and_information_as_slow_oracles(pair):
 @quick
 @given(pairs())
 def test_thinning_keeps_segments_and_parts_what_it_grows(pair):
-    """No grown pixel touches another segment by an edge; one segment fills the frame, and so does none."""
+    """No grown pixel touches another segment by an edge; one segment fills the plane, and so does none."""
     prediction = label(pair[1] > 1, connectivity=1)
     thinned = metrics._thinned(prediction)
     renamed = np.unique(prediction[prediction > 0], return_inverse=True)[1] + 1
@@ -349,13 +349,13 @@ def test_squares_beyond_32_bits():
 
 
 def test_a_stack_with_unique_ids_is_pooled():
-    frames = [blobs(seed, 32, 2) for seed in (3, 4)]
-    guesses = [np.where(frame % 3, frame, 0) for frame in frames]
-    for stacks in (frames, guesses):
+    planes = [blobs(seed, 32, 2) for seed in (3, 4)]
+    guesses = [np.where(plane % 3, plane, 0) for plane in planes]
+    for stacks in (planes, guesses):
         stacks[1] = np.where(stacks[1], stacks[1] + 1000, 0)
-    found = [np.unique(frame[frame > 0]).size for frame in guesses]
-    asked = [np.unique(frame[frame > 0]).size for frame in frames]
-    assert seg(np.stack(frames), np.stack(guesses)) == pytest.approx(sum(found) / sum(asked))
+    found = [np.unique(plane[plane > 0]).size for plane in guesses]
+    asked = [np.unique(plane[plane > 0]).size for plane in planes]
+    assert seg(np.stack(planes), np.stack(guesses)) == pytest.approx(sum(found) / sum(asked))
 
 
 def test_masks_are_single_objects():
@@ -365,20 +365,20 @@ def test_masks_are_single_objects():
 
 @pytest.mark.parametrize("measure", ALL)
 def test_refusals(measure):
-    frame = np.ones((4, 4), int)
+    plane = np.ones((4, 4), int)
     with pytest.raises(ValueError, match=r"one shape, got \(4, 4\), \(4, 3\); crop"):
-        measure(frame, frame[:, :3])
+        measure(plane, plane[:, :3])
     with pytest.raises(ValueError, match="truth must hold integer labels, got float64; make labels"):
-        measure(frame * 1.0, frame)
-    for name, pair in (("truth", (-frame, frame)), ("prediction", (frame, -frame))):
+        measure(plane * 1.0, plane)
+    for name, pair in (("truth", (-plane, plane)), ("prediction", (plane, -plane))):
         with pytest.raises(ValueError, match=f"{name} must hold labels ≥ 0, got -1"):
             measure(*pair)
     if measure is not warping_error:
         with pytest.raises(ValueError, match="prediction must hold integer labels, got float32"):
-            measure(frame, frame.astype(np.float32))
+            measure(plane, plane.astype(np.float32))
     if measure in (warping_error, v_rand, v_info):
-        with pytest.raises(ValueError, match=r"one y x frame, got shape \(1, 4, 4\)"):
-            measure(frame[None], frame[None])
+        with pytest.raises(ValueError, match=r"one y x plane, got shape \(1, 4, 4\)"):
+            measure(plane[None], plane[None])
 
 
 @pytest.mark.parametrize("threshold", [0.49, 1, 50, math.nan])

@@ -39,16 +39,16 @@ def square(value=1, at=10):
 
 
 @given(arrays(np.uint16, array_shapes(min_dims=2, max_dims=2, max_side=8)))
-def test_stretching_keeps_the_order_of_grey_values(frame):
-    grey = stretch(frame).ravel().astype(int)
-    order = np.argsort(frame.ravel(), kind="stable")
+def test_stretching_keeps_the_order_of_grey_values(plane):
+    grey = stretch(plane).ravel().astype(int)
+    order = np.argsort(plane.ravel(), kind="stable")
     assert (np.diff(grey[order]) >= 0).all()
 
 
 def test_a_few_bright_pixels_do_not_darken_the_rest():
-    frame = FRAME.astype(float)
-    frame[0, 0] = 1e9
-    assert 120 < np.median(stretch(frame)) < 135
+    plane = FRAME.astype(float)
+    plane[0, 0] = 1e9
+    assert 120 < np.median(stretch(plane)) < 135
 
 
 @pytest.mark.parametrize("value", [0, 7, -2.5])
@@ -57,9 +57,9 @@ def test_a_constant_frame_is_black(value):
 
 
 def test_one_bright_pixel_in_a_dark_frame_is_seen():
-    frame = np.zeros((64, 64))
-    frame[3, 4] = 1
-    assert stretch(frame)[3, 4] == 255
+    plane = np.zeros((64, 64))
+    plane[3, 4] = 1
+    assert stretch(plane)[3, 4] == 255
 
 
 def test_equal_outlines_are_white_whatever_the_ids():

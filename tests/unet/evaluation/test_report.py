@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from unet.evaluation.report import METRICS, Picture, Report, gaps, headline, number, render_report, table
+from unet.evaluation.report import METRICS, Report, ReportPicture, gaps, headline, number, render_report, table
 from unet.ledger.truth_findings import KINDS, Finding, Place, TruthCheck
 from unet.settings.record import Record
 
@@ -28,18 +28,18 @@ REPORT = Report(
         "plane-30": {"part": "validation", "iou": 0.94, "seg": 0.8},
     },
     pictures=[
-        Picture("best: plane-30", "best #1.png", "41 of 43 found"),
-        Picture("worst", "data:image/png;base64,AAAA"),
+        ReportPicture("best: plane-30", "best #1.png", "41 of 43 found"),
+        ReportPicture("worst", "data:image/png;base64,AAAA"),
     ],
     curve="curve.png",
-    seen=[Picture("what training sees", "weights.png", "y 0 – 512 of 2000")],
+    seen=[ReportPicture("what training sees", "weights.png", "y 0 – 512 of 2000")],
     truth={
         "plane-2": TruthCheck(20, 1, holes=Finding(2, (Place(0, 17, 30, 211),))),
         "plane-10": TruthCheck(22, 1, specks=Finding(1, (Place(0, 5, 3, 9),))),
     },
     settings=Record().model_dump(mode="json"),
     architecture={"base": 16, "depth": 4},
-    notes=["training frames only"],
+    notes=["training planes only"],
     next_steps=["unet-flows train my-dataset --refresh"],
 )
 
@@ -65,7 +65,7 @@ class Tags(HTMLParser):
 def test_the_headline_is_of_validation_the_most_telling_metric_first():
     figures = headline(REPORT, "validation")
     assert [figure.metric.label for figure in figures] == ["average precision", "SEG", "IoU"]
-    assert figures[2].details == ["95 %: 0.930 – 0.950", "n = 12 frames", "training: 0.960"]
+    assert figures[2].details == ["95 %: 0.930 – 0.950", "n = 12 planes", "training: 0.960"]
     assert figures[2].bar == (93, 94, 95)
 
 
@@ -74,12 +74,12 @@ def test_an_undefined_metric_says_so_and_why():
     assert (figure.text, figure.details, figure.bar) == ("undefined", ["as truth has no object"], None)
     assert "SEG is undefined where truth has no object." in gaps(REPORT)
     nothing = replace(REPORT, metrics={"validation": {"seg": entry(None, n=0)}})
-    assert headline(nothing, "validation")[0].details == ["as there is no frame with truth"]
+    assert headline(nothing, "validation")[0].details == ["as there is no plane with truth"]
 
 
 def test_one_frame_has_no_interval():
     report = replace(REPORT, metrics={"validation": {"iou": entry(0.9, None, None, 1)}})
-    assert headline(report, "validation")[0].details == ["no interval", "n = 1 frame"]
+    assert headline(report, "validation")[0].details == ["no interval", "n = 1 plane"]
 
 
 def test_the_level_of_the_intervals_is_the_one_that_was_set():
@@ -98,7 +98,7 @@ def test_stacks_of_validation_come_first_then_names_in_natural_order():
 def test_the_page_shows_every_fact():
     page = render_report(REPORT)
     Tags(page)
-    shown = ["unet", "0.870", "0.810 – 0.910", "undefined", "plane-30", "41 of 43 found", "training frames only"]
+    shown = ["unet", "0.870", "0.810 – 0.910", "undefined", "plane-30", "41 of 43 found", "training planes only"]
     shown += ["train my-dataset --refresh", "validation.every", "curve.png", "weights.png", "2025-11-22 14:58"]
     shown += ["y 0 – 512 of 2000", "42 objects in 2 planes of 2 stacks", "1 speck of fewer", "2 holes"]
     shown += ["plane-2, plane 0, id 17 at y 30 x 211", KINDS["holes"].effect, KINDS["specks"].effect]
@@ -115,7 +115,7 @@ def test_without_validation_the_figures_are_of_training_and_say_that_they_flatte
 def test_the_least_report_is_a_page_too():
     page = render_report(Report("unet", "2025-11-22", {}, {}))
     Tags(page)
-    assert "No frame with truth" in page
+    assert "No plane with truth" in page
     assert "<img" not in page
 
 
@@ -134,11 +134,11 @@ def test_names_are_data():
         made=evil,
         stacks={evil: {"part": evil, evil: 0.5}},
         metrics={"validation": {evil: entry(0.5)}},
-        pictures=[Picture(evil, evil, evil)],
+        pictures=[ReportPicture(evil, evil, evil)],
         settings={evil: {evil: evil}},
         notes=[evil],
         next_steps=[evil],
-        seen=[Picture(evil, evil, evil)],
+        seen=[ReportPicture(evil, evil, evil)],
         truth={evil: TruthCheck(holes=Finding(1, (Place(0),)))},
     )
     page = render_report(report)
@@ -169,7 +169,7 @@ def test_pictures_from_elsewhere_are_refused(path):
     with pytest.raises(ValueError, match="must be relative paths or data URLs"):
         replace(REPORT, curve=path)
     with pytest.raises(ValueError, match="must be relative paths or data URLs"):
-        replace(REPORT, seen=[Picture("what training sees", path)])
+        replace(REPORT, seen=[ReportPicture("what training sees", path)])
 
 
 @pytest.mark.parametrize(("value", "text"), [(1, "1.000"), (1e-5, "1e-05"), (None, "undefined"), (NAN, "undefined")])

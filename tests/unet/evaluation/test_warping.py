@@ -1,4 +1,4 @@
-"""The warping error against slow oracles: pixels one by one, frames labelled anew for each of them."""
+"""The warping error against slow oracles: pixels one by one, planes labelled anew for each of them."""
 
 import math
 from itertools import product
@@ -40,7 +40,7 @@ def slow_simple(patch):
 
 
 def slow_warped(white, scores, threshold):
-    frame = np.pad(white, 1)
+    plane = np.pad(white, 1)
     differ = [(y, x) for x in range(white.shape[1]) for y in range(white.shape[0])]
     differ = [p for p in differ if white[p] != (scores[p] > threshold)]
     differ.sort(key=lambda p: -abs(scores[p] - white[p]))
@@ -48,25 +48,25 @@ def slow_warped(white, scores, threshold):
     while flipped:
         flipped = False
         for y, x in list(differ):
-            if slow_simple(frame[y : y + 3, x : x + 3]):
-                frame[y + 1, x + 1] ^= True
+            if slow_simple(plane[y : y + 3, x : x + 3]):
+                plane[y + 1, x + 1] ^= True
                 differ.remove((y, x))
                 flipped = True
-    return frame, differ
+    return plane, differ
 
 
-def slow_splits_and_mergers(frame, differ):
-    """Each pixel classified in words of the board, the whole frame labelled anew where one is taken out."""
+def slow_splits_and_mergers(plane, differ):
+    """Each pixel classified in words of the board, the whole plane labelled anew where one is taken out."""
 
-    def around(frame, y, x):
-        return set(np.delete(label(frame, connectivity=1)[y : y + 3, x : x + 3], 4))
+    def around(plane, y, x):
+        return set(np.delete(label(plane, connectivity=1)[y : y + 3, x : x + 3], 4))
 
     count = 0
     for y, x in differ:
-        if len(around(frame, y, x)) > 2:
+        if len(around(plane, y, x)) > 2:
             count += 1
-        elif frame[y + 1, x + 1]:
-            without = frame.copy()
+        elif plane[y + 1, x + 1]:
+            without = plane.copy()
             without[y + 1, x + 1] = False
             count += len(around(without, y, x)) > 2
     return count
@@ -78,10 +78,10 @@ def test_warping_as_slow_oracle(pair, threshold, data):
     truth, prediction = pair
     blur = data.draw(arrays(float, truth.shape, elements=st.sampled_from([0.0, 0.1, 0.2, 0.25])))
     scores = prediction * 0.75 + blur
-    frame, differ = slow_warped(truth > 0, scores, threshold)
-    assert np.array_equal(warping._warped(truth > 0, scores, threshold), frame)
+    plane, differ = slow_warped(truth > 0, scores, threshold)
+    assert np.array_equal(warping._warped(truth > 0, scores, threshold), plane)
     assert warping_error(truth, scores, threshold) == pytest.approx(len(differ) / truth.size)
-    board = slow_splits_and_mergers(frame, differ) / truth.size
+    board = slow_splits_and_mergers(plane, differ) / truth.size
     assert warping_error(truth, scores, threshold, "splits and mergers") == pytest.approx(board)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.formats.stack import Pages, opened
+from unet.formats.stack import Pages, stack_of_pages
 from unet.images.units import UNITS, unit_named
 
 LENGTHS = {"t": 2, "c": 3, "z": 4, "y": 5, "x": 6}
@@ -27,7 +27,7 @@ def test_planes_of_pages_in_any_order(leading, interleaved):
     """The order on disk is the file's, that of the planes ours; samples may lie within a page, behind y and x."""
     axes = leading.replace("c", "") + "yxc" if interleaved else leading + "yx"
     array = np.random.default_rng(0).random([LENGTHS[a] for a in axes])
-    stack = opened(pages_of(array, axes, 3 if interleaved else 2), {}, ())
+    stack = stack_of_pages(pages_of(array, axes, 3 if interleaved else 2), {}, ())
     assert stack.axes == "".join(a for a in "tczyx" if a in axes)
     found = np.reshape([stack.plane(index) for index in np.ndindex(stack.shape[:-2])], stack.shape)
     np.testing.assert_array_equal(found, array.transpose([axes.index(a) for a in stack.axes]))
@@ -35,7 +35,7 @@ def test_planes_of_pages_in_any_order(leading, interleaved):
 
 def test_axes_of_length_1_are_left_out_but_for_y_and_x():
     array = np.arange(3.0).reshape(1, 3, 1, 1, 1)
-    stack = opened(pages_of(array, "tzcyx", 2), {}, ())
+    stack = stack_of_pages(pages_of(array, "tzcyx", 2), {}, ())
     assert (stack.axes, stack.shape, stack.channels) == ("zyx", (3, 1, 1), ("0",))
     assert stack.plane((2,)) == 2
 
@@ -43,7 +43,7 @@ def test_axes_of_length_1_are_left_out_but_for_y_and_x():
 @given(st.lists(st.sampled_from(["", "0", "1", "2", "a", "a 1", "a 2", "a 1 2"]), max_size=6), st.integers(1, 6))
 def test_no_two_channels_have_one_name(given_names, count):
     array = np.zeros((count, 1, 1))
-    names = opened(pages_of(array, "cyx", 2), {}, given_names).channels
+    names = stack_of_pages(pages_of(array, "cyx", 2), {}, given_names).channels
     assert len(set(names)) == len(names) == count
     assert all(names)
     assert names[0] == ((given_names or [""])[0] or "0")
@@ -64,7 +64,7 @@ def test_no_two_channels_have_one_name(given_names, count):
     ],
 )
 def test_a_size_is_known_with_its_unit_or_not_at_all(size, expected):
-    stack = opened(pages_of(np.zeros((5, 6)), "yx", 2), {"x": size, "z": (1, "nm")}, ())
+    stack = stack_of_pages(pages_of(np.zeros((5, 6)), "yx", 2), {"x": size, "z": (1, "nm")}, ())
     assert (stack.spacing, stack.units) == (({"x": expected[0]}, {"x": expected[1]}) if expected else ({}, {}))
 
 
@@ -75,7 +75,7 @@ def test_every_unit_is_known_by_its_own_name():
 def test_an_alpha_channel_is_dropped_where_it_is_opaque():
     array = np.full((5, 6, 4), 255, np.uint8)
     array[..., :3] = 7
-    stack = opened(pages_of(array, "yxc", 3, alpha=True), {}, ())
+    stack = stack_of_pages(pages_of(array, "yxc", 3, alpha=True), {}, ())
     assert (stack.axes, stack.shape) == ("cyx", (3, 5, 6))
     array[2, 3, 3] = 254
     with pytest.raises(ValueError, match=r"a\.raw must be opaque, got an alpha channel that is not"):
@@ -84,4 +84,4 @@ def test_an_alpha_channel_is_dropped_where_it_is_opaque():
 
 def test_what_is_no_number_is_refused():
     with pytest.raises(ValueError, match=r"pixels of a\.raw must be numbers or bits, got complex128; convert them"):
-        opened(pages_of(np.zeros((5, 6), complex), "yx", 2), {}, ())
+        stack_of_pages(pages_of(np.zeros((5, 6), complex), "yx", 2), {}, ())

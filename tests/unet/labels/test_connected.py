@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from unet.labels.connected import Part, Rules, connected_segments, label_block, merge_parts, relabel_block
+from unet.labels.connected import BlockLabels, Rules, connected_segments, label_block, merge_blocks, relabel_block
 
 few = settings(deadline=None, max_examples=60)
 many = settings(deadline=None, max_examples=300)
@@ -39,7 +39,7 @@ def block_by_block(mask, sides, rules, strong=None):
         label_block(mask[w], corner, mask.shape, rules, None if strong is None else strong[w])
         for corner, w in windows.items()
     ]
-    merged = merge_parts(reversed(parts), rules)
+    merged = merge_blocks(reversed(parts), rules)
     segments = np.full(mask.shape, -1, np.int64)
     for corner, window in windows.items():
         segments[window] = relabel_block(mask[window], merged.lookups[corner], rules)
@@ -232,9 +232,9 @@ def test_no_pixels_are_kept_between_the_passes():
         (lambda: connected_segments(np.zeros((3, 3))), "mask must be boolean, got float64"),
         (lambda: connected_segments(np.zeros((3, 3), bool), 3), "dimensions must lie between 1 and the mask's 2 axes"),
         (lambda: connected_segments(np.zeros((3, 3), bool), 2, "corners"), "connectivity must be 'faces' or 'full'"),
-        (lambda: merge_parts([]), "parts must be those of all blocks, got none"),
-        (lambda: merge_parts([part(0), part(0)]), "parts must tile the array"),
-        (lambda: merge_parts([part(0), part(4)]), "parts must tile the array"),
+        (lambda: merge_blocks([]), "parts must be those of all blocks, got none"),
+        (lambda: merge_blocks([part(0), part(0)]), "parts must tile the array"),
+        (lambda: merge_blocks([part(0), part(4)]), "parts must tile the array"),
         (lambda: relabel_block(np.ones((2, 2), bool), np.arange(3)), "a block must be the same in both passes"),
     ],
 )
@@ -243,5 +243,5 @@ def test_what_is_refused(call, says):
         call()
 
 
-def part(x) -> Part:
+def part(x) -> BlockLabels:
     return label_block(np.ones((2, 2), bool), (0, x), (2, 6))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet.labels.merging import Merged
-from unet.labels.renumbering import Clump, deal
+from unet.labels.renumbering import Clump, renumber
 
 
 @given(st.integers(0, 8), st.integers(0, 4), st.integers(0, 2**32 - 1))
@@ -21,7 +21,7 @@ def test_ids_are_dense_and_in_raster_order(count, minimum, seed):
             expected += [(at, number, k) for k, (at, size) in enumerate(parts, start=1) if size >= minimum]
         else:
             expected.append((int(first[number - 1]), number, 0))
-    dealt = deal(Merged({}, count, first, np.zeros((count, 2, 0), np.int64)), clumps[::-1], minimum)
+    dealt = renumber(Merged({}, count, first, np.zeros((count, 2, 0), np.int64)), clumps[::-1], minimum)
     assert dealt.count == len(expected)
     for final, (_, number, part) in enumerate(sorted(expected), start=1):
         assert (dealt.parts[number][part] if part else dealt.ids[number]) == final

@@ -166,7 +166,7 @@ def test_what_is_made_from_a_result_is_stale_once_it_is_made_again(result, kinds
 
 def test_a_model_is_stale_once_the_one_it_started_from_is_another(dataset):
     def recipe(start):
-        return recipes.train_recipe(dataset, Train(start=start), ["a"])
+        return recipes.train_recipe(dataset, Train(init_from=start), ["a"])
 
     before, alone = recipe("old"), recipe(None)
     place = model_of(dataset, "old")

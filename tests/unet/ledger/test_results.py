@@ -1,4 +1,4 @@
-"""Laws of the ledger: the card is put last, readers see old or new whole, and a kill at any moment costs nothing."""
+"""Laws of the ledger: metadata is put last, readers see old or new whole, a kill at any moment costs nothing."""
 
 import json
 from dataclasses import asdict, replace
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.outcome import aside, put_aside
+from unet.ledger.outcome import set_aside, why_set_aside
 from unet.ledger.results import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
 
@@ -70,7 +70,7 @@ def test_until_the_commit_readers_see_the_generation_before(result):
 
 def test_a_generation_begun_before_is_taken_on_with_its_own_plan(result):
     begun = result.begin(NEW, {"tile": 1024})
-    taken = Result(Folder(result.folder.url), result.card).begin(NEW, {"tile": 64})
+    taken = Result(Folder(result.folder.url), result.metadata_file).begin(NEW, {"tile": 64})
     assert taken == begun
     assert taken.plan == {"tile": 1024}
     assert result.begin(OLD, {"tile": 64}).name != begun.name
@@ -92,7 +92,7 @@ def test_a_commit_removes_the_other_generations_and_nothing_else(result):
     stamp = make(result, NEW)
     assert not half.folder.exists()
     assert all(file.exists() for file in kept)
-    folders = {"labels", "checkpoints", "report.html", result.card, stamp.generation}
+    folders = {"labels", "checkpoints", "report.html", result.metadata_file, stamp.generation}
     assert set(result.folder.names()) == folders
 
 
@@ -162,21 +162,21 @@ def test_killed_at_any_moment_and_run_again(half, tmp_path, monkeypatch):
     "entry", [{"generation": "3f2a"}, {"generation": "3f2a", "recipe": {"stage": "weigh"}, "plan": {}}, [], "x"]
 )
 def test_a_damaged_stamp_is_named(entry, result):
-    card = {KEY: entry} if result.card == "model.json" else {"attributes": {KEY: entry}}
-    (result.folder / result.card).write_json(card)
-    with pytest.raises(ValueError, match=rf"{result.card} is damaged: .*; remove it and run again"):
+    metadata = {KEY: entry} if result.metadata_file == "model.json" else {"attributes": {KEY: entry}}
+    (result.folder / result.metadata_file).write_json(metadata)
+    with pytest.raises(ValueError, match=rf"{result.metadata_file} is damaged: .*; remove it and run again"):
         result.stamp()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]"])
 def test_a_damaged_card_is_named(content, result):
-    (result.folder / result.card).write(content)
-    with pytest.raises(ValueError, match=f"{result.card} must hold"):
+    (result.folder / result.metadata_file).write(content)
+    with pytest.raises(ValueError, match=f"{result.metadata_file} must hold"):
         result.begin(OLD, PLAN)
 
 
 def test_a_card_of_other_software_is_no_result(result):
-    (result.folder / result.card).write_json({"attributes": {"ome": {}}, "zarr_format": 3})
+    (result.folder / result.metadata_file).write_json({"attributes": {"ome": {}}, "zarr_format": 3})
     assert result.stamp() is None
     make(result, OLD)
     assert seen(result)
@@ -214,18 +214,18 @@ def test_a_digest_survives_json(value):
 
 def test_put_aside_until_what_it_was_made_of_changes(tmp_path):
     dataset = Dataset(str(tmp_path))
-    assert aside(dataset, OLD, "a") is None
-    outcome = put_aside(dataset, OLD, "a", ValueError("truth must fit"))
+    assert why_set_aside(dataset, OLD, "a") is None
+    outcome = set_aside(dataset, OLD, "a", ValueError("truth must fit"))
     assert (outcome.stage, outcome.name, outcome.state, outcome.why) == ("segment", "a", "set aside", "truth must fit")
-    assert aside(dataset, OLD, "a") == "truth must fit"
-    assert aside(dataset, OLD, "b") is None
-    assert aside(dataset, NEW, "a") is None
-    assert put_aside(dataset, NEW, "a", MemoryError()).why == "MemoryError"
-    assert aside(dataset, OLD, "a") is None
+    assert why_set_aside(dataset, OLD, "a") == "truth must fit"
+    assert why_set_aside(dataset, OLD, "b") is None
+    assert why_set_aside(dataset, NEW, "a") is None
+    assert set_aside(dataset, NEW, "a", MemoryError()).why == "MemoryError"
+    assert why_set_aside(dataset, OLD, "a") is None
 
 
 def test_no_two_results_share_a_card():
     dataset = Dataset("/data")
     results = [image_of(dataset, "a"), labels_of(dataset, "a", "m"), weights_of(dataset, "a"), model_of(dataset, "m")]
     results += [scores_of(dataset, "m", "a"), report_of(dataset, "m")]
-    assert len({(result.folder / result.card).url for result in results}) == len(results)
+    assert len({(result.folder / result.metadata_file).url for result in results}) == len(results)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unet.images.planes import Plane
 from unet.images.windows import Window
-from unet.network.inference import Predictor, choose_device, predict_image, quantised, ready
+from unet.network.inference import Predictor, choose_device, predict_image, quantised, ready_to_predict
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
@@ -69,7 +69,7 @@ def whole(network, image, turns=0, flip=False):
 def predict_region(network, read, region, tile, **how):
     """Scores of one region, of what it reads."""
     like = next(network.parameters())
-    predictor = Predictor(ready(network, like.device, like.dtype), (tile, tile), 8, **how)
+    predictor = Predictor(ready_to_predict(network, like.device, like.dtype), (tile, tile), 8, **how)
     around = predictor.reading(region)
     pixels = torch.from_numpy(read(around)).to(like.dtype)
     return predictor.region(pixels[None], around, region).values[0].numpy()

@@ -69,9 +69,9 @@ def test_what_was_saved_is_loaded_bit_for_bit(architecture, dataset):
 
 def test_the_card_says_how_it_was_made(dataset):
     put(dataset)
-    card = model_of(dataset, "unet").attributes()
-    assert card["architecture"] == asdict(SMALL)
-    assert (card["split"], card["history"], card["channels"]) == ([1], [0.5], ["DAPI", "GFP"])
+    metadata = model_of(dataset, "unet").attributes()
+    assert metadata["architecture"] == asdict(SMALL)
+    assert (metadata["split"], metadata["history"], metadata["channels"]) == ([1], [0.5], ["DAPI", "GFP"])
     assert model_of(dataset, "unet").committed().facts == {"stacks": ["a"]}
 
 
@@ -83,14 +83,14 @@ def test_a_model_that_is_not_there_is_named_with_those_that_are(dataset):
         load(dataset, "unet")
 
 
-def edit_card(dataset, **changes):
-    card = dataset.model("unet") / "model.json"
-    card.write_json(json.loads(card.read()) | changes)
+def edit_metadata(dataset, **changes):
+    metadata = dataset.model("unet") / "model.json"
+    metadata.write_json(json.loads(metadata.read()) | changes)
 
 
 def drop_from_card(dataset, key):
-    card = dataset.model("unet") / "model.json"
-    card.write_json({k: v for k, v in json.loads(card.read()).items() if k != key})
+    metadata = dataset.model("unet") / "model.json"
+    metadata.write_json({k: v for k, v in json.loads(metadata.read()).items() if k != key})
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,16 @@ def drop_from_card(dataset, key):
         (lambda d, file: file.write(file.read()[:-9]), "must fit its model.json, got .*; copy it again"),
         (lambda d, file: file.write(file.read()[:99]), "must fit its model.json, got .*; copy it again"),
         (
-            lambda d, _: edit_card(d, architecture=asdict(Architecture())),
+            lambda d, _: edit_metadata(d, architecture=asdict(Architecture())),
             "must fit its model.json, got parameters of .*base=2",
         ),
-        (lambda d, _: edit_card(d, architecture=asdict(replace(SMALL, norm="none"))), "must fit its .*Missing key"),
-        (lambda d, _: edit_card(d, architecture={"depht": 1}), "must fit its model.json, got .*depht"),
-        (lambda d, _: edit_card(d, architecture={"depth": 0}), "must fit its model.json, got .*depth must be ≥ 1"),
-        (lambda d, _: edit_card(d, architecture={"base": "x"}), "must fit its model.json, got .*base"),
-        (lambda d, _: edit_card(d, architecture={"base": 10**9}), "must fit its model.json, got"),
-        (lambda d, _: edit_card(d, architecture={"depth": 10**6}), "must fit its model.json, got"),
-        (lambda d, _: edit_card(d, channels=None), "must fit its model.json, got"),
+        (lambda d, _: edit_metadata(d, architecture=asdict(replace(SMALL, norm="none"))), "must fit its .*Missing key"),
+        (lambda d, _: edit_metadata(d, architecture={"depht": 1}), "must fit its model.json, got .*depht"),
+        (lambda d, _: edit_metadata(d, architecture={"depth": 0}), "must fit its model.json, got .*depth must be ≥ 1"),
+        (lambda d, _: edit_metadata(d, architecture={"base": "x"}), "must fit its model.json, got .*base"),
+        (lambda d, _: edit_metadata(d, architecture={"base": 10**9}), "must fit its model.json, got"),
+        (lambda d, _: edit_metadata(d, architecture={"depth": 10**6}), "must fit its model.json, got"),
+        (lambda d, _: edit_metadata(d, channels=None), "must fit its model.json, got"),
         (lambda d, _: drop_from_card(d, "normalisation"), "must fit its model.json, got 'normalisation'"),
         (lambda d, _: drop_from_card(d, "architecture"), "must fit its model.json, got 'architecture'"),
     ],
@@ -151,9 +151,9 @@ def test_a_pickle_by_the_name_of_parameters_runs_nothing(dump, dataset, tmp_path
 
 def test_a_generation_elsewhere_is_refused(dataset):
     put(dataset)
-    card = model_of(dataset, "unet").attributes()
-    card["unet-flows"]["generation"] = "../../elsewhere"
-    (dataset.model("unet") / "model.json").write_json(card)
+    metadata = model_of(dataset, "unet").attributes()
+    metadata["unet-flows"]["generation"] = "../../elsewhere"
+    (dataset.model("unet") / "model.json").write_json(metadata)
     with pytest.raises(ValueError, match="must stay within its folder"):
         load(dataset, "unet")
 
@@ -164,9 +164,9 @@ def test_a_model_of_elsewhere_is_brought_in_under_a_name_of_its_own(url, dataset
     other = Dataset(url.format(tmp=tmp_path))
     stamp = bring_in(other, Folder(dataset.model("unet").url), "theirs")
     assert same(load(other, "theirs"), model)
-    card = model_of(other, "theirs").attributes()
-    assert "split" not in card
-    assert (card["came_from"], card["history"]) == (dataset.model("unet").url, [0.5])
+    metadata = model_of(other, "theirs").attributes()
+    assert "split" not in metadata
+    assert (metadata["came_from"], metadata["history"]) == (dataset.model("unet").url, [0.5])
     assert (stamp.recipe, stamp.facts) == (RECIPE, {"stacks": ["a"]})
     before = model_of(other, "theirs").committed()
     with pytest.raises(ValueError, match=r"a new name is needed, got 'theirs'.*choose another with --as"):
@@ -198,13 +198,13 @@ def test_a_checkpoint_is_brought_in_with_its_digest_and_what_it_does_not_tell(
     torch.save({**state, "mask_values": [0, 255]}, tmp_path / f"theirs{ending}")
     file = Folder(str(tmp_path / f"theirs{ending}"))
     stamp = bring_in(dataset, file, "theirs")
-    found, card = load(dataset, "theirs"), model_of(dataset, "theirs").attributes()
+    found, metadata = load(dataset, "theirs"), model_of(dataset, "theirs").attributes()
     assert same(found, Model(network, (), {}))
     assert (found.channels, found.normalisation) == (named, {"rule": "divide", "by": 255})
     assert found.network.architecture == network.architecture
-    assert (card["came_from"], card["sha256"]) == (file.url, hashlib.sha256(file.read()).hexdigest())
-    assert card["notes"] == stamp.facts["notes"]
-    assert card["notes"][-1] == "its classes were these values in the masks: [0, 255]"
+    assert (metadata["came_from"], metadata["sha256"]) == (file.url, hashlib.sha256(file.read()).hexdigest())
+    assert metadata["notes"] == stamp.facts["notes"]
+    assert metadata["notes"][-1] == "its classes were these values in the masks: [0, 255]"
     with pytest.raises(ValueError, match="a new name is needed, got 'theirs'"):
         bring_in(dataset, file, "theirs")
 
@@ -232,8 +232,9 @@ def test_a_checkpoint_that_is_none_leaves_nothing_behind(content, says, dataset,
 
 def test_a_card_without_the_newer_keys_is_loaded(dataset):
     put(dataset)
-    card = json.loads((dataset.model("unet") / "model.json").read())
-    edit_card(dataset, architecture={k: v for k, v in card["architecture"].items() if k not in ("bias", "narrow")})
+    metadata = json.loads((dataset.model("unet") / "model.json").read())
+    known = {k: v for k, v in metadata["architecture"].items() if k not in ("bias", "narrow")}
+    edit_metadata(dataset, architecture=known)
     assert load(dataset, "unet").network.architecture == SMALL
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from unet.network.numeric_plan import NumericPlan, Room, fit, memory_of, smaller, useful
+from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, memory_of, smaller_plan, useful
 from unet.settings.architecture import Architecture
 
 few = settings(deadline=None, max_examples=60)
@@ -18,7 +18,7 @@ def rooms(draw):
     padding = "same" if up == "bilinear" else draw(st.sampled_from(["same", "valid"]))
     architecture = Architecture(draw(st.integers(1, 3)), 2, draw(st.sampled_from([8, 16, 64])), draw(st.integers(1, 4)))
     side = st.integers(1, 4096)
-    return Room(
+    return PlanLimits(
         architecture=replace(architecture, up=up, padding=padding),
         region=(draw(side), draw(side)),
         device=draw(st.sampled_from(["cpu", "cuda"])),
@@ -32,15 +32,15 @@ def rooms(draw):
 @few
 @given(rooms())
 def test_a_plan_fits_and_is_legal(room):
-    least = fit(replace(room, memory=1e15), 2)
-    while (less := smaller(room, least)) is not None:
+    least = largest_plan(replace(room, memory=1e15), 2)
+    while (less := smaller_plan(room, least)) is not None:
         least = less
     assume(memory_of(room, least.tile) <= room.memory)
-    plan = fit(room, 2)
+    plan = largest_plan(room, 2)
     assert memory_of(room, plan.tile) <= room.memory
     assert all(side % room.architecture.multiple == 0 for side in plan.tile)
     assert room.largest is None or max(plan.tile) <= max(room.largest, room.architecture.multiple)
-    more = fit(replace(room, memory=2 * room.memory), 2)
+    more = largest_plan(replace(room, memory=2 * room.memory), 2)
     assert useful(room, more.tile) >= useful(room, plan.tile)
     assert NumericPlan.of(plan.plain) == plan
 
@@ -48,8 +48,8 @@ def test_a_plan_fits_and_is_legal(room):
 @few
 @given(rooms())
 def test_smaller_plans_end(room):
-    plan, seen = fit(replace(room, memory=1e15), 1), 0
-    while (less := smaller(room, plan)) is not None:
+    plan, seen = largest_plan(replace(room, memory=1e15), 1), 0
+    while (less := smaller_plan(room, plan)) is not None:
         assert less.batch < plan.batch or less.tile[0] * less.tile[1] < plan.tile[0] * plan.tile[1]
         plan, seen = less, seen + 1
         assert seen < 60
@@ -57,19 +57,19 @@ def test_smaller_plans_end(room):
 
 def test_a_network_that_is_not_tileable_has_its_fixed_tiles_and_no_smaller_ones():
     aligned = Architecture(padding="same", up="bilinear-aligned")
-    room = Room(aligned, (2048, 2048), "cpu", "float32", 1, 1e6)
-    assert fit(room, 1).tile == (512, 512)
-    assert smaller(room, fit(room, 1)) is None
+    room = PlanLimits(aligned, (2048, 2048), "cpu", "float32", 1, 1e6)
+    assert largest_plan(room, 1).tile == (512, 512)
+    assert smaller_plan(room, largest_plan(room, 1)) is None
 
 
 def test_small_planes_share_a_pass_on_a_gpu_alone():
-    room = Room(Architecture(padding="same"), (256, 256), "cuda", "float16", 1, 64e9)
-    assert fit(room, 1).batch == 2**22 // (256 + 192) ** 2
-    assert fit(replace(room, device="cpu"), 1).batch == 1
-    assert fit(replace(room, region=(4096, 4096)), 1).batch == 1
+    room = PlanLimits(Architecture(padding="same"), (256, 256), "cuda", "float16", 1, 64e9)
+    assert largest_plan(room, 1).batch == 2**22 // (256 + 192) ** 2
+    assert largest_plan(replace(room, device="cpu"), 1).batch == 1
+    assert largest_plan(replace(room, region=(4096, 4096)), 1).batch == 1
 
 
 def test_too_little_memory_is_refused_with_what_is_needed():
-    room = Room(Architecture(base=16, padding="same"), (4096, 4096), "cpu", "float32", 1, 5e8)
+    room = PlanLimits(Architecture(base=16, padding="same"), (4096, 4096), "cpu", "float32", 1, 5e8)
     with pytest.raises(ValueError, match=r"predict\.memory must hold at least the smallest tile, [\d.]+ GB, got 0\.5"):
-        fit(room, 1)
+        largest_plan(room, 1)

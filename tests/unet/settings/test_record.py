@@ -34,20 +34,23 @@ def train(**settings):
         ({"sources": [{"images": "a", "truth": ""}]}, "sources.0: truth must name a folder or file"),
         ({"sources": [{"images": "a", "slices": "x"}]}, "sources.0.slices: must be 'z' or 't', got 'x'"),
         ({"sources": [{"images": "a", "foreground": 1}]}, "sources.0.foreground: must be 'ids', 0 or 255, got 1"),
-        ({"ingest": {"low": 50, "high": 50}}, "ingest: low and high must be 0 ≤ low < high ≤ 100, got 50.0, 50.0"),
-        ({"ingest": {"low": -1}}, "ingest: low and high must be"),
-        ({"ingest": {"high": 101}}, "ingest: low and high must be"),
+        (
+            {"ingest": {"percentile_low": 50, "percentile_high": 50}},
+            "ingest: percentiles must be 0 ≤ percentile_low < percentile_high ≤ 100, got 50.0, 50.0",
+        ),
+        ({"ingest": {"percentile_low": -1}}, "ingest: percentiles must be"),
+        ({"ingest": {"percentile_high": 101}}, "ingest: percentiles must be"),
         ({"weigh": {"w0": -1}}, "weigh: w0 must be ≥ 0, got -1.0"),
         ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
         ({"weigh": {"tolerance": 0}}, "weigh: tolerance must be > 0, got 0.0"),
-        ({"weigh": {"ridge": 3}}, "weigh: ridge must be 1 or an even number ≥ 0, got 3"),
-        ({"weigh": {"edge": -1}}, "weigh: edge must be ≥ 0, got -1.0"),
+        ({"weigh": {"gap_width": 3}}, "weigh: gap_width must be 1 or an even number ≥ 0, got 3"),
+        ({"weigh": {"edge_weight": -1}}, "weigh: edge_weight must be ≥ 0, got -1.0"),
         (
             {"weigh": {"class_weights": [1]}},
             "weigh: class_weights must be two numbers ≥ 0, of background and of objects",
         ),
         ({"weigh": {"preset": "falk"}}, "weigh.preset: must be 'paper2015' or 'falk2019', got 'falk'"),
-        ({"weigh": {"ridge": -2}}, "weigh: ridge must be 1 or an even number ≥ 0, got -2"),
+        ({"weigh": {"gap_width": -2}}, "weigh: gap_width must be 1 or an even number ≥ 0, got -2"),
         ({"weigh": {"dimensions": 4}}, "weigh.dimensions: must be 2 or 3, got 4"),
         (train(architecture={"depth": 0}), "train.architecture: depth must be ≥ 1, got 0"),
         (train(architecture={"padding": "none"}), "train.architecture.padding: must be 'valid' or 'same', got 'none'"),
@@ -55,46 +58,55 @@ def train(**settings):
             train(architecture={"up": "cubic"}),
             "train.architecture.up: must be 'transposed', 'bilinear' or 'bilinear-alig",
         ),
-        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("tile", "batch", "steps", "rate")),
-        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("validate_every", "memory")),
+        *(
+            (train(**{name: 0}), f"train: {name} must be > 0")
+            for name in ("tile_size", "batch_size", "steps", "learning_rate")
+        ),
+        *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("validate_every", "memory_gb")),
         (train(optimiser="rmsprop"), "train.optimiser: must be 'adam' or 'sgd', got 'rmsprop'"),
         *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("checkpoint_every", "devices")),
-        *((train(**{name: -1}), f"train: {name} must be ≥ 0, got -1") for name in ("clip", "dice", "patience", "seed")),
-        (train(devices=3), "train: batch must be a multiple of devices, got 4 samples for 3"),
+        *(
+            (train(**{name: -1}), f"train: {name} must be ≥ 0, got -1")
+            for name in ("gradient_clip", "dice_weight", "patience", "seed")
+        ),
+        (train(devices=3), "train: batch_size must be a multiple of devices, got 4 samples for 3"),
         (train(precision="fp16"), "train.precision: must be 'float32' or 'bf16', got 'fp16'"),
-        (train(start="a/b"), "train: start must be letters, digits, - and _ and not 'truth', got 'a/b'"),
-        (train(start="unet"), "train: start must be another model than name, got 'unet' for both"),
+        (train(init_from="a/b"), "train: init_from must be letters, digits, - and _ and not 'truth', got 'a/b'"),
+        (train(init_from="unet"), "train: init_from must be another model than name, got 'unet' for both"),
         (train(preset="fast"), "train.preset: must be 'default', 'quick' or 'paper2015', got 'fast'"),
         (train(momentum=1), "train: momentum must be 0 ≤ momentum < 1, got 1.0"),
         (train(augmentation={"elastic": -1}), "train.augmentation: elastic must be 0 to 1000, got -1.0"),
-        (train(border="perhaps"), "train.border: must be a valid boolean, got 'perhaps'"),
+        (train(use_border_weights="perhaps"), "train.use_border_weights: must be a valid boolean, got 'perhaps'"),
         (train(seed=0.5), "train.seed: must be a valid integer, got 0.5"),
         (train(device="tpu"), "train.device: must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
-        (train(rate=float("nan")), "train.rate: must be a finite number, got nan"),
+        (train(learning_rate=float("nan")), "train.learning_rate: must be a finite number, got nan"),
         (train(channels=[]), "train: channels must name at least one channel, got none"),
         (train(channels="DAPI"), "train.channels: must be a list, got 'DAPI'"),
         (train(channels=[488]), "train.channels.0: must be a valid string, got 488"),
         *((train(name=name), f"train: name {MODEL} {name!r}") for name in ("", "../x", "a/b", "a.b", "Truth", "~")),
         *(({"predict": {"model": name}}, f"predict: model {MODEL} {name!r}") for name in ("..", "truth", "x/y", "")),
-        ({"predict": {"tile": 0}}, "predict: tile must be > 0 pixels, got 0"),
-        ({"predict": {"memory": 0}}, "predict: memory must be > 0 GB, got 0"),
-        ({"predict": {"pixel_factor": 0.5}}, "predict: pixel_factor must be ≥ 1, got 0.5"),
-        ({"predict": {"symmetries": 4}}, "predict.symmetries: must be 1 or 8, got 4"),
+        ({"predict": {"max_tile": 0}}, "predict: max_tile must be > 0 pixels, got 0"),
+        ({"predict": {"memory_gb": 0}}, "predict: memory_gb must be > 0 GB, got 0"),
+        ({"predict": {"max_pixel_size_ratio": 0.5}}, "predict: max_pixel_size_ratio must be ≥ 1, got 0.5"),
+        ({"predict": {"test_time_augmentation": 4}}, "predict.test_time_augmentation: must be 1 or 8, got 4"),
         ({"predict": {"dtype": "int8"}}, "predict.dtype: must be 'uint8', 'float16' or 'float32', got 'int8'"),
         ({"predict": {"keep_scores": 2}}, "predict.keep_scores: must be a valid boolean, got 2"),
         ({"predict": {"device": "gpu"}}, "predict.device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"),
         *(({"segment": {"threshold": t}}, "segment: threshold must be 0 < threshold ≤ 1") for t in (0, 1.01)),
-        ({"segment": {"minimum": -1}}, "segment: minimum must be ≥ 0 pixels, got -1"),
-        ({"segment": {"holes": -1}}, "segment: holes must be ≥ 0 pixels, got -1"),
-        ({"segment": {"split": -1.0}}, "segment: split must be ≥ 0 pixels, got -1"),
-        ({"segment": {"max_component": 0}}, "segment: max_component must be > 0 pixels, got 0"),
-        *(({"segment": {"strong": s}}, "segment: strong must be threshold < strong ≤ 1, got") for s in (0.5, 1.1)),
+        ({"segment": {"min_size": -1}}, "segment: min_size must be ≥ 0 pixels, got -1"),
+        ({"segment": {"max_hole_size": -1}}, "segment: max_hole_size must be ≥ 0 pixels, got -1"),
+        ({"segment": {"declump_depth": -1.0}}, "segment: declump_depth must be ≥ 0 pixels, got -1"),
+        ({"segment": {"max_declump_box": 0}}, "segment: max_declump_box must be > 0 pixels, got 0"),
+        *(
+            ({"segment": {"high_threshold": s}}, "segment: high_threshold must be threshold < high_threshold ≤ 1, got")
+            for s in (0.5, 1.1)
+        ),
         ({"segment": {"classes": [0]}}, "segment: classes must be ≥ 1, 0 being the background"),
         *(({"segment": {"classes": c}}, "segment: classes must be one class or more, each once") for c in ([], [1, 1])),
         ({"segment": {"dimensions": 1}}, "segment.dimensions: must be 2 or 3, got 1"),
         ({"segment": {"connectivity": "edges"}}, "segment.connectivity: must be 'faces' or 'full', got 'edges'"),
         *(({"evaluate": {"confidence": c}}, "evaluate: confidence must lie between 0 and 1") for c in (0, 1)),
-        ({"evaluate": {"resamples": 0}}, "evaluate: resamples must be > 0, got 0"),
+        ({"evaluate": {"bootstrap_resamples": 0}}, "evaluate: bootstrap_resamples must be > 0, got 0"),
     ],
 )
 def test_every_setting_refuses_nonsense_by_its_name(values, says):
@@ -112,7 +124,7 @@ def test_every_setting_refuses_nonsense_by_its_name(values, says):
         (train(valdation={}), "train.valdation is no setting; did you mean validation?"),
         (train(architecture={"dpth": 3}), "train.architecture.dpth is no setting; did you mean depth?"),
         ({"sources": [{"images": "a"}, {"imags": "b"}]}, "sources.1.imags is no setting; did you mean images?"),
-        ({"ingest": {"VERSION": 2}}, "ingest.VERSION is no setting; known are low, high"),
+        ({"ingest": {"VERSION": 2}}, "ingest.VERSION is no setting; known are percentile_low, percentile_high"),
         ({"sources": [{"truth": "b"}]}, "sources.0.images must be given"),
         ({"sources": {"images": "a"}}, "sources: must be a list, got {'images': 'a'}"),
         ({"sources": ["a"]}, "sources.0: must hold settings by name, got 'a'"),
@@ -198,7 +210,7 @@ def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
 
 def test_a_preset_gives_an_articles_settings_and_what_the_section_names_wins():
     falk = Record.read({"weigh": {"preset": "falk2019", "sigma": 7}}).weigh
-    assert (falk.w0, falk.sigma, falk.edge, falk.ridge, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
+    assert (falk.w0, falk.sigma, falk.edge_weight, falk.gap_width, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
     assert Record.read({"weigh": plain(falk)}).weigh == falk
     assert Record.read({"weigh": {"preset": "paper2015"}}).weigh == Weigh()
 
@@ -216,8 +228,8 @@ def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
     paper = Record.read({"train": given}).train
     assert paper.architecture == Architecture(base=32, dropout=0.5)
     assert (paper.augmentation.elastic, paper.augmentation.scale) == (5, 1)
-    assert (paper.optimiser, paper.momentum, paper.batch, paper.tile) == ("sgd", 0.99, 1, 388)
-    assert paper.architecture.input_size(paper.tile) == 572
+    assert (paper.optimiser, paper.momentum, paper.batch_size, paper.tile_size) == ("sgd", 0.99, 1, 388)
+    assert paper.architecture.input_size(paper.tile_size) == 572
     assert Record.read({"train": plain(paper)}).train == paper
     assert Record.read({"train": {"preset": "default"}}).train == Train()
     assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(

@@ -17,7 +17,7 @@ from unet.weight_maps.border_weights import weigh_block
 
 CPU = torch.device("cpu")
 NONE = Augmentation.none()
-MOVES = replace(NONE, elastic=4.0, rotation=180.0, turns=True, scale=1.5, shift=3.0)
+MOVES = replace(NONE, elastic=4.0, rotation=180.0, flips_and_quarter_turns=True, scale=1.5, shift=3.0)
 STILL = draw_change(NONE, np.random.default_rng(0))
 few = settings(deadline=None, max_examples=40)
 seeds = st.integers(0, 999)
@@ -66,7 +66,10 @@ def test_no_change_changes_no_bit(n, channels, side, rim, seed):
 @few
 @given(st.integers(1, 12), st.integers(0, 3), seeds)
 def test_turns_and_flips_are_exact_and_drawn_for_each_sample(side, rim, seed):
-    batch, changes = windows(3, 2, side + 2 * rim, seed), changes_of(replace(NONE, turns=True), 3, seed)
+    batch, changes = (
+        windows(3, 2, side + 2 * rim, seed),
+        changes_of(replace(NONE, flips_and_quarter_turns=True), 3, seed),
+    )
     found = augment(batch, changes, side)
     for i in range(3):
         one = Batch(batch.image[i], batch.classes[i], batch.border[i])
@@ -82,7 +85,7 @@ def test_turns_and_flips_are_exact_and_drawn_for_each_sample(side, rim, seed):
 
 def test_all_eight_symmetries_are_drawn_within_one_batch():
     batch = Batch(torch.zeros(100, 1, 3, 3), torch.arange(9).reshape(1, 3, 3).repeat(100, 1, 1), torch.zeros(100, 3, 3))
-    classes = augment(batch, changes_of(replace(NONE, turns=True), 100), 3).classes
+    classes = augment(batch, changes_of(replace(NONE, flips_and_quarter_turns=True), 100), 3).classes
     corners = {tuple(one[0, :2].tolist()) for one in classes}
     assert corners == {(0, 1), (0, 3), (2, 1), (2, 5), (6, 3), (6, 7), (8, 5), (8, 7)}
 
@@ -201,7 +204,9 @@ def test_rotation_and_scale_are_about_the_centre(angle):
     assert found.sum() == pytest.approx(disc.sum() * 1.2**2, rel=0.05)
 
 
-@pytest.mark.parametrize(("limits", "most"), [(Augmentation(), 0.03), (replace(NONE, turns=True, shift=9.0), 0)])
+@pytest.mark.parametrize(
+    ("limits", "most"), [(Augmentation(), 0.03), (replace(NONE, flips_and_quarter_turns=True, shift=9.0), 0)]
+)
 def test_neighbours_stay_parted_by_their_ridge_but_for_a_few(limits, most):
     """Shares of neighbours with a piece in common, as the module says, on a drawn plane."""
     ids = draw_stack(1, 256, 1)[1]

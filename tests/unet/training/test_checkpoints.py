@@ -11,7 +11,7 @@ import torch
 from unet.dataset.folder import Folder
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
-from unet.training.checkpoints import Checkpoints, State, Step, from_bytes, plain_history, to_bytes
+from unet.training.checkpoints import Checkpoints, CheckpointState, Step, from_bytes, plain_history, to_bytes
 
 SMALL = Architecture(base=2, depth=1)
 
@@ -25,7 +25,7 @@ def state(steps=3, architecture=SMALL, optimiser=torch.optim.Adam):
     moving.step()
     history = [Step(n, 1 / 3**n, 1e-3, 0.1 if n == 1 else None) for n in range(1, steps + 1)]
     parameters = network.state_dict()
-    return State(architecture, parameters, moving.state_dict(), 1, {"kept": torch.ones(2)}, tuple(history))
+    return CheckpointState(architecture, parameters, moving.state_dict(), 1, {"kept": torch.ones(2)}, tuple(history))
 
 
 def tensors(found):

@@ -21,13 +21,21 @@ from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.training.checkpoints import Checkpoints
 from unet.training.devices import on_devices
-from unet.training.samples import Frame
+from unet.training.samples import TrainingPlane
 from unet.training.train import train
 
 TRAINING = Training(
     architecture=Architecture(base=4, depth=1),
     augmentation=replace(Augmentation.none(), elastic=2.0, noise=0.05),
-    **{"tile": 16, "batch": 4, "steps": 6, "validate_every": 3, "checkpoint_every": 4, "rate": 0.01, "device": "cpu"},
+    **{
+        "tile_size": 16,
+        "batch_size": 4,
+        "steps": 6,
+        "validate_every": 3,
+        "checkpoint_every": 4,
+        "learning_rate": 0.01,
+        "device": "cpu",
+    },
 )
 
 
@@ -43,7 +51,7 @@ def speckled(seed):
     random = np.random.default_rng(seed)
     classes = random.integers(0, 2, (40, 40)).astype(np.uint8)
     layers = classes.astype(np.float32), classes, random.random((40, 40), np.float32)
-    return Frame(*(Plane(layer, ((),)) for layer in layers), [Statistics(0, 1, 0, 1, 0, 0)], f"frame {seed}")
+    return TrainingPlane(*(Plane(layer, ((),)) for layer in layers), [Statistics(0, 1, 0, 1, 0, 0)], f"plane {seed}")
 
 
 def report(fabric, progress):

@@ -20,18 +20,25 @@ from unet.settings.train import Training
 from unet.training import loop
 from unet.training.checkpoints import Checkpoints
 from unet.training.loss import total_loss
-from unet.training.samples import Frame, batches, validation_batches
+from unet.training.samples import TrainingPlane, batches, validation_batches
 from unet.training.train import train
 
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch", dropout=0.2)
 UNPADDED = Architecture(base=4, depth=1)
 SMALL = Training(
-    architecture=PADDED, tile=16, batch=2, steps=6, validate_every=2, checkpoint_every=2, rate=0.01, device="cpu"
+    architecture=PADDED,
+    tile_size=16,
+    batch_size=2,
+    steps=6,
+    validate_every=2,
+    checkpoint_every=2,
+    learning_rate=0.01,
+    device="cpu",
 )
 EVEN = [1.0, 1.0]
 CPU = torch.device("cpu")
 FIRST_GOOD = 3
-"""A seed with which the last of four frames is first drawn after the first checkpoint."""
+"""A seed with which the last of four planes is first drawn after the first checkpoint."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -45,7 +52,7 @@ def _one_thread():
 def speckled(seed=0, name="a", opposite=False):
     classes = np.random.default_rng(seed).integers(0, 2, (40, 40)).astype(np.uint8)
     layers = classes.astype(np.float32), 1 - classes if opposite else classes, np.zeros((40, 40), np.float32)
-    return Frame(*(Plane(layer, ((),)) for layer in layers), [Statistics(0, 1, 0, 1, 0, 0)], name)
+    return TrainingPlane(*(Plane(layer, ((),)) for layer in layers), [Statistics(0, 1, 0, 1, 0, 0)], name)
 
 
 def parameters(trained):
@@ -61,7 +68,7 @@ def losses(trained):
 
 def test_the_best_network_by_validation_is_kept():
     """Validated on the opposite of what it learns, a network is best before it has learnt it."""
-    settings = replace(SMALL, steps=30, rate=0.02, augmentation=Augmentation.none())
+    settings = replace(SMALL, steps=30, learning_rate=0.02, augmentation=Augmentation.none())
     opposite = speckled(opposite=True)
     trained = train([speckled()], [opposite], EVEN, settings)
     looked = {step.step: step.validation_loss for step in trained.history if step.validation_loss is not None}
@@ -109,7 +116,14 @@ def test_there_is_a_look_after_the_last_step():
 def test_a_step_as_a_plain_loop():
     """Clipped, with momentum and Dice: the same parameters as a loop written without Fabric."""
     settings = replace(
-        SMALL, architecture=UNPADDED, optimiser="sgd", momentum=0.9, rate=0.1, clip=0.3, dice=0.5, steps=4
+        SMALL,
+        architecture=UNPADDED,
+        optimiser="sgd",
+        momentum=0.9,
+        learning_rate=0.1,
+        gradient_clip=0.3,
+        dice_weight=0.5,
+        steps=4,
     )
     trained = train([speckled()], [], [0.5, 2.0], settings)
     torch.manual_seed(settings.seed)
@@ -216,7 +230,9 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(tmp_path, cap
 
 
 def test_parameters_to_start_from_are_those_of_the_first_step():
-    taught = train([speckled()], [], EVEN, replace(SMALL, steps=60, rate=0.02, augmentation=Augmentation.none()))
+    taught = train(
+        [speckled()], [], EVEN, replace(SMALL, steps=60, learning_rate=0.02, augmentation=Augmentation.none())
+    )
     settings = replace(SMALL, steps=1, augmentation=Augmentation.none())
     bare, fine = (
         losses(train([speckled()], [], EVEN, settings, start=start))[0] for start in (None, taught.network.state_dict())
@@ -229,7 +245,15 @@ def test_parameters_to_start_from_are_those_of_the_first_step():
 
 @pytest.mark.parametrize(("steps", "says"), [(6, "the loss"), (1, "the validation loss")])
 def test_a_loss_that_runs_wild_ends_the_training(steps, says):
-    wild = replace(SMALL, architecture=UNPADDED, optimiser="sgd", rate=1e30, steps=steps, validate_every=100, clip=0)
+    wild = replace(
+        SMALL,
+        architecture=UNPADDED,
+        optimiser="sgd",
+        learning_rate=1e30,
+        steps=steps,
+        validate_every=100,
+        gradient_clip=0,
+    )
     with pytest.raises(
         ValueError, match=says + r" must stay finite and below .* at step \d on a; try a lower train\.rate, and look at"
     ):
@@ -237,10 +261,10 @@ def test_a_loss_that_runs_wild_ends_the_training(steps, says):
 
 
 def test_a_loss_that_is_no_number_is_told_with_its_samples_and_the_last_checkpoint(tmp_path):
-    """A border weight that is not finite, in one frame of four."""
+    """A border weight that is not finite, in one plane of four."""
     bad = speckled(1, "b plane 7")
     bad.border.array[:] = math.nan
-    checkpoints, settings = Checkpoints(Folder(str(tmp_path))), replace(SMALL, batch=1, steps=200, seed=FIRST_GOOD)
+    checkpoints, settings = Checkpoints(Folder(str(tmp_path))), replace(SMALL, batch_size=1, steps=200, seed=FIRST_GOOD)
     with pytest.raises(ValueError, match=r"got nan at step \d+ on b plane 7;") as caught:
         train([speckled(), speckled(), speckled(), bad], [], EVEN, settings, checkpoints=checkpoints)
     step = int(re.search(r"step (\d+)", str(caught.value))[1])
@@ -255,4 +279,9 @@ def test_a_loss_that_grows_without_end_is_told():
     bad = speckled(1, "b")
     bad.border.array[:] = 1e7
     with pytest.raises(ValueError, match=r"the loss must stay finite and below \d+, got .*e\+.* at step \d+ on b;"):
-        train([speckled(), speckled(), speckled(), bad], [], EVEN, replace(SMALL, batch=1, steps=200, seed=FIRST_GOOD))
+        train(
+            [speckled(), speckled(), speckled(), bad],
+            [],
+            EVEN,
+            replace(SMALL, batch_size=1, steps=200, seed=FIRST_GOOD),
+        )

@@ -24,26 +24,38 @@ from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.training import samples
-from unet.training.samples import AHEAD, Frame, ahead, batches, draw_sheet, draw_step, hold, origin, validation_batches
+from unet.training.samples import (
+    AHEAD,
+    TrainingPlane,
+    batches,
+    draw_sheet,
+    draw_step,
+    drawn_ahead,
+    held_on_device,
+    tile_origin,
+    validation_batches,
+)
 
 CPU = torch.device("cpu")
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch")
 AS_IS = [Statistics(0, 1, 0, 1, 0, 0)]
-SMALL = Training(architecture=PADDED, tile=16, batch=2, steps=6, augmentation=Augmentation.none(), device="cpu")
+SMALL = Training(
+    architecture=PADDED, tile_size=16, batch_size=2, steps=6, augmentation=Augmentation.none(), device="cpu"
+)
 VARIED = replace(SMALL, augmentation=Augmentation(elastic=2.0))
 
 
-def frame(image, classes, border=None, as_array=np.asarray, name=""):
+def plane(image, classes, border=None, as_array=np.asarray, name=""):
     border = np.zeros(classes.shape, np.float32) if border is None else border
     arrays = (image, classes.astype(np.uint8), border)
-    return Frame(*(Plane(as_array(array), ((),)) for array in arrays), AS_IS, name)
+    return TrainingPlane(*(Plane(as_array(array), ((),)) for array in arrays), AS_IS, name)
 
 
 def speckled(height=40, width=40, seed=0, **how):
     """Every pixel an object or not, by itself, and its grey value says which."""
     classes = np.random.default_rng(seed).integers(0, 2, (height, width))
     border = np.random.default_rng(seed + 1).random((height, width), np.float32)
-    return frame(classes.astype(np.float32), classes, border, **how)
+    return plane(classes.astype(np.float32), classes, border, **how)
 
 
 def in_zarr(array):
@@ -75,11 +87,11 @@ def assert_all_same(some, others):
     st.integers(0, 9),
 )
 def test_targets_are_the_centre_of_what_is_seen(padding, depth, shape, tile, seed):
-    """In batches to learn from and to look at, from frames that are smaller than a tile too."""
+    """In batches to learn from and to look at, from planes that are smaller than a tile too."""
     architecture = Architecture(base=1, depth=depth, padding=padding)
-    training = replace(SMALL, architecture=architecture, tile=tile, steps=2, seed=seed)
+    training = replace(SMALL, architecture=architecture, tile_size=tile, steps=2, seed=seed)
     classes = np.random.default_rng(seed).integers(0, 3, shape)
-    one = frame(100 * classes.astype(np.float32), classes, classes.astype(np.float32))
+    one = plane(100 * classes.astype(np.float32), classes, classes.astype(np.float32))
     looks = list(validation_batches([one], training, CPU))
     assert looks
     for batch in (*batches([one], training, CPU), *looks):
@@ -95,11 +107,11 @@ def test_targets_are_the_centre_of_what_is_seen(padding, depth, shape, tile, see
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 99))
 def test_a_changed_sample_is_of_the_frame_mirrored_at_its_true_edges_alone(height, width, seed):
-    """What was sampled is what lies there in the endlessly mirrored frame: read further, it is the same."""
+    """What was sampled is what lies there in the endlessly mirrored plane: read further, it is the same."""
     noise = np.random.default_rng(seed).random((height, width), np.float32)
     limits = replace(Augmentation.none(), elastic=3.0, rotation=180.0, scale=1.5)
-    training = replace(SMALL, augmentation=limits, tile=8, seed=seed)
-    one = frame(noise, (noise > 0.5), noise)
+    training = replace(SMALL, augmentation=limits, tile_size=8, seed=seed)
+    one = plane(noise, (noise > 0.5), noise)
     drawn = draw_step([one], training, 0, 0)
     wider = replace(drawn, windows=_windows_with_more(drawn, training, 16))
     found, other = (samples._finish(step, training, CPU) for step in (drawn, wider))
@@ -110,7 +122,7 @@ def test_a_changed_sample_is_of_the_frame_mirrored_at_its_true_edges_alone(heigh
 def _windows_with_more(drawn, training, more):
     """The same samples read through windows that are `more` pixels larger on each side."""
     reach = (drawn.windows.classes.shape[-1] - drawn.samples[0].target.height) // 2 + more
-    layers = [samples._tensors(s.frame, samples._grown(s.target, reach)) for s in drawn.samples]
+    layers = [samples._tensors(s.plane, samples._grown(s.target, reach)) for s in drawn.samples]
     return samples.Batch(*(torch.stack(layer) for layer in zip(*layers, strict=True)), drawn.windows.names)
 
 
@@ -122,15 +134,20 @@ def test_images_are_normalised_by_the_statistics_of_their_acquisition():
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
-    one = frame(np.zeros((20, 20), np.float32), np.zeros((20, 20)), np.ones((20, 20), np.float32))
-    for batch in (*batches([one], replace(VARIED, border=asked), CPU), *validation_batches([one], SMALL, CPU)):
+    one = plane(np.zeros((20, 20), np.float32), np.zeros((20, 20)), np.ones((20, 20), np.float32))
+    for batch in (
+        *batches([one], replace(VARIED, use_border_weights=asked), CPU),
+        *validation_batches([one], SMALL, CPU),
+    ):
         assert batch.border.unique().tolist() in ([1.0], [float(asked)])
-    assert {float(b.border.max()) for b in batches([one], replace(VARIED, border=asked), CPU)} == {float(asked)}
+    assert {float(b.border.max()) for b in batches([one], replace(VARIED, use_border_weights=asked), CPU)} == {
+        float(asked)
+    }
 
 
 def test_a_look_is_at_no_more_than_32_windows_spread_over_all_frames():
-    frames = [frame(np.full((64, 64), n, np.float32), np.zeros((64, 64), int), name=str(n)) for n in range(5)]
-    looks = list(validation_batches(frames, SMALL, CPU))
+    planes = [plane(np.full((64, 64), n, np.float32), np.zeros((64, 64), int), name=str(n)) for n in range(5)]
+    looks = list(validation_batches(planes, SMALL, CPU))
     assert len(looks) <= 32
     assert {look.image.unique().item() for look in looks} == set(range(5))
     assert all(look.names == (str(int(look.image[0, 0, 0, 0])),) for look in looks)
@@ -144,7 +161,7 @@ def test_every_pixel_is_shown_equally_often(size, side):
     """Over all places of the centre, mirror images counted; the outermost have none, and are shown half as often."""
     steps, shown = 2 * (size - 1), Counter()
     for chance in (np.arange(steps) + 0.5) / steps:
-        begin = origin(size, side, chance)
+        begin = tile_origin(size, side, chance)
         assert -side / 2 <= begin <= size - side / 2
         shown.update(mirrored(begin, begin + side, size).tolist())
     inner = {shown[pixel] for pixel in range(1, size - 1)}
@@ -154,15 +171,15 @@ def test_every_pixel_is_shown_equally_often(size, side):
 
 
 def test_pixels_of_frames_of_all_sizes_are_shown_alike():
-    """Drawn: each pixel of three frames bears its number; shown 225 times on average."""
+    """Drawn: each pixel of three planes bears its number; shown 225 times on average."""
     shapes = [(30, 20), (12, 50), (40, 40)]
     starts = np.cumsum([0, *(h * w for h, w in shapes)])
-    frames = [
-        frame(np.arange(a, b, dtype=np.float32).reshape(shape), np.zeros(shape), name=str(a))
+    planes = [
+        plane(np.arange(a, b, dtype=np.float32).reshape(shape), np.zeros(shape), name=str(a))
         for a, b, shape in zip(starts, starts[1:], shapes, strict=False)
     ]
     shown = np.zeros(starts[-1])
-    drawn = batches(frames, replace(SMALL, steps=350, batch=7), CPU)
+    drawn = batches(planes, replace(SMALL, steps=350, batch_size=7), CPU)
     for batch in drawn:
         np.add.at(shown, batch.image.long().flatten().numpy(), 1)
     expected = shown.sum() / sum((h - 1) * (w - 1) for h, w in shapes)
@@ -177,15 +194,15 @@ def test_pixels_of_frames_of_all_sizes_are_shown_alike():
 def test_windows_that_are_wholly_ignored_are_drawn_again():
     classes = np.full((200, 200), 255)
     classes[50:60, 50:60] = 1
-    one = frame(np.zeros((200, 200), np.float32), classes)
+    one = plane(np.zeros((200, 200), np.float32), classes)
     for batch in batches([one], SMALL, CPU):
         assert (batch.classes == 1).flatten(1).any(1).all()
-    looks = list(validation_batches([one], replace(SMALL, tile=40), CPU))
+    looks = list(validation_batches([one], replace(SMALL, tile_size=40), CPU))
     assert [bool((look.classes == 1).any()) for look in looks] == [True]
 
 
 def test_a_training_part_that_is_wholly_ignored_is_refused():
-    one = frame(np.zeros((20, 20), np.float32), np.full((20, 20), 255))
+    one = plane(np.zeros((20, 20), np.float32), np.full((20, 20), 255))
     with pytest.raises(ValueError, match="pixels that are not ignored, got none in 1000 windows of 16 px; look at the"):
         list(batches([one], SMALL, CPU))
 
@@ -216,9 +233,9 @@ def test_a_resumed_run_draws_what_an_undisturbed_one_would_have_drawn(start):
 
 
 def test_processes_that_share_a_batch_draw_its_parts():
-    frames = [speckled(seed=seed, name=str(seed)) for seed in range(3)]
-    whole = batches(frames, replace(VARIED, batch=4), CPU)
-    parts = zip(*(batches(frames, VARIED, CPU, first=first) for first in (0, 2)), strict=True)
+    planes = [speckled(seed=seed, name=str(seed)) for seed in range(3)]
+    whole = batches(planes, replace(VARIED, batch_size=4), CPU)
+    parts = zip(*(batches(planes, VARIED, CPU, first=first) for first in (0, 2)), strict=True)
     for together, (one, two) in zip(whole, parts, strict=True):
         assert together.names == one.names + two.names
         assert torch.allclose(together.image, torch.cat([one.image, two.image]), atol=1e-6, rtol=0)
@@ -235,8 +252,8 @@ def test_frames_in_a_store_and_on_the_device_give_what_frames_in_memory_give():
 
 
 def test_frames_are_not_held_where_there_is_no_gpu():
-    frames = [speckled()]
-    assert hold(frames, CPU) == frames
+    planes = [speckled()]
+    assert held_on_device(planes, CPU) == planes
 
 
 # Threads
@@ -255,7 +272,7 @@ def test_work_is_done_ahead_in_order():
         time.sleep(0.02 * (step % 2))
         return step
 
-    with closing(ahead(work, range(3, 20))) as steps:
+    with closing(drawn_ahead(work, range(3, 20))) as steps:
         assert next(steps) == 3
         time.sleep(0.2)
         assert sorted(begun) == list(range(3, 3 + AHEAD + 1))
@@ -269,7 +286,7 @@ def test_a_fault_of_a_thread_is_raised_at_its_step_and_no_thread_is_left():
             raise OSError(f"step {step}")
         return step
 
-    steps = ahead(work, range(9))
+    steps = drawn_ahead(work, range(9))
     assert [next(steps), next(steps)] == [0, 1]
     with pytest.raises(OSError, match="step 2"):
         next(steps)
@@ -287,8 +304,8 @@ def test_no_thread_is_left_where_training_ends_early():
 
 
 def test_the_sheet_shows_samples_as_drawn_above_and_as_changed_below():
-    training = replace(VARIED, batch=6, augmentation=replace(Augmentation.none(), offset=0.5))
-    one = frame(np.full((40, 40), 0.5, np.float32), np.zeros((40, 40)))
+    training = replace(VARIED, batch_size=6, augmentation=replace(Augmentation.none(), offset=0.5))
+    one = plane(np.full((40, 40), 0.5, np.float32), np.zeros((40, 40)))
     sheet = draw_sheet([one], training, CPU)
     assert sheet.shape == (2 * 18, 4 * 18, 3)
     above, below = ({int(sheet[y, 18 * i + 5, 0]) for i in range(4)} for y in (5, 23))
@@ -301,8 +318,8 @@ def test_real_membranes_stay_dark_under_their_outlines():
     """Of drawn and of changed samples alike, the background class is darker than the objects."""
     folder = Path(os.environ["UNET_FLOWS_DATA"]) / "isbi2012_em"
     image, truth = (tifffile.imread(folder / kind / "00.tif") for kind in ("image", "label"))
-    one = replace(frame(image, truth > 0), statistics=[Statistics(0, 255, 0, 255, 0, 0)])
-    training = replace(SMALL, tile=128, steps=3, augmentation=Augmentation())
+    one = replace(plane(image, truth > 0), statistics=[Statistics(0, 255, 0, 255, 0, 0)])
+    training = replace(SMALL, tile_size=128, steps=3, augmentation=Augmentation())
     for batch in batches([one], training, CPU):
         for grey, classes in zip(batch.image[:, 0], batch.classes, strict=True):
             assert grey[classes == 0].mean() < 0.75 * grey[classes == 1].mean()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet.settings.train import Every, Last
-from unet.training.split import Part, extend, split
+from unet.training.split import PlaneRange, extend, split
 
 names = st.text("abcdefgh", min_size=1, max_size=2)
 stacks_ = st.dictionaries(names, st.integers(1, 60), min_size=1, max_size=12)
@@ -69,11 +69,11 @@ def test_which_stacks_validate(rule, validation):
 
 @pytest.mark.parametrize(("planes", "rule", "kept"), [(98, Every(49), 2), (10, Every(5), 2), (2, Last(0.9), 1)])
 def test_how_many_planes_of_a_single_stack_validate(planes, rule, kept):
-    assert split({"a": planes}, rule)[-1] == Part("a", planes - kept, planes, "validation")
+    assert split({"a": planes}, rule)[-1] == PlaneRange("a", planes - kept, planes, "validation")
 
 
 def test_one_plane_alone_trains():
-    assert split({"a": 1}, Every(5)) == [Part("a", 0, 1, "training")]
+    assert split({"a": 1}, Every(5)) == [PlaneRange("a", 0, 1, "training")]
 
 
 @given(stacks_, rules, stacks_)
@@ -105,7 +105,10 @@ def test_extending_by_nothing_changes_nothing(stacks, rule):
         (lambda: split({"a": 3, "b": 3}, ["a", "b"]), "must leave a stack to train on, got all of them"),
         (lambda: split({"a": 3}, ["a"]), "must leave a stack to train on, got all of them"),
         (lambda: split({"a": 3, "b": 3}, ["c"]), "must name stacks with truth, got 'c'; known: a, b"),
-        (lambda: extend([Part("a", 0, 1, "validation"), Part("b", 0, 1, "training")], {"a": 1}), "must leave a stack"),
+        (
+            lambda: extend([PlaneRange("a", 0, 1, "validation"), PlaneRange("b", 0, 1, "training")], {"a": 1}),
+            "must leave a stack",
+        ),
     ],
 )
 def test_what_is_refused(call, says):
@@ -114,11 +117,11 @@ def test_what_is_refused(call, says):
 
 
 def test_a_stack_that_grew_is_one_part_still():
-    parts = [Part("a", 0, 2, "training"), Part("b", 0, 2, "validation"), Part("c", 0, 4, "training")]
+    parts = [PlaneRange("a", 0, 2, "training"), PlaneRange("b", 0, 2, "validation"), PlaneRange("c", 0, 4, "training")]
     assert extend(parts, {"a": 3, "b": 3, "c": 2}) == [
-        Part("a", 0, 3, "training"),
-        Part("b", 0, 3, "validation"),
-        Part("c", 0, 2, "training"),
+        PlaneRange("a", 0, 3, "training"),
+        PlaneRange("b", 0, 3, "validation"),
+        PlaneRange("c", 0, 2, "training"),
     ]
-    cut = [Part("a", 0, 8, "training"), Part("a", 8, 10, "validation")]
-    assert extend(cut, {"a": 12}) == [*cut, Part("a", 10, 12, "training")]
+    cut = [PlaneRange("a", 0, 8, "training"), PlaneRange("a", 8, 10, "validation")]
+    assert extend(cut, {"a": 12}) == [*cut, PlaneRange("a", 10, 12, "training")]

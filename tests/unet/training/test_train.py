@@ -12,13 +12,20 @@ from unet.images.planes import Plane, planes
 from unet.network.inference import predict_image
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
-from unet.training.train import Frame, Training, train
+from unet.training.train import Training, TrainingPlane, train
 
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch")
 UNPADDED = Architecture(base=4, depth=1)
 CALM = replace(Augmentation.none(), elastic=2)
 SMALL = Training(
-    architecture=PADDED, tile=16, batch=2, steps=6, validate_every=2, rate=0.01, augmentation=CALM, device="cpu"
+    architecture=PADDED,
+    tile_size=16,
+    batch_size=2,
+    steps=6,
+    validate_every=2,
+    learning_rate=0.01,
+    augmentation=CALM,
+    device="cpu",
 )
 AS_IS = [Statistics(0, 1, 0, 1, 0, 0)]
 EVEN = [1.0, 1.0]
@@ -32,16 +39,16 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def frame(image, classes, border=None, as_array=np.asarray):
+def plane(image, classes, border=None, as_array=np.asarray):
     border = np.zeros(classes.shape, np.float32) if border is None else border
     arrays = (image, classes.astype(np.uint8), border)
-    return Frame(*(Plane(as_array(array), ((),)) for array in arrays), AS_IS)
+    return TrainingPlane(*(Plane(as_array(array), ((),)) for array in arrays), AS_IS)
 
 
 def speckled(height=40, width=40, seed=0, **how):
     """Every pixel an object or not, by itself, and its grey value says which: one pixel off, nothing fits any more."""
     classes = np.random.default_rng(seed).integers(0, 2, (height, width))
-    return frame(classes.astype(np.float32), classes, **how)
+    return plane(classes.astype(np.float32), classes, **how)
 
 
 def parameters(trained):
@@ -79,7 +86,7 @@ def test_frames_in_a_store_teach_what_frames_in_memory_teach():
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
-    settings = replace(SMALL, border=asked)
+    settings = replace(SMALL, use_border_weights=asked)
     without, with_it = (
         train([speckled(border=np.full((40, 40), weight, np.float32))], [], EVEN, settings) for weight in (0, 9)
     )
@@ -93,7 +100,7 @@ def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
 def test_what_was_learnt_stands_where_it_was_shown(architecture):
     """The classes of single pixels, learnt and predicted: an offset in either would be as good as guessing."""
     one = speckled()
-    settings = replace(SMALL, architecture=architecture, steps=60, batch=4, rate=0.02)
+    settings = replace(SMALL, architecture=architecture, steps=60, batch_size=4, learning_rate=0.02)
     network = train([one], [], EVEN, settings).network
     scores = predict_image(network, one.image.read(one.image.window))
     assert np.mean((scores[0] > 0.5) == one.classes.read(one.image.window)[0]) > 0.9
@@ -105,9 +112,9 @@ def test_channels_and_planes_of_a_stack(channels):
     random = np.random.default_rng(0)
     stack, truth = random.random((3, channels, 20, 24), np.float32), random.integers(0, 2, (3, 20, 24)).astype(np.uint8)
     layers = planes(stack, "zcyx", range(channels)), planes(truth, "zyx"), planes(truth.astype(np.float32), "zyx")
-    frames = [Frame(*plane, AS_IS * channels) for plane in zip(*layers, strict=True)]
+    drawn = [TrainingPlane(*plane, AS_IS * channels) for plane in zip(*layers, strict=True)]
     settings = replace(SMALL, architecture=replace(PADDED, in_channels=channels))
-    assert len(train(frames, frames[:1], EVEN, settings).history) == 6
+    assert len(train(drawn, drawn[:1], EVEN, settings).history) == 6
 
 
 # How it goes
@@ -121,10 +128,10 @@ def test_channels_and_planes_of_a_stack(channels):
 def test_a_small_problem_is_learnt(architecture, optimiser):
     rate, momentum = (0.02, 0.99) if optimiser == "adam" else (0.1, 0.9)
     wider = replace(architecture, base=8)  # with 4 channels and no norm, all may die at the start
-    settings = replace(SMALL, architecture=wider, optimiser=optimiser, steps=40, rate=rate, momentum=momentum)
+    settings = replace(SMALL, architecture=wider, optimiser=optimiser, steps=40, learning_rate=rate, momentum=momentum)
     y, x = np.mgrid[:40, :40]
     discs = ((y % 20 - 10) ** 2 + (x % 20 - 10) ** 2 < 30).astype(int)
-    trained = train([frame(discs.astype(np.float32), discs)], [], EVEN, settings)
+    trained = train([plane(discs.astype(np.float32), discs)], [], EVEN, settings)
     assert np.mean(losses(trained)[-5:]) < 0.5 * losses(trained)[0]
 
 
@@ -138,7 +145,7 @@ def test_each_step_is_told():
 
 
 def test_no_frame_is_refused():
-    with pytest.raises(ValueError, match="at least one frame with truth, got none; draw labels or add a truth folder"):
+    with pytest.raises(ValueError, match="at least one plane with truth, got none; draw labels or add a truth folder"):
         train([], [speckled()], EVEN, SMALL)
 
 
@@ -165,4 +172,4 @@ def test_frames_smaller_than_the_context_are_mirrored_again_and_again_and_that_i
     """The context of an unpadded network of depth 1 is 8 px."""
     trained = train([speckled(side, 30)], [], EVEN, replace(SMALL, architecture=UNPADDED))
     assert len(trained.history) == 6
-    assert ("1 of 1 frames are smaller than the network's context of 8 px" in caplog.text) == said
+    assert ("1 of 1 planes are smaller than the network's context of 8 px" in caplog.text) == said

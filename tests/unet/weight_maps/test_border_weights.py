@@ -72,7 +72,7 @@ def blocks(shape, sides):
 @given(labelled(), st.sampled_from([0.4, 1.0, 2.3, 5.0]), st.sampled_from([0.0, 0.9, 20.0]))
 def test_border_equals_one_distance_transform_per_object(drawn, sigma, edge):
     labels, spacing = drawn
-    border = BorderWeights(sigma=sigma, edge=edge, edge_sigma=1.7, tolerance=5e-5)
+    border = BorderWeights(sigma=sigma, edge_weight=edge, edge_sigma=1.7, tolerance=5e-5)
     background = np.random.default_rng(0).random(labels.shape) < 0.8
     for felt in (None, background):
         expected = slow_border(labels, border, spacing, labels == 0 if felt is None else felt)
@@ -201,13 +201,13 @@ def test_falk_weighs_what_his_formula_says():
 
 def test_weights_may_be_felt_within_objects_too():
     labels = np.array([[1, 1, 0, 2, 2]])
-    _, border = weigh_block(labels, Weigh(felt="everywhere", ridge=0))
+    _, border = weigh_block(labels, Weigh(applies_to="everywhere", gap_width=0))
     np.testing.assert_allclose(border, [10 * np.exp(-np.array([9, 4, 4, 4, 9]) / 50)], rtol=1e-6)
 
 
 def test_ridge_is_felt_where_it_was_cut_and_measured_to_what_was_drawn():
     labels = np.repeat([[1, 2]], 6, axis=1).repeat(8, axis=0)
-    classes, border = weigh_block(labels, Weigh(w0=10, sigma=5, ridge=4))
+    classes, border = weigh_block(labels, Weigh(w0=10, sigma=5, gap_width=4))
     assert classes[0].tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]
     np.testing.assert_allclose(border[0, 4:8], 10 * np.exp(-np.array([4, 1, 1, 4]) / 50), rtol=1e-6)
     assert not border[classes == 1].any()

@@ -1,4 +1,4 @@
-"""Laws of the picture of weights: its window has the most weight, its pixels keep their colours, whatever the frame."""
+"""Laws of the picture of weights: its window has the most weight, its pixels keep their colours, whatever the plane."""
 
 from io import BytesIO
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unet.evaluation.pictures import TRUTH
-from unet.weight_maps.picture import IGNORED, Frame, telling_window, weights_picture
+from unet.weight_maps.picture import IGNORED_COLOUR, PlaneView, telling_window, weights_picture
 
 
 def decode(data):
@@ -52,9 +52,9 @@ def test_objects_and_ignored_pixels_have_colours_of_their_own():
     border = np.zeros(truth.shape, np.float32)
     shown = decode(weights_picture(truth, classes, border, 10))
     assert nearly(shown, TRUTH) > 1000
-    assert nearly(shown, IGNORED) == 0
+    assert nearly(shown, IGNORED_COLOUR) == 0
     classes[40:] = 255
-    assert nearly(decode(weights_picture(truth, classes, border, 10)), IGNORED) > 1000
+    assert nearly(decode(weights_picture(truth, classes, border, 10)), IGNORED_COLOUR) > 1000
 
 
 def test_the_scale_ends_at_w0_in_every_picture():
@@ -69,7 +69,7 @@ def test_any_frame_makes_a_small_picture_and_always_the_same(shape, pixel):
     random = np.random.default_rng(0)
     truth = np.kron(random.integers(0, 90, (64, 64)), np.ones((8, 8), int))[: shape[0], : shape[1]]
     border = random.random(shape).astype(np.float32)
-    frame = Frame(100, 2000, pixel, "micrometer")
-    data = weights_picture(truth, (truth > 0).astype(np.uint8), border, 0.0, frame)
+    plane = PlaneView(100, 2000, pixel, "micrometer")
+    data = weights_picture(truth, (truth > 0).astype(np.uint8), border, 0.0, plane)
     assert len(data) < 500_000
-    assert data == weights_picture(truth, (truth > 0).astype(np.uint8), border, 0.0, frame)
+    assert data == weights_picture(truth, (truth > 0).astype(np.uint8), border, 0.0, plane)
