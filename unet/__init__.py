@@ -28,7 +28,7 @@ Network
     `UNet` the module of torch · `Architecture` its arithmetic · `predict_image` scores of an array, without a seam ·
     `normalise_image` what a network takes
 Training
-    `train` a network from planes · `Training` how · `labelled_plane` a plane from two arrays · `class_weights_of` the
+    `train` a network from planes · `Training` how · `training_plane` a plane from two arrays · `class_weights_of` the
     balance of classes
 Truth
     `border_weights` the weight map of Ronneberger et al. 2015 · `BorderWeights`, `Weigh` its settings ·
@@ -36,7 +36,7 @@ Truth
 Objects
     `connected_segments` ids of a mask · `segment_table` one row a segment · `metrics` segments beside truth
 
-No flow calls `predict_image`, `border_weights`, `part_touching`, `segment_table`, `normalise_image`, `labelled_plane`,
+No flow calls `predict_image`, `border_weights`, `part_touching`, `segment_table`, `normalise_image`, `training_plane`,
 `class_weights_of`, `load_model`, `open_dataset`, nor of `metrics` those of the challenges (`rand_error`, `v_rand`,
 `v_info`, `warping_error`, `det`, `panoptic_quality`): they are for readers of the library, who hold arrays in memory.
 

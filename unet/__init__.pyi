@@ -12,8 +12,8 @@ from .settings.train import Training as Training
 from .settings.weigh import BorderWeights as BorderWeights
 from .settings.weigh import Weigh as Weigh
 from .store.opened_dataset import open_dataset as open_dataset
-from .training.labelled_plane import class_weights_of as class_weights_of
-from .training.labelled_plane import labelled_plane as labelled_plane
 from .training.train import train as train
+from .training.training_plane import class_weights_of as class_weights_of
+from .training.training_plane import training_plane as training_plane
 from .weight_maps.border_weights import border_weights as border_weights
 from .weight_maps.border_weights import part_touching as part_touching

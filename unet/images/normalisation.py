@@ -131,7 +131,7 @@ def statistics_of(image: NDArray[Any], settings: Ingest | None = None) -> list[S
     for channel in image:
         gathering = Gathering()
         gathering.add(channel)
-        found.append(gathering.finish(asked.low, asked.high))
+        found.append(gathering.finish(asked.percentile_low, asked.percentile_high))
     return found
 
 
