@@ -1,7 +1,8 @@
-"""Every command that the README shows is run, in its order, in one folder; what it prints is what the README shows."""
+"""Every command and example that the README shows is run, in its order, in one folder; it prints what is shown."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,11 @@ MAKE = {"make demo": "unet-flows demo --small"}
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Each command in the README's console blocks, and the lines that it shows below it."""
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    """Each command in the README's console blocks, and the lines that it shows below it; and each block of Python."""
+    for language, block in re.findall(r"```(console|python)\n(.*?)```", README, re.DOTALL):
+        if language == "python":
+            yield f"python -c {shlex.quote(block)}", []
+            continue
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *shown = part.rstrip("\n").split("\n")
             yield command, shown
@@ -30,8 +34,10 @@ def test_every_make_target_of_the_readme_is_one() -> None:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_every_path_of_the_readme_is_there() -> None:
-    assert [path for path in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_path_of_a_page_is_there(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    assert [path for path in re.findall(r"\]\(([^)#:]+)\)", text) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.prefect
