@@ -229,3 +229,18 @@ def test_no_two_results_share_a_card():
     results = [image_of(dataset, "a"), labels_of(dataset, "a", "m"), weights_of(dataset, "a"), model_of(dataset, "m")]
     results += [scores_of(dataset, "m", "a"), report_of(dataset, "m")]
     assert len({(result.folder / result.metadata_file).url for result in results}) == len(results)
+
+
+def test_a_recipe_of_before_the_settings_were_renamed_is_read_with_their_names_of_now(tmp_path):
+    old = Recipe("train", 2, {"rate": 0.1, "augmentation": {"turns": True}}, {"start": "3f2a", "a image": "9c1b"})
+    now = Recipe(
+        "train",
+        2,
+        {"learning_rate": 0.1, "augmentation": {"flips_and_quarter_turns": True}},
+        {"init_from": "3f2a", "a image": "9c1b"},
+    )
+    result = Result(Folder(str(tmp_path)), "model.json")
+    result.commit(result.begin(old, {}), {})
+    assert Result(Folder(str(tmp_path)), "model.json").committed().recipe.changes(now) == []
+    begun = result.begin(replace(old, version=3), {"tile": 64})
+    assert result.begin(replace(now, version=3), {"tile": 32}).folder == begun.folder

@@ -14,6 +14,7 @@ from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest, Source
 from unet.settings.predict import Predict
 from unet.settings.record import Cluster, Record, plain, presets
+from unet.settings.renamed import RENAMED, new_name
 from unet.settings.segment import Segment
 from unet.settings.train import Every, Last, Train, Training
 from unet.settings.weigh import BorderWeights, Weigh
@@ -235,3 +236,27 @@ def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
     assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(
         Train().architecture, depth=3
     )
+
+
+@pytest.mark.parametrize(("section", "old"), [(section, old) for section in RENAMED for old in RENAMED[section]])
+def test_a_setting_that_was_renamed_is_refused_with_its_new_name(section, old):
+    *above, last = [*section.split("."), old]
+    values = {last: 1}
+    for step in reversed(above):
+        values = {step: values}
+    with pytest.raises(
+        ValueError, match=rf"^dataset.yaml: {section}.{old} is called {new_name(f'{section}.{old}')} now$"
+    ):
+        Record.read(values)
+
+
+def test_all_settings_that_were_renamed_are_told_at_once():
+    with pytest.raises(ValueError, match=r"train\.rate is called .*; predict\.tile is called predict\.max_tile now"):
+        Record.read({"train": {"rate": 1}, "predict": {"tile": 1}})
+
+
+def test_every_new_name_is_a_setting():
+    for section, names in RENAMED.items():
+        known = plain(Train().augmentation if "." in section else getattr(Record(), section))
+        assert set(names.values()) <= set(known)
+        assert not set(names) & set(known)
