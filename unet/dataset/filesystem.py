@@ -39,7 +39,7 @@ def _filesystem(root: str, asynchronous: bool) -> Any:
 
 @contextmanager
 def plain_os_errors(url: str) -> Iterator[None]:
-    """Whatever goes wrong on the way to `url` is an OSError in one sentence; that nothing is there stays what it is."""
+    """Turns any failure to reach `url` into an OSError of one sentence; "not found" passes unchanged."""
     try:
         yield
     except ABSENT:

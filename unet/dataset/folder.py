@@ -73,7 +73,7 @@ class Folder:
             return bool(filesystem.exists(path))
 
     def holds_bytes(self) -> bool:
-        """Whether a file that is not empty is here; elsewhere by one question, where `size` asks two."""
+        """Whether a file that is not empty is here; an object store is asked once, where `size` asks twice."""
         if self.is_local:
             return self.size() > 0
         filesystem, path = self._place
@@ -181,7 +181,7 @@ class Dataset(Folder):
     """The folder that holds one dataset."""
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives; a snapshot asks it once for each key."""
+        """The value of `make()`; a snapshot calls it once for each key and remembers the answer."""
         return make()
 
     @property

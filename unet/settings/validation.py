@@ -75,7 +75,7 @@ def require_model_name(name: str, setting: str) -> None:
 
 
 def one_of(text: str) -> WrapValidator:
-    """Refuses a value of several forms in our own words: pydantic's name each form's class and its own fault."""
+    """A validator for a value of several forms; it says in our own words which forms there are."""
 
     def check(value: Any, forms: ValidatorFunctionWrapHandler) -> Any:
         try:
