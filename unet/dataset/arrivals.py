@@ -68,7 +68,7 @@ class Memory:
         return [path for path, seen in self.files.items() if not seen.taken]
 
     def is_quiet(self, path: str, now: float, seconds: float) -> bool:
-        """Whether a file has not changed for so many seconds, or a run took it as it is; False for a file never seen."""
+        """Whether a file has not changed for so many seconds, or a run took it as it is; False where never seen."""
         seen = self.files.get(path)
         return seen is not None and (seen.taken or 0 <= seconds <= now - seen.since)
 

@@ -180,7 +180,7 @@ def _edited(values: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _live(dataset: Dataset, text: str, key: str) -> str:
-    """The text with a setting's default, and the line of its section, un-commented where they stand as we wrote them."""
+    """The text with a setting's default and its section's line un-commented, where they stand as we wrote them."""
     section, name = (re.escape(step) for step in [*key.split("."), ""][:2])
     lines, inside = [], False
     for line in text.splitlines(keepends=True):

@@ -195,7 +195,8 @@ def test_overrides_are_for_one_run(written):
 
 
 def test_values_come_out_as_plain_types(dataset):
-    record = read_record(put(dataset, "train: {learning_rate: 1e-2, steps: 0x10, channels: ['488', x]}\nexclude: [01a]\n"))
+    text = "train: {learning_rate: 1e-2, steps: 0x10, channels: ['488', x]}\nexclude: [01a]\n"
+    record = read_record(put(dataset, text))
     assert (record.train.learning_rate, record.train.steps, record.train.channels, record.exclude) == (
         0.01,
         16,
