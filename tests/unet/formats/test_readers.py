@@ -1,4 +1,5 @@
 import os
+from importlib import import_module
 from pathlib import Path
 
 import imagecodecs
@@ -6,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from unet.dataset.sources import SUFFIXES, find_stacks
-from unet.formats.readers import READERS, count_scenes, open_stack
+from unet.dataset.sources import FORMATS, find_stacks
+from unet.formats.readers import Reader, count_scenes, open_stack
 from unet.settings.ingest import Source
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
@@ -124,7 +125,10 @@ def test_a_broken_slice_is_named(tmp_path):
 
 
 def test_kinds_that_are_found_are_kinds_that_are_read():
-    assert {f".{suffix.rsplit('.', 1)[-1]}" for suffix in SUFFIXES} == set(READERS)
+    for suffix, module in FORMATS.items():
+        assert isinstance(import_module(f"unet.formats.{module}").READER, Reader)
+        assert FORMATS[f".{suffix.rsplit('.', 1)[-1]}"] == module  # it is the last suffix that a reader is found by
+    assert sorted(FORMATS, key=len, reverse=True) == list(FORMATS)
     with pytest.raises(LookupError, match=r"got '\.jpg'; known are \.ome\.tiff"):
         count_scenes("a.jpg")
 
