@@ -1,7 +1,6 @@
 """The run record: what is refused, how it is said, and which defaults stay."""
 
 import dataclasses
-import math
 import re
 from typing import get_args, get_type_hints
 
@@ -14,9 +13,8 @@ from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest, Source
 from unet.settings.predict import Predict
 from unet.settings.record import Cluster, Record, plain, presets
-from unet.settings.renamed import RENAMED, new_name
 from unet.settings.segment import Segment
-from unet.settings.train import Every, Last, Train, Training
+from unet.settings.train import Train, Training
 from unet.settings.weigh import BorderWeights, Weigh
 
 MODEL = "must be letters, digits, - and _ and not 'truth', got"
@@ -148,28 +146,6 @@ def test_what_is_wrong_is_named_as_the_person_wrote_it(values, says):
         Record.read(values)
 
 
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ({"every": 5}, Every(5)),
-        ({}, Every(5)),
-        ({"last": 0.2}, Last(0.2)),
-        (["b", "a"], ("b", "a")),
-        ([], ()),
-    ],
-)
-def test_a_validation_is_read_by_its_form(written, read):
-    record = Record.read(train(validation=written))
-    assert record.train.validation == read
-    assert Record.read(train(**plain(record.train))) == record
-
-
-def test_an_architecture_given_in_part_keeps_the_defaults_of_training_and_not_the_papers():
-    architecture = Record.read(train(architecture={"base": 8})).train.architecture
-    assert architecture == dataclasses.replace(Train().architecture, base=8)
-    assert architecture.padding == "same" != Architecture().padding
-
-
 def test_a_section_with_nothing_below_it_has_its_defaults():
     assert Record.read(dict.fromkeys(Record.model_fields)) == Record()
 
@@ -203,60 +179,9 @@ def test_plain_values_make_the_same_record_again(settings):
     assert getattr(Record.read({section: plain(settings)}), section) == settings
 
 
-def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
-    border = BorderWeights(w0=10, sigma=5, tolerance=1e-3)
-    assert border.w0 * math.exp(-(border.cutoff**2) / (2 * border.sigma**2)) == pytest.approx(border.tolerance)
-    assert BorderWeights(w0=0).cutoff == BorderWeights(w0=1e-4).cutoff == 0
-
-
-def test_a_preset_gives_an_articles_settings_and_what_the_section_names_wins():
-    falk = Record.read({"weigh": {"preset": "falk2019", "sigma": 7}}).weigh
-    assert (falk.w0, falk.sigma, falk.edge_weight, falk.gap_width, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
-    assert Record.read({"weigh": plain(falk)}).weigh == falk
-    assert Record.read({"weigh": {"preset": "paper2015"}}).weigh == Weigh()
-
-
 def test_every_preset_can_be_asked_for_and_is_legal():
     for section, named in presets().items():
         kind = type(getattr(Record(), section))
         assert set(named) == set(get_args(get_type_hints(kind)["preset"]))
         for name in named:
             assert getattr(Record.read({section: {"preset": name}}), section).preset == name
-
-
-def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
-    given = {"preset": "paper2015", "architecture": {"base": 32}, "augmentation": {"elastic": 5}}
-    paper = Record.read({"train": given}).train
-    assert paper.architecture == Architecture(base=32, dropout=0.5)
-    assert (paper.augmentation.elastic, paper.augmentation.scale) == (5, 1)
-    assert (paper.optimiser, paper.momentum, paper.batch_size, paper.tile_size) == ("sgd", 0.99, 1, 388)
-    assert paper.architecture.input_size(paper.tile_size) == 572
-    assert Record.read({"train": plain(paper)}).train == paper
-    assert Record.read({"train": {"preset": "default"}}).train == Train()
-    assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(
-        Train().architecture, depth=3
-    )
-
-
-@pytest.mark.parametrize(("section", "old"), [(section, old) for section in RENAMED for old in RENAMED[section]])
-def test_a_setting_that_was_renamed_is_refused_with_its_new_name(section, old):
-    *above, last = [*section.split("."), old]
-    values = {last: 1}
-    for step in reversed(above):
-        values = {step: values}
-    with pytest.raises(
-        ValueError, match=rf"^dataset.yaml: {section}.{old} is called {new_name(f'{section}.{old}')} now$"
-    ):
-        Record.read(values)
-
-
-def test_all_settings_that_were_renamed_are_told_at_once():
-    with pytest.raises(ValueError, match=r"train\.rate is called .*; predict\.tile is called predict\.max_tile now"):
-        Record.read({"train": {"rate": 1}, "predict": {"tile": 1}})
-
-
-def test_every_new_name_is_a_setting():
-    for section, names in RENAMED.items():
-        known = plain(Train().augmentation if "." in section else getattr(Record(), section))
-        assert set(names.values()) <= set(known)
-        assert not set(names) & set(known)
