@@ -1,4 +1,4 @@
-"""Whether the files of a stack are all there, to the last byte that they speak of.
+"""Whether all files of a stack are there, and each is complete to its last byte.
 
 It reads directories and ends, not pixels: quick on a file of any size. What it cannot see: a copy that first takes all
 its room and then fills it holds zeros where pixels are to come; only that it changes meanwhile tells of it.
@@ -17,7 +17,7 @@ PNG_END = b"IEND\xaeB`\x82"
 
 
 def require_whole(files: Sequence[str], scene: int | None = None) -> set[str]:
-    """Files that a stack is read from, those of its set among them.
+    """All files that a stack is read from, other files of its set included; ValueError where one is not whole.
 
     Raises:
         ValueError: a file is not whole, or lacks a part of its set; it says which.

@@ -24,7 +24,7 @@ __all__ = ["Opened", "Reader", "count_scenes", "open_stack"]
 def open_stack(
     files: Sequence[str], scene: int | None = None, axis: SliceAxis = None
 ) -> AbstractContextManager[Opened]:
-    """Context of the stack of one file, or of slices, one plane a file, in this order along `axis`.
+    """A context that opens the stack in one file, or in slices: one plane a file, in this order along `axis`.
 
     Args:
         files: one file, or the slices.

@@ -40,7 +40,7 @@ class Statistics:
 
 @dataclass
 class Gathering:
-    """What has been seen of one channel so far; all of its blocks have one type."""
+    """The statistics of one channel in the making; all blocks added must have one type."""
 
     counts: NDArray[np.int64] | None = None
     """Histogram of an integer type of up to 16 bits, from its least value on."""
