@@ -7,9 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from unet.settings.renamed import RENAMED
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -61,3 +64,17 @@ def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
 def _kind(line: str) -> str:
     """A line with its numbers, and how they are padded, left out."""
     return " ".join(re.sub(r"[\d.,]+|nan", "#", line).split())
+
+
+def test_the_citation_is_valid_and_of_this_version() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    subprocess.run([*check, "CITATION.cff"], cwd=ROOT, check=True, capture_output=True)
+    assert f"\nversion: {version('unet-flows')}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_the_changelog_names_every_setting_that_was_renamed() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    for section, names in RENAMED.items():
+        inner = section.partition(".")[2]
+        for old, new in names.items():
+            assert f"`{inner and inner + '.'}{old}` → `{inner and inner + '.'}{new}`" in text
