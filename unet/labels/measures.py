@@ -17,8 +17,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from unet.images.array_types import Indices, Labels
 from unet.images.units import column_symbol
-from unet.labels.components import spans
+from unet.labels.runs import run_spans, run_starts
 
 Column = NDArray[Any]
 
@@ -27,15 +28,15 @@ Column = NDArray[Any]
 class Measures:
     """Sums and bounds of n segments, one row a segment; what can be merged, not yet what people read."""
 
-    ids: NDArray[np.int64]
+    ids: Indices
     """Ids, n; > 0."""
-    count: NDArray[np.int64]
+    count: Indices
     """Pixels, n."""
-    place: NDArray[np.int64]
+    place: Indices
     """Sums of the pixels' indices in the whole array, n × axes."""
-    low: NDArray[np.int64]
+    low: Indices
     """First index along each axis, n × axes."""
-    high: NDArray[np.int64]
+    high: Indices
     """Last index along each axis plus 1, n × axes."""
     total: NDArray[np.float64]
     """Sums of intensities, n × channels."""
@@ -60,7 +61,7 @@ MERGE = {
 
 
 def measure_block(
-    labels: NDArray[np.integer[Any]],
+    labels: Labels,
     image: NDArray[Any],
     scores: NDArray[Any] | None = None,
     origin: Sequence[int] | None = None,
@@ -172,20 +173,18 @@ def table(  # noqa: PLR0913, PLR0917 - all of what is known of an image beside i
 class _Runs(NamedTuple):
     """Runs of one id, background left out, and the ids there are."""
 
-    start: NDArray[np.int64]
+    start: Indices
     """Index of each run's first pixel."""
-    stop: NDArray[np.int64]
+    stop: Indices
     """Index behind its last."""
-    row: NDArray[np.int64]
+    row: Indices
     """Row of its id in `ids`."""
-    ids: NDArray[np.int64]
+    ids: Indices
     """All ids, sorted."""
 
 
-def _runs(labels: NDArray[np.integer[Any]]) -> _Runs:
-    fresh = np.ones(labels.shape, np.bool_)
-    np.not_equal(labels[..., 1:], labels[..., :-1], out=fresh[..., 1:])
-    start = np.flatnonzero(fresh)
+def _runs(labels: Labels) -> _Runs:
+    start = run_starts(labels)
     stop, value = np.append(start[1:], labels.size), labels.ravel()[start].astype(np.int64)
     drawn = value > 0
     start, stop, value = start[drawn], stop[drawn], value[drawn]
@@ -197,9 +196,7 @@ def _runs(labels: NDArray[np.integer[Any]]) -> _Runs:
     return _Runs(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
 
 
-def _places(
-    runs: _Runs, shape: Sequence[int], origin: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _places(runs: _Runs, shape: Sequence[int], origin: Sequence[int]) -> tuple[Indices, Indices, Indices, Indices]:
     """Pixels, sums of indices, first index and last plus 1 along each axis, of each id."""
     length, count = runs.stop - runs.start, np.zeros(runs.ids.size, np.int64)
     np.add.at(count, runs.row, length)
@@ -207,7 +204,7 @@ def _places(
     for axis, first in enumerate(np.unravel_index(runs.start, shape)):
         along = length * (length - 1) // 2 if axis == len(shape) - 1 else 0
         np.add.at(place[:, axis], runs.row, (first + origin[axis]) * length + along)
-    low, high = spans(runs.start, length, runs.row, runs.ids.size, shape)
+    low, high = run_spans(runs.start, length, runs.row, runs.ids.size, shape)
     return count, place, low + np.array(origin), high + np.array(origin)
 
 
@@ -232,9 +229,7 @@ def _sums(channels: Iterable[NDArray[Any]], runs: _Runs) -> NDArray[np.float64]:
 
 
 @njit(cache=True, nogil=True)
-def _measure(
-    values: Column, start: NDArray[np.int64], stop: NDArray[np.int64], row: NDArray[np.int64], found: Column
-) -> None:
+def _measure(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
     for run in range(len(row)):
         total = squares = 0.0
         least, greatest = np.inf, -np.inf
@@ -250,9 +245,7 @@ def _measure(
 
 
 @njit(cache=True, nogil=True)
-def _add(
-    values: Column, start: NDArray[np.int64], stop: NDArray[np.int64], row: NDArray[np.int64], sums: Column
-) -> None:
+def _add(values: Column, start: Indices, stop: Indices, row: Indices, sums: Column) -> None:
     for run in range(len(row)):
         total = 0.0
         for at in range(start[run], stop[run]):
@@ -260,9 +253,7 @@ def _add(
         sums[row[run]] += total
 
 
-def _sizes(
-    count: NDArray[np.int64], linked: str, spacing: Mapping[str, float], units: Mapping[str, str]
-) -> dict[str, Column]:
+def _sizes(count: Indices, linked: str, spacing: Mapping[str, float], units: Mapping[str, str]) -> dict[str, Column]:
     name = "area" if len(linked) == 2 else "volume"
     sizes: dict[str, Column] = {f"{name}_px": count}
     known = {units.get(axis) for axis in linked}

@@ -27,14 +27,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unet.images.array_types import Ids, Indices, Labels, Mask
+from unet.labels.blocks import in_whole, outer_layers
 from unet.labels.components import components
 from unet.labels.seams import Connectivity, Corner, contacts, groups, require_tiling
 from unet.ledger.truth_findings import SPECK, Finding, Place, TruthCheck
 
-Labels = NDArray[np.integer[Any]]
-Indices = NDArray[np.int64]
-Local = NDArray[np.int32]
-Mask = NDArray[np.bool_]
 EXAMPLES = 5
 """Places that are named of each kind, the first in raster order."""
 
@@ -74,7 +72,7 @@ class CheckedBlock:
     faces: tuple[tuple[bytes, bytes], ...]
     """Of each linked axis, component numbers (1 … n) of the first and the last layer, packed; empty at an edge."""
 
-    def face(self, axis: int, side: int) -> Local:
+    def face(self, axis: int, side: int) -> Ids:
         """Component numbers of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1."""
         layer = np.frombuffer(zlib.decompress(self.faces[axis][side]), np.int32)
         return layer.reshape([n for at, n in enumerate(self.shape, -len(self.shape)) if at != axis])
@@ -115,14 +113,14 @@ def check_block(
     volumes = labels.reshape((math.prod(labels.shape[:alone]), -1, *labels.shape[-2:]))
     found = components(volumes, dimensions)
     local = found.local.reshape(labels.shape)
-    outer = _outer(origin, labels.shape, shape, dimensions)
+    outer = set(outer_layers(origin, labels.shape, shape, dimensions))
     table = Components(
         value=found.value,
-        first=_in_whole(found.first, labels.shape, origin, shape),
+        first=in_whole(found.first, labels.shape, origin, shape),
         size=found.size,
         low=found.low,
         high=found.high,
-        edge=_at_edge(local, outer),
+        edge=_reaching(local, outer),
     )
     packed = tuple((_packed(local, axis, 0, outer), _packed(local, axis, -1, outer)) for axis in range(-dimensions, 0))
     return CheckedBlock(
@@ -179,34 +177,20 @@ def _check(labels: Labels, origin: Sequence[int], shape: Sequence[int], dimensio
         raise ValueError(f"labels must be ≥ 0 (0 = background), got {labels.min()}; name it as `ignore` or map it to 0")
 
 
-def _outer(origin: Sequence[int], sides: Sequence[int], shape: Sequence[int], dimensions: int) -> set[tuple[int, int]]:
-    """Axis and layer (0 = first, −1 = last) of the block's faces that are edges of the whole array."""
-    spans = list(zip(range(-len(shape), 0), origin, sides, shape, strict=True))[-dimensions:]
-    return {(axis, 0) for axis, start, _, _ in spans if start == 0} | {
-        (axis, -1) for axis, start, side, size in spans if start + side == size
-    }
-
-
-def _at_edge(local: Local, outer: Iterable[tuple[int, int]]) -> Mask:
+def _reaching(local: Ids, outer: Iterable[tuple[int, int]]) -> Mask:
     reached = np.zeros(int(local.max(initial=0)) + 1, np.bool_)
     for axis, at in outer:
         reached[np.take(local, at, axis)] = True
     return reached[1:]
 
 
-def _packed(local: Local, axis: int, at: int, outer: set[tuple[int, int]]) -> bytes:
+def _packed(local: Ids, axis: int, at: int, outer: set[tuple[int, int]]) -> bytes:
     return b"" if (axis, at) in outer else zlib.compress(np.take(local, at, axis).tobytes(), 1)
-
-
-def _in_whole(at: NDArray[np.integer[Any]], sides: Corner, origin: Sequence[int], shape: Sequence[int]) -> Indices:
-    """Index in the raster of the whole array of indices in the raster of a block."""
-    places = [place + o for place, o in zip(np.unravel_index(at, sides), origin, strict=True)]
-    return np.ravel_multi_index(places, tuple(shape)).astype(np.int64)
 
 
 def _drawn(labels: Labels, origin: Sequence[int], shape: Sequence[int]) -> Indices:
     drawn = np.flatnonzero(labels.any(axis=(-2, -1)))
-    return _in_whole(drawn, (1, *labels.shape[:-2]), (0, *origin[:-2]), (1, *shape[:-2]))
+    return in_whole(drawn, (1, *labels.shape[:-2]), (0, *origin[:-2]), (1, *shape[:-2]))
 
 
 def _merged(parts: Sequence[CheckedBlock]) -> Components:
@@ -244,7 +228,7 @@ def _meet_across(table: Components, pairs: Indices) -> None:
         np.maximum.at(table.high, rows[drawn], beside[drawn])
 
 
-def _by_group(table: Components, group: NDArray[np.int32]) -> Components:
+def _by_group(table: Components, group: Ids) -> Components:
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     return Components(
