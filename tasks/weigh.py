@@ -36,7 +36,8 @@ from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, Stored, create, open_array
 from unet.store.shards import Region, grow, regions, weights_layout, within
 from unet.weight_maps.border_weights import halo, weigh_block
-from unet.weight_maps.truth_check import CheckedBlock, check_block, merge_checks
+from unet.weight_maps.checked_blocks import CheckedBlock
+from unet.weight_maps.truth_check import check_block, merge_checks
 
 log = logging.getLogger(__name__)
 
