@@ -29,7 +29,7 @@ from unet.labels.measures import Measures, merge_measures
 from unet.labels.merging import Merged, merge_blocks
 from unet.labels.renumbering import renumber
 from unet.labels.scores import Scores, chosen
-from unet.labels.tables import table_columns
+from unet.labels.segment_table import table_columns
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import Generation, image_of, labels_of, scores_of

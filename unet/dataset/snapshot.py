@@ -1,4 +1,4 @@
-"""A dataset as it lay there when it was first asked: for a plan, which asks for the same things many times.
+"""A dataset as it was when it was first read; a plan asks for the same things many times.
 
 It sees nothing of what is written after, so it lives as long as one plan, and nothing is written through it. Elsewhere
 than on a disk each question takes some 20 ms: all names are listed at once there, and metadata read side by side.
@@ -55,7 +55,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class ListedFolder(Folder):
-    """A folder, or a file, of which it is known what lies there."""
+    """A folder or file whose listing is known already."""
 
     listing: Listing = field(kw_only=True, repr=False, compare=False)
 

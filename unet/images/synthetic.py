@@ -1,4 +1,4 @@
-"""Phantoms: stacks of touching, glowing cells whose truth is known, written as a microscope and an annotator would.
+"""Synthetic stacks of touching, glowing cells with known truth, written as a microscope and an annotator would.
 
 A cell is a tilted ellipse; a pixel belongs to the cell it lies deepest in, so neighbours share a border instead of
 overlapping. Before asking, pixels are shifted by a smooth random field, which makes ellipses blobs. Borders are a

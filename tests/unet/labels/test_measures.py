@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.labels.measures import measure_block, merge_measures
-from unet.labels.tables import table_columns
+from unet.labels.segment_table import table_columns
 
 few = settings(deadline=None, max_examples=40)
 SPACING = {"z": 2.5, "y": 0.5, "x": 0.25}
