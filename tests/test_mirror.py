@@ -12,6 +12,7 @@ ELSEWHERE = {
     "unet/settings/ingest": "unet/settings/test_record",
     "unet/settings/predict": "unet/settings/test_record",
     "unet/settings/segment": "unet/settings/test_record",
+    "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
     "tasks/predict_regions": "tasks/test_predict",
     "tasks/reporting/comparison": "tasks/test_evaluate",
     "tasks/reporting/report_pictures": "tasks/test_evaluate",

@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unet.images.array_types import IGNORE, Labels
 from unet.images.normalisation import statistics_of
 from unet.images.planes import Plane
 from unet.settings.weigh import Weigh
 from unet.training.loss import balanced_class_weights
 from unet.training.samples import TrainingPlane
-from unet.weight_maps.border_weights import IGNORE, weigh_block
+from unet.weight_maps.border_weights import weigh_block
 
 
 def training_plane(
-    image: NDArray[Any], labels: NDArray[np.integer[Any]], weigh: Weigh | None = None, ignore: int | None = None
+    image: NDArray[Any], labels: Labels, weigh: Weigh | None = None, ignore: int | None = None
 ) -> TrainingPlane:
     """One image with the objects that people drew in it, weighed and normalised, as `unet.train` takes it.
 
