@@ -2,41 +2,43 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 BIN     := $(VENV)/bin
-STAMP   := $(VENV)/.installed
-BENCHED := $(VENV)/.installed-bench
 DATA    ?=
 TRUTH   ?=
 DATASET ?= demo/dataset
 
-install: $(STAMP)
-$(STAMP): pyproject.toml constraints.txt
+# Three sets of packages, each with all of the one before; a stamp says what .venv has.
+RUNS    := $(VENV)/.installed
+TESTS   := $(VENV)/.installed-dev
+BENCHES := $(VENV)/.installed-bench
+
+install: $(TESTS)
+
+$(TESTS):   EXTRAS := [dev]
+$(BENCHES): EXTRAS := [dev,bench]
+$(RUNS) $(TESTS) $(BENCHES): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[dev]"
-	touch $@
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".$(EXTRAS)"
+	touch $(RUNS) $@
 
-$(BENCHED): $(STAMP)
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[dev,bench]"
-	touch $@
-
-demo: $(STAMP)
+demo: $(RUNS)
 	$(BIN)/unet-flows demo $(if $(DATA),--images "$(DATA)") $(if $(TRUTH),--truth "$(TRUTH)")
 
-test: $(STAMP)
+serve: $(RUNS)
+	$(BIN)/unet-flows serve "$(DATASET)"
+
+test: $(TESTS)
 	$(BIN)/python -m pytest -q -m "not slow"
 
-test-all: $(STAMP)
+test-all: $(TESTS)
 	$(BIN)/python -m pytest -q
 
-check: $(STAMP)
+check: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(BENCHED)
+bench: $(BENCHES)
 	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" tests/bench
-
-serve: $(STAMP)
-	$(BIN)/unet-flows serve "$(DATASET)"
 
 .PHONY: install demo test test-all check bench serve

@@ -25,10 +25,11 @@ from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Json
 from unet.images.units import spacing_in_pixels
 from unet.labels.instances import BlockClumps, BlockToWrite, Box, Instances, boxes_in, boxes_starting_in
-from unet.labels.measures import Measures, merge_measures, table
+from unet.labels.measures import Measures, merge_measures
 from unet.labels.merging import Merged, merge_blocks
 from unet.labels.renumbering import renumber
 from unet.labels.scores import Scores, chosen
+from unet.labels.segment_table import table_columns
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import Generation, image_of, labels_of, scores_of
@@ -168,7 +169,7 @@ def _say_whole(name: str, large: list[Box], settings: Segment) -> None:
 def _parquet(measures: Measures, job: Instances, facts: Json, generation: str) -> bytes:
     shape, dimensions, classes = job.layout.shape, job.rules.dimensions, job.scores.chosen
     spacing, units, channels = (facts[fact] for fact in ("spacing", "units", "channels"))
-    columns = table(measures, job.axes, spacing, units, channels, shape, dimensions, classes)
+    columns = table_columns(measures, job.axes, spacing, units, channels, shape, dimensions, classes)
     rows = pa.table(columns).replace_schema_metadata({"unet-flows.generation": generation})
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unet.dataset.folder import Dataset, Json
+from unet.images.array_types import IGNORE
 from unet.images.normalisation import Statistics, by_rule
 from unet.images.planes import Plane, planes
 from unet.ledger.results import image_of, weights_of
@@ -16,7 +17,6 @@ from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.samples import TrainingPlane
 from unet.training.split import PlaneRange, Subset
-from unet.weight_maps.border_weights import IGNORE
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from tasks.execution.workers import Workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder
+from unet.images.array_types import IGNORE, Labels
 from unet.images.units import spacing_in_pixels
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import ignored_id, weigh_recipe
@@ -34,8 +35,9 @@ from unet.settings.weigh import Weigh
 from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, Stored, create, open_array
 from unet.store.shards import Region, grow, regions, weights_layout, within
-from unet.weight_maps.border_weights import IGNORE, Labels, halo, weigh_block
-from unet.weight_maps.truth_check import CheckedBlock, check_block, merge_checks
+from unet.weight_maps.border_weights import halo, weigh_block
+from unet.weight_maps.checked_blocks import CheckedBlock
+from unet.weight_maps.truth_check import check_block, merge_checks
 
 log = logging.getLogger(__name__)
 

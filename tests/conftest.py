@@ -1,19 +1,29 @@
-"""What the tests of tasks and flows share: tiny datasets, and the road walked without a Prefect server."""
+"""What all tests share: tiny datasets, the road walked without a Prefect server, and a process left as it was found."""
 
+import gc
 import os
+import random
 import shutil
+import signal
+import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import tifffile
 
+from tests.prefect_server import ask, prefect_server, run  # noqa: F401  # fixtures of all tests
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values, write_record
 from unet.ledger.outcome import STAGES
 from unet.settings.ingest import Source
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
+hypothesis.settings.register_profile(  # a machine that is busy is no failure
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.25}
 SAID = {**SIZES, **{f"{size}Unit": "µm" for size in SIZES}}
@@ -28,6 +38,56 @@ QUICK = {
     "evaluate.bootstrap_resamples": 20,
 }
 """A network that is trained within seconds."""
+
+
+def pytest_configure():
+    """Ctrl-C is heard here and below, also where the tests run in the background of a shell, which ignores it there."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header():
+    """The seed of a shuffled run."""
+    return f"shuffled by SHUFFLE={os.environ['SHUFFLE']}" if os.environ.get("SHUFFLE") else None
+
+
+def pytest_collection_modifyitems(items):
+    """`SHUFFLE=SEED`: files in random order, and the tests within each; a file's tests stay together."""
+    seed = os.environ.get("SHUFFLE")
+    if seed:
+        chance = random.Random(seed)
+        files = {item.path: chance.random() for item in items}
+        items.sort(key=lambda item: (files[item.path], chance.random()))
+
+
+def pytest_collection_finish():
+    """What was imported stays: the garbage collector, which readers of models call again and again, passes over it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def left_as_found():
+    """Nobody hears of another test: who leaves a signal or the folder changed fails; what commands set is put back.
+
+    Those set the environment and the threads of torch, as each has a process of its own.
+    """
+    heard = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    environment, folder, torch = dict(os.environ), Path.cwd(), sys.modules.get("torch")
+    threads = torch and torch.get_num_threads()
+    yield
+    if torch and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    if os.environ != environment:
+        os.environ.clear()
+        os.environ.update(environment)
+    left = {sign: signal.getsignal(sign) for sign in heard}
+    for sign, handler in heard.items():
+        signal.signal(sign, handler)
+    assert left == heard, "the test left another handler of a signal"
+    here = Path.cwd()
+    os.chdir(folder)
+    assert here == folder, "the test left another folder"
 
 
 def make_dataset(folder, stacks, source=None, **settings) -> Dataset:
@@ -56,7 +116,7 @@ def run_stage(dataset, stage, force=None, only=None):
     names = [work.name for work in plan.pending(stage, only)]
     if not names:
         return []
-    run = {
+    by_stage = {
         "ingest": lambda: ingest.ingest_stacks.fn(
             dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage
         ),
@@ -68,7 +128,7 @@ def run_stage(dataset, stage, force=None, only=None):
         ),
         "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, plan.evaluated(), record.model, record),
     }
-    return run[stage]()
+    return by_stage[stage]()
 
 
 def run_all(dataset, force=None, until="evaluate"):

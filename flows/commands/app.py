@@ -5,6 +5,8 @@
 
 import logging
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -18,12 +20,27 @@ app = typer.Typer(
     name="unet-flows",
     help="From the stacks a lab's microscopes write every day to segmented, measured, browsable data.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 for _group in (stages, datasets, models, operations):
     app.add_typer(_group.verbs)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unet-flows {version('unet-flows')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take what is said before a verb."""
 
 
 def main() -> None:

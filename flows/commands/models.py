@@ -13,7 +13,9 @@ from unet.dataset.record_file import read_record, set_values
 verbs = typer.Typer()
 
 
-@verbs.command("import", help="Bring an imported model into the dataset under a name of its own.")
+@verbs.command(
+    "import", help="Bring a model, ours or a checkpoint of milesial's, into the dataset under a name of its own."
+)
 def import_model(
     dataset: DatasetArgument,
     path: Annotated[str, typer.Argument(metavar="PATH", help="models/MODEL of another dataset, or milesial's .pth.")],

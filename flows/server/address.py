@@ -61,7 +61,7 @@ def configure(quiet: bool = True) -> str:
 
 
 def start_ephemeral() -> None:
-    """Start the ephemeral server now, deaf to Ctrl-C: it must outlive the run that is interrupted, and hear of it.
+    """Start the ephemeral server now, so that Ctrl-C does not reach it: it must outlive an interrupted run.
 
     Prefect starts it on the first call else, in the terminal's process group, and an interrupted run then waits for
     minutes for a server that is gone.

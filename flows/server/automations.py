@@ -1,4 +1,4 @@
-"""Automations on the server: runs that nobody runs are called crashed, and people are told of what went wrong.
+"""Automations on the server: runs whose worker is gone are marked as crashed, and people are told.
 
 Prefect's heartbeats are the signs of life. A run that was killed is called crashed once none came for three and a half
 of their intervals, and only that state is told of: a run that ended as the last sign came late is left as it is.
@@ -77,7 +77,7 @@ def _block(notify: str | None) -> Any:
 
 
 def _put(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
-    """Have one automation of this name, which is this one; switched off, where a person did so."""
+    """Create or replace the automation of this name; one that a person switched off stays off."""
     there = client.read_automations_by_name(automation.name)
     wanted = automation.model_copy(update={"enabled": there[0].enabled if there else True})
     same = [each for each in there if _facts(each) == _facts(wanted)][:1]

@@ -24,7 +24,7 @@ TAG = "unet-flows"
 
 @dataclass(frozen=True)
 class Definition:
-    """One flow as a deployment, of whatever dataset."""
+    """One flow as a deployment, for any dataset."""
 
     entrypoint: str
     """Dotted name of the flow."""

@@ -52,7 +52,7 @@ class Deploy:
 
 
 def deploy(wanted: Deploy, say: Say) -> None:
-    """Put it there, and say so; what is there already is brought to what it should be."""
+    """Create or update the deployments on the server, and say so."""
     _require_own_names(wanted)
     _make_pools(wanted.pools)
     names = names_of(wanted.datasets)

@@ -1,4 +1,4 @@
-"""Runs that nobody runs any more: a killed worker leaves them pending or running, and they hold places in queues.
+"""Runs whose worker is gone: they stay pending or running, and hold places in queues.
 
 A run is alive while anything is heard of it: Prefect tells every few minutes that a flow still runs, and of each task
 that begins or ends. One of which nothing was heard for longer is called crashed on the server. The data need nothing of
@@ -48,7 +48,7 @@ def unstick(minutes: float, dry_run: bool = False) -> list[Stuck]:
 
 
 def _unfinished(client: SyncPrefectClient) -> list[dict[str, Any]]:
-    """Runs of our flows, by name and by their dataset, which others' flows of such names have none of."""
+    """Runs of our flows, known by name and by their dataset tag."""
     asked = {"flows": {"name": {"any_": list(FLOWS)}}, "flow_runs": {"state": {"type": {"any_": list(STUCK)}}}}
     found: list[dict[str, Any]] = []
     while True:

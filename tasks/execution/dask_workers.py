@@ -59,7 +59,7 @@ class DaskWorkers:
         self.address = str(client.scheduler_info(n_workers=0)["address"])
 
     def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> Future[Any]:
-        """The function's answer, one day."""
+        """A future of the function's answer."""
         self._require_going()
         work = Alike(function, tuple(of_here().items()))
         with self._told():
@@ -92,7 +92,7 @@ class DaskWorkers:
             )
 
     def answer(self, future: Future[Any]) -> Any:
-        """What an ended future gives; OSError where it was lost with whoever computed it."""
+        """The answer of a future that ended; OSError where it was lost together with its worker."""
         self.seen = time.monotonic()
         try:
             return future.result()
@@ -110,12 +110,12 @@ class DaskWorkers:
             ) from error
 
     def cancel(self, futures: list[Future[Any]]) -> None:
-        """Drop what was not begun."""
+        """Cancel the futures that were not begun."""
         if futures and self.client.status == "running":
             self.client.cancel(futures, force=True)
 
     def stop(self) -> None:
-        """Take nothing any more, and leave."""
+        """Refuse new work, and disconnect."""
         self.is_stopped = True
         self.client.close()
 
@@ -144,7 +144,7 @@ class DaskWorkers:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Whatever the network does becomes one sentence."""
+        """Turns any failure of the network into one sentence."""
         try:
             yield
         except Exception as error:
@@ -182,7 +182,7 @@ def own_threads() -> int:
 
 @lru_cache(maxsize=8)
 def _first_look(versions: tuple[tuple[str, str | None], ...]) -> str:
-    """What differs here from these versions; the first time, glibc is told how much memory to keep."""
+    """How this worker's versions differ from these; at the first call glibc is also told how much memory to keep."""
     with contextlib.suppress(OSError, AttributeError):  # it is glibc's
         for option, size in ((-1, TRIM), (-3, MMAP)):
             ctypes.CDLL(None).mallopt(option, size)
@@ -214,7 +214,7 @@ def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
 
 
 def _connect(where: Any, name: str) -> Client:
-    """A client; its own warning of other versions is left to us, who refuse them."""
+    """A dask client, its warning about other versions silenced, because we refuse them ourselves."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)
@@ -234,7 +234,7 @@ def _connect(where: Any, name: str) -> Client:
 
 @contextlib.contextmanager
 def _own_signals() -> Iterator[None]:
-    """What Ctrl-C does stays as it is: dask_jobqueue has it end the process, with status 0, once it is imported."""
+    """Keeps the handler of Ctrl-C: importing dask_jobqueue replaces it by one that ends the process with status 0."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield

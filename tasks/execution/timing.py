@@ -27,7 +27,7 @@ class Shares:
     lock: Lock = field(default_factory=Lock)
 
     def read(self, more: int = 0) -> float:
-        """What the clock shows; from now on so many more are in work."""
+        """The time shown by the clock; from now on so many more pieces are in work."""
         with self.lock:
             now = self.now()
             self.shown += (now - self.last) / max(self.at_work, 1)
@@ -40,7 +40,7 @@ _began: ContextVar[float] = ContextVar("began")
 
 
 def timed(work: Callable[P, R]) -> Callable[P, R]:
-    """A piece of work, which may ask how long it has `elapsed`."""
+    """A decorator for a piece of work that asks by `elapsed` how long it took."""
 
     @wraps(work)
     def measured(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -27,7 +27,7 @@ class Workers(Protocol):
     """Who computes regions."""
 
     def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> Any:
-        """The function's answer, one day: a future."""
+        """A future of the function's answer."""
 
     def threads(self) -> int:
         """How many regions can be at work at once, now."""
@@ -36,10 +36,10 @@ class Workers(Protocol):
         """Raise OSError where nobody will ever answer."""
 
     def answer(self, future: Any) -> Any:
-        """What an ended future gives; OSError where it was lost with whoever computed it."""
+        """The answer of a future that ended; OSError where it was lost together with its worker."""
 
     def cancel(self, futures: list[Any]) -> None:
-        """Drop what was not begun."""
+        """Cancel the futures that were not begun."""
 
 
 class Threads:
@@ -49,32 +49,32 @@ class Threads:
         self.count, self.pool, self.is_stopped = count, ThreadPoolExecutor(count), False
 
     def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> LocalFuture[Any]:
-        """The function's answer, one day."""
+        """A future of the function's answer."""
         if self.is_stopped:
             raise InterruptedError("the run was stopped; run it again to go on")
         return self.pool.submit(copy_context().run, function, item)
 
     def threads(self) -> int:
-        """How many there are."""
+        """How many threads there are."""
         return self.count
 
     def require(self, resources: Resources) -> None:
-        """They are always there."""
+        """Threads of this process are always there."""
 
     def answer(self, future: LocalFuture[Any]) -> Any:
-        """What it gives."""
+        """The answer of a future that ended."""
         try:
             return future.result()
         except CancelledError as error:
             raise InterruptedError("the run was stopped; run it again to go on") from error
 
     def cancel(self, futures: list[LocalFuture[Any]]) -> None:
-        """Drop what was not begun."""
+        """Cancel the futures that were not begun."""
         for future in futures:
             future.cancel()
 
     def stop(self) -> None:
-        """Drop what was not begun, whichever loop submitted it, and take nothing any more; wait for what is at work."""
+        """Cancel all that was not begun, refuse new work, and wait for what is running."""
         self.is_stopped = True
         self.pool.shutdown(cancel_futures=True)
 

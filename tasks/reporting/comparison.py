@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset
-from unet.evaluation import metrics
+from unet.evaluation import metrics, report
 from unet.images.planes import Plane, planes
 from unet.ledger.recipes import ignored_id
 from unet.ledger.results import Result, labels_of
@@ -17,14 +17,8 @@ from unet.store.arrays import open_array
 from unet.training.split import PlaneRange
 
 Metric = Callable[[NDArray[Any], NDArray[Any]], float]
-METRICS: dict[str, Metric] = {
-    "average_precision": metrics.average_precision,
-    "seg": metrics.seg,
-    "rand_f": metrics.rand_f,
-    "iou": metrics.iou,
-    "pixel_error": metrics.pixel_error,
-}
-"""Metrics of a report, by the names of their functions."""
+METRICS: dict[str, Metric] = {name: getattr(metrics, name) for name in report.METRICS}
+"""Metrics of a report, by the names of their functions, in the order of its page."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 import io
 import logging
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -291,7 +289,7 @@ def test_more_classes_than_the_network_has_are_refused(dataset):
 # Kill it
 
 CHILD = """
-import sys, time
+import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import torch
 from conftest import run_stage
@@ -299,13 +297,16 @@ from unet.training.loop import TrainingLoop
 from unet.dataset.folder import Dataset
 
 torch.set_num_threads(1)
-advance = Course.advance
+advance, left = TrainingLoop.advance, list(range(8))
 
-def slowly(self, batch):
+def until_told(self, batch):
     advance(self, batch)
-    time.sleep(0.1)
+    left.pop()
+    if not left:
+        print("made 8 steps", flush=True)
+        sys.stdin.readline()
 
-Course.advance = slowly
+TrainingLoop.advance = until_told
 run_stage(Dataset(sys.argv[1]), "train")
 """
 
@@ -317,32 +318,21 @@ def test_a_training_that_was_killed_ends_as_an_undisturbed_one(dataset, tmp_path
     result, old = model_of(dataset, "unet"), model_of(dataset, "unet").committed()
     tests = Path(__file__).parents[1]
     code = CHILD.format(tests=str(tests), root=str(tests.parent))
-    child = subprocess.Popen([sys.executable, "-c", code, dataset.url], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(1200):
-            saved = sorted(Path(result.folder.url).glob("*/checkpoints/000000[01]*.pt"))
-            saved = [path for path in saved if old.generation not in path.parts]
-            if len(saved) == 2 or child.poll() is not None:
-                break
-            time.sleep(0.02)
-        assert child.poll() is None, "it ended before it was killed"
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", code, dataset.url], text=True, **pipes) as child:
+        said = child.stdout.readline()
+        child.kill()
+    assert said == "made 8 steps\n"
     assert result.committed() == old
-    step = max(
-        int(path.name[:8])
-        for path in Path(result.folder.url).glob("*/checkpoints/*.pt")
-        if old.generation not in path.parts
-    )
+    (begun,) = [path for path in Path(result.folder.url).glob("*/checkpoints") if old.generation not in path.parts]
+    assert [path.name[:8] for path in sorted(begun.iterdir())] == ["00000003", "00000006"]
     with caplog.at_level(logging.INFO, "unet"):
         stage(dataset, "train")
-    assert 3 <= step < 30
-    assert f"going on from step {step}" in caplog.text
+    assert "going on from step 6" in caplog.text
     other = Dataset(str(tmp_path / "undisturbed/dataset"))
     stage(other, "train")
     assert result.committed().generation == model_of(other, "unet").committed().generation
-    assert generation_of(dataset).name == saved[0].parts[-3]
+    assert generation_of(dataset).name == begun.parts[-2]
     went_on, undisturbed = parameters(dataset), parameters(other)
     for name, values in went_on.items():
         np.testing.assert_array_equal(values, undisturbed[name])

@@ -8,7 +8,7 @@ Being quiet is not being whole: a network may stall for longer. `unet.formats.co
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Facts = tuple[int, int]
@@ -30,6 +30,8 @@ class Sighting:
     """When it was first seen so; seconds since 1970 by the clock of who looks."""
     taken: bool = False
     """Whether a run has taken it as it is."""
+    looked: float = field(default=0.0, compare=False)
+    """When the last look saw it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Memory:
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None) -> "Memory":
-        """Memory of its plain values; of damaged ones none, which costs one more look."""
+        """Memory read from plain values; damaged values give an empty one, which costs one more look."""
         try:
             return cls({path: Sighting(**facts) for path, facts in (values or {}).get("files", {}).items()})
         except (TypeError, AttributeError):
@@ -51,7 +53,7 @@ class Memory:
         return {"files": {path: asdict(seen) for path, seen in self.files.items()}}
 
     def updated(self, seen: Mapping[str, Facts], now: float) -> "Memory":
-        """Memory after a look that saw these files.
+        """The memory after a look at the sources that found these files.
 
         >>> first = Memory({}).updated({"a.tif": (10, 1)}, now=0)
         >>> first.updated({"a.tif": (20, 1)}, now=60).files["a.tif"].since
@@ -64,21 +66,21 @@ class Memory:
         return sorted(set(self.files) - set(seen))
 
     def new(self) -> list[str]:
-        """Files that no run has taken as they are."""
+        """Files that are new or changed since a run took them."""
         return [path for path, seen in self.files.items() if not seen.taken]
 
     def is_quiet(self, path: str, now: float, seconds: float) -> bool:
-        """Whether a file was seen to be the same for so many seconds, or was taken as it is; never of one not seen."""
+        """Whether a file has not changed for so many seconds, or a run took it as it is; False where never seen."""
         seen = self.files.get(path)
         return seen is not None and (seen.taken or 0 <= seconds <= now - seen.since)
 
     def taking(self, paths: Iterable[str]) -> "Memory":
-        """Memory after a run took these files as they were seen."""
+        """The memory after a run took these files."""
         return Memory(dict(self.files) | {path: replace(self.files[path], taken=True) for path in paths})
 
 
 def _again(before: Sighting | None, facts: Facts, now: float) -> Sighting:
-    same = before is not None and (before.size, before.changed) == facts
-    if before is None or not same or before.since > now:  # a clock that was set back has counted nothing
-        return Sighting(*facts, since=now)
-    return before
+    if before is None or (before.size, before.changed) != facts:
+        return Sighting(*facts, since=now, looked=now)
+    since = now if before.looked > now else before.since  # a clock that was set back has counted nothing
+    return replace(before, since=since, looked=now)

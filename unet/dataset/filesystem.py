@@ -1,10 +1,11 @@
-"""Folders that are not on a disk: object stores by fsspec, whose failures of every family become OSErrors here.
+"""File systems, this machine's and those of object stores, whose failures of every family become OSErrors here.
 
 One connection pool serves a process, whichever of its threads asks: fsspec by itself opens one for every thread.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +39,7 @@ def _filesystem(root: str, asynchronous: bool) -> Any:
 
 @contextmanager
 def plain_os_errors(url: str) -> Iterator[None]:
-    """Whatever goes wrong on the way to `url` is an OSError in one sentence; that nothing is there stays what it is."""
+    """Turns any failure to reach `url` into an OSError of one sentence; "not found" passes unchanged."""
     try:
         yield
     except ABSENT:
@@ -51,3 +52,27 @@ def plain_os_errors(url: str) -> Iterator[None]:
         told = OSError(f"{url} must be reachable, got: {why}; see to it and run again")
         told.errno = getattr(error, "errno", None)
         raise told from error
+
+
+TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
+"""What file systems call the time of change."""
+
+
+def files_below(top: str, below: str) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Every file below a local folder, as `Folder.files` lists them; none where there is no folder."""
+    try:
+        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(entry.path, f"{below}{entry.name}/")
+            continue
+        with suppress(FileNotFoundError):  # it was removed since
+            info = entry.stat()
+            yield below + entry.name, (info.st_size, str(info.st_mtime))
+
+
+def changed_at(info: Mapping[str, Any]) -> str:
+    """Time of change, as a file system tells it; empty where it does not."""
+    return next((str(info[name]) for name in TIMES if name in info), "")

@@ -9,8 +9,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
@@ -20,16 +19,17 @@ from typing import Any, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from unet.dataset.filesystem import ABSENT, open_filesystem, plain_os_errors
+from unet.dataset.filesystem import ABSENT, changed_at, files_below, open_filesystem, plain_os_errors
 from unet.settings.validation import require_plain
 
 Json = dict[str, Any]
+
+
 T = TypeVar("T")
+
 
 LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
 """What no name may hold: parts that are empty, `.` or `..`; backslashes part names on Windows, `::` URLs in fsspec."""
-TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
-"""What file systems call the time of change."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Folder:
             return bool(filesystem.exists(path))
 
     def holds_bytes(self) -> bool:
-        """Whether a file that is not empty is here; elsewhere by one question, where `size` asks two."""
+        """Whether a file that is not empty is here; an object store is asked once, where `size` asks twice."""
         if self.is_local:
             return self.size() > 0
         filesystem, path = self._place
@@ -115,11 +115,11 @@ class Folder:
     def files(self) -> dict[str, tuple[int, str]]:
         """Every file below: path from here → bytes and time of change."""
         if self.is_local:
-            return dict(_walk(self.url, ""))
+            return dict(files_below(self.url, ""))
         filesystem, path = self._place
         with plain_os_errors(self.url):
             found = filesystem.find(path, detail=True)
-        return {str(os.path.relpath(name, path)): (int(info["size"]), _time(info)) for name, info in found.items()}
+        return {str(os.path.relpath(name, path)): (int(info["size"]), changed_at(info)) for name, info in found.items()}
 
     def open(self) -> Any:
         """The file as a stream of bytes, for one that may be larger than memory."""
@@ -238,22 +238,3 @@ class Dataset(Folder):
         made += [self.scores(model, name) for model in self.members("scores")]
         made += [self.table(model, name) for model in self.members("tables")]
         return made + [self.set_aside(stage, name) for stage in self.members("set-aside")]
-
-
-def _walk(top: str, below: str) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Every file below a local folder, as `Folder.files` lists them; none where there is no folder."""
-    try:
-        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, f"{below}{entry.name}/")
-            continue
-        with suppress(FileNotFoundError):  # it was removed since
-            info = entry.stat()
-            yield below + entry.name, (info.st_size, str(info.st_mtime))
-
-
-def _time(info: Json) -> str:
-    return next((str(info[name]) for name in TIMES if name in info), "")

@@ -123,7 +123,7 @@ def _acquire(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]
 
 @contextmanager
 def _kept(file: Folder, own: Holder) -> Iterator[None]:
-    """Renew a lease as long as this lasts, then give it back."""
+    """A context that renews the lease while it lasts, and gives it back at its end."""
     done = threading.Event()
     renewing = threading.Thread(target=_renew, args=(file, own, done), name="lease", daemon=True)
     renewing.start()
@@ -162,7 +162,7 @@ def _create(file: Folder, own: Holder) -> bool:
 
 
 def _clear(file: Folder, lost: Holder | None) -> None:
-    """Remove a lost lease, if it is still that one: another may be quicker."""
+    """Remove a lost lease, unless another process has replaced it meanwhile."""
     if not file.is_local:
         file.remove()
         return

@@ -145,7 +145,7 @@ def _text(dataset: Dataset) -> str:
 
 
 def _parse(dataset: Dataset, text: str) -> Any:
-    """Settings of a text, with what is needed to write it again; of one with nothing but comments, none."""
+    """The settings in a text, with its comments; an empty dictionary where there are only comments."""
     try:
         values = _yaml().load(text)
         values = _yaml().load(f"{text}\n{{}}\n") if values is None else values  # or its comments would be lost
@@ -180,7 +180,7 @@ def _edited(values: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _live(dataset: Dataset, text: str, key: str) -> str:
-    """The text with a setting's line, and its section's, no longer commented out, where they stand as we wrote them."""
+    """The text with a setting's default and its section's line un-commented, where they stand as we wrote them."""
     section, name = (re.escape(step) for step in [*key.split("."), ""][:2])
     lines, inside = [], False
     for line in text.splitlines(keepends=True):
@@ -193,7 +193,7 @@ def _live(dataset: Dataset, text: str, key: str) -> str:
 
 
 def _is_same_but(dataset: Dataset, live: str, text: str, key: str) -> bool:
-    """Whether two texts hold the same settings but for one: comments of a person may look like ours."""
+    """Whether two texts differ in one setting only; a person's own comments may look like our defaults."""
     section, name = [*key.split("."), ""][:2]
     try:
         both = [_plain(_parse(dataset, each)) for each in (live, text)]

@@ -1,4 +1,4 @@
-"""A dataset as it lay there when it was first asked: for a plan, which asks for the same things many times.
+"""A dataset as it was when it was first read; a plan asks for the same things many times.
 
 It sees nothing of what is written after, and nothing is written through it; a run that wrote into some folders has a
 new one made that looks again at exactly those. Elsewhere than on a disk each question takes some 20 ms: all names are

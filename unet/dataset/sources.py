@@ -22,8 +22,9 @@ from typing import Literal, NoReturn
 
 from unet.settings.ingest import Source
 
-SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".png")
-"""What marks a file as an image; the longer suffix first."""
+FORMATS = {".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff", ".png": "png"}
+"""What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
+SUFFIXES = tuple(FORMATS)
 LONGEST = 200
 """Characters of the longest NAME, so that `NAME.ome.zarr.partial` still is a legal name on every file system."""
 

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 from numpy.typing import NDArray
 
-Labels = NDArray[Any]
-Indices = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from unet.images.array_types import Indices, Mask
+
+LabelsOrMask = NDArray[Any]
+"""Labels of any integer type; a boolean mask is one object."""
 
 FEW = 8
 """Possible values for each pixel up to which a table of all of them is quicker than sorting the pixels."""
 
 
-def require_labels(truth: Labels, prediction: Labels, plane: bool = False) -> None:
+def require_labels(truth: LabelsOrMask, prediction: LabelsOrMask, plane: bool = False) -> None:
     """ValueError unless both hold labels ≥ 0 of one shape; of one y x plane, if asked."""
     for name, labels in (("truth", truth), ("prediction", prediction)):
         if labels.dtype.kind not in "biu":
@@ -62,7 +63,7 @@ class Contingency(NamedTuple):
         return 2 * self.shared > self.objects[self.row]
 
 
-def contingency(truth: Labels, prediction: Labels) -> Contingency:
+def contingency(truth: LabelsOrMask, prediction: LabelsOrMask) -> Contingency:
     """Contingency table of two arrays of labels of one shape.
 
     >>> contingency(np.array([7, 7, 7, 0]), np.array([0, 4, 4, 4])).shared.tolist()
@@ -76,7 +77,7 @@ def contingency(truth: Labels, prediction: Labels) -> Contingency:
     return Contingency(row, column, shared, objects, segments)
 
 
-def dense(labels: Labels) -> Indices:
+def dense(labels: LabelsOrMask) -> Indices:
     """Labels renamed 1, 2, … in the order of their ids, 0 kept; flat.
 
     >>> dense(np.array([[7, 0], [2**40, 7]]))

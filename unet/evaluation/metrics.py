@@ -7,6 +7,7 @@ it is NaN: whoever averages leaves such planes out and says how many.
 |---------------------|---------|-----------|----------------------------------|-------------------------------------|
 | `pixel_error`       | 0       | yes       | foreground                       | there is no pixel                   |
 | `iou`               | 1       | yes       | foreground                       | neither has foreground              |
+| `dice`              | 1       | yes       | foreground                       | neither has foreground              |
 | `rand_error`        | 0       | no        | pairs of truth foreground pixels | truth has no object                 |
 | `v_rand`            | 1       | no        | the same, prediction thinned     | truth has no object                 |
 | `v_info`            | 1       | no        | bits that one tells of the other | that, or one object, one segment    |
@@ -27,12 +28,14 @@ import math
 import numpy as np
 from skimage.segmentation import watershed
 
-from unet.evaluation.contingency import Contingency, Indices, Labels, contingency, dense, ratio, require_labels
+from unet.evaluation.contingency import Contingency, LabelsOrMask, contingency, dense, ratio, require_labels
 from unet.evaluation.warping import warping_error
+from unet.images.array_types import Indices
 
 __all__ = [
     "average_precision",
     "det",
+    "dice",
     "iou",
     "panoptic_quality",
     "pixel_error",
@@ -45,7 +48,7 @@ __all__ = [
 ]
 
 
-def pixel_error(truth: Labels, prediction: Labels) -> float:
+def pixel_error(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Fraction of pixels, 0 to 1, that are foreground in one and background in the other.
 
     NaN without pixels. The "pixel error" of the ISBI 2012 board is another number: 1 − F1 of the foreground.
@@ -57,7 +60,7 @@ def pixel_error(truth: Labels, prediction: Labels) -> float:
     return ratio(np.count_nonzero((truth > 0) != (prediction > 0)), truth.size)
 
 
-def iou(truth: Labels, prediction: Labels) -> float:
+def iou(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Intersection over union of the two foregrounds, 0 to 1; ids are not looked at.
 
     NaN where neither has foreground. The "IOU" of Ronneberger et al. 2015 is `seg`, a measure of objects.
@@ -70,7 +73,21 @@ def iou(truth: Labels, prediction: Labels) -> float:
     return ratio(np.count_nonzero(true & predicted), np.count_nonzero(true | predicted))
 
 
-def rand_error(truth: Labels, prediction: Labels) -> float:
+def dice(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
+    """Twice the intersection over the summed sizes of the two foregrounds, 0 to 1: F1 of their pixels, 2·iou/(1 + iou).
+
+    NaN where neither has foreground.
+    Source: Dice 1945, Ecology 26:297; the Dice score of milesial/Pytorch-UNet adds 1e-6 above and below.
+
+    >>> dice(np.array([1, 1, 0, 2]), np.array([3, 0, 0, 3]))  # 2·2 pixels of 3 + 2
+    0.8
+    """
+    require_labels(truth, prediction)
+    true, predicted = truth > 0, prediction > 0
+    return ratio(2 * np.count_nonzero(true & predicted), np.count_nonzero(true) + np.count_nonzero(predicted))
+
+
+def rand_error(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Adapted Rand error, 0 to 1: 1 − `rand_f`.
 
     The ISBI 2012 board took this of 4-connected components, pooled over the stack, at the best of 11 thresholds.
@@ -82,7 +99,7 @@ def rand_error(truth: Labels, prediction: Labels) -> float:
     return 1 - rand_f(truth, prediction)
 
 
-def rand_f(truth: Labels, prediction: Labels) -> float:
+def rand_f(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Adapted Rand F, 0 to 1, over all pairs of truth foreground pixels, together or apart.
 
     F is the harmonic mean of the split score Σn²/Σt² and the merge score Σn²/Σs²; t, s and n are the pixels of an
@@ -99,7 +116,7 @@ def rand_f(truth: Labels, prediction: Labels) -> float:
     return _rand_f(_foreground_table(truth, prediction))
 
 
-def v_rand(truth: Labels, prediction: Labels) -> float:
+def v_rand(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Foreground-restricted Rand score V_rand of a y x plane, 0 to 1: the F of `rand_error`, prediction thinned.
 
     Predicted background is flooded from the segments until a line of one pixel is left between them, so that wide
@@ -117,7 +134,7 @@ def v_rand(truth: Labels, prediction: Labels) -> float:
     return _rand_f(_foreground_table(truth, _thinned(prediction)))
 
 
-def v_info(truth: Labels, prediction: Labels) -> float:
+def v_info(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Information theoretic score V_info of a y x plane, 0 to 1: 2·I/(H(S) + H(T)), prediction thinned as in `v_rand`.
 
     I is the mutual information of objects T and segments S over the truth foreground, H their entropies; the base of
@@ -134,7 +151,7 @@ def v_info(truth: Labels, prediction: Labels) -> float:
     return ratio(2 * max(0.0, apart - _entropy(table.shared)), apart)
 
 
-def seg(truth: Labels, prediction: Labels) -> float:
+def seg(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Mean over the truth objects of the IoU with their segment, 0 to 1; an object without one counts 0.
 
     An object's segment covers more than half of it, so there is at most one; a segment may have several objects.
@@ -149,7 +166,7 @@ def seg(truth: Labels, prediction: Labels) -> float:
     return ratio(table.iou[table.covered].sum(), table.objects.size)
 
 
-def det(truth: Labels, prediction: Labels) -> float:
+def det(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Detection score, 0 to 1: 1 − (5·NS + 10·FN + FP)/(10·objects), and 0 where that is negative.
 
     Objects and segments match as in `seg`. FN: objects without segment; FP: segments without object; NS: splits needed,
@@ -168,7 +185,7 @@ def det(truth: Labels, prediction: Labels) -> float:
     return 1 - ratio(min(5 * splits + 10 * missed + made_up, 10 * objects), 10 * objects)
 
 
-def average_precision(truth: Labels, prediction: Labels, threshold: float = 0.5) -> float:
+def average_precision(truth: LabelsOrMask, prediction: LabelsOrMask, threshold: float = 0.5) -> float:
     """Fraction TP/(TP + FP + FN) of objects and segments, 0 to 1, that pair off with an IoU above `threshold`.
 
     Above, not at: half of an object is no match at 0.5. From 0.5 on nothing has two partners, so that no assignment is
@@ -188,7 +205,7 @@ def average_precision(truth: Labels, prediction: Labels, threshold: float = 0.5)
     return ratio(hits, table.objects.size + table.segments.size - hits)
 
 
-def panoptic_quality(truth: Labels, prediction: Labels) -> float:
+def panoptic_quality(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
     """Sum of the IoU of all pairs above 0.5, divided by the mean number of objects and segments, 0 to 1.
 
     This is Σ IoU/(TP + FP/2 + FN/2), of one class. NaN where neither has an object, 0 where only one has.
@@ -202,7 +219,7 @@ def panoptic_quality(truth: Labels, prediction: Labels) -> float:
     return ratio(2 * table.iou[table.iou > 0.5].sum(), table.objects.size + table.segments.size)
 
 
-def _foreground_table(truth: Labels, prediction: Labels) -> Contingency:
+def _foreground_table(truth: LabelsOrMask, prediction: LabelsOrMask) -> Contingency:
     """Table of the truth foreground alone, in which each pixel of predicted background is a segment of its own."""
     inside = truth > 0
     segments = dense(prediction[inside])
@@ -224,7 +241,7 @@ def _entropy(pixels: Indices) -> float:
     return -math.fsum(fractions * np.log(fractions))
 
 
-def _thinned(prediction: Labels) -> Labels:
+def _thinned(prediction: LabelsOrMask) -> LabelsOrMask:
     """Segments grown over the background until lines of one pixel part them; one segment where there is none.
 
     Segments that touch already stay as they are, and where they do a line may end early.
@@ -235,5 +252,5 @@ def _thinned(prediction: Labels) -> Labels:
     segments = dense(prediction).reshape(prediction.shape)
     if not segments.any():
         return np.ones_like(segments)
-    thinned: Labels = watershed(segments == 0, segments, connectivity=1, watershed_line=True)
+    thinned: LabelsOrMask = watershed(segments == 0, segments, connectivity=1, watershed_line=True)
     return thinned

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from unet.images.array_types import IGNORE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -235,6 +237,6 @@ def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
     seen = np.zeros(image.shape, bool)
     seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
     picture[~seen] //= 2
-    picture[seen & (classes == 255)] = SEGMENTS
-    picture[seen & _edge(np.where(classes == 255, 0, classes), image.shape)] = TRUTH
+    picture[seen & (classes == IGNORE)] = SEGMENTS
+    picture[seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)] = TRUTH
     return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

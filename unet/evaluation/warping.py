@@ -7,11 +7,12 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from unet.evaluation.contingency import Indices, Labels, Mask, ratio, require_labels
+from unet.evaluation.contingency import LabelsOrMask, ratio, require_labels
+from unet.images.array_types import Indices, Mask
 
 
 def warping_error(
-    truth: Labels,
+    truth: LabelsOrMask,
     prediction: NDArray[Any],
     threshold: float = 0.5,
     counted: Literal["pixels", "splits and mergers"] = "pixels",

@@ -1,4 +1,4 @@
-"""Whether the files of a stack are all there, to the last byte that they speak of.
+"""Whether all files of a stack are there, and each is complete to its last byte.
 
 It reads directories and ends, not pixels: quick on a file of any size. What it cannot see: a copy that first takes all
 its room and then fills it holds zeros where pixels are to come; only that it changes meanwhile tells of it.
@@ -17,26 +17,30 @@ PNG_END = b"IEND\xaeB`\x82"
 
 
 def require_whole(files: Sequence[str], scene: int | None = None) -> set[str]:
-    """Files that a stack is read from, those of its set among them.
+    """All files that a stack is read from, other files of its set included; ValueError where one is not whole.
 
     Raises:
         ValueError: a file is not whole, or lacks a part of its set; it says which.
         OSError: a file is gone, or cannot be read.
     """
-    return {part for file in files for part in (_tiff(file, scene) if _is_tiff(file) else _png(file))}
+    return {part for file in files for part in _parts_of(file, scene)}
 
 
-def _is_tiff(file: str) -> bool:
-    return file.lower().endswith((".tif", ".tiff"))
+def _parts_of(file: str, scene: int | None) -> set[str]:
+    """Files that one file is read from; of a format that tells no more, that it opens must do."""
+    if file.lower().endswith((".tif", ".tiff")):
+        return _tiff(file, scene)
+    if file.lower().endswith(".png"):
+        _require_png_end(file)
+    with open_stack([file], scene):
+        return {file}
 
 
-def _png(file: str) -> set[str]:
+def _require_png_end(file: str) -> None:
     with Path(file).open("rb") as stream:
         stream.seek(-min(len(PNG_END), stream.seek(0, 2)), 2)
         if stream.read() != PNG_END:
             raise ValueError(f"{file} must end as a PNG does, got something else: it is not whole")
-    with open_stack([file]):
-        return {file}
 
 
 def _tiff(file: str, scene: int | None) -> set[str]:

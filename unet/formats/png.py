@@ -35,4 +35,4 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
     yield stack_of_pages(pages, {}, RGB if samples > 2 else ())
 
 
-PNG = Reader(_open, lambda file: 1)
+READER = Reader(_open, lambda file: 1)

@@ -3,28 +3,28 @@
 The law: what is opened has axes in the order t c z y x, each longer than 1 but for y and x, and all of its planes: a
 file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack.
 
-A format is one entry of `READERS`.
+A format is one module of this room with a `READER`, and its suffix in `unet.dataset.sources.FORMATS`: the list of
+formats stands there because `status` finds stacks by it and loads no reader; a reader is loaded with its first file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from unet.dataset.sources import SUFFIXES
-from unet.formats.png import PNG
+from unet.dataset.sources import FORMATS
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes
-from unet.formats.tiff import TIFF
 
-__all__ = ["READERS", "Opened", "Reader", "count_scenes", "open_stack"]
+__all__ = ["Opened", "Reader", "count_scenes", "open_stack"]
 
 
 def open_stack(
     files: Sequence[str], scene: int | None = None, axis: SliceAxis = None
 ) -> AbstractContextManager[Opened]:
-    """Context of the stack of one file, or of slices, one plane a file, in this order along `axis`.
+    """A context that opens the stack in one file, or in slices: one plane a file, in this order along `axis`.
 
     Args:
         files: one file, or the slices.
@@ -55,9 +55,10 @@ def count_scenes(file: str) -> int:
 
 def _reader(file: str) -> Reader:
     suffix = Path(file).suffix.lower()
-    if suffix not in READERS:
-        raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(SUFFIXES)}")
-    return READERS[suffix]
+    if suffix not in FORMATS:
+        raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
+    reader: Reader = import_module(f"unet.formats.{FORMATS[suffix]}").READER
+    return reader
 
 
 @contextmanager
@@ -82,7 +83,3 @@ def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Open
 
     shape = tuple(sizes[a] for a in axes)
     yield Opened(axes, shape, first.dtype, first.spacing, first.units, first.channels, plane)
-
-
-READERS: Mapping[str, Reader] = {".tif": TIFF, ".tiff": TIFF, ".png": PNG}
-"""How files are read, by their last suffix; `unet.dataset.sources.SUFFIXES` names the same kinds."""

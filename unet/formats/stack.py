@@ -73,7 +73,7 @@ class Pages(NamedTuple):
 
 @contextmanager
 def decoding_errors_told(file: str, kind: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into one sentence; errors of the world, which may pass, stay as they are."""
+    """Turns any error of a decoder into one sentence; an OSError, which may pass, stays as it is."""
     try:
         yield
     except Exception as error:
@@ -97,7 +97,7 @@ def stack_of_pages(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opene
 
 
 def ordered_axes(sizes: Mapping[str, int]) -> str:
-    """The axes of a stack of such lengths, in their order, those of length 1 left out.
+    """The axes of a stack in their order, without axes of length 1.
 
     >>> ordered_axes({"y": 1, "z": 3, "c": 1, "x": 9})
     'zyx'
@@ -127,7 +127,7 @@ def _refuse_transparent(pages: Pages, page: np.ndarray) -> None:
 
 
 def _known(sizes: Sizes, axes: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Sizes and units of the axes of which both are known: a size in pixels or without a unit says nothing."""
+    """Pixel sizes and units, of the axes where both are known."""
     named = {a: unit_named(unit) for a, (_, unit) in sizes.items()}
     units = {a: unit for a, unit in named.items() if unit and a in axes and 0 < sizes[a][0] < math.inf}
     return {a: sizes[a][0] for a in units}, units

@@ -232,4 +232,4 @@ def _per_pixel(series: tifffile.TiffPageSeries, tag: str) -> float:
     return units / pixels if pixels else 0.0
 
 
-TIFF = Reader(_open_tiff, _count_tiff)
+READER = Reader(_open_tiff, _count_tiff)

@@ -51,7 +51,7 @@ class Emptiness:
         return bool(self.squares[:, rows, columns].all())
 
     def clear(self, scores: Any) -> None:
-        """Set the scores (n, …, y, x) of empty squares to 0, those that were computed with others too."""
+        """Set the scores (n, …, y, x) of all empty squares to 0."""
         for row, column, square in _squares(self.region):
             for plane in np.flatnonzero(self.squares[:, row, column]):
                 scores[int(plane)][..., *square.within(self.region).slices] = 0

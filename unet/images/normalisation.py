@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unet.settings.ingest import Ingest
+
 KEPT = 2**22
 """Pixels of a channel that are kept where there is no histogram, at most."""
 STRIDE = 11
@@ -38,7 +40,7 @@ class Statistics:
 
 @dataclass
 class Gathering:
-    """What has been seen of one channel so far; all of its blocks have one type."""
+    """The statistics of one channel in the making; all blocks added must have one type."""
 
     counts: NDArray[np.int64] | None = None
     """Histogram of an integer type of up to 16 bits, from its least value on."""
@@ -117,6 +119,33 @@ def normalise(pixels: NDArray[Any], statistics: list[Statistics]) -> NDArray[np.
     if pixels.dtype.kind == "f":
         scaled[~np.isfinite(scaled)] = 0
     return scaled
+
+
+def statistics_of(image: NDArray[Any], settings: Ingest | None = None) -> list[Statistics]:
+    """Statistics of each channel of an image in memory (channels, then its other axes), by ingest's percentiles.
+
+    >>> statistics_of(np.array([[[10, 20, 30]]]))[0].high
+    30.0
+    """
+    asked, found = settings or Ingest(), []
+    for channel in image:
+        gathering = Gathering()
+        gathering.add(channel)
+        found.append(gathering.finish(asked.percentile_low, asked.percentile_high))
+    return found
+
+
+def normalise_image(image: NDArray[Any], settings: Ingest | None = None) -> NDArray[np.float32]:
+    """An image in memory as networks trained here take it: (channels, y, x) of float32, by its own percentiles.
+
+    Give it the whole image and not a part: a part of empty background would have its noise blown up. For a stack of
+    many planes take the statistics of all: `normalise(plane, statistics_of(stack))`.
+
+    >>> normalise_image(np.array([[10, 20, 30]])).tolist()
+    [[[0.0, 0.5, 1.0]]]
+    """
+    channels = image[None] if image.ndim == 2 else image
+    return normalise(channels, statistics_of(channels, settings))
 
 
 def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: str) -> list[Statistics]:

@@ -1,4 +1,4 @@
-"""An image at another pixel size, window by window: what a model takes that was trained on larger or smaller pixels.
+"""An image brought to another pixel size, window by window, for models that were trained on larger or smaller pixels.
 
 Each new pixel is a mean of the old ones around its centre, weighted by a triangle as wide as two of the larger pixels
 (linear interpolation where pixels get smaller, its anti-aliased form where they get larger). The law: a window is the
@@ -60,7 +60,7 @@ def covering(window: Window, scale: Scale) -> Window:
 
 
 def inverse(scale: Scale) -> Scale:
-    """The way back."""
+    """The scale from the new pixels back to the old ones."""
     return 1 / scale[0], 1 / scale[1]
 
 

@@ -1,4 +1,4 @@
-"""Phantoms: stacks of touching, glowing cells whose truth is known, written as a microscope and an annotator would.
+"""Synthetic stacks of touching, glowing cells with known truth, written as a microscope and an annotator would.
 
 A cell is a tilted ellipse; a pixel belongs to the cell it lies deepest in, so neighbours share a border instead of
 overlapping. Before asking, pixels are shifted by a smooth random field, which makes ellipses blobs. Borders are a
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, label
 
-Floats = NDArray[np.float64]
-Ids = NDArray[np.uint16]
+Fields = NDArray[np.float64]
+CellIds = NDArray[np.uint16]
 
 PIXEL = 0.325
 """Side of a pixel in µm, as the OME-TIFFs say."""
@@ -35,17 +35,17 @@ UNANNOTATED = "tuesday-1.tif"
 class DrawnCells:
     """The n cells of a stack, in pixels and planes; cell k has the id k + 1."""
 
-    centre: Floats
+    centre: Fields
     """n × (y, x) in the middle plane."""
-    drift: Floats
+    drift: Fields
     """n × (y, x), pixels a plane."""
-    radius: Floats
+    radius: Fields
     """n, in the middle plane."""
-    growth: Floats
+    growth: Fields
     """n, fraction of the radius a plane."""
-    metric: Floats
+    metric: Fields
     """n × 2 × 2 of determinant 1: turns a circle into a tilted ellipse of the same area."""
-    glow: Floats
+    glow: Fields
     """n, brightness, 1 on average."""
 
 
@@ -62,7 +62,7 @@ class Planned:
     seed: int
 
 
-def draw_stack(planes: int, side: int, seed: int) -> tuple[NDArray[np.uint16], Ids]:
+def draw_stack(planes: int, side: int, seed: int) -> tuple[NDArray[np.uint16], CellIds]:
     """Image in camera counts and truth ids, both uint16 (z, y, x), the same for the same seed.
 
     Some 36 cells in 256 × 256 pixels, most of them touching. In every plane a cell is one 4-connected region of at
@@ -101,14 +101,14 @@ def _scatter(side: int, rng: np.random.Generator) -> DrawnCells:
     return DrawnCells(centres, rng.normal(0, 0.8, (n, 2)), radii, rng.normal(0, 0.025, n), metric, glow)
 
 
-def _smooth(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Floats:
+def _smooth(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Fields:
     """Random field of standard deviation 1, smooth over `sigma` pixels of y x and 3 planes of z."""
     field = gaussian_filter(rng.normal(size=shape), (*[0] * (len(shape) - 3), 3, sigma, sigma), mode="reflect")
     return np.asarray(field / field.std())
 
 
-def _cells_plane(cells: DrawnCells, height: float, shift: Floats, texture: Floats) -> tuple[Ids, Floats]:
-    """Ids of a plane `height` planes above the middle, and the light that its cells send out."""
+def _cells_plane(cells: DrawnCells, height: float, shift: Fields, texture: Fields) -> tuple[CellIds, Fields]:
+    """CellIds of a plane `height` planes above the middle, and the light that its cells send out."""
     points = np.moveaxis(np.indices(texture.shape) + shift, 0, -1)
     radius = cells.radius * (1 + cells.growth * height)
     centre = cells.centre + cells.drift * height
@@ -123,7 +123,7 @@ def _cells_plane(cells: DrawnCells, height: float, shift: Floats, texture: Float
     return ids, glow * np.where(ids > 0, dome * (1 + 0.12 * texture) * (1 - 0.3 * seam), 0)
 
 
-def _one_piece_each(ids: Ids) -> Ids:
+def _one_piece_each(ids: CellIds) -> CellIds:
     """The same ids, each only in its largest 4-connected piece, and in none of fewer than 60 pixels."""
     kept = np.zeros_like(ids)
     for k in np.unique(ids[ids > 0]):
@@ -134,13 +134,13 @@ def _one_piece_each(ids: Ids) -> Ids:
     return kept
 
 
-def _photograph(light: Floats, rng: np.random.Generator) -> NDArray[np.uint16]:
+def _photograph(light: Fields, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Camera counts of a plane of light: a lamp brighter on one side, haze, blur, photons, read noise."""
     y, x = np.indices(light.shape) / light.shape[0]
     lamp = 1 - 0.55 * ((y - 0.35) ** 2 + (x - 0.4) ** 2)
     haze = 0.2 * gaussian_filter(light, 16)
     photons = rng.poisson(90 * lamp * (gaussian_filter(light, 1.2) + haze) + 5)
-    counts: Floats = 100 + 12 * photons + rng.normal(0, 25, light.shape)
+    counts: Fields = 100 + 12 * photons + rng.normal(0, 25, light.shape)
     return counts.clip(0, 65535).astype(np.uint16)
 
 

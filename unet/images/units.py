@@ -62,7 +62,7 @@ def metres(unit: str) -> float:
 
 
 def symbol(unit: str) -> str:
-    """How people write a unit; one that we do not know as it stands."""
+    """The symbol of a unit as people write it; an unknown unit stays as it is."""
     return UNITS[unit].symbol if unit in UNITS else unit
 
 

@@ -12,16 +12,14 @@ Rejected: `skimage.measure.label`, which has one connectivity for objects and ba
 of pixels, which is as short and takes four times as long.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Labels = NDArray[np.integer[Any]]
-Local = NDArray[np.int32]
-Indices = NDArray[np.int64]
+from unet.images.array_types import Ids, Indices, Labels
+from unet.labels.runs import painted, run_starts
 
 ALONE, FACES, FULL = 0, 1, 2
 """How pixels of one value connect: not at all beyond their run, across faces, across corners too."""
@@ -30,7 +28,7 @@ ALONE, FACES, FULL = 0, 1, 2
 class Found(NamedTuple):
     """The n components of a block, in the raster order of their first pixels."""
 
-    local: Local
+    local: Ids
     """Component number 1 … n of each pixel, in the block's shape."""
     first: Indices
     """Index of each one's first pixel in the block's raster."""
@@ -53,7 +51,7 @@ class _Runs(NamedTuple):
     """int64 whatever the labels are, so that there is one compiled form of what follows."""
     row: Indices
     """Index of each row's first run, and the number of all runs behind the last."""
-    parent: Local
+    parent: Ids
     """Of each run, one before it of the same component; of a component's first run, itself."""
     low: Indices
     """As in `Found`; nothing where nobody asks."""
@@ -90,7 +88,7 @@ class Connected(NamedTuple):
 
     start: Indices
     """Index of each run's first pixel in the block's raster, and the number of all pixels behind the last."""
-    number: Local
+    number: Ids
     """Of each run: 1 … n in raster order for objects, −1 … −m for background, 0 where it was not asked for."""
     first: Indices
     """Of each number, in the order 1 … n, −m … −1, the index of its first pixel."""
@@ -125,31 +123,9 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     return Connected(runs.start, numbers, runs.start[both], size, first.size)
 
 
-def spans(start: Indices, length: Indices, row: Indices, count: int, shape: Sequence[int]) -> tuple[Indices, Indices]:
-    """First index and last plus 1 along each axis of `count` rows, to which runs of pixels of a block belong."""
-    limits, sides = np.iinfo(np.int64), (count, len(shape))
-    low, high = np.full(sides, limits.max), np.full(sides, limits.min)
-    for axis, first in enumerate(np.unravel_index(start, shape)):
-        last = first + (length if axis == len(shape) - 1 else 1)
-        np.minimum.at(low[:, axis], row, first)
-        np.maximum.at(high[:, axis], row, last)
-    return low, high
-
-
-@njit(cache=True, nogil=True)
-def painted(start: Indices, number: Local, table: NDArray[Any]) -> NDArray[Any]:
-    """Of each pixel, raster by raster, what `table` has for its run's number; negative ones count from the end."""
-    pixels = np.empty(start[-1], table.dtype)
-    for run in range(len(number)):
-        pixels[start[run] : start[run + 1]] = table[number[run]]
-    return pixels
-
-
 def _runs(volumes: Labels, beside: bool) -> _Runs:
     width = volumes.shape[-1]
-    begins = np.ones(volumes.shape, np.bool_)
-    np.not_equal(volumes[..., 1:], volumes[..., :-1], out=begins[..., 1:])
-    start = np.flatnonzero(begins)
+    start = run_starts(volumes)
     limits, count = np.iinfo(np.int64), start.size if beside else 0
     return _Runs(
         start=np.append(start, volumes.size),
@@ -212,7 +188,7 @@ def _meet(runs: _Runs, one: int, other: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _join(parent: Local, one: int, other: int) -> None:
+def _join(parent: Ids, one: int, other: int) -> None:
     one, other = root(parent, one), root(parent, other)
     if one < other:
         parent[other] = one
@@ -229,7 +205,7 @@ def root(parent: NDArray[np.signedinteger[Any]], at: int) -> int:
     return at
 
 
-def _numbered(parent: Local, first: Indices) -> Local:
+def _numbered(parent: Ids, first: Indices) -> Ids:
     """Component number of each run, 1, 2, … in the order of the roots `first`; 0 for components that are not there."""
     numbers = np.zeros(parent.size, np.int32)
     numbers[first] = np.arange(1, first.size + 1)
@@ -238,13 +214,13 @@ def _numbered(parent: Local, first: Indices) -> Local:
 
 
 @njit(cache=True, nogil=True)
-def _hand_on(numbers: Local, parent: Local) -> None:
+def _hand_on(numbers: Ids, parent: Ids) -> None:
     for run in range(len(parent)):
         numbers[run] = numbers[parent[run]]  # lies before, and so bears its number by now
 
 
 @njit(cache=True, nogil=True)
-def _sizes(numbers: Local, start: Indices, count: int) -> Indices:
+def _sizes(numbers: Ids, start: Indices, count: int) -> Indices:
     """Pixels of the components 1 … `count`."""
     size = np.zeros(count + 1, np.int64)
     for run in range(len(numbers)):

@@ -19,10 +19,12 @@ largest face is a whole plane, so blocks should be several planes deep.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unet.labels.components import ALONE, FACES, FULL, Connected, connect, painted, spans
-from unet.labels.merging import BlockLabels, Indices, Labels, Mask, Merged, Rules, merge_blocks
+from unet.images.array_types import Ids, Indices, Labels, Mask
+from unet.labels.blocks import in_whole, outer_layers
+from unet.labels.components import ALONE, FACES, FULL, Connected, connect
+from unet.labels.merging import BlockLabels, Merged, Rules, merge_blocks
+from unet.labels.runs import painted, run_spans
 from unet.labels.seams import Connectivity, Corner, mixed, within
 
 __all__ = ["BlockLabels", "Merged", "Rules", "connected_segments", "label_block", "merge_blocks", "relabel_block"]
@@ -77,12 +79,14 @@ def label_block(
     marked = np.ones(found.first.size, np.bool_)
     marked[: found.objects] = strong is None or _reached(local, strong, found.objects)
     marked[found.objects :] = found.size[found.objects :] > rules.holes
-    marked[_at_edge(local, origin, shape, rules.dimensions)] = True
+    for axis, at in outer_layers(origin, mask.shape, shape, rules.dimensions):
+        ids = np.unique(np.take(local, at, axis))
+        marked[ids[ids < 0]] = True  # background that reaches an edge is no hole
     return BlockLabels(
         origin=tuple(map(int, origin)),
         shape=mask.shape,
         count=found.objects,
-        first=_in_whole(found.first, mask.shape, origin, shape),
+        first=in_whole(found.first, mask.shape, origin, shape),
         size=found.size,
         marked=marked,
         box=_boxes(found, mask.shape, origin) if boxes else np.zeros((found.first.size, 2, 0), np.int64),
@@ -115,30 +119,10 @@ def _connected(mask: Mask, rules: Rules) -> Connected:
     return connect(volumes, 3 if depth > 1 else 2, ways[0], ways[1] if rules.holes else ALONE)
 
 
-def _reached(local: NDArray[np.int32], strong: Mask, count: int) -> Mask:
+def _reached(local: Ids, strong: Mask, count: int) -> Mask:
     reached = np.zeros(count + 1, np.bool_)
     reached[local[strong]] = True
     return reached[1:]
-
-
-def _at_edge(
-    local: NDArray[np.int32], origin: Sequence[int], shape: Sequence[int], dimensions: int
-) -> NDArray[np.int32]:
-    """Local ids, below 0, of the background parts at an edge of the whole array along a linked axis."""
-    layers = [np.zeros(0, np.int32)]
-    for axis in range(-dimensions, 0):
-        if origin[axis] == 0:
-            layers.append(np.take(local, 0, axis).ravel())
-        if origin[axis] + local.shape[axis] == shape[axis]:
-            layers.append(np.take(local, -1, axis).ravel())
-    ids = np.unique(np.concatenate(layers))
-    return ids[ids < 0]
-
-
-def _in_whole(at: Indices, sides: Corner, origin: Sequence[int], shape: Sequence[int]) -> Indices:
-    """Index in the raster of the whole array of indices in the raster of a block."""
-    places = [place + o for place, o in zip(np.unravel_index(at, sides), origin, strict=True)]
-    return np.ravel_multi_index(places, tuple(shape)).astype(np.int64)
 
 
 def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indices:
@@ -156,14 +140,14 @@ def _boxes(found: Connected, sides: Corner, origin: Sequence[int]) -> Indices:
     row = np.where(found.number > 0, found.number - 1, found.number + found.first.size).astype(np.int64)
     drawn = found.number != 0
     lengths = np.diff(found.start)[drawn]
-    box = spans(found.start[:-1][drawn], lengths, row[drawn], found.first.size, sides)
+    box = run_spans(found.start[:-1][drawn], lengths, row[drawn], found.first.size, sides)
     return np.asarray(np.stack(box, axis=1) + np.array(origin), np.int64)
 
 
-def _local_ids(found: Connected) -> NDArray[np.int32]:
+def _local_ids(found: Connected) -> Ids:
     """Local ids in the order of the columns, a 0 before them."""
     return np.append(np.arange(found.objects + 1), np.arange(found.objects - found.first.size, 0)).astype(np.int32)
 
 
-def _layer(local: NDArray[np.int32], axis: int, at: int) -> NDArray[np.int32]:
+def _layer(local: Ids, axis: int, at: int) -> Ids:
     return np.array(np.take(local, at, axis), np.int32)

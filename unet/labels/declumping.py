@@ -20,16 +20,14 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from unet.images.array_types import Ids, Indices, Mask
 from unet.labels.components import root
 from unet.labels.seams import Connectivity
-
-Mask = NDArray[np.bool_]
-Parts = NDArray[np.int32]
 
 
 def part_clump(
     mask: Mask, split: float, connectivity: Connectivity = "faces", spacing: Sequence[float] | None = None
-) -> Parts:
+) -> Ids:
     """Parts 1 … n of one object, 0 = background; n = 1 where it is no clump.
 
     Args:
@@ -62,11 +60,11 @@ def part_clump(
     markers = np.zeros(mask.shape, np.int32)
     markers.ravel()[seeds] = np.arange(1, seeds.size + 1)
     reach = 1 if connectivity == "faces" else mask.ndim
-    parts: Parts = watershed(-distance, markers, connectivity=reach, mask=mask)
+    parts: Ids = watershed(-distance, markers, connectivity=reach, mask=mask)
     return parts
 
 
-def centres(distance: NDArray[np.float64], split: float, connectivity: Connectivity) -> NDArray[np.int64]:
+def centres(distance: NDArray[np.float64], split: float, connectivity: Connectivity) -> Indices:
     """Raster indices of the centres of what is connected where `distance` is above 0.
 
     >>> centres(np.array([[0, 2, 1, 2, 1.5, 2, 0]]), 1, "faces")
@@ -81,7 +79,7 @@ def centres(distance: NDArray[np.float64], split: float, connectivity: Connectiv
 
 @njit(cache=True, nogil=True)
 def _summits(
-    distance: NDArray[np.float64], order: NDArray[np.int64], shape: tuple[int, int, int], split: float, full: bool
+    distance: NDArray[np.float64], order: Indices, shape: tuple[int, int, int], split: float, full: bool
 ) -> Mask:
     """Which pixels are centres: the water falls, lakes meet, and the lower of two summits counts if it is high enough.
 
@@ -99,9 +97,7 @@ def _summits(
 
 
 @njit(cache=True, nogil=True)
-def _meet(
-    parent: NDArray[np.int64], found: Mask, distance: NDArray[np.float64], pair: tuple[int, int], split: float
-) -> None:
+def _meet(parent: Indices, found: Mask, distance: NDArray[np.float64], pair: tuple[int, int], split: float) -> None:
     one, other = root(parent, pair[0]), root(parent, pair[1])
     if one == other:
         return

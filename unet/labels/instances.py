@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
+from unet.images.array_types import Ids, Labels, Mask
 from unet.labels.connected import connected_segments, label_block, relabel_block
 from unet.labels.declumping import part_clump
 from unet.labels.measures import Measures, measure_block
-from unet.labels.merging import BlockLabels, Labels, Mask, Merged, Rules
+from unet.labels.merging import BlockLabels, Merged, Rules
 from unet.labels.renumbering import Clump
 from unet.labels.scores import Scores, of_any, reaching, read_channels
 from unet.settings.segment import Segment
@@ -149,7 +150,7 @@ class Instances:
     def _mask(self, block: Region) -> Mask:
         return reaching(of_any(self.scores.read(block)), self.settings.threshold)
 
-    def _parts(self, box: Box, block: Region, objects: Labels) -> NDArray[np.int32]:
+    def _parts(self, box: Box, block: Region, objects: Labels) -> Ids:
         """Parts 1 … k of one object in its bounding box, given the objects of a block that it has pixels in."""
         inside = all(b.start <= r.start and r.stop <= b.stop for r, b in zip(box.region, block, strict=True))
         mask = objects[within(box.region, block)] == box.id if inside else self._read(box)
@@ -169,7 +170,7 @@ class Instances:
             found == found[tuple(at - part.start for at, part in zip(box.first, box.region, strict=True))]
         )
 
-    def _clump(self, box: Box, parts: NDArray[np.int32]) -> Clump:
+    def _clump(self, box: Box, parts: Ids) -> Clump:
         first = np.unique(parts, return_index=True)[1][-int(parts.max()) :]
         places = np.unravel_index(first, parts.shape)
         whole = [place + part.start for place, part in zip(places, box.region, strict=True)]

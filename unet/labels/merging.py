@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unet.images.array_types import Ids, Indices, Labels, Mask
 from unet.labels.seams import Connectivity, Corner, contacts, grounds, groups, mixed, require_tiling
-
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.signedinteger[Any]]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,10 @@ class BlockLabels:
     """First index and last plus 1 along each axis of the whole array, n + m × 2 × axes; no axes where nobody asks."""
     holds: Indices
     """Pairs of local ids: a background part that may be a hole, and an object that shares a face with it; 2 × pairs."""
-    faces: tuple[tuple[NDArray[np.int32], NDArray[np.int32]], ...]
+    faces: tuple[tuple[Ids, Ids], ...]
     """Of each linked axis, local ids (0 = background that was not numbered) of the block's first and last layer."""
 
-    def face(self, axis: int, side: int) -> NDArray[np.int32]:
+    def face(self, axis: int, side: int) -> Ids:
         """Local ids of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1."""
         return self.faces[axis][side]
 
@@ -172,7 +169,7 @@ def _beside(planes: Sequence[list[tuple[BlockLabels, tuple[int, int]]]], rules: 
             yield part.holds + np.array([[-ground], [objects]])
 
 
-def _joined(group: NDArray[np.int32], nodes: _Nodes) -> tuple[Indices, Indices, Mask, Indices]:
+def _joined(group: Ids, nodes: _Nodes) -> tuple[Indices, Indices, Mask, Indices]:
     """Of each group, its first pixel, its number of pixels, whether it is a marked object, and its bounding box."""
     count, rows = int(group.max(initial=-1)) + 1, np.flatnonzero(nodes.kept)
     limits = np.iinfo(np.int64)

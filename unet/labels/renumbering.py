@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unet.labels.merging import Indices, Labels, Merged
+from unet.images.array_types import Indices, Labels
+from unet.labels.merging import Merged
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from unet.images.array_types import Ids, Indices, Mask
+
 Connectivity = Literal["faces", "full"]
 Corner = tuple[int, ...]
-Pairs = NDArray[np.int64]
 Layers = NDArray[np.integer[Any]]
-Meet = Callable[[Layers, Layers], NDArray[np.bool_]]
+Meet = Callable[[Layers, Layers], Mask]
 """Where two layers of component numbers, laid upon each other, hold pairs that matter."""
 
 
@@ -33,24 +34,24 @@ class SeamBlock(Protocol):
     def shape(self) -> Corner:
         """The block's sides in pixels."""
 
-    def face(self, axis: int, side: int) -> NDArray[np.int32]:
+    def face(self, axis: int, side: int) -> Ids:
         """Local ids of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1.
 
         0 is nothing; ids below 0 are those of a second kind, counted from −1 downwards.
         """
 
 
-def both(one: Layers, other: Layers) -> NDArray[np.bool_]:
+def both(one: Layers, other: Layers) -> Mask:
     """Where components of the first kind meet."""
     return np.asarray((one > 0) & (other > 0))
 
 
-def grounds(one: Layers, other: Layers) -> NDArray[np.bool_]:
+def grounds(one: Layers, other: Layers) -> Mask:
     """Where components of the second kind meet."""
     return np.asarray((one < 0) & (other < 0))
 
 
-def mixed(one: Layers, other: Layers) -> NDArray[np.bool_]:
+def mixed(one: Layers, other: Layers) -> Mask:
     """Where a component of one kind meets one of the other."""
     return np.asarray((one < 0) & (other > 0) | (one > 0) & (other < 0))
 
@@ -69,11 +70,11 @@ def require_tiling(parts: Sequence[SeamBlock]) -> Corner:
     return shape
 
 
-def groups(touching: Sequence[Pairs], count: int) -> NDArray[np.int32]:
+def groups(touching: Sequence[Indices], count: int) -> Ids:
     """Group 0 … g − 1 of each of the components 1 … `count`, given the pairs that touch."""
     one, other = np.concatenate([np.zeros((2, 0), np.int64), *touching], axis=1) - 1
     graph = coo_array((np.ones(one.size, np.bool_), (one, other)), shape=(count, count))
-    group: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    group: Ids = connected_components(graph, directed=False)[1]
     return group
 
 
@@ -82,8 +83,8 @@ def contacts(
     dimensions: int,
     connectivity: Connectivity,
     meet: Meet = both,
-) -> Iterator[Pairs]:
-    """Pairs of component numbers that touch across a seam of these blocks, those where they `meet`.
+) -> Iterator[Indices]:
+    """Indices of component numbers that touch across a seam of these blocks, those where they `meet`.
 
     `numbered` has of each block how many components of either kind, or of the only one, the blocks before have.
     """
@@ -96,8 +97,8 @@ def contacts(
             yield from (_shifted(before, after, shift, meet) for shift in itertools.product(*shifts))
 
 
-def within(local: NDArray[np.int32], dimensions: int, meet: Meet) -> Pairs:
-    """Pairs of local ids that share a face within a block, where they `meet`; each once in either order."""
+def within(local: Ids, dimensions: int, meet: Meet) -> Indices:
+    """Indices of local ids that share a face within a block, where they `meet`; each once in either order."""
     found = [np.zeros((2, 0), np.int64)]
     for axis in range(local.ndim - dimensions, local.ndim):
         ahead = tuple(slice(1 if at == axis else 0, None) for at in range(local.ndim))
@@ -108,7 +109,7 @@ def within(local: NDArray[np.int32], dimensions: int, meet: Meet) -> Pairs:
     return np.stack([one, other - 2**31])
 
 
-def _layout(numbered: Sequence[tuple[SeamBlock, Sequence[int]]], axis: int, cut: int, side: int) -> Pairs:
+def _layout(numbered: Sequence[tuple[SeamBlock, Sequence[int]]], axis: int, cut: int, side: int) -> Indices:
     """Component numbers of the layer before (side 1) or behind (side 0) a cut."""
     low, high = np.array(numbered[0][0].origin), np.add(numbered[-1][0].origin, numbered[-1][0].shape)
     layer = np.zeros(np.delete(high - low, axis), np.int64)
@@ -120,14 +121,14 @@ def _layout(numbered: Sequence[tuple[SeamBlock, Sequence[int]]], axis: int, cut:
     return layer
 
 
-def _shifted(before: Pairs, after: Pairs, shift: Sequence[int], meet: Meet) -> Pairs:
+def _shifted(before: Indices, after: Indices, shift: Sequence[int], meet: Meet) -> Indices:
     sides = list(zip(shift, before.shape, strict=True))
     one = before[tuple(slice(max(-s, 0), n - max(s, 0)) for s, n in sides)]
     other = after[tuple(slice(max(s, 0), n - max(-s, 0)) for s, n in sides)]
     return _met(one, other, meet)
 
 
-def _met(one: Layers, other: Layers, meet: Meet) -> Pairs:
+def _met(one: Layers, other: Layers, meet: Meet) -> Indices:
     where = meet(one, other)
     pairs = np.stack([one[where], other[where]]).astype(np.int64)
     return pairs[:, np.any(np.diff(pairs, prepend=0), axis=0)]  # once for each run of pixels

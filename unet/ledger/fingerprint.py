@@ -34,7 +34,7 @@ def sizes_and_times(files: Sequence[str]) -> dict[str, tuple[int, int]]:
 
 
 def of_files(files: Sequence[str], known: Mapping[str, str] | None = None) -> Fingerprint:
-    """Fingerprint of source files; the bytes are read only where `known` was seen otherwise."""
+    """Fingerprint of source files; their bytes are read only where sizes or times differ from `known`."""
     stats = [(Path(file).name, Path(file).stat()) for file in files]
     seen = digest([(name, s.st_size, s.st_mtime_ns) for name, s in stats])
     if known and known["seen"] == seen:
@@ -43,7 +43,7 @@ def of_files(files: Sequence[str], known: Mapping[str, str] | None = None) -> Fi
 
 
 def of_folder(folder: Folder, known: Mapping[str, str] | None = None) -> Fingerprint:
-    """Fingerprint of all files below a folder; the bytes are read only where `known` was seen otherwise."""
+    """Fingerprint of all files below a folder; bytes are read only where sizes or times differ from `known`."""
     files = folder.files()
     seen = digest(sorted((name, *facts) for name, facts in files.items()))
     if known and known["seen"] == seen:

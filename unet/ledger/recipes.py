@@ -43,7 +43,7 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
 
 
 def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
-    """All that bringing in a stack depends on, image and truth as one: what it is set aside under.
+    """Recipe of a stack's image and truth together: a failed ingest is set aside under it.
 
     The image's recipe alone would not do: truth that did not fit would not be tried again once it was mended.
     """
@@ -57,7 +57,7 @@ def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
 
 
 def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fingerprint:
-    """Fingerprint of source files; what `result` was made from is not read again where it was not touched."""
+    """Fingerprint of source files; files that did not change since `result` was made are not read again."""
 
     def seen() -> fingerprint.Fingerprint:
         stamp = result.stamp()
@@ -133,7 +133,7 @@ def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Ev
 
 
 def _judged(dataset: Dataset, name: str) -> str:
-    """A stack's truth as an input: its content, and what of it is to be ignored."""
+    """A stack's truth as an input: the digest of its content, and the ignored id."""
     content, ignored = truth_content(dataset, name) or "", ignored_id(dataset, name)
     return content if ignored is None else f"{content}, {ignored} ignored"
 

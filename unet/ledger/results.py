@@ -66,7 +66,7 @@ class Result:
         return self._open(self.folder)
 
     def begin(self, recipe: Recipe, plan: Json) -> Generation:
-        """The generation to write into: one of this recipe that was begun before, with its plan, or a new one."""
+        """The generation to write into: an unfinished one of this recipe, with its plan, or a new one."""
         committed = self.stamp()
         for name in self._generations():
             entry = self._entry(self.folder / name)
@@ -88,7 +88,7 @@ class Result:
         return stamp
 
     def discard(self, name: str) -> None:
-        """Remove a generation, its metadata file last: what a kill in between leaves is still known to be one."""
+        """Remove a generation, its metadata file last, so that an interrupted removal is recognised."""
         generation = self.folder / name
         for part in generation.names():
             if part != self.metadata_file:

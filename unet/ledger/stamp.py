@@ -32,7 +32,7 @@ class Recipe:
 
     @classmethod
     def of(cls, values: Json) -> "Recipe":
-        """Recipe of the plain values that a stamp keeps; what was renamed since has its name of now."""
+        """Recipe read from a stamp's plain values; settings that were renamed since get their new names."""
         recipe = cls(**values)
         settings, inputs = (with_new_names(recipe.stage, each) for each in (recipe.settings, recipe.inputs))
         return cls(recipe.stage, recipe.version, settings, inputs)

@@ -1,4 +1,4 @@
-"""What a process computes with: versions of packages, and the digest of our own source, which decide what comes out."""
+"""Versions of packages and a digest of our own source: what a process computes with."""
 
 import hashlib
 import sys

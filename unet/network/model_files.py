@@ -62,6 +62,15 @@ def load(dataset: Dataset, name: str) -> Model:
     return _load(result.attributes(), result.folder / stamp.generation)
 
 
+def load_model(path: str, name: str = "unet") -> Model:
+    """A model of the dataset at `path`, on the CPU and in evaluation mode; LookupError where there is none.
+
+    `model.network` goes into `predict_image`; its images are normalised by `model.normalisation`, those of a network
+    that was trained here by `normalise_image`.
+    """
+    return load(Dataset(str(path)), name)
+
+
 def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
     """Copy an imported model, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
 

@@ -37,7 +37,7 @@ class Augmentation:
     """Largest standard deviation in pixels of a Gaussian blur, drawn evenly from 0 on; 0 to 10."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no size, and sizes that leave nothing of an image."""
+        """Refuse values outside of their range."""
         ranges = {
             "elastic": (0, 1000),
             "rotation": (0, 180),

@@ -65,6 +65,6 @@ class Watch:
     """Seconds after which a file that is quiet, and not whole, is taken to stay so: ingest sets it aside."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no time."""
+        """Refuse a negative or endless time."""
         for name in ("quiet_seconds", "give_up_after_seconds"):
             require(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0 seconds, got {getattr(self, name)}")

@@ -115,14 +115,14 @@ def _adapter(record: type) -> TypeAdapter[Any]:
 
 
 def _of_preset(section: str, values: dict[str, Any]) -> dict[str, Any]:
-    """A section's values on top of those of the preset it names; of one we do not know, as they are: it is refused."""
+    """A section's values, the preset that it names filled in; an unknown preset is left for validation to refuse."""
     preset = values.get("preset")
     named = presets().get(section, {}).get(preset, {}) if isinstance(preset, str) else {}
     return _over(named, values)
 
 
 def _over(below: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Values on top of others; those that have names below them are merged key by key."""
+    """Two dictionaries merged; `values` wins, and dictionaries within them are merged key by key."""
     both = [key for key in values if isinstance(values[key], dict) and isinstance(below.get(key), dict)]
     return {**below, **values, **{key: below[key] | values[key] for key in both}}
 

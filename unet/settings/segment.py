@@ -36,7 +36,7 @@ class Segment:
     """Which pixels touch: those sharing an edge (4 in 2-D, 6 in 3-D), or a corner too (8, 26)."""
 
     def __post_init__(self) -> None:
-        """Refuse a threshold that every pixel or none can reach, and what is no size."""
+        """Refuse thresholds outside of (0, 1], and negative sizes."""
         require(0 < self.threshold <= 1, f"threshold must be 0 < threshold ≤ 1, got {self.threshold}")
         strong = self.high_threshold is None or self.threshold < self.high_threshold <= 1
         require(

@@ -75,7 +75,7 @@ def require_model_name(name: str, setting: str) -> None:
 
 
 def one_of(text: str) -> WrapValidator:
-    """Refuses a value of several forms in our own words: pydantic's name each form's class and its own fault."""
+    """A validator for a value of several forms; it says in our own words which forms there are."""
 
     def check(value: Any, forms: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -92,13 +92,18 @@ OURS = "Value error, "
 
 
 def first_fault(error: ValidationError, record: type[BaseModel]) -> str:
-    """The first fault that pydantic found in a record: what must hold, and what was got or is near."""
+    """The first fault that pydantic found in a record: what must hold, and what was got or is near.
+
+    Settings that were renamed are told first, and all at once.
+    """
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    named = [".".join(map(str, each["loc"])) for each in error.errors() if each["type"] in unknown]
+    renamed = [f"{name} is called {now} now" for name in named if (now := new_name(name))]
+    if renamed:
+        return "; ".join(renamed)
     fault = min(error.errors(), key=lambda each: each["type"] not in unknown)  # a misspelt setting is missing as well
     path, kind = [str(step) for step in fault["loc"]], fault["type"]
     where = ".".join(path)
-    if kind in unknown and (now := new_name(where)):
-        return f"{where} is called {now} now"
     if kind in unknown:
         return f"{where} is no setting{_suggestion(path, record)}"
     if kind == "missing":

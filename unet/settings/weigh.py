@@ -70,7 +70,7 @@ class Weigh(BorderWeights):
     """2: each y x plane by itself; 3: whole volumes, distances along z in units of the y x pixel."""
 
     def __post_init__(self) -> None:
-        """Refuse a ridge that lies on no side, and class weights that weigh nothing."""
+        """Refuse an odd gap width but 1, and class weights that are all 0."""
         super().__post_init__()
         require(
             self.gap_width == 1 or (self.gap_width >= 0 and self.gap_width % 2 == 0),

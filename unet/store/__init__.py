@@ -1,5 +1,5 @@
 """How do arrays lie in zarr?
 
 `shards`: shapes, shards, chunks and regions as plain integers. `arrays`: one array, written a whole shard at a time;
-`pyramid`: its smaller levels. `ome`: the OME-Zarr metadata of a result.
+`pyramid`: its smaller levels. `ome`: the OME-Zarr metadata of a result. `opened_dataset`: a whole dataset, for reading.
 """

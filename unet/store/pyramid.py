@@ -55,7 +55,7 @@ def _coarsen(finer: Folder, coarser: Folder, reduce: Reduce, region: Region) -> 
 
 
 def average(block: NDArray[Any]) -> NDArray[Any]:
-    """Means of 2 × 2 pixels, rounded for integers; at an odd edge of those that are there.
+    """Means of 2 × 2 pixels, rounded for integers; at an odd edge, of the pixels that are there.
 
     >>> average(np.array([[1, 3, 5], [1, 3, 5]], np.uint8)).tolist()
     [[2, 5]]

@@ -97,7 +97,7 @@ def bounds(index: Any, shape: Shape) -> Region:
 
 
 def overlapping(region: Region, layout: Layout) -> Iterator[Region]:
-    """Every shard that a region has pixels in, whole.
+    """The whole region of every shard that shares pixels with `region`.
 
     >>> list(overlapping((slice(3, 5),), Layout((9,), (4,), (2,))))
     [(slice(0, 4, None),), (slice(4, 8, None),)]
@@ -108,7 +108,7 @@ def overlapping(region: Region, layout: Layout) -> Iterator[Region]:
 
 
 def shard_index(region: Region, layout: Layout) -> tuple[int, ...]:
-    """Position of the one shard that `region` is, in shards; ValueError where it is not exactly one whole shard."""
+    """Index of the shard that `region` covers, counted in shards; ValueError where it is not exactly one."""
     require_whole_shards(region, layout)
     return tuple(part.start // step for part, step in zip(region, layout.shard, strict=True))
 

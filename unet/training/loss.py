@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unet.images.array_types import IGNORE
 from unet.training.augment import Batch
-from unet.weight_maps.border_weights import IGNORE
 
 
 def weighted_cross_entropy(scores: Tensor, classes: Tensor, border: Tensor, class_weights: Tensor) -> Tensor:

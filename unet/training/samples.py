@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unet.evaluation.pictures import Bytes, sample_sheet
+from unet.images.array_types import IGNORE
 from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane, mirrored
 from unet.images.windows import Window
 from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.training.augment import Batch, Change, augment, draw_change, margin
-from unet.weight_maps.border_weights import IGNORE
 
 VALIDATION_TILES = 32
 """Windows that a look at the validation part takes at most, spread over its planes."""

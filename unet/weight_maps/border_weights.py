@@ -11,21 +11,16 @@ by block, a map equals the whole image's bit for bit; so do its mirror images.
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unet.images.array_types import IGNORE, Floats, Ids, Labels, Mask
+from unet.labels.runs import run_starts
 from unet.settings.weigh import BorderWeights, Weigh
 from unet.weight_maps import two_nearest
 
-Labels = NDArray[np.integer[Any]]
-Ids = NDArray[np.int32]
-Mask = NDArray[np.bool_]
 Index = tuple[slice, ...]
-
-IGNORE = 255
-"""Class of pixels that nobody judged, and training does not see."""
 
 
 def border_weights(
@@ -33,7 +28,7 @@ def border_weights(
     border: BorderWeights,
     spacing: Sequence[float] | None = None,
     background: Mask | None = None,
-) -> NDArray[np.float32]:
+) -> Floats:
     """Extra weight of each pixel of a gap, w0·exp(−(d1+d2)²/2σ²), between 0 and w0; float32, the shape of `labels`.
 
     d1 and d2 are the distances to the two nearest objects, in pixels of y x, from pixel centre to pixel centre. A gap
@@ -80,7 +75,7 @@ def part_touching(labels: Labels, ridge: int) -> Labels:
 
 def weigh_block(
     labels: Labels, weigh: Weigh, spacing: Sequence[float] | None = None, ignore: int | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+) -> tuple[NDArray[np.uint8], Floats]:
     """Classes (1 = object, 0 = background and ridge, 255 = not judged) and border weights of a block, halo included.
 
     What of it lies at least `halo` pixels within, or at the image's true edge, is the whole image's. A z y x block is
@@ -122,7 +117,7 @@ def _reach(border: BorderWeights, size: float) -> int:
     return math.floor(max(border.cutoff, border.edge_cutoff) / size)
 
 
-def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mask) -> NDArray[np.float32]:
+def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mask) -> Floats:
     squares = [_squares(_reach(border, size), size) for size in spacing]
     term = two_nearest.Term(
         border.w0, border.sigma, border.cutoff, border.edge_weight, border.edge_sigma, border.edge_cutoff
@@ -145,8 +140,8 @@ def _reshaped(state: two_nearest.NearestTwo, lines: tuple[int, int]) -> two_near
     return near.reshape(lines), far.reshape(lines), who.reshape(lines)
 
 
-def _squares(reach: int, size: float) -> NDArray[np.float32]:
-    squares: NDArray[np.float32] = ((np.arange(reach + 1) * size) ** 2).astype(np.float32)
+def _squares(reach: int, size: float) -> Floats:
+    squares: Floats = ((np.arange(reach + 1) * size) ** 2).astype(np.float32)
     return squares
 
 
@@ -158,8 +153,7 @@ def _compact(labels: Labels) -> Ids:
     """The labels as int32, by other names where they do not fit; contiguous."""
     if labels.size == 0 or labels.dtype.itemsize < 4 or labels.max() <= np.iinfo(np.int32).max:
         return np.ascontiguousarray(labels, np.int32)
-    flat = labels.ravel()  # named run by run, since sorting all pixels would take longer than all the rest
-    starts = np.flatnonzero(np.append(True, flat[1:] != flat[:-1]))
+    flat, starts = labels.ravel(), run_starts(labels)  # sorting runs is quicker than sorting pixels
     names = np.unique(np.append(flat.dtype.type(0), flat[starts]), return_inverse=True)[1]
     return np.repeat(names[1:].astype(np.int32), np.diff(starts, append=flat.size)).reshape(labels.shape)
 

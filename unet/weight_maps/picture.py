@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.evaluation.pictures import TRUTH, Bytes, colours, hexadecimal, new_figure, save
+from unet.images.array_types import IGNORE
 from unet.images.units import symbol
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 IGNORED_COLOUR = (204, 121, 167)
 """Reddish purple: pixels that training does not see."""
-CLASSES = {0: ("background", (32, 32, 32)), 1: ("object", TRUTH), 255: ("ignored (255)", IGNORED_COLOUR)}
+CLASSES = {0: ("background", (32, 32, 32)), 1: ("object", TRUTH), IGNORE: (f"ignored ({IGNORE})", IGNORED_COLOUR)}
 """Names and colours of classes."""
 
 

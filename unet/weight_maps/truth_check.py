@@ -17,67 +17,22 @@ there is no array between: `check_block` keeps its components and the faces it h
 since with z linked and blocks one plane deep every plane is a face. Time is linear in the pixels.
 """
 
-import itertools
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unet.images.array_types import Ids, Indices, Labels, Mask
+from unet.labels.blocks import in_whole, outer_layers
 from unet.labels.components import components
-from unet.labels.seams import Connectivity, Corner, contacts, groups, require_tiling
+from unet.labels.seams import Corner, require_tiling
 from unet.ledger.truth_findings import SPECK, Finding, Place, TruthCheck
+from unet.weight_maps.checked_blocks import CheckedBlock, Components, joined_components, reduced_groups
 
-Labels = NDArray[np.integer[Any]]
-Indices = NDArray[np.int64]
-Local = NDArray[np.int32]
-Mask = NDArray[np.bool_]
 EXAMPLES = 5
 """Places that are named of each kind, the first in raster order."""
-
-
-class Components(NamedTuple):
-    """A table of components, a row each."""
-
-    value: Indices
-    """Id of its pixels; 0 = background."""
-    first: Indices
-    """Its first pixel in the raster of the whole array."""
-    size: Indices
-    """Pixels."""
-    low: Indices
-    """Least id that it shares a face with, its own and background left out; above `high` where there is none."""
-    high: Indices
-    """Largest such id."""
-    edge: Mask
-    """Whether it reaches an edge of the whole array along a linked axis."""
-
-
-@dataclass(frozen=True, eq=False)
-class CheckedBlock:
-    """What is kept of a block: its components and its inner faces."""
-
-    origin: Corner
-    """The block's first pixel in the whole array."""
-    shape: Corner
-    """The block's sides in pixels."""
-    dimensions: int
-    """Linked axes."""
-    ignore: int | None
-    """Id of the pixels that are not judged."""
-    components: Components
-    drawn: Indices
-    """Planes of the whole array that hold anything but background in this block."""
-    faces: tuple[tuple[bytes, bytes], ...]
-    """Of each linked axis, component numbers (1 … n) of the first and the last layer, packed; empty at an edge."""
-
-    def face(self, axis: int, side: int) -> Local:
-        """Component numbers of the first (side 0) or last (1) layer along a linked axis, counted from the last, −1."""
-        layer = np.frombuffer(zlib.decompress(self.faces[axis][side]), np.int32)
-        return layer.reshape([n for at, n in enumerate(self.shape, -len(self.shape)) if at != axis])
 
 
 def check_truth(labels: Labels, dimensions: int = 2, ignore: int | None = None) -> TruthCheck:
@@ -115,14 +70,14 @@ def check_block(
     volumes = labels.reshape((math.prod(labels.shape[:alone]), -1, *labels.shape[-2:]))
     found = components(volumes, dimensions)
     local = found.local.reshape(labels.shape)
-    outer = _outer(origin, labels.shape, shape, dimensions)
+    outer = set(outer_layers(origin, labels.shape, shape, dimensions))
     table = Components(
         value=found.value,
-        first=_in_whole(found.first, labels.shape, origin, shape),
+        first=in_whole(found.first, labels.shape, origin, shape),
         size=found.size,
         low=found.low,
         high=found.high,
-        edge=_at_edge(local, outer),
+        edge=_reaching(local, outer),
     )
     packed = tuple((_packed(local, axis, 0, outer), _packed(local, axis, -1, outer)) for axis in range(-dimensions, 0))
     return CheckedBlock(
@@ -147,7 +102,7 @@ def merge_checks(parts: Iterable[CheckedBlock]) -> TruthCheck:
     """
     parts = sorted(parts, key=lambda part: part.origin)
     shape = require_tiling(parts)
-    whole, ignore = _merged(parts), parts[0].ignore
+    whole, ignore = joined_components(parts), parts[0].ignore
     drawn = np.unique(np.concatenate([part.drawn for part in parts]))
     planes = math.prod(shape[:-2])
     empty = np.setdiff1d(np.arange(planes), drawn, assume_unique=True)
@@ -179,82 +134,20 @@ def _check(labels: Labels, origin: Sequence[int], shape: Sequence[int], dimensio
         raise ValueError(f"labels must be ≥ 0 (0 = background), got {labels.min()}; name it as `ignore` or map it to 0")
 
 
-def _outer(origin: Sequence[int], sides: Sequence[int], shape: Sequence[int], dimensions: int) -> set[tuple[int, int]]:
-    """Axis and layer (0 = first, −1 = last) of the block's faces that are edges of the whole array."""
-    spans = list(zip(range(-len(shape), 0), origin, sides, shape, strict=True))[-dimensions:]
-    return {(axis, 0) for axis, start, _, _ in spans if start == 0} | {
-        (axis, -1) for axis, start, side, size in spans if start + side == size
-    }
-
-
-def _at_edge(local: Local, outer: Iterable[tuple[int, int]]) -> Mask:
+def _reaching(local: Ids, outer: Iterable[tuple[int, int]]) -> Mask:
     reached = np.zeros(int(local.max(initial=0)) + 1, np.bool_)
     for axis, at in outer:
         reached[np.take(local, at, axis)] = True
     return reached[1:]
 
 
-def _packed(local: Local, axis: int, at: int, outer: set[tuple[int, int]]) -> bytes:
+def _packed(local: Ids, axis: int, at: int, outer: set[tuple[int, int]]) -> bytes:
     return b"" if (axis, at) in outer else zlib.compress(np.take(local, at, axis).tobytes(), 1)
-
-
-def _in_whole(at: NDArray[np.integer[Any]], sides: Corner, origin: Sequence[int], shape: Sequence[int]) -> Indices:
-    """Index in the raster of the whole array of indices in the raster of a block."""
-    places = [place + o for place, o in zip(np.unravel_index(at, sides), origin, strict=True)]
-    return np.ravel_multi_index(places, tuple(shape)).astype(np.int64)
 
 
 def _drawn(labels: Labels, origin: Sequence[int], shape: Sequence[int]) -> Indices:
     drawn = np.flatnonzero(labels.any(axis=(-2, -1)))
-    return _in_whole(drawn, (1, *labels.shape[:-2]), (0, *origin[:-2]), (1, *shape[:-2]))
-
-
-def _merged(parts: Sequence[CheckedBlock]) -> Components:
-    """The components of the whole array, those of all blocks joined where they touch across seams."""
-    table = Components(*map(np.concatenate, zip(*(part.components for part in parts), strict=True)))
-    joined = []
-    for pairs, across_faces in _seams(parts):
-        one, other = table.value[pairs]
-        same = (one == other) & ((one != 0) | across_faces)
-        joined.append(1 + pairs[:, same])
-        if across_faces:
-            _meet_across(table, pairs[:, one != other])
-    return _by_group(table, groups(joined, table.value.size))
-
-
-def _seams(parts: Sequence[CheckedBlock]) -> Iterator[tuple[Indices, bool]]:
-    """Pairs of rows of components that touch across a seam, each once; and whether they do so across faces."""
-    starts = itertools.accumulate((part.components.value.size for part in parts), initial=0)
-    numbers = ((start,) for start in starts)
-    dimensions, count = parts[0].dimensions, sum(part.components.value.size for part in parts)
-    ways: tuple[tuple[Connectivity, bool], ...] = (("faces", True), ("full", False))
-    for _, numbered in itertools.groupby(zip(parts, numbers, strict=False), lambda item: item[0].origin[:-dimensions]):
-        plane = list(numbered)
-        for connectivity, across_faces in ways:
-            for pairs in contacts(plane, dimensions, connectivity):
-                codes = np.unique((pairs[0] - 1) * count + pairs[1] - 1)
-                yield np.stack(np.divmod(codes, count)), across_faces
-
-
-def _meet_across(table: Components, pairs: Indices) -> None:
-    for rows, others in (pairs, pairs[::-1]):
-        beside = table.value[others]
-        drawn = beside != 0
-        np.minimum.at(table.low, rows[drawn], beside[drawn])
-        np.maximum.at(table.high, rows[drawn], beside[drawn])
-
-
-def _by_group(table: Components, group: NDArray[np.int32]) -> Components:
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    return Components(
-        value=table.value[order][starts],
-        first=_reduced(np.minimum, table.first[order], starts),
-        size=_reduced(np.add, table.size[order], starts),
-        low=_reduced(np.minimum, table.low[order], starts),
-        high=_reduced(np.maximum, table.high[order], starts),
-        edge=_reduced(np.logical_or, table.edge[order], starts),
-    )
+    return in_whole(drawn, (1, *labels.shape[:-2]), (0, *origin[:-2]), (1, *shape[:-2]))
 
 
 class _Objects(NamedTuple):
@@ -279,17 +172,12 @@ def _objects(whole: Components, ignore: int | None, frame: int) -> _Objects:
     touching = (part.low <= part.high) & ~((part.low == part.high) & _is(part.low, ignore))
     return _Objects(
         value=part.value[new],
-        first=_reduced(np.minimum, part.first, new),
-        size=_reduced(np.add, part.size, new),
+        first=reduced_groups(np.minimum, part.first, new),
+        size=reduced_groups(np.add, part.size, new),
         pieces=np.diff(np.append(new, order.size)),
         smallest=part.first[new],
-        touching=_reduced(np.logical_or, touching, new),
+        touching=reduced_groups(np.logical_or, touching, new),
     )
-
-
-def _reduced(ufunc: np.ufunc, column: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
-    """Reduced over the rows from each start to the next; of an empty table, nothing."""
-    return np.asarray(ufunc.reduceat(column, starts)) if starts.size else column
 
 
 def _is(values: Indices, ignore: int | None) -> Mask:

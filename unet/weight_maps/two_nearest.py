@@ -18,11 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-Ids = NDArray[np.int32]
-Floats = NDArray[np.float32]
+from unet.images.array_types import Floats, Ids, Mask
+
 NearestTwo = tuple[Floats, Floats, Ids]
 
 LANES = 256

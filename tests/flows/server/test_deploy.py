@@ -12,11 +12,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows.server import automations
-from flows.server.definitions import definitions_file, names_of, read_definitions
 from flows.server.deploy import Deploy
 from tests.flows.lab import AUTH, Lab, receiver, until
 from unet.dataset.record_file import set_values
-from unet.ledger.outcome import STAGES
 
 KEY = "AKhush9Zq7"
 HEARTBEAT = 30
@@ -59,25 +57,6 @@ def cells(lab, walked):
 def deployed(lab, cells):
     """What `deploy` said."""
     return lab.run("deploy", cells).stdout
-
-
-def test_every_flow_is_defined_once_where_its_work_is():
-    pools = {each.flow: each.pool for each in read_definitions()}
-    assert set(pools) == {"reprocess", "watch", *STAGES}
-    assert {flow for flow, pool in pools.items() if pool == "gpu"} == {"reprocess", "train", "predict"}
-    assert {each.flow: each.cron for each in read_definitions() if each.cron} == {
-        "reprocess": "0 2 * * *",
-        "watch": "*/5 * * * *",
-    }
-    assert definitions_file().name == "prefect.yaml"
-
-
-def test_datasets_have_names_of_their_own():
-    assert names_of(["/d/a"]) == {"/d/a": "a"}
-    assert names_of(["/d/a", "/e/a", "/e/b"]) == {"/d/a": "d__a", "/e/a": "e__a", "/e/b": "b"}
-    assert names_of(["/x/d/a", "/y/d/a"]) == {"/x/d/a": "x__d__a", "/y/d/a": "y__d__a"}
-    with pytest.raises(ValueError, match="paths of datasets must differ, got /lab/a, s3://lab/a; rename a folder"):
-        names_of(["/lab/a", "s3://lab/a"])
 
 
 def test_what_to_start_next_is_said():

@@ -2,20 +2,14 @@
 
 import threading
 import time
-from functools import partial
 from ipaddress import ip_address
 
-import numpy as np
 import psutil
 import pytest
-from distributed import LocalCluster
 
 from tasks.execution.dask_workers import LOOPBACK, workers
 from tasks.execution.workers import IN_FLIGHT, run_regions
-from unet.dataset.folder import Folder
 from unet.settings.record import Cluster
-from unet.store.arrays import Stored, create, open_array
-from unet.store.shards import Layout
 
 HERE = {"processes": False, "n_workers": 1, "threads_per_worker": 2, **LOOPBACK}
 
@@ -136,39 +130,3 @@ def test_no_server_listens_but_on_loopback():
     with workers(None):
         listening = [c.laddr.ip for c in psutil.Process().net_connections("inet") if c.status == psutil.CONN_LISTEN]
     assert all(ip_address(ip).is_loopback for ip in listening), listening
-
-
-def test_processes_of_another_scheduler_by_its_address(tmp_path):
-    folder = Folder(str(tmp_path / "array"))
-    stored = create(folder, Layout((6, 8), (2, 8), (2, 4)), np.uint8, "yx")
-    values = np.arange(48, dtype=np.uint8).reshape(6, 8)
-
-    def write(folder, values, region):  # within the test, as other processes cannot import it
-        import os
-
-        Stored(folder).write(region, values[region])
-        return os.getpid()
-
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=True, **LOOPBACK) as cluster,
-        workers(cluster.scheduler_address) as client,
-    ):
-        answers = run_regions(client, partial(write, folder, values), stored.missing(), lambda: None)
-        assert len({process for _, process in answers}) == 1
-    assert stored.missing() == []
-    np.testing.assert_array_equal(open_array(folder)[...], values)
-
-
-@pytest.mark.parametrize(
-    ("cls", "says"),
-    [
-        ("os.system", "must name a dask cluster class, got 'os.system'"),
-        ("subprocess.Popen", "must name a dask cluster class, got 'subprocess.Popen'"),
-        ("LocalCluster", "must name an installed class, got 'LocalCluster'"),
-        ("distributed.NoCluster", "must name an installed class, got 'distributed.NoCluster'"),
-        ("no_such_module.Cluster", "must name an installed class, got 'no_such_module.Cluster': No module named"),
-    ],
-)
-def test_a_class_that_is_no_cluster_is_not_called(cls, says):
-    with pytest.raises(ValueError, match=f"cluster.cls {says}"), workers(Cluster(cls=cls, options={"args": "true"})):
-        pass

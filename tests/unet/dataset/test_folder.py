@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.dataset.folder import Dataset, Folder
-from unet.dataset.snapshot import Snapshot
 
 few = settings(deadline=None, max_examples=200)
 parts = st.sampled_from(["..", ".", "", "a", "~", "*", "?", "[a-z]", "C:", "a b", "…", "\\", "\0", "::", "file:", ".a"])
@@ -186,11 +185,3 @@ def test_a_link_is_the_file_it_leads_to_and_no_folder_is_walked_twice(tmp_path):
     files = Folder(str(tmp_path)).files()
     assert set(files) == {"a", "b", "round"}
     assert files["b"] == files["a"]
-
-
-def test_a_snapshot_asks_once_and_a_dataset_every_time():
-    answers = itertools.count()
-    seen, asked = (place / "images/a" for place in (Snapshot("memory://seen"), Dataset("memory://seen")))
-    assert [seen.once(key, lambda: next(answers)) for key in ("a", "b", "a")] == [0, 1, 0]
-    assert (Snapshot("memory://seen") / "images/a").once("a", lambda: next(answers)) == 2
-    assert [asked.once("a", lambda: next(answers)) for _ in range(2)] == [3, 4]

@@ -174,7 +174,7 @@ def test_one_more_source_keeps_comments_where_they_are(written):
             "sources.0.images must be a setting by name, got one in a list; set sources as a whole",
         ),
         ("sources", [{"images": "a", "scene": 1}], "sources.0.scene is no setting"),
-        ("train.rate.x", 1, "train.learning_rate: must be a valid number, got {'x': 1}"),
+        ("train.learning_rate.x", 1, "train.learning_rate: must be a valid number, got {'x': 1}"),
         ("train..rate", 1, "train. is no setting"),
     ],
 )
@@ -195,7 +195,8 @@ def test_overrides_are_for_one_run(written):
 
 
 def test_values_come_out_as_plain_types(dataset):
-    record = read_record(put(dataset, "train: {rate: 1e-2, steps: 0x10, channels: ['488', x]}\nexclude: [01a]\n"))
+    text = "train: {learning_rate: 1e-2, steps: 0x10, channels: ['488', x]}\nexclude: [01a]\n"
+    record = read_record(put(dataset, text))
     assert (record.train.learning_rate, record.train.steps, record.train.channels, record.exclude) == (
         0.01,
         16,

@@ -17,6 +17,7 @@ from unet.evaluation import metrics
 from unet.evaluation.metrics import (
     average_precision,
     det,
+    dice,
     iou,
     panoptic_quality,
     pixel_error,
@@ -27,9 +28,9 @@ from unet.evaluation.metrics import (
     warping_error,
 )
 
-ALL = [pixel_error, iou, rand_error, warping_error, v_rand, v_info, seg, det, average_precision, panoptic_quality]
+ALL = [pixel_error, iou, dice, rand_error, warping_error, v_rand, v_info, seg, det, average_precision, panoptic_quality]
 ERRORS = [pixel_error, rand_error, warping_error]
-SYMMETRIC = [pixel_error, iou, average_precision, panoptic_quality]
+SYMMETRIC = [pixel_error, iou, dice, average_precision, panoptic_quality]
 OF_OBJECTS = [rand_error, v_rand, v_info, seg, det, average_precision, panoptic_quality]
 
 quick = settings(deadline=None, max_examples=60)
@@ -183,7 +184,9 @@ def test_pixels_as_slow_oracles(pair):
     pixels = [(t > 0, p > 0) for t, p in zip(truth.flat, prediction.flat, strict=True)]
     either = sum(t or p for t, p in pixels)
     assert same(pixel_error(*pair), sum(t != p for t, p in pixels) / truth.size)
-    assert same(iou(*pair), sum(t and p for t, p in pixels) / either if either else math.nan)
+    both = sum(t and p for t, p in pixels)
+    assert same(iou(*pair), both / either if either else math.nan)
+    assert same(dice(*pair), 2 * both / (either + both) if either else math.nan)
 
 
 @quick
@@ -308,6 +311,7 @@ def test_one_image_empty():
     assert nothing_found == {
         pixel_error: 0.25,
         iou: 0,
+        dice: 0,
         rand_error: 1 - 8 / 20,  # four lone pixels: 2·4/(16 + 4)
         warping_error: 1 / 16,  # the last pixel of an object cannot go
         v_rand: 1,  # thinned to one segment

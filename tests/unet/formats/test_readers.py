@@ -1,4 +1,5 @@
 import os
+from importlib import import_module
 from pathlib import Path
 
 import imagecodecs
@@ -6,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from unet.dataset.sources import SUFFIXES, find_stacks
-from unet.formats.readers import READERS, count_scenes, open_stack
+from unet.dataset.sources import FORMATS, find_stacks
+from unet.formats.readers import Reader, count_scenes, open_stack
 from unet.settings.ingest import Source
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
@@ -55,36 +56,6 @@ def test_an_error_of_the_caller_stays_its_own(tmp_path):
         raise KeyError("mine")
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("samples", [1, 2, 3, 4])
-def test_png(tmp_path, dtype, samples):
-    image = noise(8, 9, samples, dtype=dtype)
-    if samples in (2, 4):
-        image[..., -1] = np.iinfo(dtype).max
-    (tmp_path / "a.PNG").write_bytes(imagecodecs.png_encode(image.squeeze()))
-    opened, values = read(tmp_path / "a.PNG")
-    assert (opened.axes, opened.dtype) == ("yx" if samples < 3 else "cyx", np.dtype(dtype))
-    assert opened.channels == (("0",) if samples < 3 else ("red", "green", "blue"))
-    np.testing.assert_array_equal(values, image[..., 0] if samples < 3 else image[..., :3].transpose(2, 0, 1))
-    assert count_scenes(str(tmp_path / "a.PNG")) == 1
-
-
-def test_a_palette_is_refused(tmp_path):
-    data = bytearray(imagecodecs.png_encode(noise(8, 9, dtype=np.uint8)))
-    data[25] = 3
-    (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ValueError, match="must hold grey or RGB values, got a palette"):
-        read(tmp_path / "a.png")
-
-
-@pytest.mark.parametrize("part", [0, 0.05, 0.5])
-def test_a_cut_png_is_refused(tmp_path, part):
-    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(noise(64, 64, dtype=np.uint8)))
-    cut(tmp_path / "a.png", part)
-    with pytest.raises(ValueError, match=r"a\.png is not a readable PNG"):
-        read(tmp_path / "a.png")
-
-
 @pytest.mark.parametrize(("axis", "axes"), [("z", "czyx"), ("t", "tcyx")])
 def test_slices_with_channels(tmp_path, axis, axes):
     image = noise(3, 8, 9, 3, dtype=np.uint8)
@@ -124,7 +95,10 @@ def test_a_broken_slice_is_named(tmp_path):
 
 
 def test_kinds_that_are_found_are_kinds_that_are_read():
-    assert {f".{suffix.rsplit('.', 1)[-1]}" for suffix in SUFFIXES} == set(READERS)
+    for suffix, module in FORMATS.items():
+        assert isinstance(import_module(f"unet.formats.{module}").READER, Reader)
+        assert FORMATS[f".{suffix.rsplit('.', 1)[-1]}"] == module  # it is the last suffix that a reader is found by
+    assert sorted(FORMATS, key=len, reverse=True) == list(FORMATS)
     with pytest.raises(LookupError, match=r"got '\.jpg'; known are \.ome\.tiff"):
         count_scenes("a.jpg")
 

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unet.images import normalisation
-from unet.images.normalisation import Gathering, Statistics, by_rule, normalise, plain_statistics
+from unet.images.normalisation import (
+    Gathering,
+    Statistics,
+    by_rule,
+    normalise,
+    normalise_image,
+    plain_statistics,
+    statistics_of,
+)
 
 few = settings(deadline=None, max_examples=60)
 types = st.sampled_from([np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.float32, np.float64])
@@ -166,3 +174,14 @@ def test_stacks_of_another_range_are_refused(most, got):
 def test_a_rule_that_is_unknown_is_refused(rule):
     with pytest.raises(ValueError, match="must be percentiles or divide, got"):
         by_rule(rule, brightest(7), "a")
+
+
+def test_an_image_in_memory_is_normalised_as_its_stack_would_be():
+    image = np.random.default_rng(0).integers(0, 4000, (2, 30, 40)).astype(np.uint16)
+    gatherings = [Gathering(), Gathering()]
+    for gathering, channel in zip(gatherings, image, strict=True):
+        gathering.add(channel)
+    statistics = [gathering.finish(1.0, 99.8) for gathering in gatherings]
+    assert statistics_of(image) == statistics
+    np.testing.assert_array_equal(normalise_image(image), normalise(image, statistics))
+    np.testing.assert_array_equal(normalise_image(image[0])[0], normalise_image(image)[0])

@@ -8,7 +8,8 @@ import skimage.measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.labels.measures import measure_block, merge_measures, table
+from unet.labels.measures import measure_block, merge_measures
+from unet.labels.segment_table import table_columns
 
 few = settings(deadline=None, max_examples=40)
 SPACING = {"z": 2.5, "y": 0.5, "x": 0.25}
@@ -65,7 +66,7 @@ def slow_table(labels, image, scores, axes, dimensions):
 def test_the_whole_equals_scikit_image(drawn):
     labels, image, scores, axes, dimensions = drawn
     measures = measure_block(labels, image, scores)
-    columns = table(measures, axes, SPACING, UNITS, ["a", "b"], labels.shape, dimensions)
+    columns = table_columns(measures, axes, SPACING, UNITS, ["a", "b"], labels.shape, dimensions)
     expected = slow_table(*drawn)
     assert columns["id"].tolist() == [row["label"] for row in expected]
     size, physical = ("area", "area_um2") if dimensions == 2 else ("volume", "volume_um3")
@@ -105,64 +106,12 @@ def test_merged_blocks_equal_the_whole(drawn, data):
             np.testing.assert_array_equal(getattr(merged, name), values)
 
 
-def test_the_class_of_a_segment_is_the_one_with_the_largest_sum_and_the_lowest_of_equal_ones():
-    labels = np.array([[1, 1, 2, 2, 3, 3]])
-    classes = np.array([[[9, 1, 0, 9, 5, 0]], [[5, 4, 9, 8, 5, 0]], [[5, 5, 9, 8, 0, 0]]], np.uint8)
-    total = classes.sum(axis=0, dtype=np.uint8)
-    blocks = [
-        measure_block(labels[w], np.zeros((0, 1, 3)), total[w], (0, w[1].start), classes[(slice(None), *w)])
-        for w in ((slice(0, 1), slice(0, 3)), (slice(0, 1), slice(3, 6)))
-    ]
-    columns = table(merge_measures(blocks), "yx", {}, {}, [], labels.shape, classes=(1, 3, 4))
-    assert list(columns)[:2] == ["id", "class"]
-    assert columns["class"].tolist() == [1, 3, 1]
-
-
-def test_first_and_last_plane_are_no_border_unless_linked():
-    labels = np.zeros((1, 3, 3), int)
-    labels[0, 1, 1] = 5
-    measures = measure_block(labels, np.ones((0, 1, 3, 3)))
-    assert not table(measures, "zyx", {}, {}, [], labels.shape, 2)["touches_border"].any()
-    assert table(measures, "zyx", {}, {}, [], labels.shape, 3)["touches_border"].all()
-
-
-def test_ids_and_origins_beyond_32_bits():
-    labels = np.array([[2**40, 2**40, 0, 2**33]])
-    measures = measure_block(labels, np.zeros((0, 1, 4)), origin=(2**31, 2**35))
-    columns = table(measures, "yx", {}, {}, [], (2**31 + 1, 2**36))
-    assert columns["id"].tolist() == [2**33, 2**40]
-    assert columns["centroid_x"].tolist() == [2**35 + 3, 2**35 + 0.5]
-    assert columns["touches_border"].tolist() == [True, True]
-
-
 def test_without_segments_there_are_no_rows():
     measures = measure_block(np.zeros((3, 4), np.uint8), np.zeros((1, 3, 4)), np.zeros((3, 4)))
-    columns = table(merge_measures([measures, measures]), "yx", {}, {}, ["a"], (3, 4))
+    columns = table_columns(merge_measures([measures, measures]), "yx", {}, {}, ["a"], (3, 4))
     assert all(column.shape == (0,) for column in columns.values())
     assert list(columns)[:3] == ["id", "class", "area_px"]
     assert list(columns)[-2:] == ["score_mean", "touches_border"]
-
-
-@pytest.mark.parametrize(
-    ("spacing", "units", "column"),
-    [
-        (SPACING, UNITS, {"area_um2"}),
-        (SPACING, {"y": "furlong", "x": "furlong"}, {"area_furlong2"}),
-        ({"x": 1.0}, UNITS, set()),
-        (SPACING, {"x": "micrometer"}, set()),
-        (SPACING, {"y": "nanometer", "x": "micrometer"}, set()),
-        ({}, {}, set()),
-    ],
-)
-def test_physical_size_needs_sizes_and_one_unit(spacing, units, column):
-    measures = measure_block(np.ones((2, 2), int), np.ones((1, 2, 2)))
-    names = set(table(measures, "yx", spacing, units, ["a"], (2, 2)))
-    assert {name for name in names if name.startswith("area")} == {"area_px"} | column
-
-
-def test_constant_intensities_have_no_spread():
-    measures = measure_block(np.ones((30, 30), int), np.full((1, 30, 30), 0.1, np.float32))
-    assert table(measures, "yx", {}, {}, ["a"], (30, 30))["intensity_std_a"] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -178,20 +127,3 @@ def test_constant_intensities_have_no_spread():
 def test_blocks_that_are_refused(labels, image, scores, says):
     with pytest.raises(ValueError, match=says):
         measure_block(labels, image, scores)
-
-
-@pytest.mark.parametrize(
-    ("axes", "channels", "shape", "dimensions", "says"),
-    [
-        ("yx", ["a"], (2, 2), 2, "must name 3 axes"),
-        ("tyx", ["a"], (2, 2), 2, "must name 3 axes"),
-        ("tyx", ["a"], (1, 2, 2), 3, "dimensions must be 2 with"),
-        ("zyx", ["a"], (1, 2, 2), 1, "dimensions must be 2 with"),
-        ("zyx", ["a", "b"], (1, 2, 2), 2, "channels must be 1 different names"),
-        ("zyx", [], (1, 2, 2), 2, "channels must be 1 different names"),
-    ],
-)
-def test_tables_that_are_refused(axes, channels, shape, dimensions, says):
-    measures = measure_block(np.ones((1, 2, 2), int), np.ones((1, 1, 2, 2)))
-    with pytest.raises(ValueError, match=says):
-        table(measures, axes, {}, {}, channels, shape, dimensions)

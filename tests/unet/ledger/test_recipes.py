@@ -25,8 +25,8 @@ from unet.store.shards import plane_layout
 
 PLAN_ONLY = {
     Weigh: {"preset"},
-    Train: {"preset", "name", "device", "devices", "precision", "compile", "memory", "checkpoint_every"},
-    Predict: {"model", "device", "tile", "memory", "precision", "pixel_factor", "keep_scores"},
+    Train: {"preset", "name", "device", "devices", "precision", "compile", "memory_gb", "checkpoint_every"},
+    Predict: {"model", "device", "max_tile", "memory_gb", "precision", "max_pixel_size_ratio", "keep_scores"},
 }
 """What may be set otherwise without making anything stale; all else makes stale."""
 
@@ -171,9 +171,9 @@ def test_a_model_is_stale_once_the_one_it_started_from_is_another(dataset):
     before, alone = recipe("old"), recipe(None)
     place = model_of(dataset, "old")
     place.commit(place.begin(Recipe("train", 1, {}, {}), {}), {})
-    assert before.changes(recipe("old")) == ["start changed"]
+    assert before.changes(recipe("old")) == ["init_from changed"]
     assert recipe(None) == alone
-    assert "start old → other" in recipe("old").changes(recipe("other"))
+    assert "init_from old → other" in recipe("old").changes(recipe("other"))
 
 
 @pytest.mark.parametrize(("dimensions", "stale"), [(2, False), (3, True)])

@@ -1,7 +1,6 @@
 """The run record: what is refused, how it is said, and which defaults stay."""
 
 import dataclasses
-import math
 import re
 from typing import get_args, get_type_hints
 
@@ -15,7 +14,7 @@ from unet.settings.ingest import Ingest, Source
 from unet.settings.predict import Predict
 from unet.settings.record import Cluster, Record, plain, presets
 from unet.settings.segment import Segment
-from unet.settings.train import Every, Last, Train, Training
+from unet.settings.train import Train, Training
 from unet.settings.weigh import BorderWeights, Weigh
 
 MODEL = "must be letters, digits, - and _ and not 'truth', got"
@@ -147,28 +146,6 @@ def test_what_is_wrong_is_named_as_the_person_wrote_it(values, says):
         Record.read(values)
 
 
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ({"every": 5}, Every(5)),
-        ({}, Every(5)),
-        ({"last": 0.2}, Last(0.2)),
-        (["b", "a"], ("b", "a")),
-        ([], ()),
-    ],
-)
-def test_a_validation_is_read_by_its_form(written, read):
-    record = Record.read(train(validation=written))
-    assert record.train.validation == read
-    assert Record.read(train(**plain(record.train))) == record
-
-
-def test_an_architecture_given_in_part_keeps_the_defaults_of_training_and_not_the_papers():
-    architecture = Record.read(train(architecture={"base": 8})).train.architecture
-    assert architecture == dataclasses.replace(Train().architecture, base=8)
-    assert architecture.padding == "same" != Architecture().padding
-
-
 def test_a_section_with_nothing_below_it_has_its_defaults():
     assert Record.read(dict.fromkeys(Record.model_fields)) == Record()
 
@@ -202,36 +179,9 @@ def test_plain_values_make_the_same_record_again(settings):
     assert getattr(Record.read({section: plain(settings)}), section) == settings
 
 
-def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
-    border = BorderWeights(w0=10, sigma=5, tolerance=1e-3)
-    assert border.w0 * math.exp(-(border.cutoff**2) / (2 * border.sigma**2)) == pytest.approx(border.tolerance)
-    assert BorderWeights(w0=0).cutoff == BorderWeights(w0=1e-4).cutoff == 0
-
-
-def test_a_preset_gives_an_articles_settings_and_what_the_section_names_wins():
-    falk = Record.read({"weigh": {"preset": "falk2019", "sigma": 7}}).weigh
-    assert (falk.w0, falk.sigma, falk.edge_weight, falk.gap_width, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
-    assert Record.read({"weigh": plain(falk)}).weigh == falk
-    assert Record.read({"weigh": {"preset": "paper2015"}}).weigh == Weigh()
-
-
 def test_every_preset_can_be_asked_for_and_is_legal():
     for section, named in presets().items():
         kind = type(getattr(Record(), section))
         assert set(named) == set(get_args(get_type_hints(kind)["preset"]))
         for name in named:
             assert getattr(Record.read({section: {"preset": name}}), section).preset == name
-
-
-def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
-    given = {"preset": "paper2015", "architecture": {"base": 32}, "augmentation": {"elastic": 5}}
-    paper = Record.read({"train": given}).train
-    assert paper.architecture == Architecture(base=32, dropout=0.5)
-    assert (paper.augmentation.elastic, paper.augmentation.scale) == (5, 1)
-    assert (paper.optimiser, paper.momentum, paper.batch_size, paper.tile_size) == ("sgd", 0.99, 1, 388)
-    assert paper.architecture.input_size(paper.tile_size) == 572
-    assert Record.read({"train": plain(paper)}).train == paper
-    assert Record.read({"train": {"preset": "default"}}).train == Train()
-    assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(
-        Train().architecture, depth=3
-    )

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unet.images.array_types import IGNORE
 from unet.training.augment import Batch
 from unet.training.loss import balanced_class_weights, soft_dice, total_loss, weighted_cross_entropy
-from unet.weight_maps.border_weights import IGNORE
 
 few = settings(deadline=None, max_examples=40)
 

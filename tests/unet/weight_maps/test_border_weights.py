@@ -34,7 +34,7 @@ def slow_border(labels, border, spacing, background):
     distances = [distance_transform_edt(labels != i, sampling=spacing) for i in np.unique(labels[labels > 0])]
     nowhere = np.full(labels.shape, np.inf)
     first, second = np.sort([*distances, nowhere, nowhere], axis=0)[:2]
-    edge = border.edge * np.exp(-(first**2) / 2 / border.edge_sigma**2)
+    edge = border.edge_weight * np.exp(-(first**2) / 2 / border.edge_sigma**2)
     return np.where(background, border.w0 * np.exp(-((first + second) ** 2) / 2 / border.sigma**2) + edge, 0)
 
 

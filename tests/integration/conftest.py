@@ -90,7 +90,7 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="session")
 def s3_server():
     """A server of the S3 API, as users name it: by the environment."""
-    from tests.tasks.s3_server import Server
+    from tests.integration.s3_server import Server
 
     server = Server()
     with pytest.MonkeyPatch.context() as patch:

@@ -1,15 +1,9 @@
 """A Prefect server for the session, asked for by the tests that run flows; and what they ask it."""
 
-import os
 import sys
 import time
 
 import pytest
-
-from flows.commands.app import main
-from flows.server import address
-
-os.environ["DO_NOT_TRACK"] = "1"  # Prefect looks as soon as it is imported
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +12,8 @@ def prefect_server(tmp_path_factory):
     from prefect import settings
     from prefect.logging.configuration import setup_logging
     from prefect.testing.utilities import prefect_test_harness
+
+    from flows.server import address
 
     values = {
         settings.PREFECT_HOME: tmp_path_factory.mktemp("prefect"),
@@ -51,6 +47,7 @@ def ask(prefect_server):
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Runs a command in this process: status, what it printed, what it complained of."""
+    from flows.commands.app import main
 
     def command(*words):
         monkeypatch.setattr(sys, "argv", ["unet-flows", *map(str, words)])

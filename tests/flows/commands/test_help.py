@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from typer.main import get_command
@@ -33,6 +34,7 @@ def test_help_imports_nothing_heavy():
     heavy = ["numpy", "torch", "zarr", "dask", "prefect", "distributed"]
     code = f"""
 import sys
+from importlib.metadata import version
 from flows.commands.app import main
 sys.argv = ["unet-flows", "--help"]
 try:
@@ -44,3 +46,16 @@ print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stderr.strip() == "[]"
     assert "reprocess" in answer.stdout
+
+
+def test_the_version_is_that_of_the_package_and_a_verb_takes_h():
+    answer = CliRunner().invoke(app, ["--version"])
+    assert (answer.exit_code, answer.output) == (0, f"unet-flows {version('unet-flows')}\n")
+    assert CliRunner().invoke(app, ["-h"]).output == CliRunner().invoke(app, ["--help"]).output
+    assert CliRunner().invoke(app, ["predict", "-h"]).exit_code == 0
+
+
+def test_a_shell_completes_verbs():
+    asked = {"_UNET_FLOWS_COMPLETE": "complete_bash", "COMP_WORDS": "unet-flows re", "COMP_CWORD": "1"}
+    answer = CliRunner().invoke(app, env=asked, prog_name="unet-flows")
+    assert answer.output.split() == ["reprocess", "remove"]

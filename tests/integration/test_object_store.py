@@ -9,8 +9,8 @@ import pytest
 
 from flows.planning.plan import make_plan
 from tests.conftest import QUICK
-from tests.tasks.conftest import ROOT
-from tests.tasks.same import assert_same
+from tests.integration.conftest import ROOT
+from tests.integration.same import assert_same
 from unet.dataset.filesystem import open_filesystem
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease

@@ -16,8 +16,8 @@ from tasks.execution import workers as blockwise
 from tasks.execution.dask_workers import ClusterError, DaskWorkers, workers
 from tasks.execution.workers import run_regions
 from tasks.predict import GPU
-from tests.tasks.conftest import ROOT, CommandLine
-from tests.tasks.same import assert_same
+from tests.integration.conftest import ROOT, CommandLine
+from tests.integration.same import assert_same
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import set_values
 from unet.settings.weigh import Weigh

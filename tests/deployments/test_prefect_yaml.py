@@ -16,7 +16,7 @@ import yaml
 
 from unet.ledger.outcome import STAGES
 
-FILE = Path(__file__).parents[1] / "deployments/prefect.yaml"
+FILE = Path(__file__).parents[2] / "deployments/prefect.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,71 @@
+"""Law of these folders: a module has its test file in the same place, or stands here with the one that tests it."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ELSEWHERE = {
+    "unet/labels/instances": "unet/labels/test_connected",
+    "unet/labels/merging": "unet/labels/test_connected",
+    "unet/labels/seams": "unet/labels/test_connected",
+    "unet/ledger/truth_findings": "unet/weight_maps/test_truth_check",
+    "unet/settings/evaluate": "unet/settings/test_record",
+    "unet/settings/ingest": "unet/settings/test_record",
+    "unet/settings/predict": "unet/settings/test_record",
+    "unet/settings/segment": "unet/settings/test_record",
+    "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
+    "tasks/predict_regions": "tasks/test_predict",
+    "tasks/reporting/comparison": "tasks/test_evaluate",
+    "tasks/reporting/report_pictures": "tasks/test_evaluate",
+    "tasks/training_planes": "tasks/test_train",
+    "flows/backlog": "flows/server/test_deploy",
+    "flows/commands/datasets": "flows/commands/test_app",
+    "flows/commands/demo": "integration/test_readme",
+    "flows/commands/models": "flows/commands/test_app",
+    "flows/commands/operations": "flows/commands/test_app",
+    "flows/commands/options": "flows/commands/test_help",
+    "flows/commands/show": "flows/commands/test_app",
+    "flows/commands/stages": "flows/commands/test_app",
+    "flows/commands/work": "flows/commands/test_app",
+    "flows/evaluate": "integration/test_flows",
+    "flows/ingest": "integration/test_flows",
+    "flows/predict": "integration/test_flows",
+    "flows/reprocess": "integration/test_flows",
+    "flows/segment": "integration/test_flows",
+    "flows/server/automations": "flows/server/test_deploy",
+    "flows/stage_run": "integration/test_flows",
+    "flows/train": "integration/test_flows",
+    "flows/weigh": "integration/test_flows",
+}
+"""Modules without a test file of their own → where their laws are tested."""
+OF_SEVERAL = {"flows/commands/test_help", "unet/test_library"}
+"""Test files of a room that are of no one module; those of several rooms lie in `integration`."""
+
+
+def modules():
+    found = (path for room in ("unet", "tasks", "flows") for path in (ROOT / room).rglob("*.py"))
+    return {path.relative_to(ROOT).with_suffix("").as_posix() for path in found if path.name != "__init__.py"}
+
+
+def files_of_tests():
+    return {
+        path.relative_to(ROOT / "tests").with_suffix("").as_posix() for path in Path(__file__).parent.rglob("test_*.py")
+    }
+
+
+def of_its_own(module):
+    room, _, name = module.rpartition("/")
+    return f"{room}/test_{name}"
+
+
+def test_every_module_is_tested_in_its_place_or_where_the_list_says():
+    without = {module for module in modules() if of_its_own(module) not in files_of_tests()}
+    assert without == set(ELSEWHERE)
+
+
+def test_the_list_names_test_files_that_are_there():
+    assert set(ELSEWHERE.values()) <= files_of_tests()
+
+
+def test_every_test_file_of_a_room_is_that_of_a_module():
+    rooms = {path for path in files_of_tests() if path.startswith(("unet/", "tasks/", "flows/"))}
+    assert rooms - OF_SEVERAL == {of_its_own(module) for module in modules() - set(ELSEWHERE)}

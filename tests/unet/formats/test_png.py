@@ -1,0 +1,59 @@
+"""Laws of PNG: grey or RGB values as they were written; palettes and files that were cut are refused."""
+
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from unet.formats.readers import count_scenes, open_stack
+
+
+def noise(*shape, dtype=np.uint16):
+    return np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+
+
+def planes(opened):
+    """The whole stack, from its planes."""
+    leading = opened.shape[:-2]
+    return np.stack([opened.plane(index) for index in np.ndindex(leading)]).reshape(opened.shape)
+
+
+def read(*files, **how):
+    with open_stack([str(file) for file in files], **how) as opened:
+        return opened, planes(opened)
+
+
+def cut(file, part):
+    data = Path(file).read_bytes()
+    Path(file).write_bytes(data[: int(len(data) * part)])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("samples", [1, 2, 3, 4])
+def test_png(tmp_path, dtype, samples):
+    image = noise(8, 9, samples, dtype=dtype)
+    if samples in (2, 4):
+        image[..., -1] = np.iinfo(dtype).max
+    (tmp_path / "a.PNG").write_bytes(imagecodecs.png_encode(image.squeeze()))
+    opened, values = read(tmp_path / "a.PNG")
+    assert (opened.axes, opened.dtype) == ("yx" if samples < 3 else "cyx", np.dtype(dtype))
+    assert opened.channels == (("0",) if samples < 3 else ("red", "green", "blue"))
+    np.testing.assert_array_equal(values, image[..., 0] if samples < 3 else image[..., :3].transpose(2, 0, 1))
+    assert count_scenes(str(tmp_path / "a.PNG")) == 1
+
+
+def test_a_palette_is_refused(tmp_path):
+    data = bytearray(imagecodecs.png_encode(noise(8, 9, dtype=np.uint8)))
+    data[25] = 3
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match="must hold grey or RGB values, got a palette"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("part", [0, 0.05, 0.5])
+def test_a_cut_png_is_refused(tmp_path, part):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(noise(64, 64, dtype=np.uint8)))
+    cut(tmp_path / "a.png", part)
+    with pytest.raises(ValueError, match=r"a\.png is not a readable PNG"):
+        read(tmp_path / "a.png")

@@ -1,0 +1,19 @@
+# What `import unet` offers: lazy_loader reads it when the program runs, editors and mypy when it is written.
+from .evaluation import metrics as metrics
+from .formats.readers import open_stack as open_stack
+from .images.normalisation import normalise_image as normalise_image
+from .labels.connected import connected_segments as connected_segments
+from .labels.segment_table import segment_table as segment_table
+from .network.inference import predict_image as predict_image
+from .network.model_files import load_model as load_model
+from .network.unet import UNet as UNet
+from .settings.architecture import Architecture as Architecture
+from .settings.train import Training as Training
+from .settings.weigh import BorderWeights as BorderWeights
+from .settings.weigh import Weigh as Weigh
+from .store.opened_dataset import open_dataset as open_dataset
+from .training.train import train as train
+from .training.training_plane import class_weights_of as class_weights_of
+from .training.training_plane import training_plane as training_plane
+from .weight_maps.border_weights import border_weights as border_weights
+from .weight_maps.border_weights import part_touching as part_touching
