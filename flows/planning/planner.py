@@ -92,8 +92,10 @@ class Planner:
         self._find(look, stage, model, bool(of) or not holds or (stage, model) in self.touched)
 
     def _is_model_changed(self) -> bool:
+        """Whether scores may be in another state than before: of another model, or one that is to be made."""
         key = ("train", self.record.train.name)
-        return key in self.touched or self.found.state(*key) != self.before.state(*key)
+        state = self.found.state(*key)
+        return key in self.touched or state in PENDING or state != self.before.state(*key)
 
     def _compare(
         self, recipe: Recipe, name: str, stamps: Iterable[tuple[Stamp | None, Recipe]], after: Collection[str] = ()
