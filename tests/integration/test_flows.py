@@ -4,10 +4,12 @@ import logging
 import re
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import tifffile
 from prefect import flow
 
 from flows import ingest as ingest_module
@@ -300,3 +302,34 @@ def test_a_run_that_would_not_fit_the_disk_does_nothing(small, monkeypatch):
         with pytest.raises(OSError, match=r"the disk must have about .* free for .* results, got 1.0 kB"):
             one(small.url)
     assert small.stacks() == []
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often a run makes a whole plan, reads the record, and takes the lease."""
+    from flows.planning import plan, session
+
+    counts = Counter()
+    for module, name in ((plan, "find_catalogue"), (session, "read_record"), (session, "lease")):
+        call = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *asked, name=name, call=call: counts.update([name]) or call(*asked))
+    return counts
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("way", ["flow", "command", "stage", "stage's command"])
+def test_a_run_makes_one_whole_plan_reads_the_record_once_and_holds_one_lease(
+    dataset, tmp_path, prefect_server, run, monkeypatch, counted, way
+):
+    image, _ = draw_stack(planes=1, side=64, seed=9)
+    tifffile.imwrite(tmp_path / "copy/files/image/new.ome.tif", image, ome=True, metadata={"axes": "ZYX"})
+    monkeypatch.setattr("flows.server.address.start_ephemeral", lambda: None)  # that of the tests runs
+    if way in ("flow", "stage"):
+        outcomes = (reprocess if way == "flow" else ingest)(dataset.url)
+        stages = [outcome.stage for outcome in outcomes]
+    else:
+        status, out, err = run("reprocess" if way == "command" else "ingest", dataset.url)
+        assert (status, err) == (0, "")
+        stages = [line.split()[0] for line in out.splitlines() if " done " in line]
+    assert stages == (["ingest", "predict", "segment"] if way in ("flow", "command") else ["ingest"])
+    assert counted == {"find_catalogue": 1, "read_record": 1, "lease": 1}
