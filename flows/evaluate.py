@@ -20,6 +20,6 @@ def evaluate(
         force: make it again though it is fresh.
     """
     with open_stage("evaluate", dataset, only, changes, force) as run:
-        names = run.plan.evaluated()
+        names = run.plan.evaluated_stacks()
         states = [run.limited_task(evaluate_model, [model])(dataset, names, model, run.record) for model in run.names]
         return run.outcomes(states)

@@ -20,7 +20,7 @@ from tasks.reporting.summary import Summary
 from unet.dataset.folder import Dataset
 from unet.ledger.outcome import Outcome
 
-BATCH = 64
+BATCH_STACKS = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
 BATCH_BYTES = 10**9
 """Bytes of images, unpacked, from which on a task run takes no more stacks; a larger stack has one of its own."""
@@ -109,7 +109,7 @@ def _tag_run(run: FlowRun, words: set[str]) -> None:
 
 
 def in_batches(sizes: Mapping[str, int]) -> list[list[str]]:
-    """Names in their order, in batches of at most `BATCH` names, and of `BATCH_BYTES` but for one that is larger alone.
+    """Names in their order, in batches of at most `BATCH_STACKS` stacks and `BATCH_BYTES`; a larger stack is alone.
 
     >>> in_batches({"a": 3 * 10**8, "b": 3 * 10**8, "c": 2 * 10**9, "d": 1, "e": 10**9})
     [['a', 'b'], ['c'], ['d'], ['e']]
@@ -117,7 +117,7 @@ def in_batches(sizes: Mapping[str, int]) -> list[list[str]]:
     batches: list[list[str]] = []
     room = 0
     for name, size in sizes.items():
-        if not batches or len(batches[-1]) == BATCH or size > room:
+        if not batches or len(batches[-1]) == BATCH_STACKS or size > room:
             batches.append([])
             room = BATCH_BYTES
         batches[-1].append(name)

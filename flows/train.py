@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.planning.plan import trained_on
+from flows.planning.plan import training_stacks
 from flows.stage_run import open_stage, run_name
 from tasks.train import train_model
 from unet.ledger.outcome import Outcome
@@ -26,6 +26,6 @@ def train(
         refresh: take in truth that came since the last training.
     """
     with open_stage("train", dataset, only, changes, force or refresh) as run:
-        names = trained_on(run.plan, run.dataset, run.record, refresh)
+        names = training_stacks(run.plan, run.dataset, run.record, refresh)
         states = [run.limited_task(train_model, [model])(dataset, names, run.record.train) for model in run.names]
         return run.outcomes(states)

@@ -11,7 +11,7 @@ from unet.dataset.sources import Catalogue, Stack, find_stacks
 from unet.settings.ingest import Source
 from unet.settings.record import Record
 
-SHOWN = 6
+SHOWN_STACKS = 6
 """Stacks that are listed by name."""
 
 
@@ -25,7 +25,7 @@ def initialise(
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {images}, {len(marked)} with truth"
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
-    yield from _show(dataset, catalogue)
+    yield from _show_stacks(dataset, catalogue)
     if dataset.record.exists():
         add_source(dataset, source)
     else:
@@ -56,20 +56,20 @@ def _catalogue_of(dataset: Dataset, source: Source) -> Catalogue:
     return find_stacks([source], Path.cwd(), count_scenes)
 
 
-def _show(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
+def _show_stacks(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
     """A line for each of the first stacks, and a picture of how truth is read."""
     from tasks.tools.preview import preview_of
 
     readable = []
-    for stack in catalogue.stacks[:SHOWN]:
+    for stack in catalogue.stacks[:SHOWN_STACKS]:
         try:
             yield f"  {stack.name}: {preview_of(stack).words}"
             readable.append(stack)
         except (ValueError, LookupError) as error:
             yield f"  {stack.name}: {error}; it will be set aside"
-    if len(catalogue.stacks) > SHOWN:
-        yield f"  and {len(catalogue.stacks) - SHOWN} more"
-    for stack in [s for s in (*readable, *catalogue.stacks[SHOWN:]) if s.truth][:1]:
+    if len(catalogue.stacks) > SHOWN_STACKS:
+        yield f"  and {len(catalogue.stacks) - SHOWN_STACKS} more"
+    for stack in [s for s in (*readable, *catalogue.stacks[SHOWN_STACKS:]) if s.truth][:1]:
         yield from _show_truth(dataset, stack)
 
 

@@ -43,7 +43,7 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
     """Plan; say what there is to do; do it, unless there is nothing or it was only asked."""
     began = time.monotonic()
     if order.changes and not dry_run:
-        _change(order)
+        _edit_record(order)
     session = Session(order.dataset, (*order.changes, *order.tried), order.stage, order.force)
     plan = session.plan
     require_known(plan, order.only)
@@ -52,7 +52,7 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
     if pending and not dry_run:
         with exit_status(), session.leased(order.what, order.wait, note):
             cost.require_room()
-            outcomes = _call(order, began)
+            outcomes = _call_flow(order, began)
         if as_json:
             print(json.dumps([vars(outcome) for outcome in outcomes]))
         else:
@@ -67,7 +67,7 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
     fail_where_set_aside(plan)
 
 
-def _change(order: Order) -> None:
+def _edit_record(order: Order) -> None:
     """Edit the record, which no run reads meanwhile."""
     place, changes = Dataset(order.dataset), [parse_change(change) for change in order.changes]
     read_record(place, dict([*changes, *map(parse_change, order.tried)]))  # what is wrong is refused before the edit
@@ -76,7 +76,7 @@ def _change(order: Order) -> None:
             err.print(as_text(line))
 
 
-def _call(order: Order, began: float) -> list[Outcome]:
+def _call_flow(order: Order, began: float) -> list[Outcome]:
     """Call the flow; Prefect is imported here, once there is something to run."""
     where = address.configure()
     address.require_access()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from flows.planning.catalogue import find_catalogue
-from flows.planning.planner import Planner, members
+from flows.planning.planner import Planner, stacks_of_model
 from flows.planning.status import MODEL_STAGES, PENDING, Findings, Key, StageStatus
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.snapshot import Snapshot
@@ -78,7 +78,7 @@ class Plan(Findings):
         """
         seen = self.seen.looking_again(_folders_of(self.seen, record, touched))
         planner = Planner(seen, record, self.stacks, force, trust, self, frozenset(touched))
-        return Plan(**vars(planner.look()), catalogue=self.catalogue, seen=seen)
+        return Plan(**vars(planner.findings()), catalogue=self.catalogue, seen=seen)
 
 
 def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust: Collection[str] = ()) -> Plan:
@@ -96,7 +96,7 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
     seen = Snapshot(dataset.url)
     catalogue = find_catalogue(seen, record)
     planner = Planner(seen, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
-    return Plan(**vars(planner.look()), catalogue=catalogue, seen=seen)
+    return Plan(**vars(planner.findings()), catalogue=catalogue, seen=seen)
 
 
 def _folders_of(dataset: Dataset, record: Record, touched: Iterable[Key]) -> Iterator[Folder]:
@@ -126,7 +126,7 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
         raise LookupError(f"a name must be that of a stack of the dataset, got {unknown[0]!r}; known: {known}")
 
 
-def trained_on(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
+def training_stacks(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
     """Stacks that a model is made of; `refresh` takes in all that have truth now."""
     weighed = [name for stage, name in plan.statuses if stage == "weigh" and plan.state(stage, name) == "fresh"]
-    return weighed if refresh else members(model_of(dataset, record.train.name), weighed)
+    return weighed if refresh else stacks_of_model(model_of(dataset, record.train.name), weighed)

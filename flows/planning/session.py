@@ -74,15 +74,15 @@ class Session:
         """The plan now that the stages before this one ran: what they made is taken as it is."""
         if self.stage is None:
             before = STAGES[: STAGES.index(stage)]
-            self._look_again(None if self.force in before else self.force, before)
+            self._replan(None if self.force in before else self.force, before)
         return self.plan
 
     def whole_plan(self) -> Plan:
         """The plan of all stages, with nothing forced: what is forced hides what was set aside."""
-        self._look_again(None, ())
+        self._replan(None, ())
         return self.plan
 
-    def _look_again(self, force: str | None, trust: Sequence[str]) -> None:
+    def _replan(self, force: str | None, trust: Sequence[str]) -> None:
         if self.touched or (force, trust) != self._asked:
             self.plan = self.plan.replanned(self.record, self.touched, force, trust)
             self.touched, self._asked = set(), (force, trust)

@@ -45,7 +45,7 @@ class Findings:
         whole = all(self.state(stage, name) == "fresh" for stage in ("ingest", "predict", "segment"))
         return whole and self.state("weigh", name) in ("", "fresh")
 
-    def evaluated(self) -> list[str]:
+    def evaluated_stacks(self) -> list[str]:
         """Stacks that a report is made over, sorted: those with truth and segments."""
         segmented = (n for (stage, n), of in self.statuses.items() if stage == "segment" and of.state != "set aside")
         return sorted(name for name in segmented if ("weigh", name) in self.statuses)

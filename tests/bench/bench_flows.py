@@ -64,7 +64,7 @@ def by_loop(dataset: str) -> None:
         for name in plan.stacks:
             of_now = recipes.segment_recipe(place, model, name, record.segment)
             segment.segment_stack(place, name, model, record.segment, of_now, crew)
-    names = make_plan(place, record).evaluated()
+    names = make_plan(place, record).evaluated_stacks()
     of_now = recipes.evaluate_recipe(place, model, names, record.evaluate)
     evaluate.evaluate_stacks(place, names, model, record, of_now)
 

@@ -16,7 +16,7 @@ from flows import ingest as ingest_module
 from flows.ingest import ingest
 from flows.planning.plan import make_plan
 from flows.reprocess import STAGE_FLOWS, reprocess
-from flows.stage_run import BATCH
+from flows.stage_run import BATCH_STACKS
 from tasks import ingest as ingest_tasks
 from tasks.execution.outcomes import SetAside
 from tasks.policy import cpu_task
@@ -185,7 +185,7 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
 
 @pytest.mark.prefect
 def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
-    monkeypatch.setattr("flows.stage_run.BATCH", 1)
+    monkeypatch.setattr("flows.stage_run.BATCH_STACKS", 1)
     work = ingest_tasks.outcome_of_each
 
     def fails_for_a(dataset, names, *more):
@@ -267,7 +267,7 @@ def test_the_form_in_the_ui_asks_for_the_dataset_and_little_else(one):
 def test_flows_are_named_after_their_stages_in_order():
     assert tuple(STAGE_FLOWS) == STAGES
     assert all(one.fn.__module__ == f"flows.{stage}" for stage, one in STAGE_FLOWS.items())
-    assert BATCH > 1
+    assert BATCH_STACKS > 1
 
 
 @pytest.mark.prefect

@@ -15,7 +15,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from flows.planning.plan import make_plan, trained_on
+from flows.planning.plan import make_plan, training_stacks
 from tasks.train import _given_weights, train_model, train_on_stacks
 from tasks.training_planes import class_counts
 from unet.dataset.folder import Dataset
@@ -76,8 +76,8 @@ def test_new_truth_is_noted_and_taken_in_only_when_asked(tmp_path, dataset, stag
     stage(dataset, "weigh")
     plan, record = plan_of(dataset), read_record(dataset)
     assert plan.statuses["weigh", "c"].state == plan.statuses["train", "unet"].state == "fresh"
-    assert trained_on(plan, dataset, record) == ["a", "b"]
-    names = trained_on(plan, dataset, record, refresh=True)
+    assert training_stacks(plan, dataset, record) == ["a", "b"]
+    names = training_stacks(plan, dataset, record, refresh=True)
     assert names == ["a", "b", "c"]
     train_model.fn(dataset.url, names, record.train)
     assert uses(dataset) == {"a": "training", "b": "validation", "c": "training"}
@@ -181,7 +181,7 @@ def test_a_refresh_keeps_what_validates_out_of_training(tmp_path, dataset, stage
     for name in ("ingest", "weigh"):
         stage(dataset, name)
     plan, record = plan_of(dataset), read_record(dataset)
-    train_model.fn(dataset.url, trained_on(plan, dataset, record, refresh=True), record.train)
+    train_model.fn(dataset.url, training_stacks(plan, dataset, record, refresh=True), record.train)
     after = uses(dataset)
     assert set(after) == {"a", "aa", "ab", "b"}
     assert {name for name, use in after.items() if use == "validation"} == {

@@ -96,19 +96,19 @@ def lease(
     Raises:
         HeldError: another run holds it, be it one of this process.
     """
-    before, own = _acquire(dataset, what, wait, say)
-    with _kept(dataset / "lease.json", own):
+    before, own = _acquire_lease(dataset, what, wait, say)
+    with _renewed_lease(dataset / "lease.json", own):
         yield before
 
 
-def _acquire(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> tuple[int | None, Holder]:
+def _acquire_lease(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> tuple[int | None, Holder]:
     """The dataset's activity right before, and who holds the lease now: this process."""
     file, lost, waiting = dataset / "lease.json", "", False
-    while (before := activity(dataset)) is None or not _create(file, own := Holder.now(what)):
-        other = _read(file)
+    while (before := activity(dataset)) is None or not _create_lease(file, own := Holder.now(what)):
+        other = _read_holder(file)
         if other is None or other.is_lost:
             lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
-            _clear(file, other)
+            _clear_lease(file, other)
         elif not wait:
             raise HeldError(f"{dataset.url} is worked on by {other}; wait for it with --wait, or come back later")
         else:
@@ -122,10 +122,10 @@ def _acquire(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]
 
 
 @contextmanager
-def _kept(file: Folder, own: Holder) -> Iterator[None]:
+def _renewed_lease(file: Folder, own: Holder) -> Iterator[None]:
     """A context that renews the lease while it lasts, and gives it back at its end."""
     done = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(file, own, done), name="lease", daemon=True)
+    renewing = threading.Thread(target=_renew_lease, args=(file, own, done), name="lease", daemon=True)
     renewing.start()
     try:
         yield
@@ -136,10 +136,10 @@ def _kept(file: Folder, own: Holder) -> Iterator[None]:
             file.remove()
 
 
-def _renew(file: Folder, own: Holder, done: threading.Event) -> None:
+def _renew_lease(file: Folder, own: Holder, done: threading.Event) -> None:
     while not done.wait(RENEW):
         try:
-            other = _read(file)
+            other = _read_holder(file)
             if other is not None and other.run != own.run:
                 log.warning("the lease was taken over, as it was not renewed in time; the run goes on")
                 return
@@ -148,7 +148,7 @@ def _renew(file: Folder, own: Holder, done: threading.Event) -> None:
             log.warning("the lease could not be renewed: %s", error)
 
 
-def _create(file: Folder, own: Holder) -> bool:
+def _create_lease(file: Folder, own: Holder) -> bool:
     """Write a lease where there was none; whether it was written, and is still there."""
     if file.is_local:
         with suppress(FileExistsError):
@@ -161,7 +161,7 @@ def _create(file: Folder, own: Holder) -> bool:
     return _is_ours(file, own)
 
 
-def _clear(file: Folder, lost: Holder | None) -> None:
+def _clear_lease(file: Folder, lost: Holder | None) -> None:
     """Remove a lost lease, unless another process has replaced it meanwhile."""
     if not file.is_local:
         file.remove()
@@ -169,13 +169,13 @@ def _clear(file: Folder, lost: Holder | None) -> None:
     moved = Path(f"{file.url}.{uuid.uuid4().hex[:8]}")
     with suppress(FileNotFoundError):
         Path(file.url).rename(moved)
-        if _read(Folder(str(moved)), patience=0) == lost:
+        if _read_holder(Folder(str(moved)), patience=0) == lost:
             moved.unlink()
         else:
             moved.rename(file.url)
 
 
-def _read(file: Folder, patience: float = 2.0) -> Holder | None:
+def _read_holder(file: Folder, patience: float = 2.0) -> Holder | None:
     """Who holds a lease; None where nobody does, or who did was killed before the name was written."""
     end = time.monotonic() + patience
     while True:
@@ -188,7 +188,7 @@ def _read(file: Folder, patience: float = 2.0) -> Holder | None:
 
 
 def _is_ours(file: Folder, own: Holder) -> bool:
-    holder = _read(file)
+    holder = _read_holder(file)
     return holder is not None and holder.run == own.run
 
 

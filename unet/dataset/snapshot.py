@@ -22,18 +22,18 @@ METADATA_FILE = re.compile(
     r"(?:images/[^/]+(?:/labels/[^/]+)?|weights/[^/]+|scores/[^/]+/[^/]+)/zarr\.json"
     r"|models/[^/]+/model\.json|reports/[^/]+/metrics\.json|set-aside/[^/]+/[^/]+\.json"
 )
-"""Files that plans are made of."""
+"""FileFacts that plans are made of."""
 ASKED_ALONE = 100
 """Folders up to which each is listed by itself when a listing is made anew; the whole takes as long as some hundred."""
 
-Files = dict[str, tuple[int, str]]
+FileFacts = dict[str, tuple[int, str]]
 """Path of each file → its bytes and time of change."""
 
 
 class Listing:
     """Every file below a folder, and the contents of metadata files."""
 
-    def __init__(self, top: Folder, files: Files | None = None, known: dict[str, bytes] | None = None) -> None:
+    def __init__(self, top: Folder, files: FileFacts | None = None, known: dict[str, bytes] | None = None) -> None:
         self.top = top
         self.files = top.files() if files is None else files
         self.names = sorted(self.files)
@@ -120,7 +120,7 @@ class ListedFolder(SeenFolder):
         start = len(self._inside) + 1
         return sorted({name[start:].partition("/")[0] for name in self._listing.below(self._inside)})
 
-    def files(self) -> Files:
+    def files(self) -> FileFacts:
         """Every file below: path from here → bytes and time of change."""
         start = len(self._inside) + 1
         return {name[start:]: self._listing.files[name] for name in self._listing.below(self._inside)}

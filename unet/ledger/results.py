@@ -9,7 +9,7 @@ what is found below a generation of the same recipe is taken on, with the plan i
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -149,3 +149,16 @@ def scores_of(dataset: Dataset, model: str, name: str) -> Result:
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
     return Result(dataset.report(model), "metrics.json")
+
+
+def result_of(dataset: Dataset, stage: str, name: str, model: str) -> Result:
+    """The result that a stage makes of a stack with this model; for train, `name` is that of the model it makes."""
+    makers: dict[str, Callable[[], Result]] = {
+        "ingest": lambda: image_of(dataset, name),
+        "weigh": lambda: weights_of(dataset, name),
+        "train": lambda: model_of(dataset, name),
+        "predict": lambda: scores_of(dataset, model, name),
+        "segment": lambda: labels_of(dataset, name, model),
+        "evaluate": lambda: report_of(dataset, model),
+    }
+    return makers[stage]()

@@ -84,7 +84,7 @@ def test_batches_hold_every_name_once_in_order_and_keep_their_bounds(sizes):
     batches = stage_run.in_batches(sizes)
     assert [name for batch in batches for name in batch] == list(sizes)
     for batch in batches:
-        assert 1 <= len(batch) <= stage_run.BATCH
+        assert 1 <= len(batch) <= stage_run.BATCH_STACKS
         assert len(batch) == 1 or sum(sizes[name] for name in batch) <= stage_run.BATCH_BYTES
 
 

@@ -11,7 +11,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger import recipes
 from unet.ledger.outcome import STAGES, set_aside
-from unet.ledger.results import KEY, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import KEY, labels_of, result_of, scores_of
 
 CHANGES = (
     {},
@@ -22,18 +22,6 @@ CHANGES = (
     {"train.validation": {"last": 0.5}, "evaluate.bootstrap_resamples": 7},
 )
 STACKS = ("a", "b", "c")
-
-
-def result_of(dataset, stage, name):
-    of_stage = {
-        "ingest": lambda: image_of(dataset, name),
-        "weigh": lambda: weights_of(dataset, name),
-        "train": lambda: model_of(dataset, "unet"),
-        "predict": lambda: scores_of(dataset, "unet", name),
-        "segment": lambda: labels_of(dataset, name, "unet"),
-        "evaluate": lambda: report_of(dataset, "unet"),
-    }
-    return of_stage[stage]()
 
 
 def recipe_of(dataset, record, stacks, stage, name):
@@ -56,7 +44,7 @@ class Touching:
         self.stacks = make_plan(dataset, record).stacks
 
     def made(self, stage, name):
-        result, recipe = result_of(self.dataset, stage, name), recipe_of(*self.asked, stage, name)
+        result, recipe = result_of(self.dataset, stage, name, "unet"), recipe_of(*self.asked, stage, name)
         if stage == "ingest":
             recipe = recipes.image_recipe(self.dataset, self.stacks[name], self.record.ingest)
         before, attributes = result.stamp(), result.attributes()
@@ -67,7 +55,7 @@ class Touching:
             self.dataset.table("unet", name).write(b"")
 
     def removed(self, stage, name):
-        result_of(self.dataset, stage, name).folder.remove()
+        result_of(self.dataset, stage, name, "unet").folder.remove()
 
     def set_aside(self, stage, name):
         set_aside(self.dataset, recipe_of(*self.asked, stage, name), name, ValueError("broken"))

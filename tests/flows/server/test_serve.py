@@ -53,14 +53,17 @@ def test_a_night_is_that_of_this_machine(zone, name, monkeypatch):
 
 def test_a_server_of_someone_else_is_refused(home, monkeypatch):
     monkeypatch.setattr(address, "is_healthy", lambda api: True)
-    with pytest.raises(RuntimeError, match="must be free, got another Prefect server there"), module._running(4200):
+    with (
+        pytest.raises(RuntimeError, match="must be free, got another Prefect server there"),
+        module._running_server(4200),
+    ):
         pass
 
 
 def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
     monkeypatch.setattr(address, "is_healthy", lambda api: True)
     address.server_file().write_text('{"api": "http://127.0.0.1:4300/api", "pid": 1}')
-    with module._running(4200) as api:
+    with module._running_server(4200) as api:
         assert api == "http://127.0.0.1:4300/api"
     assert address.server_file().exists()
 
@@ -68,7 +71,7 @@ def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
 def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     words = r"the server must start, got exit status 1; see .*server\.log"
-    with pytest.raises(RuntimeError, match=words), module._running(port):
+    with pytest.raises(RuntimeError, match=words), module._running_server(port):
         pass
     assert not address.server_file().exists()
 
