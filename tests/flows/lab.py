@@ -48,7 +48,7 @@ def receiver():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Posted) as web:
-        thread = threading.Thread(target=web.serve_forever)
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
         yield posted, f"http://127.0.0.1:{web.server_port}/hooks/hush-hush-token"
         web.shutdown()

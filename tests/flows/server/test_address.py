@@ -48,7 +48,7 @@ def answering():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as web:
-        thread = threading.Thread(target=web.serve_forever)
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{web.server_port}/api"
         web.shutdown()
@@ -112,7 +112,7 @@ def asking(status):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asking) as web:
-        thread = threading.Thread(target=web.serve_forever)
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{web.server_port}/api", seen
         web.shutdown()
