@@ -20,6 +20,7 @@ from unet.ledger.outcome import STAGES
 from unet.settings.ingest import Source
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch: nets so small are slower on more
 hypothesis.settings.register_profile(  # a machine that is busy is no failure
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -14,7 +14,7 @@ from unet.network.inference import Predictor, choose_device, predict_image, quan
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
-few = settings(deadline=None, max_examples=40)
+few = settings(deadline=None, max_examples=25)
 FORMS = [
     ("valid", "none", "transposed"),
     ("same", "none", "transposed"),
