@@ -42,7 +42,7 @@ QUICK = {
 
 
 def pytest_configure():
-    """Ctrl-C is heard here and below, also where the tests run in the background of a shell, which ignores it there."""
+    """Ctrl-C is heard here and by what is started, though a shell has it ignored by what it puts in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

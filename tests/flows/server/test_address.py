@@ -4,7 +4,6 @@ import http.server
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -217,6 +216,5 @@ def test_an_ephemeral_server_hears_of_the_run_that_ctrl_c_ended_and_the_terminal
         check=False,
         cwd=Path.cwd(),
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (ended.stdout, ended.stderr, ended.returncode) == ("CRASHED\n", "", 0)
