@@ -1,5 +1,6 @@
 """What all tests share: tiny datasets, the road walked without a Prefect server, and a process left as it was found."""
 
+import gc
 import os
 import random
 import shutil
@@ -57,6 +58,12 @@ def pytest_collection_modifyitems(items):
         chance = random.Random(seed)
         files = {item.path: chance.random() for item in items}
         items.sort(key=lambda item: (files[item.path], chance.random()))
+
+
+def pytest_collection_finish():
+    """What was imported stays: the garbage collector, which readers of models call again and again, passes over it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ ELSEWHERE = {
     "flows/weigh": "integration/test_flows",
 }
 """Modules without a test file of their own → where their laws are tested."""
-OF_SEVERAL = {"flows/commands/test_help"}
+OF_SEVERAL = {"flows/commands/test_help", "unet/test_library"}
 """Test files of a room that are of no one module; those of several rooms lie in `integration`."""
 
 

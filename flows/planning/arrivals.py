@@ -55,7 +55,7 @@ def look_at_sources(place: Dataset, record: Record, now: float | None = None) ->
     before = _remembered(place)
     seen = sizes_and_times(source_files(record.sources, Path(place.url) if place.is_local else Path.cwd()))
     memory = before.updated(seen, now)
-    if memory != before:
+    if memory != before or memory.new():  # of those it must be known when they were looked at
         _remember(place, memory)
     gone = tuple(before.gone(seen))
     return _Looker(place, record, memory, now).sort(gone) if memory.new() else Arrivals(gone=gone)

@@ -1,14 +1,18 @@
-"""Every command that the README shows is run, in its order, in one folder; what it prints is what the README shows."""
+"""Every command and example that the README shows is run, in its order, in one folder; it prints what is shown."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from unet.settings.renamed import RENAMED
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -17,8 +21,11 @@ MAKE = {"make demo": "unet-flows demo --small"}
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Each command in the README's console blocks, and the lines that it shows below it."""
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    """Each command in the README's console blocks, and the lines that it shows below it; and each block of Python."""
+    for language, block in re.findall(r"```(console|python)\n(.*?)```", README, re.DOTALL):
+        if language == "python":
+            yield f"python -c {shlex.quote(block)}", []
+            continue
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *shown = part.rstrip("\n").split("\n")
             yield command, shown
@@ -30,8 +37,10 @@ def test_every_make_target_of_the_readme_is_one() -> None:
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_every_path_of_the_readme_is_there() -> None:
-    assert [path for path in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_path_of_a_page_is_there(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    assert [path for path in re.findall(r"\]\(([^)#:]+)\)", text) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.prefect
@@ -55,3 +64,17 @@ def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
 def _kind(line: str) -> str:
     """A line with its numbers, and how they are padded, left out."""
     return " ".join(re.sub(r"[\d.,]+|nan", "#", line).split())
+
+
+def test_the_citation_is_valid_and_of_this_version() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    subprocess.run([*check, "CITATION.cff"], cwd=ROOT, check=True, capture_output=True)
+    assert f"\nversion: {version('unet-flows')}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_the_changelog_names_every_setting_that_was_renamed() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    for section, names in RENAMED.items():
+        inner = section.partition(".")[2]
+        for old, new in names.items():
+            assert f"`{inner and inner + '.'}{old}` → `{inner and inner + '.'}{new}`" in text

@@ -8,7 +8,7 @@ Being quiet is not being whole: a network may stall for longer. `unet.formats.co
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Facts = tuple[int, int]
@@ -30,6 +30,8 @@ class Sighting:
     """When it was first seen so; seconds since 1970 by the clock of who looks."""
     taken: bool = False
     """Whether a run has taken it as it is."""
+    looked: float = field(default=0.0, compare=False)
+    """When the last look saw it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Memory:
 
 
 def _again(before: Sighting | None, facts: Facts, now: float) -> Sighting:
-    same = before is not None and (before.size, before.changed) == facts
-    if before is None or not same or before.since > now:  # a clock that was set back has counted nothing
-        return Sighting(*facts, since=now)
-    return before
+    if before is None or (before.size, before.changed) != facts:
+        return Sighting(*facts, since=now, looked=now)
+    since = now if before.looked > now else before.since  # a clock that was set back has counted nothing
+    return replace(before, since=since, looked=now)

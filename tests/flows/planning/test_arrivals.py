@@ -169,7 +169,7 @@ from flows.planning.arrivals import look_at_sources
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record
 place = Dataset({settled.url!r})
-assert look(place, read_record(place)).ready == ()
+assert look_at_sources(place, read_record(place)).ready == ()
 print([name for name in ("numpy", "torch", "zarr", "dask", "prefect", "tifffile") if name in sys.modules])
 """
     environment = os.environ | {"PYTHONPATH": os.getcwd()}  # noqa: PTH109

@@ -67,3 +67,11 @@ def test_what_was_taken_is_new_again_when_it_changes():
 def test_damaged_notes_are_none():
     for values in (None, {}, {"files": 3}, {"files": {"a": {"size": 1}}}, {"files": {"a": 1}}):
         assert Memory.of(values).files == {}
+
+
+def test_a_clock_that_was_set_back_counts_anew_and_what_was_taken_stays_so():
+    memory = Memory({})
+    for now in (0, 90, 70):  # it had been put forward between the first two looks
+        memory = memory.updated({"a": (10, 1)}, now)
+    assert not memory.is_quiet("a", 70, 60)
+    assert memory.taking(["a"]).updated({"a": (10, 1)}, 10).new() == []

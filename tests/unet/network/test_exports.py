@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,24 +26,36 @@ from unet.settings.architecture import Architecture
 
 ARCHITECTURES = {
     "unpadded": Architecture(base=4, depth=2, in_channels=2, dropout=0.5),
-    "padded": Architecture(base=4, depth=3, padding="same", norm="batch", classes=3),
-    "bilinear": Architecture(base=4, depth=2, padding="same", norm="batch", up="bilinear"),
+    "padded": Architecture(base=4, depth=2, padding="same", norm="batch", classes=3),
+    "bilinear": Architecture(base=4, depth=1, padding="same", norm="batch", up="bilinear"),
     "aligned": Architecture(
-        base=4, depth=2, padding="same", norm="batch", up="bilinear-aligned", bias=True, narrow=True
+        base=4, depth=1, padding="same", norm="batch", up="bilinear-aligned", bias=True, narrow=True
     ),
 }
 ABOUT = {"channels": ["DAPI", "µm"], "sizes": [1, 2]}
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES.values(), ids=ARCHITECTURES)
-def network(request):
+@pytest.fixture(params=ARCHITECTURES)
+def kind(request):
+    return request.param
+
+
+@cache
+def network_of(kind):
     torch.manual_seed(0)
-    made = UNet(request.param)
+    made = UNet(ARCHITECTURES[kind])
     for module in made.modules():
         if isinstance(module, nn.BatchNorm2d):  # as one that has seen something
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     return made.to(memory_format=torch.channels_last).eval()  # as it predicts
+
+
+@cache
+def program_of(kind):
+    """A torch program of the network; each takes seconds to make."""
+    network = network_of(kind)
+    return torch_program(network, network.architecture, images(network.architecture, 1, 1, 2), ABOUT)
 
 
 def images(architecture, batch, up, right):
@@ -67,17 +80,17 @@ def agrees(run, network, softmax=False):
         assert (given - likely).abs().max() <= 1e-4
 
 
-def test_a_torch_program_gives_what_the_network_gives(network):
-    content = torch_program(network, network.architecture, images(network.architecture, 1, 1, 2), ABOUT)
-    about = {KEY: ""}
-    program = torch.export.load(io.BytesIO(content), extra_files=about).module()
+def test_a_torch_program_gives_what_the_network_gives(kind):
+    network, about = network_of(kind), {KEY: ""}
+    program = torch.export.load(io.BytesIO(program_of(kind)), extra_files=about).module()
     agrees(lambda image: program(torch.from_numpy(image)), network)
     assert json.loads(about[KEY]) == ABOUT
     with pytest.raises(AssertionError, match="Guard failed"):
         program(torch.from_numpy(images(network.architecture, 1, 0, 1)[..., :-1]))
 
 
-def test_an_onnx_model_gives_what_the_network_gives(network):
+def test_an_onnx_model_gives_what_the_network_gives(kind):
+    network = network_of(kind)
     runtime = pytest.importorskip("onnxruntime", reason="needs pip install 'unet-flows[onnx]'")
     pytest.importorskip("onnxscript", reason="needs pip install 'unet-flows[onnx]'")
     content = onnx_model(network, network.architecture, images(network.architecture, 1, 1, 2), ABOUT)
@@ -91,16 +104,17 @@ def test_an_onnx_model_gives_what_the_network_gives(network):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-def test_torchscript_with_softmax_gives_probabilities(network):
+def test_torchscript_with_softmax_gives_probabilities(kind):
+    network = network_of(kind)
     content = torchscript(with_softmax(network), network.architecture, images(network.architecture, 1, 1, 2))
     program = torch.jit.load(io.BytesIO(content))
     agrees(lambda image: program(torch.from_numpy(image)), network, softmax=True)
 
 
 def test_a_torch_program_runs_where_this_project_is_not(tmp_path):
-    network = UNet(Architecture(base=2, depth=1)).eval()
+    network = network_of("unpadded")
     image = images(network.architecture, 1, 1, 2)
-    (tmp_path / "unet.pt2").write_bytes(torch_program(network, network.architecture, image, {}))
+    (tmp_path / "unet.pt2").write_bytes(program_of("unpadded"))
     np.save(tmp_path / "image.npy", image)
     code = """
 import sys

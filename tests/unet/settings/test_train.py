@@ -40,8 +40,8 @@ def test_architecture_and_augmentation_of_a_preset_are_changed_key_by_key():
     paper = Record.read({"train": given}).train
     assert paper.architecture == Architecture(base=32, dropout=0.5)
     assert (paper.augmentation.elastic, paper.augmentation.scale) == (5, 1)
-    assert (paper.optimiser, paper.momentum, paper.batch, paper.tile) == ("sgd", 0.99, 1, 388)
-    assert paper.architecture.input_size(paper.tile) == 572
+    assert (paper.optimiser, paper.momentum, paper.batch_size, paper.tile_size) == ("sgd", 0.99, 1, 388)
+    assert paper.architecture.input_size(paper.tile_size) == 572
     assert Record.read({"train": plain(paper)}).train == paper
     assert Record.read({"train": {"preset": "default"}}).train == Train()
     assert Record.read({"train": {"preset": "quick"}}).train.architecture == dataclasses.replace(

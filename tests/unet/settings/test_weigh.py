@@ -16,6 +16,6 @@ def test_a_cutoff_leaves_out_only_weights_below_the_tolerance():
 
 def test_a_preset_gives_an_articles_settings_and_what_the_section_names_wins():
     falk = Record.read({"weigh": {"preset": "falk2019", "sigma": 7}}).weigh
-    assert (falk.w0, falk.sigma, falk.edge, falk.ridge, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
+    assert (falk.w0, falk.sigma, falk.edge_weight, falk.gap_width, falk.class_weights) == (50, 7, 0.9, 1, (0.1, 1))
     assert Record.read({"weigh": plain(falk)}).weigh == falk
     assert Record.read({"weigh": {"preset": "paper2015"}}).weigh == Weigh()
