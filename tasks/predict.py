@@ -106,7 +106,7 @@ def of_workers(found: DaskWorkers, settings: Predict) -> Executor:
     """The workers of a cluster as executor; one of them says what it is, as they are taken to be alike."""
     asked = run_regions(found, _device_of_worker, [settings.device], lambda: None, _resources(found, settings))
     kind, threads, free = next(answer for _, answer in asked)
-    return Executor(kind, threads, free, map_over_workers(found, settings), "cpu")
+    return Executor(kind, threads, free, run_over_workers(found, settings), "cpu")
 
 
 def _device_here(device: str) -> tuple[str, int, float]:
@@ -129,7 +129,7 @@ def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_window
     return clock.waited
 
 
-def map_over_workers(found: DaskWorkers, settings: Predict) -> RunWindows:
+def run_over_workers(found: DaskWorkers, settings: Predict) -> RunWindows:
     """Windows mapped over the workers of a cluster, a few at a time."""
 
     def run(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:

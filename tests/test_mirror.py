@@ -4,6 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
+    "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/instances": "unet/labels/test_connected",
     "unet/labels/merging": "unet/labels/test_connected",

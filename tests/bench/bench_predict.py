@@ -22,7 +22,7 @@ import torch
 from distributed import LocalCluster
 
 from tasks.execution.dask_workers import LOOPBACK, workers
-from tasks.predict import RunWindows, map_over_workers, of_this_process, predict_stack, run_locally
+from tasks.predict import RunWindows, of_this_process, predict_stack, run_locally, run_over_workers
 from tests.bench.frames import microscopy
 from tests.bench.measure import seconds
 from unet.dataset.folder import Dataset
@@ -216,7 +216,7 @@ def test_two_dask_workers_beside_two_bare_processes(dataset: Dataset) -> None:
         pytest.skip("one process a GPU")
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK)
     with cluster, workers(cluster.scheduler_address) as crew:
-        run = map_over_workers(crew, Predict(model="net"))
+        run = run_over_workers(crew, Predict(model="net"))
         predict(dataset, run, 1)
         took, alone = [], []
         for _ in range(RUNS):
