@@ -111,7 +111,7 @@ def test_two_processes_have_the_losses_of_one_with_the_doubled_batch(tmp_path):
 
 
 def test_a_batch_is_shared_evenly():
-    with pytest.raises(ValueError, match="batch must be a multiple of devices, got 4 samples for 3"):
+    with pytest.raises(ValueError, match="batch_size must be a multiple of devices, got 4 samples for 3"):
         replace(TRAINING, devices=3)
 
 
