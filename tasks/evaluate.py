@@ -12,11 +12,13 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
-from tasks.reporting.comparison import METRICS, Scored, labels_planes, score
+from tasks.reporting.comparison import Scored, labels_planes, score
 from tasks.reporting.progress import Sink
 from tasks.reporting.report_pictures import examples, seen_by_training
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
+from unet.evaluation.intervals import bootstrap_interval
+from unet.evaluation.metrics import METRICS
 from unet.evaluation.report import Report, render_report
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
@@ -81,25 +83,14 @@ def summarise(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
 
     SEG is a mean over objects, as the challenge has it: planes count by their true objects.
     """
-    draw = np.random.default_rng(0)
-    return {name: _interval(name, scored, settings, draw) for name in METRICS}
-
-
-def _interval(name: str, scored: Sequence[Scored], settings: Evaluate, draw: np.random.Generator) -> Json:
-    defined = [s for s in scored if math.isfinite(s.values[name])]
-    if not defined:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    values = np.array([s.values[name] for s in defined])
-    shares = np.array([s.objects if name == "seg" else 1 for s in defined], np.float64)
-    chosen = draw.integers(0, len(values), (settings.bootstrap_resamples, len(values)))
-    means = (values[chosen] * shares[chosen]).sum(axis=1) / shares[chosen].sum(axis=1)
-    low, high = np.quantile(means, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    return {
-        "value": float(np.average(values, weights=shares)),
-        "low": float(low),
-        "high": float(high),
-        "n": len(values),
-    }
+    draw, means = np.random.default_rng(0), dict[str, Json]()
+    for name, metric in METRICS.items():
+        defined = [one for one in scored if math.isfinite(one.values[name])]
+        values, shares = [one.values[name] for one in defined], [one.objects for one in defined]
+        counted = shares if metric.by_objects else [1] * len(defined)
+        mean = bootstrap_interval(values, counted, settings.bootstrap_resamples, settings.confidence, draw)
+        means[name] = mean._asdict()
+    return means
 
 
 def _write(

@@ -216,5 +216,4 @@ def _write_planes(stored: Stored, planes: Iterable[NDArray[Any]]) -> None:
 
 def _plane_regions(stored: Stored, index: Sequence[int]) -> list[Region]:
     leading = tuple(slice(i, i + 1) for i in index)
-    plane = type(stored.layout)(stored.layout.shape[-2:], stored.layout.shard[-2:], stored.layout.chunk[-2:])
-    return [(*leading, *region) for region in regions(plane)]
+    return [(*leading, *region) for region in regions(stored.layout.plane)]

@@ -1,16 +1,16 @@
 """`images/NAME.ome.zarr` and a model → `scores/MODEL/NAME.ome.zarr`: class scores, shard by shard, without a seam.
 
-The numeric plan is chosen once for a stack and kept in its generation. One process goes through the regions by itself,
-as reading, computing and writing overlap there; a cluster's workers are given a few regions at a time.
+The numeric plan is chosen once for a stack and kept in its generation. One process goes through the windows by itself,
+as reading, computing and writing overlap there; a cluster's workers are given a few windows at a time.
 
-Memory: `predict.memory_gb` for each process on a CPU, whatever the image's size; on a GPU some regions of 16 Mpx.
+Memory: `predict.memory_gb` for each process on a CPU, whatever the image's size; on a GPU some windows of 16 Mpx.
 """
 
 import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,41 +21,38 @@ from tasks.execution.pipeline import Clock
 from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import run_regions
 from tasks.policy import gpu_task
-from tasks.predict_regions import Shards, Work, frames_of, groups
+from tasks.predict_regions import PlanesWindow, StackPrediction, plane_indices, planes_windows
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Json
-from unet.images.rescaling import Scale, reading, scale_to
-from unet.images.units import pixel_size
-from unet.images.windows import Window
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Generation, image_of, model_of, scores_of
+from unet.ledger.results import Generation, Result, image_of, scores_of
 from unet.ledger.stamp import Recipe
-from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
-from unet.network.model_files import Model
-from unet.network.numeric_plan import VRAM_PART, NumericPlan, PlanLimits, Precision, largest_plan, smaller_plan
+from unet.network.model_files import Model, model_generation, ready_model
+from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, smaller_plan
+from unet.network.prediction_plan import plan_limits, plane_windows, precision_on, scale_of, scores_axes, scores_layout
 from unet.network.tiles import FIXED_SIDE
+from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
 from unet.settings.record import Cluster
 from unet.store import ome
 from unet.store.arrays import create
 from unet.store.pyramid import average, pyramid
-from unet.store.shards import Layout, plane_layout, regions
 
 log = logging.getLogger(__name__)
 
 GPU: dict[str, float] = {"GPU": 1}
 """What workers are started with that have one: `--resources GPU=1`."""
-AT_A_TIME = 4
-"""Regions that a cluster's worker is given at once: what overlaps there, and what may wait for others at the end."""
-SAME = 0.01
-"""Difference of pixel sizes, as a part, that is none."""
+WINDOWS_AT_ONCE = 4
+"""Windows that a cluster's worker is given at once: what overlaps there, and what may wait for others at the end."""
 
-Told = Callable[[str, float], None]
-"""Told a word, and the part of a stack that is done."""
-Run = Callable[[Work, Sequence[Shards], Callable[[int], None]], float]
-"""Does regions, says how many are done, and returns the seconds that computing waited."""
+OnWindows = Callable[[int], None]
+"""Told how many windows are done."""
+OnProgress = Callable[[str, float], None]
+"""Told a word, and the fraction of a stack that is done."""
+RunWindows = Callable[[StackPrediction, Sequence[PlanesWindow], OnWindows], float]
+"""Predicts windows, says how many are done, and returns the seconds that computing waited."""
 
 
 @gpu_task("predict")
@@ -63,214 +60,172 @@ def predict_stacks(
     dataset: str, names: list[str], model: str, settings: Predict, cluster: str | Cluster | None = None
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
-    place = Dataset(dataset)
-    loaded = model_files.load(place, model)  # one error for all, before anything is begun
+    place, here = Dataset(dataset), "cpu" if cluster else choose_device(settings.device).type
+    loaded = held_model(place, model, settings, here)  # one error for all, before anything is begun
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
     with ExitStack() as stack:
-        crew = stack.enter_context(workers(cluster))
-        run: Run = here
-        if isinstance(crew, DaskWorkers):
-            machine, run = _machine_of_workers(crew, settings), over(crew, settings)
-        else:
-            machine = machine_of(settings.device)
+        found = stack.enter_context(workers(cluster))
+        executor = of_workers(found, settings) if isinstance(found, DaskWorkers) else of_this_process(settings.device)
         sink = stack.enter_context(Sink("predict", len(names)))
 
         def work(name: str, recipe: Recipe) -> str:
-            word = predict_stack(place, name, Use(model, loaded, settings, machine), recipe, run, sink.within)
+            word = predict_stack(place, name, model, settings, recipe, executor, sink.within)
             sink.step(name)
             return word
 
         return outcome_of_each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
 
 
-class Machine(NamedTuple):
-    """Where tiles are computed."""
+def held_model(dataset: Dataset, model: str, settings: Predict, device: str) -> Model:
+    """The model, ready to predict on a device of this process, which loads it once."""
+    return ready_model(dataset, model, model_generation(dataset, model), device, precision_on(device, settings))
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Who predicts windows, and on what: the numeric plan of a stack is made for it."""
 
     device: str
+    """Kind of device: `cpu` or `cuda`."""
     threads: int
     free: float
     """Bytes of a GPU's memory that are free; 0 on a CPU."""
+    run: RunWindows
+    holds: str
+    """Kind of device on which this process itself holds the model."""
 
 
-class Use(NamedTuple):
-    """A model, and how and where it is used."""
-
-    name: str
-    model: Model
-    settings: Predict
-    machine: Machine
+def of_this_process(device: str) -> Executor:
+    """This process as executor; ValueError where a GPU is asked for and missing."""
+    kind, threads, free = _device_here(device)
+    return Executor(kind, threads, free, run_locally, kind)
 
 
-def machine_of(device: str) -> Machine:
-    """This process's machine; ValueError where a GPU is asked for and missing."""
-    chosen = choose_device(device).type
-    return Machine(chosen, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if chosen == "cuda" else 0)
+def of_workers(found: DaskWorkers, settings: Predict) -> Executor:
+    """The workers of a cluster as executor; one of them says what it is, as they are taken to be alike."""
+    asked = run_regions(found, _device_of_worker, [settings.device], lambda: None, _resources(found, settings))
+    kind, threads, free = next(answer for _, answer in asked)
+    return Executor(kind, threads, free, run_over_workers(found, settings), "cpu")
 
 
-def _machine_of_workers(crew: DaskWorkers, settings: Predict) -> Machine:
-    """The machine of one of the workers, which are taken to be alike."""
-    asked = run_regions(crew, _of_worker, [settings.device], lambda: None, _resources(crew, settings))
-    return next(machine for _, machine in asked)
+def _device_here(device: str) -> tuple[str, int, float]:
+    """Kind of device, threads of torch, and free bytes of a GPU's memory."""
+    kind = choose_device(device).type
+    return kind, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if kind == "cuda" else 0
 
 
-def _of_worker(device: str) -> Machine:
-    """A worker's machine: one prediction at a time takes all of its threads."""
-    return machine_of(device)._replace(threads=own_threads())
+def _device_of_worker(device: str) -> tuple[str, int, float]:
+    """The same of a worker, where one prediction at a time takes all threads."""
+    kind, _, free = _device_here(device)
+    return kind, own_threads(), free
 
 
-def here(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
-    """Regions done by this process; seconds that it waited for reading and writing."""
+def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
+    """Windows predicted by this process; seconds that it waited for reading and writing."""
     clock = Clock()
-    for done, _ in enumerate(work.walk(shards, clock), start=1):
-        told(done)
+    for done, _ in enumerate(job.walk(windows, clock), start=1):
+        on_windows(done)
     return clock.waited
 
 
-def over(crew: DaskWorkers, settings: Predict) -> Run:
-    """Regions mapped over the workers of a cluster, a few at a time."""
+def run_over_workers(found: DaskWorkers, settings: Predict) -> RunWindows:
+    """Windows mapped over the workers of a cluster, a few at a time."""
 
-    def run(work: Work, shards: Sequence[Shards], told: Callable[[int], None]) -> float:
-        size = max(min(AT_A_TIME, len(shards) // max(2 * crew.count(), 1)), 1)
-        batches = [shards[i : i + size] for i in range(0, len(shards), size)]
+    def run(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
+        size = max(min(WINDOWS_AT_ONCE, len(windows) // max(2 * found.count(), 1)), 1)
+        batches = [windows[i : i + size] for i in range(0, len(windows), size)]
         done, waited = 0, 0.0
-        for batch, answer in run_regions(crew, work, batches, lambda: None, _resources(crew, settings)):
-            done, waited = done + len(batch), waited + answer
-            told(done)
+        for batch, seconds in run_regions(found, job, batches, lambda: None, _resources(found, settings)):
+            done, waited = done + len(batch), waited + seconds
+            on_windows(done)
         return waited
 
     return run
 
 
-def _resources(crew: DaskWorkers, settings: Predict) -> dict[str, float]:
+def _resources(found: DaskWorkers, settings: Predict) -> dict[str, float]:
     """One GPU for each task, where workers say that they have one."""
-    return GPU if settings.device != "cpu" and crew.count(GPU) else {}
+    return GPU if settings.device != "cpu" and found.count(GPU) else {}
 
 
-def predict_stack(
-    dataset: Dataset, name: str, use: Use, recipe: Recipe, run: Run = here, told: Told = lambda *_: None
+def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, and who is told
+    dataset: Dataset,
+    name: str,
+    model: str,
+    settings: Predict,
+    recipe: Recipe,
+    executor: Executor,
+    on_progress: OnProgress = lambda *_: None,
 ) -> str:
     """Write one stack's scores; out of memory, a new generation is begun with smaller tiles."""
-    facts = image_of(dataset, name).committed().facts
-    scale = scale_of(name, use, facts)
-    room = _room(use, facts, scale)
-    plan, result = largest_plan(room, use.machine.threads), scores_of(dataset, use.name, name)
+    loaded, facts = held_model(dataset, model, settings, executor.holds), image_of(dataset, name).committed().facts
+    architecture = loaded.network.architecture
+    scale = scale_of(name, facts, model, loaded.pixel_size, settings)
+    limits = plan_limits(architecture, settings, facts, scale, executor.device, executor.free)
+    plan, result = largest_plan(limits, executor.threads), scores_of(dataset, model, name)
     while True:
-        generation = result.begin(recipe, plan.plain)
-        if generation.plan["device"] != plan.device:  # begun on another kind of device: other last bits
-            result.discard(generation.name)
-            generation = result.begin(recipe, plan.plain)
+        generation = _begin(result, recipe, plan)
         plan = NumericPlan.of(generation.plan)
+        job = StackPrediction(
+            dataset=dataset,
+            name=name,
+            model=model,
+            generation=model_generation(dataset, model),
+            settings=settings,
+            plan=plan,
+            scale=scale,
+            target=generation.folder / "0",
+            axes=scores_axes(facts["axes"]),
+        )
         try:
-            return _predict(dataset, name, use, facts, scale, generation, run, told)
+            return _predict(job, architecture, facts, generation, executor, on_progress)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
             result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
-            plan = _less(room, plan, name, error)
+            plan = _less(limits, plan, name, error)
 
 
-def _less(room: PlanLimits, plan: NumericPlan, name: str, error: Exception) -> NumericPlan:
-    less = smaller_plan(room, plan)
+def _begin(result: Result, recipe: Recipe, plan: NumericPlan) -> Generation:
+    """The generation to write to; one begun on another kind of device, with other last bits, is not gone on with."""
+    generation = result.begin(recipe, plan.plain)
+    if generation.plan["device"] == plan.device:
+        return generation
+    result.discard(generation.name)
+    return result.begin(recipe, plan.plain)
+
+
+def _less(limits: PlanLimits, plan: NumericPlan, name: str, error: Exception) -> NumericPlan:
+    less = smaller_plan(limits, plan)
     if less is None:
         raise ValueError(f"{name} must fit the device's memory tile by tile, got {error}; use a CPU") from error
     log.warning("%s: out of memory; going on with tiles of %d × %d px, %d at once", name, *less.tile, less.batch)
     return less
 
 
-def _room(use: Use, facts: Json, scale: Scale | None) -> PlanLimits:
-    """What the numeric plan of a stack is made of."""
-    architecture, settings, device = use.model.network.architecture, use.settings, use.machine.device
-    automatic: Precision = "float16" if device == "cuda" and settings.dtype != "float32" else "float32"
-    region = _layout(facts, architecture.classes - 1, settings.dtype).shard[-2:]
-    shape = [min(side, size) for side, size in zip(region, facts["shape"][-2:], strict=True)]
-    if scale:
-        window = reading(Window(0, 0, *shape), (1 / scale[0], 1 / scale[1]))
-        shape = [side + architecture.multiple for side in (window.height, window.width)]
-    return PlanLimits(
-        architecture=architecture,
-        region=(shape[0], shape[1]),
-        device=device,
-        precision=automatic if settings.precision == "auto" else settings.precision,
-        score_bytes=np.dtype(settings.dtype).itemsize,
-        memory=use.machine.free * VRAM_PART if device == "cuda" else settings.memory_gb * 1e9,
-        largest=settings.max_tile,
-    )
-
-
-def scale_of(name: str, use: Use, facts: Json) -> Scale | None:
-    """Pixels of the model's size for each of the image's; None where they are alike, or one is not known."""
-    size, own = pixel_size(facts), use.model.pixel_size
-    if size is None or own is None:
-        return None
-    scale, limit = scale_to(own, size), use.settings.max_pixel_size_ratio
-    if max(abs(math.log(one)) for one in scale) <= SAME:
-        return None
-    if use.settings.rescale:
-        return scale
-    if max(max(one, 1 / one) for one in scale) > limit:
-        raise ValueError(
-            f"{name} must have pixels within {limit:g} × those that {use.name} was trained on, {_named(own)}, got "
-            f"{_named(size)}; set predict.rescale to true, or raise predict.max_pixel_size_ratio"
-        )
-    return None
-
-
-def _named(size: Json) -> str:
-    return f"{size['y']:g} × {size['x']:g} {size['unit']}"
-
-
-def _layout(facts: Json, classes: int, dtype: str) -> Layout:
-    sizes = dict(zip(facts["axes"], facts["shape"], strict=True)) | {"c": classes}
-    return plane_layout(tuple(sizes[axis] for axis in _scores_axes(facts["axes"])), np.dtype(dtype).itemsize)
-
-
 @timed
-def _predict(  # noqa: PLR0913, PLR0917  # a stack, a model, where it goes, and how
-    dataset: Dataset,
-    name: str,
-    use: Use,
+def _predict(
+    job: StackPrediction,
+    architecture: Architecture,
     facts: Json,
-    scale: Scale | None,
     generation: Generation,
-    run: Run,
-    told: Told,
+    executor: Executor,
+    on_progress: OnProgress,
 ) -> str:
-    axes, settings = _scores_axes(facts["axes"]), use.settings
-    architecture, plan = use.model.network.architecture, NumericPlan.of(generation.plan)
-    layout = _layout(facts, architecture.classes - 1, settings.dtype)
-    create(generation.folder / "0", layout, np.dtype(settings.dtype), axes)
-    work = Work(
-        dataset=dataset,
-        name=name,
-        model=use.name,
-        model_generation=model_of(dataset, use.name).committed().generation,
-        plan=plan,
-        dtype=settings.dtype,
-        symmetries=settings.test_time_augmentation,
-        skip_below=settings.background_below,
-        scale=scale,
-        target=generation.folder / "0",
-        axes=axes,
-    )
-    shards = list(groups(frames_of(facts), _windows(layout), plan.batch))
-    waited = run(work, shards, lambda done: told(f"{name} {done}/{len(shards)} regions", done / len(shards)))
-    shapes = pyramid(generation.folder, average, axes)
-    scales = ome.multiscales(generation.name, axes, shapes, facts["spacing"], facts["units"])
+    layout = scores_layout(facts, architecture.classes - 1, job.settings.dtype)
+    create(job.target, layout, np.dtype(job.settings.dtype), job.axes)
+    windows = list(planes_windows(plane_indices(facts), plane_windows(layout), job.plan.batch))
+
+    def on_windows(done: int) -> None:
+        on_progress(f"{job.name} {done}/{len(windows)} regions", done / len(windows))
+
+    waited = executor.run(job, windows, on_windows)
+    shapes = pyramid(generation.folder, average, job.axes)
+    scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
-    known = {"axes": axes, "shape": list(layout.shape), "seconds": elapsed()}
-    scores_of(dataset, use.name, name).commit(generation, attributes, {**known, "waited": round(waited, 3)})
+    known = {"axes": job.axes, "shape": list(layout.shape), "seconds": elapsed(), "waited": round(waited, 3)}
+    scores_of(job.dataset, job.model, job.name).commit(generation, attributes, known)
     seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
-    resized = f", at {scale[0]:g} × {scale[1]:g} of its pixels" if scale else ""
+    resized = f", at {job.scale[0]:g} × {job.scale[1]:g} of its pixels" if job.scale else ""
     return f"{math.prod(layout.shape):,} scores{resized}{seams}"
-
-
-def _scores_axes(axes: str) -> str:
-    """Axes of the scores: the image's, with the classes as c."""
-    return "".join(axis for axis in "tczyx" if axis in axes or axis == "c")
-
-
-def _windows(layout: Layout) -> list[Window]:
-    """The shards of one plane."""
-    plane = Layout(layout.shape[-2:], layout.shard[-2:], layout.chunk[-2:])
-    return [Window(y.start, x.start, y.stop - y.start, x.stop - x.start) for y, x in regions(plane)]

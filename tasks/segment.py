@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from tasks.execution.dask_workers import workers
 from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
-from tasks.execution.workers import Workers, run_regions
+from tasks.execution.workers import Workers, map_over_workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Json
@@ -96,7 +96,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, settings)
     measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
-    shapes = pyramid(generation.folder, nearest, job.axes, UNSHUFFLED, lambda f, r: run_regions(client, f, r, _silent))
+    shapes = pyramid(generation.folder, nearest, job.axes, UNSHUFFLED, map_over_workers(client))
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
@@ -146,7 +146,7 @@ def _work(
         return [BlockToWrite(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
     boxes, large = job.boxes(merged)
     looks = [BlockClumps(b, ids, boxes_starting_in(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
-    clumps = [clump for _, found in run_regions(client, job.part, looks, _silent) for clump in found]
+    clumps = [clump for _, found in run_regions(client, job.part, looks) for clump in found]
     dealt = renumber(merged, clumps, job.settings.min_size)
     parted = {number: replace(boxes[number], parts=parts) for number, parts in dealt.parts.items()}
     work = [

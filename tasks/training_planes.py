@@ -15,8 +15,8 @@ from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices
 from unet.store import ome
 from unet.store.arrays import open_array
-from unet.training.samples import TrainingPlane
 from unet.training.split import PlaneRange, Subset
+from unet.training.training_plane import TrainingPlane
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ its peak, however large the stack; what is kept of a region is its components an
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tasks.execution.dask_workers import workers
 from tasks.execution.outcomes import outcome_of_each, outcome_or_error, outcomes_or_raise
 from tasks.execution.timing import elapsed, timed
-from tasks.execution.workers import Workers, run_regions
+from tasks.execution.workers import map_one_by_one, map_over_workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder
@@ -42,31 +42,25 @@ from unet.weight_maps.truth_check import check_block, merge_checks
 log = logging.getLogger(__name__)
 
 
-SMALL = 2**22
+SMALL_STACK = 2**22
 """Pixels of truth up to which a stack is weighed whole, by one dask task."""
-
-
-BATCH = 2**19
+SMALL_BATCH = 2**19
 """Pixels of small stacks that one dask task weighs: some tenths of a second, of which scheduling is a hundredth."""
-
-
-STACKS_AT_ONCE = 2
+LARGE_AT_ONCE = 2
 """Large stacks whose regions are submitted side by side, so that the end of one leaves no worker idle."""
 
 
-Weighed = tuple[Region, "Answer"]
-
-
-Run = Callable[[Callable[[Region], "Answer"], Iterable[Region]], Iterator[Weighed]]
-
-
 @dataclass(frozen=True)
-class Answer:
-    """What a region tells beside its pixels."""
+class WeighedRegion:
+    """What is told of a weighed region, beside its pixels."""
 
     counts: NDArray[np.int64]
     """Pixels of background, objects and what nobody judged, (…, 3), for each of the region's planes."""
     checked: CheckedBlock
+
+
+MapRegions = Callable[[Callable[[Region], WeighedRegion], Iterable[Region]], Iterable[tuple[Region, WeighedRegion]]]
+"""Gives each region with what a function makes of it, in any order."""
 
 
 @cpu_task("weigh")
@@ -76,28 +70,30 @@ def weigh_stacks(
     """Outcomes of a batch of stacks."""
     place = Dataset(dataset)
     small, large = _by_size(place, names)
-    with workers(cluster) as client, Sink("weigh", len(names)) as sink:
+    with workers(cluster) as found, Sink("weigh", len(names)) as sink:
         results: list[Outcome | Exception] = []
-        for batch, answers in run_regions(client, partial(_weigh_small, place, settings), small, lambda: None):
-            results += answers
+        for batch, outcomes in run_regions(found, partial(_weigh_small, place, settings), small):
+            results += outcomes
             for name in batch:
                 sink.step(name)
 
         def work(name: str, recipe: Recipe) -> str:
-            word = weigh_stack(place, name, settings, recipe, over(client))
+            word = weigh_stack(place, name, settings, recipe, map_over_workers(found))
             sink.step(name)
             return word
 
-        done = outcome_of_each(place, large, lambda name: weigh_recipe(place, name, settings), work, STACKS_AT_ONCE)
+        done = outcome_of_each(place, large, lambda name: weigh_recipe(place, name, settings), work, LARGE_AT_ONCE)
     _warn(place, names)
     return sorted([*outcomes_or_raise(results), *done], key=lambda outcome: names.index(outcome.name))
 
 
 @timed
-def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, run: Run | None = None) -> str:
+def weigh_stack(
+    dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, map_regions: MapRegions = map_one_by_one
+) -> str:
     """Write classes and border weights of one stack; says how much of it is object, and what is odd about its truth.
 
-    `run` maps a function over regions, one after another if it is not given.
+    `map_regions` maps a function over regions, one after another if it is not given.
     """
     truth = labels_of(dataset, name, "truth")
     level = ome.full_level(truth)
@@ -108,11 +104,11 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
     layout = weights_layout(shape, min(settings.dimensions, len(spacing)))  # one grid: a region is a shard of each
     create(generation.folder / "classes", layout, np.uint8, axes)
     create(generation.folder / "border", layout, np.float32, axes, UNSHUFFLED)
-    work = Work(level, generation.folder, settings, spacing, ignored_id(dataset, name))
+    job = StackWeighing(level, generation.folder, settings, spacing, ignored_id(dataset, name))
     counts, checked = np.zeros((*shape[:-2], 3), np.int64), []
-    for region, answer in (run or _one_by_one)(work, regions(layout)):
-        counts[region[:-2]] += answer.counts
-        checked.append(answer.checked)
+    for region, weighed in map_regions(job, regions(layout)):
+        counts[region[:-2]] += weighed.counts
+        checked.append(weighed.checked)
     check = merge_checks(checked)
     *judged, ignored = counts.reshape(-1, 3).T
     facts = {
@@ -125,7 +121,7 @@ def weigh_stack(dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, ru
     }
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     result.commit(generation, {"arrays": paths}, facts)
-    background, objects = (int(outcome_of_each.sum()) for outcome_of_each in judged)
+    background, objects = (int(of_class.sum()) for of_class in judged)
     return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", words(check)]))
 
 
@@ -134,15 +130,6 @@ def _warn(dataset: Dataset, names: Sequence[str]) -> None:
     stamps = {name: weights_of(dataset, name).stamp() for name in names}
     for line in warnings({name: TruthCheck.of(stamp.facts["truth"]) for name, stamp in stamps.items() if stamp}):
         log.warning("truth: %s", line)
-
-
-def over(client: Workers) -> Run:
-    """Regions mapped over a client's workers."""
-    return lambda function, items: run_regions(client, function, items, lambda: None)
-
-
-def _one_by_one(function: Callable[[Region], Answer], items: Iterable[Region]) -> Iterator[Weighed]:
-    return ((item, function(item)) for item in items)
 
 
 def _weigh_small(dataset: Dataset, settings: Weigh, names: Sequence[str]) -> list[Outcome | Exception]:
@@ -159,18 +146,18 @@ def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], l
         stamp = image_of(dataset, name).stamp()
         facts = stamp.facts if stamp else {"axes": "", "shape": []}
         pixels = math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
-        if pixels > SMALL:
+        if pixels > SMALL_STACK:
             large.append(name)
             continue
         if not batches or pixels > room:
-            batches, room = [*batches, []], BATCH
+            batches, room = [*batches, []], SMALL_BATCH
         batches[-1].append(name)
         room -= pixels
     return batches, large
 
 
 @dataclass(frozen=True)
-class Work:
+class StackWeighing:
     """One stack's regions to weigh, told by folders and plain values, so that it goes to any worker."""
 
     truth: Folder
@@ -180,19 +167,19 @@ class Work:
     """Of the space axes; axes before them are taken by themselves."""
     ignore: int | None
 
-    def __call__(self, region: Region) -> Answer:
+    def __call__(self, region: Region) -> WeighedRegion:
         """One region of both arrays, from the truth around it; the border last: its shard says that both are done."""
         truth = open_array(self.truth)
         classes, border = Stored(self.generation / "classes"), Stored(self.generation / "border")
         if border.is_done(region):
-            return self._answer(np.asarray(truth[region]), classes.read(region), region, truth.shape)
+            return self._told(np.asarray(truth[region]), classes.read(region), region, truth.shape)
         alone = truth.ndim - len(self.spacing)
         around = grow(region, (*(0 for _ in range(alone)), *halo(self.settings, self.spacing)), truth.shape)
         labels, core = np.asarray(truth[around]), within(region, around)
         made, weights = self._weigh(labels, core, alone)
         classes.write(region, made)
         border.write(region, weights)
-        return self._answer(labels[core], made, region, truth.shape)
+        return self._told(labels[core], made, region, truth.shape)
 
     def _weigh(self, labels: Labels, core: Region, alone: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         volumes = labels.reshape(-1, *labels.shape[alone:])
@@ -201,9 +188,9 @@ class Work:
         classes, border = ([values[inner] for values in layer] for layer in zip(*weighed, strict=True))
         return np.stack(classes).reshape(shape), np.stack(border).reshape(shape)
 
-    def _answer(self, labels: Labels, classes: NDArray[np.uint8], region: Region, shape: Sequence[int]) -> Answer:
+    def _told(self, labels: Labels, classes: NDArray[np.uint8], region: Region, shape: Sequence[int]) -> WeighedRegion:
         planes = classes.reshape(-1, math.prod(classes.shape[-2:]))
         counts = np.stack([np.count_nonzero(planes == value, axis=1) for value in (0, 1, IGNORE)], axis=-1)
         origin, dimensions = [part.start for part in region], min(self.settings.dimensions, len(self.spacing))
         checked = check_block(np.ascontiguousarray(labels), origin, shape, dimensions, self.ignore)
-        return Answer(counts.reshape(*classes.shape[:-2], 3), checked)
+        return WeighedRegion(counts.reshape(*classes.shape[:-2], 3), checked)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
+    "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
+    "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/instances": "unet/labels/test_connected",
     "unet/labels/merging": "unet/labels/test_connected",
     "unet/labels/seams": "unet/labels/test_connected",
@@ -13,6 +15,7 @@ ELSEWHERE = {
     "unet/settings/predict": "unet/settings/test_record",
     "unet/settings/segment": "unet/settings/test_record",
     "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
+    "unet/network/window_scores": "tasks/test_predict",
     "tasks/predict_regions": "tasks/test_predict",
     "tasks/reporting/comparison": "tasks/test_evaluate",
     "tasks/reporting/report_pictures": "tasks/test_evaluate",

@@ -4,14 +4,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeVar
+
+from unet.store.read_ahead import read_ahead
 
 Item = TypeVar("Item")
 Values = TypeVar("Values")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 READERS = 2
 """Items that are read at once, ahead of the one in work: decoding waits for the disk and for one thread a chunk."""
@@ -35,8 +37,8 @@ class Clock:
 def overlapped(
     items: Iterable[Item],
     read: Callable[[Item], Values],
-    compute: Callable[[Item, Values], Made],
-    write: Callable[[Item, Made], object],
+    compute: Callable[[Item, Values], Result],
+    write: Callable[[Item, Result], object],
     clock: Clock,
 ) -> Iterator[Item]:
     """Each item once it is written, in order; the first error of any of the three is raised.
@@ -48,15 +50,11 @@ def overlapped(
     >>> list(overlapped("ab", str.upper, lambda item, v: item + v, lambda item, m: made.append(m), Clock())), made
     (['a', 'b'], ['aA', 'bB'])
     """
-    waiting = iter(items)
-    coming: deque[tuple[Item, Future[Values]]] = deque()
     going: deque[tuple[Item, Future[object]]] = deque()
     context = copy_context()  # what is logged in a thread belongs to this task run too
-    with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(1) as writer:
-        coming.extend((item, readers.submit(context.copy().run, read, item)) for item in islice(waiting, READERS - 1))
-        while coming:
-            coming.extend((item, readers.submit(context.copy().run, read, item)) for item in islice(waiting, 1))
-            item, values = coming.popleft()
+    reading = read_ahead(read, items, READERS, READERS - 1)
+    with closing(reading) as coming, ThreadPoolExecutor(1) as writer:
+        for item, values in coming:
             made = compute(item, clock.wait(values))
             del values
             going.append((item, writer.submit(context.copy().run, write, item, made)))

@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 Resources = Mapping[str, float]
 IN_FLIGHT = 2
 """Regions submitted for each thread of the cluster: one at work, one waiting."""
-LOOK = 5.0
+ASK_AFTER = 5.0
 """Seconds without an answer after which the workers are asked whether they are still there."""
 
 
@@ -83,7 +83,7 @@ def run_regions(
     workers: Workers,
     function: Callable[[Item], Answer],
     items: Iterable[Item],
-    progress: Callable[[], None],
+    progress: Callable[[], None] = lambda: None,
     resources: Resources | None = None,
 ) -> Iterator[tuple[Item, Answer]]:
     """Each item with its answer, as they come; the first error is raised after what is in flight has ended.
@@ -125,6 +125,18 @@ def _next(workers: Workers, ended: "SimpleQueue[Any]", resources: Resources) -> 
     """The next future that ended."""
     while True:
         try:
-            return ended.get(timeout=LOOK)
+            return ended.get(timeout=ASK_AFTER)
         except Empty:
             workers.require(resources)
+
+
+def map_over_workers(
+    workers: Workers,
+) -> Callable[[Callable[[Item], Answer], Iterable[Item]], Iterator[tuple[Item, Answer]]]:
+    """A map over items that has the workers compute: each item with its answer, as they come."""
+    return lambda function, items: run_regions(workers, function, items)
+
+
+def map_one_by_one(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[tuple[Item, Answer]]:
+    """The same map, computed by whoever asks, one item after another."""
+    return ((item, function(item)) for item in items)

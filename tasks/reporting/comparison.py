@@ -1,6 +1,5 @@
 """Segments beside truth, plane by plane: what each plane scores, and the pixels of both."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,17 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset
-from unet.evaluation import metrics, report
+from unet.evaluation.metrics import METRICS
 from unet.images.planes import Plane, planes
 from unet.ledger.recipes import ignored_id
 from unet.ledger.results import Result, labels_of
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.split import PlaneRange
-
-Metric = Callable[[NDArray[Any], NDArray[Any]], float]
-METRICS: dict[str, Metric] = {name: getattr(metrics, name) for name in report.METRICS}
-"""Metrics of a report, by the names of their functions, in the order of its page."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ def compared(dataset: Dataset, name: str, model: str, plane: int) -> tuple[NDArr
 
 
 def _score_plane(part: PlaneRange, plane: int, truth: NDArray[Any], segments: NDArray[Any]) -> Scored:
-    values = {name: float(metric(truth, segments)) for name, metric in METRICS.items()}
+    values = {name: float(metric.function(truth, segments)) for name, metric in METRICS.items() if metric.function}
     return Scored(part, plane, values, int(np.unique(truth[truth > 0]).size))
 
 

@@ -48,19 +48,19 @@ def by_loop(dataset: str) -> None:
     from tasks import evaluate, ingest, predict, segment, weigh
     from tasks.execution.dask_workers import workers
     from unet.ledger import recipes
-    from unet.network import model_files
 
     place = Dataset(dataset)
     record = read_record(place)
     plan, model = make_plan(place, record), record.model
-    use = predict.Use(model, model_files.load(place, model), record.predict, predict.machine_of("cpu"))
+    executor = predict.of_this_process("cpu")
     with workers(None) as crew:
         for stack in plan.stacks.values():
             ingest.ingest_stack(place, stack, record.ingest)
         for name in plan.stacks:
             weigh.weigh_stack(place, name, record.weigh, recipes.weigh_recipe(place, name, record.weigh))
         for name in plan.stacks:
-            predict.predict_stack(place, name, use, recipes.predict_recipe(place, model, name, record.predict))
+            of_now = recipes.predict_recipe(place, model, name, record.predict)
+            predict.predict_stack(place, name, model, record.predict, of_now, executor)
         for name in plan.stacks:
             of_now = recipes.segment_recipe(place, model, name, record.segment)
             segment.segment_stack(place, name, model, record.segment, of_now, crew)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +22,7 @@ import torch
 from distributed import LocalCluster
 
 from tasks.execution.dask_workers import LOOPBACK, workers
-from tasks.predict import Run, Use, here, machine_of, over, predict_stack
+from tasks.predict import RunWindows, of_this_process, predict_stack, run_locally, run_over_workers
 from tests.bench.frames import microscopy
 from tests.bench.measure import seconds
 from unet.dataset.folder import Dataset
@@ -96,13 +97,13 @@ def dataset(folder: Path) -> Dataset:
     return put(folder, SIDE)
 
 
-def predict(dataset: Dataset, run: Run = here, threads: int | None = None, **settings: Any) -> float:
+def predict(dataset: Dataset, run: RunWindows = run_locally, threads: int | None = None, **settings: Any) -> float:
     """Seconds of a prediction from store to store, pyramid and stamp too."""
     (name,), asked = dataset.stacks(), Predict(model="net", **settings)
     shutil.rmtree(dataset.scores("net", name).url, ignore_errors=True)
-    machine = machine_of("auto")
-    use = Use("net", model_files.load(dataset, "net"), asked, machine._replace(threads=threads or machine.threads))
-    return seconds(lambda: predict_stack(dataset, name, use, predict_recipe(dataset, "net", name, asked), run))
+    found, recipe = of_this_process("auto"), predict_recipe(dataset, "net", name, asked)
+    executor = replace(found, threads=threads or found.threads, run=run)
+    return seconds(lambda: predict_stack(dataset, name, "net", asked, recipe, executor))
 
 
 def plan_of(dataset: Dataset) -> NumericPlan:
@@ -215,7 +216,7 @@ def test_two_dask_workers_beside_two_bare_processes(dataset: Dataset) -> None:
         pytest.skip("one process a GPU")
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, **LOOPBACK)
     with cluster, workers(cluster.scheduler_address) as crew:
-        run = over(crew, Predict(model="net"))
+        run = run_over_workers(crew, Predict(model="net"))
         predict(dataset, run, 1)
         took, alone = [], []
         for _ in range(RUNS):

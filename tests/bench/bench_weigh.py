@@ -17,7 +17,8 @@ import pytest
 from distributed import LocalCluster
 
 from tasks.execution.dask_workers import LOOPBACK, DaskWorkers, workers
-from tasks.weigh import Work, over, weigh_stack
+from tasks.execution.workers import map_over_workers
+from tasks.weigh import StackWeighing, weigh_stack
 from tests.bench.frames import cells
 from tests.bench.measure import peak, seconds
 from unet.dataset.folder import Dataset, Folder
@@ -74,7 +75,7 @@ def test_two_dask_workers_beside_two_processes(dataset: Dataset) -> None:
 
 def _by_dask(dataset: Dataset, crew: DaskWorkers) -> None:
     shutil.rmtree(weights_of(dataset, "a").folder.url, ignore_errors=True)
-    weigh_stack(dataset, "a", SETTINGS, weigh_recipe(dataset, "a", SETTINGS), over(crew))
+    weigh_stack(dataset, "a", SETTINGS, weigh_recipe(dataset, "a", SETTINGS), map_over_workers(crew))
 
 
 def _beside_each_other(work: Callable[[str, int, Any], None], dataset: str) -> float:
@@ -110,7 +111,7 @@ def _shards(dataset: str, half: int, start: Callable[[], object]) -> None:
     shutil.rmtree(folder.url, ignore_errors=True)
     create(folder / "classes", layout, np.uint8, "yx")
     create(folder / "border", layout, np.float32, "yx", UNSHUFFLED)
-    work = Work(truth, folder, SETTINGS, (1.0, 1.0), None)
+    work = StackWeighing(truth, folder, SETTINGS, (1.0, 1.0), None)
     _warm()
     start()
     for region in list(regions(layout))[half::2]:

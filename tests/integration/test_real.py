@@ -8,7 +8,7 @@ import pytest
 import tifffile
 import torch
 
-from tasks.predict import Use, machine_of, predict_stack
+from tasks.predict import of_this_process, predict_stack
 from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane
 from unet.images.windows import Window
@@ -66,9 +66,9 @@ def dataset(make, stage, sections):
 
 def predicted(dataset, level, tile):
     settings = Predict(model="net", dtype="float32", max_tile=tile)
-    use = Use("net", model_files.load(dataset, "net"), settings, machine_of("cpu"))
     scores_of(dataset, "net", "a").folder.remove()
-    predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))
+    recipe = predict_recipe(dataset, "net", "a", settings)
+    predict_stack(dataset, "a", "net", settings, recipe, of_this_process("cpu"))
     return level(scores_of(dataset, "net", "a"))[0]
 
 

@@ -10,9 +10,10 @@ import pytest
 from flows.planning.plan import make_plan
 from tasks import segment
 from tasks.evaluate import summarise
-from tasks.reporting.comparison import METRICS, Scored
+from tasks.reporting.comparison import Scored
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
+from unet.evaluation.metrics import METRICS
 from unet.ledger.results import labels_of, report_of, weights_of
 from unet.network.model_files import bring_in
 from unet.settings.evaluate import Evaluate
@@ -27,7 +28,7 @@ def read_metrics(dataset, model="unet"):
 
 def slow_figure(name, frames):
     """Mean over the planes on which the metric is defined; of SEG over objects."""
-    values = [float(METRICS[name](truth, segments)) for truth, segments in frames]
+    values = [float(METRICS[name].function(truth, segments)) for truth, segments in frames]
     objects = [np.unique(truth[truth > 0]).size for truth, _ in frames]
     defined = [i for i, value in enumerate(values) if math.isfinite(value)]
     shares = [objects[i] if name == "seg" else 1 for i in defined]
@@ -51,7 +52,7 @@ def test_metrics_json_holds_what_was_promised(dataset, level):
             assert figure["value"] == pytest.approx(value)
             assert figure["n"] == n
             assert figure["low"] - 1e-12 <= figure["value"] <= figure["high"] + 1e-12
-            assert METRICS[metric].__name__ == metric
+            assert METRICS[metric].function.__name__ == metric
     assert set(found["stacks"]) == {"a", "b"}
     assert set(METRICS) <= set(found["stacks"]["a"])
     assert found["settings"]["train"]["steps"] == 40

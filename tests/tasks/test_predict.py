@@ -54,8 +54,8 @@ def with_model(make, stage):
 
 def run(dataset, **settings):
     settings = Predict(model="net", **settings)
-    use = predict.Use("net", model_files.load(dataset, "net"), settings, predict.machine_of("cpu"))
-    return predict.predict_stack(dataset, "a", use, predict_recipe(dataset, "net", "a", settings))
+    recipe = predict_recipe(dataset, "net", "a", settings)
+    return predict.predict_stack(dataset, "a", "net", settings, recipe, predict.of_this_process("cpu"))
 
 
 def quantise(scores):
@@ -89,7 +89,7 @@ def picture(*shape):
 def test_scores_over_several_shards_and_tiles_equal_one_pass(with_model, level, shape, architecture, dtype):
     image = picture(*shape)
     dataset = with_model(image, architecture)
-    run(dataset, dtype=dtype, tile=16)
+    run(dataset, dtype=dtype, max_tile=16)
     result = scores_of(dataset, "net", "a")
     assert result.committed().facts["axes"] == {2: "cyx", 3: "czyx", 4: "tczyx"}[len(shape)]
     found, expected = level(result), one_pass(dataset, image)
@@ -104,7 +104,7 @@ def test_scores_over_several_shards_and_tiles_equal_one_pass(with_model, level, 
 
 def test_the_numeric_plan_is_kept_and_changes_nothing_but_the_last_bits(with_model, level):
     dataset = with_model(picture(50, 70))
-    run(dataset, tile=30)
+    run(dataset, max_tile=30)
     stamp = scores_of(dataset, "net", "a").committed()
     assert stamp.plan == {
         "tile": [28, 24],  # of 50 and 70 px, halves and thirds
@@ -123,15 +123,15 @@ def test_the_numeric_plan_is_kept_and_changes_nothing_but_the_last_bits(with_mod
 
 def stopping_after(monkeypatch, count):
     """Prediction that is interrupted after so many regions, each told of with its tile."""
-    region, tiles = Predictor.region, []
+    of_window, tiles = Predictor.predict, []
 
     def counting(self, *arguments):
         if len(tiles) >= count:
             raise KeyboardInterrupt
         tiles.append(list(self.tile))
-        return region(self, *arguments)
+        return of_window(self, *arguments)
 
-    monkeypatch.setattr(Predictor, "region", counting)
+    monkeypatch.setattr(Predictor, "predict", counting)
     return tiles
 
 
@@ -141,11 +141,11 @@ def test_a_resumed_generation_keeps_its_first_tile_and_what_was_done(with_model,
     with monkeypatch.context() as patch:
         stopping_after(patch, 5)
         with pytest.raises(KeyboardInterrupt):
-            run(dataset, tile=16)
+            run(dataset, max_tile=16)
     assert scores_of(dataset, "net", "a").stamp() is None
 
     tiles = stopping_after(monkeypatch, 99)
-    run(dataset, tile=64)
+    run(dataset, max_tile=64)
     assert tiles == [[16, 16]] * (12 - 5)
     assert scores_of(dataset, "net", "a").committed().plan["tile"] == [16, 16]
     expected = quantise(one_pass(dataset, picture(2, 70, 50)))
@@ -154,14 +154,14 @@ def test_a_resumed_generation_keeps_its_first_tile_and_what_was_done(with_model,
 
 def scarce(monkeypatch, most, error=torch.OutOfMemoryError):
     """A device that holds tiles of at most so many pixels."""
-    region = Predictor.region
+    of_window = Predictor.predict
 
     def refusing(self, *arguments):
         if self.tile[0] * self.tile[1] > most:
             raise error("a tile is too large, can't allocate memory")
-        return region(self, *arguments)
+        return of_window(self, *arguments)
 
-    monkeypatch.setattr(Predictor, "region", refusing)
+    monkeypatch.setattr(Predictor, "predict", refusing)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
@@ -181,7 +181,7 @@ def test_out_of_memory_starts_a_smaller_plan(with_model, level, monkeypatch, err
 
 def test_any_other_fault_of_the_device_is_raised(with_model, monkeypatch):
     dataset = with_model(picture(50, 70))
-    monkeypatch.setattr(Predictor, "region", lambda *_: (_ for _ in ()).throw(RuntimeError("no kernel image")))
+    monkeypatch.setattr(Predictor, "predict", lambda *_: (_ for _ in ()).throw(RuntimeError("no kernel image")))
     with pytest.raises(RuntimeError, match="no kernel image"):
         run(dataset)
 
@@ -242,10 +242,10 @@ def test_what_was_begun_on_another_kind_of_device_is_begun_anew(with_model):
 def test_scores_are_the_mean_over_symmetries_where_that_is_asked(with_model, level):
     image = picture(50, 70)
     dataset = with_model(image)
-    run(dataset, dtype="float32", symmetries=8, tile=20)
+    run(dataset, dtype="float32", test_time_augmentation=8, max_tile=20)
     network = model_files.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
-    expected = predict_image(network, normalise(image[None], statistics), 4096, symmetries=8)
+    expected = predict_image(network, normalise(image[None], statistics), 4096, test_time_augmentation=8)
     np.testing.assert_allclose(level(scores_of(dataset, "net", "a")), expected, rtol=0, atol=1e-5)
     once = predict_image(network, normalise(image[None], statistics), 4096)
     assert np.abs(once - expected).max() > 1e-4
@@ -256,7 +256,7 @@ def test_empty_squares_are_background_whatever_the_tile(with_model, level, tile)
     image = np.zeros((1100, 600), np.uint16)
     image[20:40, 30:50] = picture(20, 20) + 100
     dataset = with_model(image)
-    run(dataset, dtype="float32", skip_below=50, tile=tile)
+    run(dataset, dtype="float32", background_below=50, max_tile=tile)
     found = level(scores_of(dataset, "net", "a"))[0]
     expected = one_pass(dataset, image)[0]
     np.testing.assert_allclose(found[:512, :512], expected[:512, :512], rtol=0, atol=1e-5)
@@ -265,7 +265,7 @@ def test_empty_squares_are_background_whatever_the_tile(with_model, level, tile)
     recipes = [
         predict_recipe(dataset, "net", "a", Predict(model="net", background_below=least)) for least in (50, None)
     ]
-    assert recipes[0].changes(recipes[1]) == ["skip_below 50.0 → None"]
+    assert recipes[0].changes(recipes[1]) == ["background_below 50.0 → None"]
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -288,6 +288,7 @@ def resized(dataset, size):
     result = model_of(dataset, "net")
     metadata = result.attributes() | {"pixel_size": {"y": size, "x": size, "unit": "micrometer"}}
     (result.folder / "model.json").write_json(metadata)
+    model_files.ready_model.cache_clear()  # a process keeps the generation that it has loaded
 
 
 def test_pixels_of_another_size_are_refused_or_brought_to_the_models(with_model, level):
@@ -297,12 +298,12 @@ def test_pixels_of_another_size_are_refused_or_brought_to_the_models(with_model,
     resized(dataset, 1.5)
     with pytest.raises(ValueError, match=r"within 2 × those that net was trained on, 1\.5 × 1\.5 micrometer, got 0\.5"):
         run(dataset)
-    run(dataset, pixel_factor=4, dtype="float32")
+    run(dataset, max_pixel_size_ratio=4, dtype="float32")
     np.testing.assert_allclose(level(scores_of(dataset, "net", "a")), one_pass(dataset, image), rtol=0, atol=1e-5)
     resized(dataset, 0.502)  # as good as ours
     assert "of its pixels" not in run(dataset, rescale=True)
     resized(dataset, 0.25)
-    assert "at 2 × 2 of its pixels" in run(dataset, rescale=True, dtype="float32", symmetries=8)
+    assert "at 2 × 2 of its pixels" in run(dataset, rescale=True, dtype="float32", test_time_augmentation=8)
 
 
 @pytest.mark.parametrize("tile", [8, 64])
@@ -311,7 +312,7 @@ def test_rescaled_scores_have_no_seams(with_model, level, tile):
     image = picture(70, 50)
     dataset = with_model(image)
     resized(dataset, 0.4)
-    run(dataset, rescale=True, dtype="float32", tile=tile)
+    run(dataset, rescale=True, dtype="float32", max_tile=tile)
     scale = (1.25, 1.25)
     network = model_files.load(dataset, "net").network
     statistics = [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])]
@@ -336,13 +337,32 @@ def test_scores_that_are_not_finite_are_an_error_not_a_result(with_model):
 
 
 @pytest.mark.usefixtures("small_shards")
+def test_a_process_loads_a_model_once_however_many_stacks_and_runs(with_model, monkeypatch):
+    dataset, loads, load = with_model(picture(2, 70, 50)), [], model_files.load
+
+    def counting(*arguments):
+        loads.append(arguments)
+        return load(*arguments)
+
+    monkeypatch.setattr(model_files, "load", counting)
+    for settings in (Predict(model="net"), Predict(model="net", dtype="float32"), Predict(model="net", max_tile=16)):
+        (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", settings)
+        assert outcome.state == "done"
+    assert len(loads) == 1
+    model, result = load(dataset, "net"), model_of(dataset, "net")
+    model_files.save(result, result.begin(Recipe("train", 1, {}, {"other": "1"}), {}), model, {}, {})
+    run(dataset)
+    assert len(loads) == 2  # another generation of that name
+
+
+@pytest.mark.usefixtures("small_shards")
 def test_workers_of_a_cluster_write_the_same_however_many_they_are(with_model, level):
     dataset = with_model(picture(2, 70, 50))
-    run(dataset, dtype="float32", tile=16)
+    run(dataset, dtype="float32", max_tile=16)
     found = [level(scores_of(dataset, "net", "a"))]
     for count in (1, 2):
         scores_of(dataset, "net", "a").folder.remove()
-        options = {"n_workers": count, "threads_per_worker": 1, **LOOPBACK}
+        options = {"processes": False, "n_workers": count, "threads_per_worker": 1, **LOOPBACK}
         settings = Predict(model="net", dtype="float32", max_tile=16)
         cluster = Cluster(cls="distributed.LocalCluster", options=options)
         (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", settings, cluster)
@@ -356,7 +376,7 @@ def test_workers_of_a_cluster_write_the_same_however_many_they_are(with_model, l
 @pytest.mark.usefixtures("small_shards")
 def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level):
     dataset = with_model(picture(6, 70, 50))
-    run(dataset, dtype="float32", tile=16)
+    run(dataset, dtype="float32", max_tile=16)
     expected, result = level(scores_of(dataset, "net", "a")), scores_of(dataset, "net", "a")
     result.folder.remove()
     settings = Predict(model="net", dtype="float32", max_tile=16)
@@ -369,10 +389,9 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
                 killed.append(pids[0])
                 os.kill(pids[0], signal.SIGKILL)
 
-        machine = predict.Machine("cpu", 1, 0)
-        use = predict.Use("net", model_files.load(dataset, "net"), settings, machine)
+        executor = predict.Executor("cpu", 1, 0, predict.run_over_workers(crew, settings), "cpu")
         recipe = predict_recipe(dataset, "net", "a", settings)
-        predict.predict_stack(dataset, "a", use, recipe, predict.over(crew, settings), told)
+        predict.predict_stack(dataset, "a", "net", settings, recipe, executor, told)
     assert killed
     np.testing.assert_array_equal(level(result), expected)
 

@@ -5,7 +5,8 @@ import pytest
 import tifffile
 
 from tasks.execution.dask_workers import workers
-from tasks.weigh import over, weigh_stack, weigh_stacks
+from tasks.execution.workers import map_over_workers
+from tasks.weigh import weigh_stack, weigh_stacks
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import write_record
 from unet.images.synthetic import draw_stack
@@ -57,7 +58,7 @@ def test_shard_by_shard_equals_the_whole(make, stage, client, truth, ndim, setti
     dataset = make({"a": (drawn, drawn)})
     stage(dataset, "ingest")
     recipe = weigh_recipe(dataset, "a", settings)
-    word = weigh_stack(dataset, "a", settings, recipe, over(client))
+    word = weigh_stack(dataset, "a", settings, recipe, map_over_workers(client))
 
     volumes = drawn[None] if ndim < 4 else drawn
     whole = [weigh_block(volume, settings, SPACING[-volume.ndim :]) for volume in volumes]
@@ -92,12 +93,12 @@ def test_what_was_written_before_a_stop_is_not_written_again(make, stage, client
 
     monkeypatch.setattr(Stored, "write", failing)
     with pytest.raises(OSError, match="the disk is gone"):
-        weigh_stack(dataset, "a", Weigh(), recipe, over(client))
+        weigh_stack(dataset, "a", Weigh(), recipe, map_over_workers(client))
     assert weights_of(dataset, "a").stamp() is None
 
     written = []
     monkeypatch.setattr(Stored, "write", lambda self, r, b: (written.append((self.folder.name, r)), write(self, r, b)))
-    weigh_stack(dataset, "a", Weigh(), recipe, over(client))
+    weigh_stack(dataset, "a", Weigh(), recipe, map_over_workers(client))
     assert 0 < sum(name == "border" for name, _ in written) < 27
     classes, border = weigh_block(truth, Weigh(), SPACING)
     found, facts = arrays(dataset, "a"), weights_of(dataset, "a").committed().facts

@@ -1,65 +1,21 @@
 """The report on a model: one HTML page, read on a phone or printed, that asks no server for anything.
 
-The page is planned here as plain figures and texts (`headline`, `table`, `sections`) and laid out in
+The page is planned here as plain figures and texts (`headline`, `stack_rows`, `sections`) and laid out in
 `report.html.jinja`, which decides nothing. Names of stacks are data of strangers: everything is escaped, and a content
 policy in the page forbids scripts and requests. Plots are PNG files beside the page, or data URLs.
 """
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote
 
+from unet.dataset.sources import natural_order
+from unet.evaluation.metrics import METRICS, Metric
 from unet.ledger.truth_findings import TruthCheck, summarise
-
-
-class Metric(NamedTuple):
-    """What a metric is called, what it says in half a sentence, and how it is read."""
-
-    label: str
-    explanation: str
-    better: Literal["higher", "lower", ""]
-    undefined: str
-    """When it has no value."""
-
-
-METRICS = {
-    "average_precision": Metric(
-        "average precision",
-        "objects found, as a share of those found, missed and made up; found means an overlap (IoU) above 0.5",
-        "higher",
-        "neither truth nor segments have an object",
-    ),
-    "seg": Metric(
-        "SEG",
-        "overlap (IoU) of each true object with the segment that covers more than half of it, 0 where none does",
-        "higher",
-        "truth has no object",
-    ),
-    "rand_f": Metric(
-        "Rand F",
-        "whether pairs of object pixels are rightly together or apart, which splits and mergers spoil",
-        "higher",
-        "truth has no object",
-    ),
-    "iou": Metric(
-        "IoU",
-        "overlap of object pixels with those of truth, whichever object they belong to",
-        "higher",
-        "neither truth nor segments have an object",
-    ),
-    "pixel_error": Metric(
-        "pixel error",
-        "pixels that are object in one and background in the other, as a share of all",
-        "lower",
-        "there is no pixel to compare",
-    ),
-}
-"""Every metric of a report, the most telling first: the order of figures and columns."""
 
 
 class ReportPicture(NamedTuple):
@@ -132,7 +88,7 @@ def render_report(report: Report) -> str:
         part=part,
         figures=headline(report, part),
         columns=columns(report),
-        table=table(report),
+        table=stack_rows(report),
         gaps=gaps(report),
         truth=summarise(report.truth),
         checked=checked(report),
@@ -172,10 +128,12 @@ def _figure(name: str, entry: Mapping[str, float | None], level: float, training
     return Figure(metric(name), number(value), [interval, *details], _bar(low, value, high))
 
 
-def table(report: Report) -> list[tuple[str, str, list[tuple[str, float | None]]]]:
+def stack_rows(report: Report) -> list[tuple[str, str, list[tuple[str, float | None]]]]:
     """Rows of stacks: name, part, and a text and a bar in percent for every metric; validation first, then by name."""
     names = columns(report)
-    order = sorted(report.stacks.items(), key=lambda stack: (stack[1].get("part") != "validation", _natural(stack[0])))
+    order = sorted(
+        report.stacks.items(), key=lambda stack: (stack[1].get("part") != "validation", natural_order(stack[0]))
+    )
     return [(name, str(row.get("part", "")), [_cell(row.get(metric)) for metric in names]) for name, row in order]
 
 
@@ -217,7 +175,7 @@ def sections(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def metric(name: str) -> Metric:
     """How a metric is shown; one that is not in `METRICS` is shown by its name alone."""
-    return METRICS.get(name) or Metric(name.replace("_", " "), "", "", "it is 0/0")
+    return METRICS.get(name) or Metric(None, name.replace("_", " "), "", "", "it is 0/0")
 
 
 def number(value: float | None) -> str:
@@ -250,11 +208,6 @@ def _percent(value: float) -> float:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts `plane-2` before `plane-10`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -84,7 +84,7 @@ def class_scores(network: UNet, image: Tensor, block: int, each: ForEachBlock = 
         return _softmax(network(image))
     skips, depth = [], network.architecture.depth
     for level, down in enumerate(network.down):
-        layers = [_as_it_is, _pooled][: 2 if level < depth else 1]
+        layers = [_as_it_is, _pooled] if level < depth else [_as_it_is]
         *kept, image = _level(down, _from(image), image.shape[-2:], _Blocks(_side(block, level), each), layers)
         skips += kept
     for level, up, merge in zip(reversed(range(depth)), network.up, network.merge, strict=True):

@@ -71,7 +71,7 @@ def legal_sizes(architecture: Architecture) -> LegalSizes:
     """Sides in pixels that an exported network takes.
 
     >>> legal_sizes(Architecture()), legal_sizes(Architecture(padding="same"))
-    (Sizes(least=188, step=16), Sizes(least=32, step=16))
+    (LegalSizes(least=188, step=16), LegalSizes(least=32, step=16))
     """
     step = architecture.multiple
     # torch.export takes a size of 1, here at the bottom of the network, for one that never changes

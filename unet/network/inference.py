@@ -39,7 +39,9 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-def predict_image(network: UNet, image: NDArray[Any], tile: int = 1024, symmetries: Symmetries = 1) -> Pixels:
+def predict_image(
+    network: UNet, image: NDArray[Any], tile: int = 1024, test_time_augmentation: Symmetries = 1
+) -> Pixels:
     """Scores (classes − 1, y, x) in [0, 1] of a normalised image (channels, y, x): the classes after background.
 
     The law: for every `tile` the same to 1e-5, that of one pass over the whole image mirrored at its edges. Scores are
@@ -49,22 +51,22 @@ def predict_image(network: UNet, image: NDArray[Any], tile: int = 1024, symmetri
         network: in evaluation mode; the image goes to its device.
         image: normalised pixels.
         tile: largest side in pixels of what is written at once.
-        symmetries: 8 = the mean over the square's turns and reflections, at eight times the cost.
+        test_time_augmentation: 8 = the mean over the square's turns and reflections, at eight times the cost; 1 = none.
     """
     if network.training:
         raise ValueError("the network must be in evaluation mode, got training mode; call network.eval() first")
     like = next(network.parameters())
     plane = Plane(image, tuple((channel,) for channel in range(image.shape[0])))
-    made = Predictor(
+    predictor = Predictor(
         network=ready_to_predict(network, like.device, like.dtype),
         tile=(tile, tile),
         block=BLOCK[like.device.type],
-        symmetries=symmetries,
+        test_time_augmentation=test_time_augmentation,
         threads=torch.get_num_threads(),
     )
-    around = made.reading(plane.window)
+    around = predictor.reading(plane.window)
     pixels = torch.from_numpy(plane.read(around)).to(like.device, like.dtype)
-    scores: Pixels = made.region(pixels[None], around, plane.window).values[0].cpu().numpy()
+    scores: Pixels = predictor.predict(pixels[None], around, plane.window).values[0].cpu().numpy()
     return scores
 
 
@@ -74,8 +76,8 @@ def ready_to_predict(network: UNet, device: torch.device, dtype: torch.dtype = t
     return prepared
 
 
-class Scores(NamedTuple):
-    """Scores of a region on the device; nothing was waited for."""
+class RegionScores(NamedTuple):
+    """Scores of a window on the device; nothing was waited for."""
 
     values: Tensor
     """(n, classes − 1, y, x)."""
@@ -85,7 +87,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network that is `ready_to_predict`, and how it goes over a region."""
+    """A network that is `ready_to_predict`, and how it goes over a window."""
 
     network: UNet
     tile: Sides
@@ -94,54 +96,54 @@ class Predictor:
     """Side in pixels of what a level's convolutions take at once."""
     dtype: torch.dtype | None = None
     """Of the scores: uint8 = round(255·p), or a float; default: float32, of a network in double precision float64."""
-    symmetries: Symmetries = 1
+    test_time_augmentation: Symmetries = 1
     """8: the mean over the square's turns and reflections."""
     threads: int = 1
     """Threads that share a tile's blocks on a CPU."""
 
     @property
     def step(self) -> int:
-        """Pixels to whose multiples the origin of a region is bound."""
+        """The origin of a window must be a multiple of so many pixels."""
         architecture = self.network.architecture
         return architecture.multiple if architecture.tileable else self.tile[0]
 
-    def reading(self, region: Window) -> Window:
-        """What is read for a region, whose origin is a multiple of 2^depth."""
-        return hull(tile.read for tile in self._tiles(region))
+    def reading(self, window: Window) -> Window:
+        """The pixels that are read for a window, whose origin is a multiple of `step`."""
+        return hull(tile.read for tile in self._tiles(window))
 
-    def region(
-        self, pixels: Tensor, around: Window, region: Window, skip: Callable[[Window], bool] = lambda _: False
-    ) -> Scores:
-        """Scores of a region.
+    def predict(
+        self, pixels: Tensor, around: Window, window: Window, skip: Callable[[Window], bool] = lambda _: False
+    ) -> RegionScores:
+        """Scores of a window.
 
         Args:
             pixels: normalised, (n, channels, y, x), of the window `around`, on the network's device.
             around: what `reading` says, or more.
-            region: what is to be written.
-            skip: whether the tile that writes a window is not to be computed; its scores are 0.
+            window: what is to be written.
+            skip: whether a tile that writes this part of the window is left out; its scores are 0.
         """
         double = next(self.network.parameters()).dtype == torch.float64
         dtype = self.dtype or (torch.float64 if double else torch.float32)
-        shape = pixels.shape[0], self.network.architecture.classes - 1, region.height, region.width
+        shape = pixels.shape[0], self.network.architecture.classes - 1, window.height, window.width
         scores = torch.zeros(shape, dtype=dtype, device=pixels.device)
         finite = torch.ones((), dtype=torch.bool, device=pixels.device)
-        for tile in self._tiles(region):
+        for tile in self._tiles(window):
             if not skip(tile.write):
                 one = self._tile(pixels[..., *tile.read.within(around).slices], tile)
                 finite &= one.sum().isfinite()
-                scores[..., *tile.write.within(region).slices] = quantised(one, dtype)
-        return Scores(scores, finite)
+                scores[..., *tile.write.within(window).slices] = quantised(one, dtype)
+        return RegionScores(scores, finite)
 
-    def _tiles(self, region: Window) -> list[Tile]:
-        return plan_tiles(region, self.tile, self.network.architecture)
+    def _tiles(self, window: Window) -> list[Tile]:
+        return plan_tiles(window, self.tile, self.network.architecture)
 
     @torch.inference_mode()
     def _tile(self, pixels: Tensor, tile: Tile) -> Tensor:
         """Scores (n, classes − 1, y, x) of what a tile writes, from the pixels that it reads."""
         like, total = next(self.network.parameters()), None
-        each = _crew(self.threads) if self.threads > 1 and pixels.device.type == "cpu" else one_by_one
+        each = _block_threads(self.threads) if self.threads > 1 and pixels.device.type == "cpu" else one_by_one
         with _full_precision():
-            for turns, flipped in _symmetries(self.symmetries):
+            for turns, flipped in _symmetries(self.test_time_augmentation):
                 turned = torch.rot90(pixels.flip(-1) if flipped else pixels, turns, (-2, -1))
                 batch = turned.to(like.dtype).contiguous(memory_format=torch.channels_last)
                 scores = class_scores(self.network, batch, self.block, each)[:, 1:]
@@ -152,12 +154,12 @@ class Predictor:
         lost = (pixels.shape[-1] - total.shape[-1]) // 2  # context that an unpadded network has used up already
         written = tile.write.within(tile.read)
         rows, columns = Window(written.y - lost, written.x - lost, written.height, written.width).slices
-        mean = total if self.symmetries == 1 else total / self.symmetries
+        mean = total if self.test_time_augmentation == 1 else total / self.test_time_augmentation
         return mean[..., rows, columns]
 
 
 @cache
-def _crew(threads: int) -> BlockThreads:
+def _block_threads(threads: int) -> BlockThreads:
     return BlockThreads(threads)
 
 
@@ -172,8 +174,8 @@ def quantised(scores: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _symmetries(count: Symmetries) -> Iterator[tuple[int, bool]]:
     """Quarter turns, and whether the image is reflected before."""
-    for flipped in (False, True)[: max(count // 4, 1)]:
-        for turns in range(min(count, 4)):
+    for flipped in (False, True) if count == 8 else (False,):
+        for turns in range(4) if count == 8 else (0,):
             yield turns, flipped
 
 

@@ -6,8 +6,10 @@ Nothing that came as data is run: safetensors holds tensors and no code, and of 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 import safetensors.torch
+import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
@@ -16,7 +18,9 @@ from unet.formats.stack import RGB
 from unet.images.normalisation import DIVIDE
 from unet.ledger.results import Generation, Result, model_of
 from unet.ledger.stamp import Recipe, Stamp
+from unet.network.inference import PRECISIONS, ready_to_predict
 from unet.network.milesial import read_checkpoint
+from unet.network.numeric_plan import Precision
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
@@ -52,14 +56,30 @@ def save(result: Result, generation: Generation, model: Model, record: Json, fac
 
 def load(dataset: Dataset, name: str) -> Model:
     """A model of the dataset; LookupError where there is none or it is damaged."""
-    result = model_of(dataset, name)
-    stamp = result.stamp()
+    result, generation = model_of(dataset, name), model_generation(dataset, name)
+    return _load(result.attributes(), result.folder / generation)
+
+
+def model_generation(dataset: Dataset, name: str) -> str:
+    """Name of the generation of a committed model; LookupError that says which models there are where it is none."""
+    stamp = model_of(dataset, name).stamp()
     if stamp is None:
         known = ", ".join(dataset.members("models")) or "none"
         raise LookupError(
             f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train`, or `import` one"
         )
-    return _load(result.attributes(), result.folder / stamp.generation)
+    return stamp.generation
+
+
+@lru_cache(maxsize=2)
+def ready_model(dataset: Dataset, name: str, generation: str, device: str, precision: Precision) -> Model:
+    """A model that is ready to predict on a device, read and prepared once in each process; nothing changes it.
+
+    `generation` tells apart what bears one name; two are kept, for those who compare models in turns.
+    """
+    model = load(dataset, name)
+    network = ready_to_predict(model.network, torch.device(device), PRECISIONS[precision])
+    return replace(model, network=network)
 
 
 def load_model(path: str, name: str = "unet") -> Model:

@@ -4,7 +4,7 @@ Chosen once for a stack, stored in its generation before the first shard, used b
 
 Every input pixel costs about the same, whatever tile it lies in (`block_forward` goes through a tile in blocks). So the
 best tile is the one of which the largest part is written and not context: as large as the memory allows, and no wider
-than the region, one shard. Rectangles count too: the halves of a shard have less context than its quarters.
+than one shard of scores. Rectangles count too: the halves of a shard have less context than its quarters.
 """
 
 import math
@@ -19,14 +19,14 @@ Precision = Literal["float32", "float16", "bf16"]
 
 PROCESS = 0.6e9
 """Bytes of a process that has imported everything, loaded a model and computed a first tile of a few pixels."""
-REGIONS = 4
-"""Regions in memory at once as float32: one in work, one read and one being read, with what normalising it takes."""
+WINDOWS = 4
+"""Windows in memory at once as float32: one in work, one read and one being read, with what normalising it takes."""
 BLOCK = {"cpu": 256, "cuda": 2048}
 """Side in pixels of the blocks that a level's convolutions take at once, by kind of device."""
 BATCH_PIXELS = {"cpu": 1, "cuda": 2**22}
 """Pixels of input that fill the device in one pass: of smaller planes it takes several."""
 SPLITS = 32
-"""Tiles along one side of a region at most; a memory that is too small for these is too small."""
+"""Tiles along one side of a shard at most; a memory that is too small for these is too small."""
 VRAM_PART = 0.8
 """Part of a GPU's free memory that is planned with; its allocator and its libraries take of the rest."""
 
@@ -62,11 +62,11 @@ class NumericPlan:
 
 @dataclass(frozen=True)
 class PlanLimits:
-    """Where and over what tiles are planned."""
+    """What bounds a numeric plan: the network, the scores, and the device's memory."""
 
     architecture: Architecture
-    region: Sides
-    """Height and width in pixels of the largest region."""
+    sides: Sides
+    """Height and width in pixels of the largest window of scores, one shard's."""
     device: str
     precision: Precision
     score_bytes: int
@@ -77,7 +77,7 @@ class PlanLimits:
     """Side in pixels that no tile exceeds."""
 
 
-def largest_plan(room: PlanLimits, threads: int) -> NumericPlan:
+def largest_plan(limits: PlanLimits, threads: int) -> NumericPlan:
     """The plan whose tiles waste the least on context within the memory; ValueError where none fits.
 
     >>> small = PlanLimits(Architecture(base=16, depth=3, padding="same"), (4096, 4096), "cpu", "float32", 1, 4e9)
@@ -87,60 +87,60 @@ def largest_plan(room: PlanLimits, threads: int) -> NumericPlan:
     >>> largest_plan(replace(small, memory=3e9), 2).tile
     (2048, 4096)
     """
-    if not room.architecture.tileable:
-        return _plan(room, (FIXED_SIDE, FIXED_SIDE), threads)
-    sides = [s for s in _sides(room) if memory_of(room, s) <= room.memory]
+    if not limits.architecture.tileable:
+        return _plan(limits, (FIXED_SIDE, FIXED_SIDE), threads)
+    sides = [s for s in _sides(limits) if memory_of(limits, s) <= limits.memory]
     if not sides:
-        least = min(memory_of(room, s) for s in _sides(room))
+        least = min(memory_of(limits, s) for s in _sides(limits))
         raise ValueError(
             f"predict.memory_gb must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
-            f"{room.memory / 1e9:.1f}; raise it, or lower predict.max_tile"
+            f"{limits.memory / 1e9:.1f}; raise it, or lower predict.max_tile"
         )
-    return _plan(room, max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])), threads)
+    return _plan(limits, max(sides, key=lambda s: (useful(limits, s), -s[0] * s[1])), threads)
 
 
-def smaller_plan(room: PlanLimits, plan: NumericPlan) -> NumericPlan | None:
+def smaller_plan(limits: PlanLimits, plan: NumericPlan) -> NumericPlan | None:
     """A plan for half the memory, for when that of `plan` was not there; None where there is none, or none alike."""
     if plan.batch > 1:
         return replace(plan, batch=plan.batch // 2)
-    sides = [s for s in _sides(room) if _tile_bytes(room, s) <= _tile_bytes(room, plan.tile) / 2]
-    if not sides or not room.architecture.tileable:
+    sides = [s for s in _sides(limits) if _tile_bytes(limits, s) <= _tile_bytes(limits, plan.tile) / 2]
+    if not sides or not limits.architecture.tileable:
         return None
-    return replace(plan, tile=max(sides, key=lambda s: (useful(room, s), -s[0] * s[1])))
+    return replace(plan, tile=max(sides, key=lambda s: (useful(limits, s), -s[0] * s[1])))
 
 
-def useful(room: PlanLimits, tile: Sides) -> float:
-    """Part of the input pixels of a region's tiles that is written.
+def useful(limits: PlanLimits, tile: Sides) -> float:
+    """Part of the input pixels of a shard's tiles that is written.
 
     >>> round(useful(PlanLimits(Architecture(padding="same"), (4096, 4096), "cpu", "float32", 1, 0), (1024, 1024)), 2)
     0.71
     """
     reads = [
-        sum(room.architecture.input_size(min(step, side - start)) for start in range(0, side, step))
-        for side, step in zip(room.region, tile, strict=True)
+        sum(limits.architecture.input_size(min(step, side - start)) for start in range(0, side, step))
+        for side, step in zip(limits.sides, tile, strict=True)
     ]
-    part: float = math.prod(room.region) / math.prod(reads)
+    part: float = math.prod(limits.sides) / math.prod(reads)
     return part
 
 
-def memory_of(room: PlanLimits, tile: Sides) -> float:
+def memory_of(limits: PlanLimits, tile: Sides) -> float:
     """Bytes at the peak of a prediction in such tiles."""
-    return _buffers(room) + _batch(room, tile) * _tile_bytes(room, tile)
+    return _buffers(limits) + _batch(limits, tile) * _tile_bytes(limits, tile)
 
 
-def _buffers(room: PlanLimits) -> float:
-    """Bytes that a process takes whatever its tiles are: its own, and regions that are read and written."""
-    architecture = room.architecture
-    region = math.prod(architecture.input_size(side) for side in room.region)
-    each = 4 * REGIONS * architecture.in_channels + 3 * room.score_bytes * (architecture.classes - 1)
-    return region * each + (PROCESS if room.device == "cpu" else 0.0)
+def _buffers(limits: PlanLimits) -> float:
+    """Bytes that a process takes whatever its tiles are: its own, and windows that are read and written."""
+    architecture = limits.architecture
+    read = math.prod(architecture.input_size(side) for side in limits.sides)
+    each = 4 * WINDOWS * architecture.in_channels + 3 * limits.score_bytes * (architecture.classes - 1)
+    return read * each + (PROCESS if limits.device == "cpu" else 0.0)
 
 
-def _tile_bytes(room: PlanLimits, tile: Sides) -> float:
+def _tile_bytes(limits: PlanLimits, tile: Sides) -> float:
     """Bytes of one tile's maps, and of a block's."""
-    architecture, item = room.architecture, 4 if room.precision == "float32" else 2
+    architecture, item = limits.architecture, 4 if limits.precision == "float32" else 2
     pixels = math.prod(architecture.input_size(side) for side in tile)
-    block = min(BLOCK[room.device] + 8, architecture.input_size(max(tile)))
+    block = min(BLOCK[limits.device] + 8, architecture.input_size(max(tile)))
     work = 2 * block * block * item * 6 * architecture.base
     return pixels * (item * maps_alive(architecture) + 4 * (architecture.in_channels + architecture.classes)) + work
 
@@ -164,23 +164,23 @@ def maps_alive(architecture: Architecture) -> float:
     return max(peaks)
 
 
-def _sides(room: PlanLimits) -> list[Sides]:
-    """Tiles that divide the region evenly, each side a multiple of 2^depth."""
+def _sides(limits: PlanLimits) -> list[Sides]:
+    """Tiles that divide a shard evenly, each side a multiple of 2^depth."""
     by_axis = []
-    for side in room.region:
-        multiple = room.architecture.multiple
+    for side in limits.sides:
+        multiple = limits.architecture.multiple
         steps = {-(-side // parts // multiple) * multiple for parts in range(1, SPLITS + 1)}
-        cap = max(room.largest or side + multiple, multiple)
+        cap = max(limits.largest or side + multiple, multiple)
         by_axis.append(sorted({min(step, cap // multiple * multiple) for step in steps}))
     return [(height, width) for height in by_axis[0] for width in by_axis[1]]
 
 
-def _plan(room: PlanLimits, tile: Sides, threads: int) -> NumericPlan:
-    return NumericPlan(tile, _batch(room, tile), BLOCK[room.device], room.device, threads, room.precision)
+def _plan(limits: PlanLimits, tile: Sides, threads: int) -> NumericPlan:
+    return NumericPlan(tile, _batch(limits, tile), BLOCK[limits.device], limits.device, threads, limits.precision)
 
 
-def _batch(room: PlanLimits, tile: Sides) -> int:
-    """Planes in one pass: more than one where the whole region is one small tile."""
-    whole = all(t >= side for t, side in zip(tile, room.region, strict=True))
-    pixels = math.prod(room.architecture.input_size(side) for side in tile)
-    return max(BATCH_PIXELS[room.device] // pixels, 1) if whole else 1
+def _batch(limits: PlanLimits, tile: Sides) -> int:
+    """Planes in one pass: more than one where the whole shard is one small tile."""
+    whole = all(t >= side for t, side in zip(tile, limits.sides, strict=True))
+    pixels = math.prod(limits.architecture.input_size(side) for side in tile)
+    return max(BATCH_PIXELS[limits.device] // pixels, 1) if whole else 1

@@ -1,11 +1,11 @@
 """Tiles: which pixels are read together and which are written, as plain integers.
 
-The law: every pixel of a region is written by exactly one tile; every tile reads its context on all sides, beyond
+The law: every pixel of a window is written by exactly one tile; every tile reads its context on all sides, beyond
 the image's edges too, where the image is mirrored; origins are multiples of 2^depth, counted from the image's origin.
 With it a tile's scores are the whole image's scores, since each reads the same pixels of the same, endless image.
 
 Networks that are not tileable give other scores for tiles of another size. Theirs are all of one size, as far as they
-read, so that at least the same pixels always give the same scores, wherever a region or the image ends.
+read, so that at least the same pixels always give the same scores, wherever a window or the image ends.
 """
 
 from collections.abc import Iterator
@@ -38,11 +38,19 @@ def reading_window(write: Window, architecture: Architecture) -> Window:
     )
 
 
-def plan_tiles(region: Window, sides: int | Sides, architecture: Architecture) -> list[Tile]:
-    """Tiles that partition `region`, in raster order.
+def plan_tiles(window: Window, sides: int | Sides, architecture: Architecture) -> list[Tile]:
+    """Tiles that partition `window`, in raster order; on the way they read each other's pixels as context.
+
+    One row of tiles of step s, each reading its context c on both sides; the last is evened out behind its end:
+
+        write        |·····s·····|·····s·····|··s'··|
+        read     ├─c─┼───────────┼─c─┤
+                             ├─c─┼───────────┼─c─┤
+                                         ├─c─┼──────┼─c─┼ more until the side is legal
+                     ▲ a multiple of 2^depth, so that poolings fall as the whole image's do
 
     Args:
-        region: what is to be written; its origin must be a multiple of 2^depth.
+        window: what is to be written; its origin must be a multiple of 2^depth.
         sides: largest height and width of a written rectangle in pixels, or both as one number, rounded down to
             multiples of 2^depth, but at least that. The scores of networks that are not tileable depend on it.
         architecture: gives the context and the multiple.
@@ -51,20 +59,20 @@ def plan_tiles(region: Window, sides: int | Sides, architecture: Architecture) -
     [(slice(0, 16, None), slice(0, 32, None)), (slice(0, 16, None), slice(32, 40, None))]
     """
     multiple = architecture.multiple
-    if region.y % multiple or region.x % multiple:
+    if window.y % multiple or window.x % multiple:
         raise ValueError(
-            f"the origin of a region must be a multiple of 2^depth = {multiple}, got {region.y}, {region.x}"
+            f"the origin of a window must be a multiple of 2^depth = {multiple}, got {window.y}, {window.x}"
         )
     height, width = (sides, sides) if isinstance(sides, int) else sides
     steps = max(height // multiple, 1) * multiple, max(width // multiple, 1) * multiple
     if architecture.tileable:
-        return [Tile(reading_window(write, architecture), write) for write in _partition(region, steps)]
-    whole = {write: Window(write.y, write.x, *steps) for write in _partition(region, steps)}
+        return [Tile(reading_window(write, architecture), write) for write in _partition(window, steps)]
+    whole = {write: Window(write.y, write.x, *steps) for write in _partition(window, steps)}
     return [Tile(reading_window(full, architecture), write) for write, full in whole.items()]
 
 
-def _partition(region: Window, steps: Sides) -> Iterator[Window]:
+def _partition(window: Window, steps: Sides) -> Iterator[Window]:
     height, width = steps
-    for y in range(region.y, region.y + region.height, height):
-        for x in range(region.x, region.x + region.width, width):
-            yield Window(y, x, min(height, region.y + region.height - y), min(width, region.x + region.width - x))
+    for y in range(window.y, window.y + window.height, height):
+        for x in range(window.x, window.x + window.width, width):
+            yield Window(y, x, min(height, window.y + window.height - y), min(width, window.x + window.width - x))

@@ -10,25 +10,20 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
 from unet.store.arrays import CODECS, Codecs, Stored, create
-from unet.store.shards import (
-    Region,
-    Shape,
-    plane_layout,
-    pyramid_shapes,
-    stack_layout,
-)
+from unet.store.shards import Region, Shape, plane_layout, pyramid_shapes, stack_layout
 
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]
 
-
-Run = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
+RegionMap = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
 
 
 def _one_by_one(function: Callable[[Region], None], items: Iterable[Region]) -> Iterable[None]:
     return map(function, items)
 
 
-def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, run: Run = _one_by_one) -> list[Shape]:
+def pyramid(
+    folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, map_regions: RegionMap = _one_by_one
+) -> list[Shape]:
     """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
 
     Args:
@@ -36,7 +31,7 @@ def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, 
         reduce: halves y and x of a block, such as `average` or `nearest`.
         axes: names of the axes.
         codecs: how chunks are packed.
-        run: maps a function over regions and says when each is done; default: one after another.
+        map_regions: maps a function over regions and says when each is done; default: one after another.
     """
     finer = Stored(folder / "0")
     shapes = pyramid_shapes(finer.layout.shape)
@@ -44,7 +39,7 @@ def pyramid(folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, 
     for level, shape in enumerate(shapes[1:], start=1):
         layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
         coarser = create(folder / str(level), layout, finer.array.dtype, axes, codecs)
-        for _ in run(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
+        for _ in map_regions(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
             pass
         finer = coarser
     return shapes

@@ -31,6 +31,11 @@ class Layout:
     shard: Shape
     chunk: Shape
 
+    @property
+    def plane(self) -> "Layout":
+        """The layout of one y x plane."""
+        return Layout(self.shape[-2:], self.shard[-2:], self.chunk[-2:])
+
 
 def plane_layout(shape: Shape, itemsize: int) -> Layout:
     """Layout with one plane a shard, for scores, labels and weights.

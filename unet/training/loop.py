@@ -21,7 +21,8 @@ from unet.training.augment import Batch
 from unet.training.checkpoints import Checkpoints, CheckpointState, Step
 from unet.training.devices import Progress
 from unet.training.loss import total_loss
-from unet.training.samples import TrainingPlane, draw_step, validation_batches
+from unet.training.samples import draw_step, validation_batches
+from unet.training.training_plane import TrainingPlane
 
 log = logging.getLogger(__name__)
 

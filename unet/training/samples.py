@@ -12,29 +12,24 @@ When: sample i of step k depends on the seed, k and i alone, so a resumed run dr
 drawn, and processes that share a batch draw its parts. Windows are read ahead by a few threads while the device works.
 """
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from math import floor
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unet.evaluation.pictures import Bytes, sample_sheet
 from unet.images.array_types import IGNORE
-from unet.images.normalisation import Statistics, normalise
-from unet.images.planes import Plane, mirrored
 from unet.images.windows import Window
 from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
+from unet.store.read_ahead import read_ahead
 from unet.training.augment import Batch, Change, augment, draw_change, margin
+from unet.training.training_plane import TrainingPlane, held_on_device, window_of
 
 VALIDATION_TILES = 32
 """Windows that a look at the validation part takes at most, spread over its planes."""
@@ -44,24 +39,6 @@ AHEAD = 4
 """Steps whose windows are read ahead, at most."""
 TRIES = 1000
 """Windows drawn for one sample, at most, until one holds a pixel that is not ignored."""
-RESIDENT = 0.25
-"""Share of a GPU's free memory that planes may take up."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class TrainingPlane:
-    """One plane with truth: image, what training sees of the truth, and the image's statistics by channel."""
-
-    image: Plane
-    classes: Plane
-    border: Plane
-    statistics: list[Statistics]
-    name: str = ""
-    """Stack and plane, for people."""
-    held: tuple[Tensor, Tensor, Tensor] | None = None
-    """Normalised image (c, y, x), classes and border (y, x) on the device, where the plane is held there."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +71,10 @@ def batches(
         first: number of the first sample drawn of each step, for processes that share a batch.
     """
     held = held_on_device(planes, device)
-    with closing(drawn_ahead(partial(draw_step, held, training, first), range(start, training.steps))) as steps:
-        for drawn in steps:
-            yield _finish(drawn, training, device)
+    draw, steps = partial(draw_step, held, training, first), range(start, training.steps)
+    with closing(read_ahead(draw, steps, READING_THREADS, AHEAD, "samples")) as drawn:
+        for _, windows in drawn:
+            yield _finish(windows.result(), training, device)
 
 
 def validation_batches(planes: Sequence[TrainingPlane], training: Training, device: torch.device) -> Iterator[Batch]:
@@ -166,38 +144,6 @@ def tile_origin(size: int, side: int, chance: float) -> int:
     return floor(chance * (size - 1) - (side - 1) / 2 + 0.5)
 
 
-def drawn_ahead(work: Callable[[int], T], steps: range) -> Generator[T, None, None]:
-    """What `work` gives for each step, in order, computed a few steps ahead; its exceptions are raised here."""
-    todo = iter(steps)
-    with ThreadPoolExecutor(READING_THREADS, "samples") as readers:
-        waiting = deque(readers.submit(work, step) for step in islice(todo, AHEAD))
-        try:
-            while waiting:
-                done = waiting.popleft().result()
-                waiting.extend(readers.submit(work, step) for step in islice(todo, 1))
-                yield done
-        finally:
-            readers.shutdown(wait=False, cancel_futures=True)
-
-
-def held_on_device(planes: Sequence[TrainingPlane], device: torch.device) -> list[TrainingPlane]:
-    """The planes, held on a GPU where they are in memory and all of them take up a quarter of what is free there."""
-    in_memory = all(isinstance(plane.image.array, np.ndarray) for plane in planes)
-    if device.type != "cuda" or not in_memory or _device_bytes(planes) > RESIDENT * torch.cuda.mem_get_info(device)[0]:
-        return list(planes)
-    return [replace(plane, held=_on(plane, device)) for plane in planes]
-
-
-def _on(plane: TrainingPlane, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    image, classes, border = (torch.from_numpy(layer).to(device) for layer in _read(plane, plane.image.window))
-    return image, classes, border
-
-
-def _device_bytes(planes: Sequence[TrainingPlane]) -> int:
-    """Bytes of float32 channels and border, and of classes."""
-    return sum((4 * len(f.statistics) + 4 + 1) * f.image.window.height * f.image.window.width for f in planes)
-
-
 def _is_ignored(sample: Sample) -> bool:
     return bool((sample.plane.classes.read(sample.target) == IGNORE).all())
 
@@ -206,7 +152,7 @@ def _read_all(samples: Sequence[Sample], training: Training) -> Drawn:
     """Windows of one size around the samples, on the device where their planes are held there."""
     side = _target_side(training) + 2 * _lost(training)
     reach = _lost(training) + max(margin(sample.change, side) for sample in samples)
-    layers = [_tensors(sample.plane, _grown(sample.target, reach)) for sample in samples]
+    layers = [window_of(sample.plane, _grown(sample.target, reach)) for sample in samples]
     image, classes, border = (torch.stack(layer) for layer in zip(*layers, strict=True))
     names = tuple(sample.plane.name for sample in samples)
     return Drawn(
@@ -216,29 +162,6 @@ def _read_all(samples: Sequence[Sample], training: Training) -> Drawn:
 
 def _grown(window: Window, reach: int) -> Window:
     return Window(window.y - reach, window.x - reach, window.height + 2 * reach, window.width + 2 * reach)
-
-
-def _tensors(plane: TrainingPlane, window: Window) -> tuple[Tensor, Tensor, Tensor]:
-    """Image, classes and border of a window that may reach beyond the edges."""
-    if plane.held is None:
-        image, classes, border = (torch.from_numpy(layer) for layer in _read(plane, window))
-        return image, classes, border
-    device, whole = plane.held[0].device, plane.image.window
-    rows = torch.from_numpy(mirrored(window.y, window.y + window.height, whole.height)).to(device)
-    columns = torch.from_numpy(mirrored(window.x, window.x + window.width, whole.width)).to(device)
-    image, classes, border = (layer[..., rows[:, None], columns] for layer in plane.held)
-    return image, classes, border
-
-
-def _read(plane: TrainingPlane, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
-    """Normalised image, classes and border of a window; ValueError names a plane with pixels that are not finite."""
-    pixels = plane.image.read(window)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ValueError(
-            f"pixels that training sees must be finite, got {pixels[~np.isfinite(pixels)][0]} in "
-            f"{plane.name or 'a plane'}; repair the image, or take its truth away"
-        )
-    return normalise(pixels, plane.statistics), plane.classes.read(window)[0], plane.border.read(window)[0]
 
 
 def _finish(drawn: Drawn, training: Training, device: torch.device) -> Batch:

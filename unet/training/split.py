@@ -26,8 +26,8 @@ class PlaneRange:
 def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -> list[PlaneRange]:
     """Parts of all stacks, given the planes of each; every plane is in exactly one part.
 
-    >>> split({"a": 24}, Last(0.2))
-    [Part(stack='a', start=0, stop=20, use='training'), Part(stack='a', start=20, stop=24, use='validation')]
+    >>> [(part.start, part.stop, part.use) for part in split({"a": 24}, Last(0.2))]
+    [(0, 20, 'training'), (20, 24, 'validation')]
     >>> [p.stack for p in split(dict.fromkeys("abcdefg", 1), Every(3)) if p.use == "validation"]
     ['c', 'f']
     """

@@ -19,7 +19,8 @@ from unet.settings.train import Training
 from unet.training.checkpoints import Checkpoints, Step, from_bytes, plain_history, to_bytes
 from unet.training.devices import Progress, fastest_convolutions, on_devices
 from unet.training.loop import TrainingJob, start_loop
-from unet.training.samples import TrainingPlane, batches
+from unet.training.samples import batches
+from unet.training.training_plane import TrainingPlane
 
 __all__ = ["Progress", "Step", "Trained", "Training", "TrainingPlane", "plain_history", "train"]
 

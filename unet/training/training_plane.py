@@ -1,18 +1,83 @@
-"""A plane to train on, made of two arrays in memory: for notebooks; the stage reads its planes from a dataset."""
+"""A plane to train on: an image, and what training sees of its truth; read window by window, mirrored at its edges.
+
+The stage makes its planes of a dataset, and a small one may be held on a GPU; `training_plane` makes one of two arrays
+in memory, for notebooks.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unet.images.array_types import IGNORE, Labels
-from unet.images.normalisation import statistics_of
-from unet.images.planes import Plane
+from unet.images.normalisation import Statistics, normalise, statistics_of
+from unet.images.planes import Plane, mirrored
+from unet.images.windows import Window
 from unet.settings.weigh import Weigh
 from unet.training.loss import balanced_class_weights
-from unet.training.samples import TrainingPlane
 from unet.weight_maps.border_weights import weigh_block
+
+RESIDENT = 0.25
+"""Share of a GPU's free memory that planes may take up."""
+
+
+@dataclass(frozen=True)
+class TrainingPlane:
+    """One plane with truth: image, what training sees of the truth, and the image's statistics by channel."""
+
+    image: Plane
+    classes: Plane
+    border: Plane
+    statistics: list[Statistics]
+    name: str = ""
+    """Stack and plane, for people."""
+    held: tuple[Tensor, Tensor, Tensor] | None = None
+    """Normalised image (c, y, x), classes and border (y, x) on the device, where the plane is held there."""
+
+
+def held_on_device(planes: Sequence[TrainingPlane], device: torch.device) -> list[TrainingPlane]:
+    """The planes, held on a GPU where they are in memory and all of them take up a quarter of what is free there."""
+    in_memory = all(isinstance(plane.image.array, np.ndarray) for plane in planes)
+    if device.type != "cuda" or not in_memory or _device_bytes(planes) > RESIDENT * torch.cuda.mem_get_info(device)[0]:
+        return list(planes)
+    return [replace(plane, held=_on(plane, device)) for plane in planes]
+
+
+def _on(plane: TrainingPlane, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    image, classes, border = (torch.from_numpy(layer).to(device) for layer in _read(plane, plane.image.window))
+    return image, classes, border
+
+
+def _device_bytes(planes: Sequence[TrainingPlane]) -> int:
+    """Bytes of float32 channels and border, and of classes."""
+    return sum((4 * len(f.statistics) + 4 + 1) * f.image.window.height * f.image.window.width for f in planes)
+
+
+def window_of(plane: TrainingPlane, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, classes and border of a window that may reach beyond the edges."""
+    if plane.held is None:
+        image, classes, border = (torch.from_numpy(layer) for layer in _read(plane, window))
+        return image, classes, border
+    device, whole = plane.held[0].device, plane.image.window
+    rows = torch.from_numpy(mirrored(window.y, window.y + window.height, whole.height)).to(device)
+    columns = torch.from_numpy(mirrored(window.x, window.x + window.width, whole.width)).to(device)
+    image, classes, border = (layer[..., rows[:, None], columns] for layer in plane.held)
+    return image, classes, border
+
+
+def _read(plane: TrainingPlane, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+    """Normalised image, classes and border of a window; ValueError names a plane with pixels that are not finite."""
+    pixels = plane.image.read(window)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ValueError(
+            f"pixels that training sees must be finite, got {pixels[~np.isfinite(pixels)][0]} in "
+            f"{plane.name or 'a plane'}; repair the image, or take its truth away"
+        )
+    return normalise(pixels, plane.statistics), plane.classes.read(window)[0], plane.border.read(window)[0]
 
 
 def training_plane(

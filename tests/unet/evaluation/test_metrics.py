@@ -13,7 +13,7 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.metrics import adapted_rand_error
 
-from unet.evaluation import metrics
+from unet.evaluation import pixel_pairs
 from unet.evaluation.metrics import (
     average_precision,
     det,
@@ -193,7 +193,7 @@ def test_pixels_as_slow_oracles(pair):
 @given(pairs(side=5))
 def test_rand_and_information_as_slow_oracles(pair):
     truth, prediction = pair
-    thinned = metrics._thinned(prediction)
+    thinned = pixel_pairs._thinned(prediction)
     assert same(rand_error(*pair), slow_rand_error(*pair))
     assert same(v_rand(*pair), 1 - slow_rand_error(truth, thinned))
     assert same(v_info(*pair), slow_v_info(truth, thinned))
@@ -204,7 +204,7 @@ def test_rand_and_information_as_slow_oracles(pair):
 def test_thinning_keeps_segments_and_parts_what_it_grows(pair):
     """No grown pixel touches another segment by an edge; one segment fills the plane, and so does none."""
     prediction = label(pair[1] > 1, connectivity=1)
-    thinned = metrics._thinned(prediction)
+    thinned = pixel_pairs._thinned(prediction)
     renamed = np.unique(prediction[prediction > 0], return_inverse=True)[1] + 1
     assert np.array_equal(thinned[prediction > 0], renamed)
     assert np.unique(renamed).size > 1 or (thinned == 1).all()
@@ -221,9 +221,9 @@ def test_which_dam_parts_two_segments_hardly_matters(seed):
     """
     truth, prediction = blobs(seed), blobs(seed, level=0.7)
     other = slow_thinned(prediction)
-    assert np.count_nonzero((other == 0) != (metrics._thinned(prediction) == 0)) > np.count_nonzero(other == 0) / 2
-    table = metrics._foreground_table(truth, other)
-    assert v_rand(truth, prediction) == pytest.approx(metrics._rand_f(table), abs=5e-3)
+    assert np.count_nonzero((other == 0) != (pixel_pairs._thinned(prediction) == 0)) > np.count_nonzero(other == 0) / 2
+    table = pixel_pairs._foreground_table(truth, other)
+    assert v_rand(truth, prediction) == pytest.approx(pixel_pairs._rand_f(table), abs=5e-3)
     assert v_info(truth, prediction) == pytest.approx(slow_v_info(truth, other), abs=5e-3)
     assert v_rand(truth, prediction) > 1 - rand_error(truth, prediction) + 0.1
 

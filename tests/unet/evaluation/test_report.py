@@ -4,7 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from unet.evaluation.report import METRICS, Report, ReportPicture, gaps, headline, number, render_report, table
+from unet.evaluation.metrics import METRICS
+from unet.evaluation.report import Report, ReportPicture, gaps, headline, number, render_report, stack_rows
 from unet.ledger.truth_findings import KINDS, Finding, Place, TruthCheck
 from unet.settings.record import Record
 
@@ -88,7 +89,7 @@ def test_the_level_of_the_intervals_is_the_one_that_was_set():
 
 
 def test_stacks_of_validation_come_first_then_names_in_natural_order():
-    assert [(name, part) for name, part, _ in table(REPORT)] == [
+    assert [(name, part) for name, part, _ in stack_rows(REPORT)] == [
         ("plane-30", "validation"),
         ("plane-2", "training"),
         ("plane-10", "training"),

@@ -14,7 +14,7 @@ from unet.network.inference import Predictor, choose_device, predict_image, quan
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
-few = settings(deadline=None, max_examples=40)
+few = settings(deadline=None, max_examples=25)
 FORMS = [
     ("valid", "none", "transposed"),
     ("same", "none", "transposed"),
@@ -72,7 +72,7 @@ def predict_region(network, read, region, tile, **how):
     predictor = Predictor(ready_to_predict(network, like.device, like.dtype), (tile, tile), 8, **how)
     around = predictor.reading(region)
     pixels = torch.from_numpy(read(around)).to(like.dtype)
-    return predictor.region(pixels[None], around, region).values[0].numpy()
+    return predictor.predict(pixels[None], around, region).values[0].numpy()
 
 
 def quantise(scores):
@@ -174,13 +174,15 @@ def test_scores_are_those_of_the_classes_after_background():
     assert (scores.sum(axis=0) < 1).all()
 
 
-@few
+@settings(max_examples=10)  # eight passes each
 @given(cases())
 def test_the_mean_over_symmetries_is_that_of_the_whole(case):
     depth, form, shape, tile = case
     network, image = network_of(depth, form), image_of(shape)
     expected = np.mean([whole(network, image, turns, flip) for turns in range(4) for flip in (False, True)], axis=0)
-    np.testing.assert_allclose(predict_image(network, image, tile, symmetries=8), expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        predict_image(network, image, tile, test_time_augmentation=8), expected, rtol=0, atol=1e-10
+    )
 
 
 def test_integer_images_are_taken_as_they_are():

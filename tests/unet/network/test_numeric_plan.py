@@ -20,7 +20,7 @@ def rooms(draw):
     side = st.integers(1, 4096)
     return PlanLimits(
         architecture=replace(architecture, up=up, padding=padding),
-        region=(draw(side), draw(side)),
+        sides=(draw(side), draw(side)),
         device=draw(st.sampled_from(["cpu", "cuda"])),
         precision=draw(st.sampled_from(["float32", "float16"])),
         score_bytes=1,
@@ -66,10 +66,12 @@ def test_small_planes_share_a_pass_on_a_gpu_alone():
     room = PlanLimits(Architecture(padding="same"), (256, 256), "cuda", "float16", 1, 64e9)
     assert largest_plan(room, 1).batch == 2**22 // (256 + 192) ** 2
     assert largest_plan(replace(room, device="cpu"), 1).batch == 1
-    assert largest_plan(replace(room, region=(4096, 4096)), 1).batch == 1
+    assert largest_plan(replace(room, sides=(4096, 4096)), 1).batch == 1
 
 
 def test_too_little_memory_is_refused_with_what_is_needed():
     room = PlanLimits(Architecture(base=16, padding="same"), (4096, 4096), "cpu", "float32", 1, 5e8)
-    with pytest.raises(ValueError, match=r"predict\.memory must hold at least the smallest tile, [\d.]+ GB, got 0\.5"):
+    with pytest.raises(
+        ValueError, match=r"predict\.memory_gb must hold at least the smallest tile, [\d.]+ GB, got 0\.5"
+    ):
         largest_plan(room, 1)

@@ -255,7 +255,8 @@ def test_a_loss_that_runs_wild_ends_the_training(steps, says):
         gradient_clip=0,
     )
     with pytest.raises(
-        ValueError, match=says + r" must stay finite and below .* at step \d on a; try a lower train\.rate, and look at"
+        ValueError,
+        match=says + r" must stay finite and below .* at step \d on a; try a lower train\.learning_rate, and look at",
     ):
         train([speckled()], [speckled()], EVEN, wild)
 

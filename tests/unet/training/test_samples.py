@@ -4,7 +4,6 @@ import itertools
 import math
 import os
 import threading
-import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -23,18 +22,15 @@ from unet.images.planes import Plane, mirrored
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
-from unet.training import samples
+from unet.training import samples, training_plane
 from unet.training.samples import (
-    AHEAD,
-    TrainingPlane,
     batches,
     draw_sheet,
     draw_step,
-    drawn_ahead,
-    held_on_device,
     tile_origin,
     validation_batches,
 )
+from unet.training.training_plane import TrainingPlane, held_on_device
 
 CPU = torch.device("cpu")
 PADDED = Architecture(base=4, depth=1, padding="same", norm="batch")
@@ -122,7 +118,7 @@ def test_a_changed_sample_is_of_the_frame_mirrored_at_its_true_edges_alone(heigh
 def _windows_with_more(drawn, training, more):
     """The same samples read through windows that are `more` pixels larger on each side."""
     reach = (drawn.windows.classes.shape[-1] - drawn.samples[0].target.height) // 2 + more
-    layers = [samples._tensors(s.plane, samples._grown(s.target, reach)) for s in drawn.samples]
+    layers = [training_plane.window_of(s.plane, samples._grown(s.target, reach)) for s in drawn.samples]
     return samples.Batch(*(torch.stack(layer) for layer in zip(*layers, strict=True)), drawn.windows.names)
 
 
@@ -245,7 +241,7 @@ def test_processes_that_share_a_batch_draw_its_parts():
 
 def test_frames_in_a_store_and_on_the_device_give_what_frames_in_memory_give():
     held = speckled(30, 50)
-    on_device = replace(held, held=samples._on(held, CPU))
+    on_device = replace(held, held=training_plane._on(held, CPU))
     stored = speckled(30, 50, as_array=in_zarr)
     for other in (stored, on_device):
         assert_all_same(batches([held], VARIED, CPU), batches([other], VARIED, CPU))
@@ -261,36 +257,6 @@ def test_frames_are_not_held_where_there_is_no_gpu():
 
 def readers():
     return [thread for thread in threading.enumerate() if thread.name.startswith("samples")]
-
-
-def test_work_is_done_ahead_in_order():
-    """The last of the first few is begun before the first is asked for twice; late ones do not overtake."""
-    begun = []
-
-    def work(step):
-        begun.append(step)
-        time.sleep(0.02 * (step % 2))
-        return step
-
-    with closing(drawn_ahead(work, range(3, 20))) as steps:
-        assert next(steps) == 3
-        time.sleep(0.2)
-        assert sorted(begun) == list(range(3, 3 + AHEAD + 1))
-        assert list(steps) == list(range(4, 20))
-    assert not readers()
-
-
-def test_a_fault_of_a_thread_is_raised_at_its_step_and_no_thread_is_left():
-    def work(step):
-        if step >= 2:
-            raise OSError(f"step {step}")
-        return step
-
-    steps = drawn_ahead(work, range(9))
-    assert [next(steps), next(steps)] == [0, 1]
-    with pytest.raises(OSError, match="step 2"):
-        next(steps)
-    assert not readers()
 
 
 def test_no_thread_is_left_where_training_ends_early():

@@ -1,0 +1,101 @@
+"""How a stack is predicted: at which pixel size, in which windows, and what bounds its numeric plan; plain values."""
+
+import math
+
+import numpy as np
+
+from unet.dataset.folder import Json
+from unet.images.rescaling import Scale, reading, scale_to
+from unet.images.units import pixel_size
+from unet.images.windows import Window
+from unet.network.numeric_plan import VRAM_PART, PlanLimits, Precision
+from unet.settings.architecture import Architecture
+from unet.settings.predict import Predict
+from unet.store.shards import Layout, plane_layout, regions
+
+SAME_SIZE = 0.01
+"""Difference of pixel sizes, as a fraction, that is none."""
+
+
+def precision_on(device: str, settings: Predict) -> Precision:
+    """Precision of the network's arithmetic on a kind of device."""
+    automatic: Precision = "float16" if device == "cuda" and settings.dtype != "float32" else "float32"
+    return automatic if settings.precision == "auto" else settings.precision
+
+
+def scores_axes(axes: str) -> str:
+    """Axes of the scores: the image's, with the classes as c.
+
+    >>> scores_axes("zyx")
+    'czyx'
+    """
+    return "".join(axis for axis in "tczyx" if axis in axes or axis == "c")
+
+
+def scores_layout(facts: Json, classes: int, dtype: str) -> Layout:
+    """Layout of the scores of an image, of which these facts are known: a shard is of one class and plane.
+
+    >>> scores_layout({"axes": "zyx", "shape": (3, 5000, 600)}, classes=1, dtype="uint8").shard
+    (1, 1, 4096, 600)
+    """
+    axes = scores_axes(facts["axes"])
+    sizes = dict(zip(facts["axes"], facts["shape"], strict=True)) | {"c": classes}
+    return plane_layout(tuple(sizes[axis] for axis in axes), np.dtype(dtype).itemsize)
+
+
+def plane_windows(layout: Layout) -> list[Window]:
+    """The shards of one plane."""
+    return [Window(y.start, x.start, y.stop - y.start, x.stop - x.start) for y, x in regions(layout.plane)]
+
+
+def scale_of(name: str, facts: Json, model: str, own: Json | None, settings: Predict) -> Scale | None:
+    """Pixels of the model's size for each of the image's; None where they are alike, or one is not known.
+
+    Args:
+        name: of the stack, for people.
+        facts: what is known of its image.
+        model: its name, for people.
+        own: size of the pixels that the model was trained on.
+        settings: whether images are rescaled, and how far apart sizes may be.
+
+    Raises:
+        ValueError: they are too far apart.
+    """
+    size = pixel_size(facts)
+    if size is None or own is None:
+        return None
+    scale, limit = scale_to(own, size), settings.max_pixel_size_ratio
+    if max(abs(math.log(one)) for one in scale) <= SAME_SIZE:
+        return None
+    if settings.rescale:
+        return scale
+    if max(max(one, 1 / one) for one in scale) > limit:
+        raise ValueError(
+            f"{name} must have pixels within {limit:g} × those that {model} was trained on, {_as_words(own)}, got "
+            f"{_as_words(size)}; set predict.rescale to true, or raise predict.max_pixel_size_ratio"
+        )
+    return None
+
+
+def _as_words(size: Json) -> str:
+    return f"{size['y']:g} × {size['x']:g} {size['unit']}"
+
+
+def plan_limits(
+    architecture: Architecture, settings: Predict, facts: Json, scale: Scale | None, device: str, free: float
+) -> PlanLimits:
+    """What bounds the numeric plan of a stack; `free` are the bytes of a GPU's memory that are free."""
+    shard = scores_layout(facts, architecture.classes - 1, settings.dtype).shard[-2:]
+    height, width = (min(side, size) for side, size in zip(shard, facts["shape"][-2:], strict=True))
+    if scale:
+        window = reading(Window(0, 0, height, width), (1 / scale[0], 1 / scale[1]))
+        height, width = window.height + architecture.multiple, window.width + architecture.multiple
+    return PlanLimits(
+        architecture=architecture,
+        sides=(height, width),
+        device=device,
+        precision=precision_on(device, settings),
+        score_bytes=np.dtype(settings.dtype).itemsize,
+        memory=free * VRAM_PART if device == "cuda" else settings.memory_gb * 1e9,
+        largest=settings.max_tile,
+    )
