@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 import tifffile
 
-from flows.planning.plan import make_plan, require_known
+from flows.planning.plan import make_plan, require_known, require_stage
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
+from unet.images.synthetic import draw_stack
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import image_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
@@ -242,3 +243,15 @@ def test_a_plan_reads_each_card_of_a_stack_once(dataset, monkeypatch):
     assert {url.rsplit("/", 2)[1] for url in metadata} >= {"a.ome.zarr", "a.zarr", "unet"}
     assert set(metadata.values()) == {1}
     assert max(read.values()) <= 4  # of truth also the axes; of the model also its split, network and origin
+
+
+def test_a_stage_of_which_nothing_can_be_made_in_this_run_is_due_so_that_its_flow_says_so(make, stage):
+    dataset = make({name: draw_stack(planes=1, side=64, seed=seed) for seed, name in enumerate("ab", 1)})
+    for this in ("ingest", "weigh"):
+        stage(dataset, this, only=["a"])
+    plan = plan_of(dataset, trust=STAGES[:2])
+    assert plan.pending("train") == []
+    assert plan.is_due("train", ["a"])
+    with pytest.raises(LookupError, match="train must find what the stages before it make, got nothing"):
+        require_stage(plan, "train")
+    assert not plan_of(dataset, trust=STAGES[:1]).is_due("weigh", ["a"])

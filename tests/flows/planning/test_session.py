@@ -12,7 +12,8 @@ from flows.planning.session import Session, open_session
 from unet.dataset.lease import HeldError, lease
 from unet.dataset.record_file import read_record, set_values
 from unet.images.synthetic import draw_stack
-from unet.ledger.outcome import STAGES
+from unet.ledger.outcome import STAGES, set_aside
+from unet.ledger.recipes import segment_recipe
 
 
 @pytest.fixture
@@ -109,3 +110,14 @@ def test_one_stage_alone_has_nothing_to_do_where_nothing_was_made(make):
     dataset = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)})
     with pytest.raises(LookupError, match="segment must find what the stages before it make, got nothing"):
         Session(dataset.url, stage="segment")
+
+
+def test_what_is_forced_hides_what_was_set_aside_until_the_last_look(dataset):
+    recipe = segment_recipe(dataset, "unet", "b", read_record(dataset).segment)
+    set_aside(dataset, recipe, "b", ValueError("its scores are broken"))
+    session = Session(dataset.url, force="segment")
+    assert session.plan.set_aside() == []
+    assert [status.name for status in session.plan_for("segment").pending("segment")] == ["a", "b", "c"]
+    session.touched |= {("segment", "a")}
+    assert {status.why for status in session.plan_for("evaluate").set_aside()} == {"its scores are broken"}
+    assert [(status.stage, status.name) for status in session.whole_plan().set_aside()] == [("segment", "b")]
