@@ -172,7 +172,7 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
     def wrong(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(ingest_tasks, "each", wrong)
+    monkeypatch.setattr(ingest_tasks, "outcome_of_each", wrong)
     state = ingest(small.url, return_state=True)
     assert state.is_failed()
     assert "a bug" in state.message
@@ -183,14 +183,14 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
 @pytest.mark.prefect
 def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
     monkeypatch.setattr("flows.stage_run.BATCH", 1)
-    work = ingest_tasks.each
+    work = ingest_tasks.outcome_of_each
 
     def fails_for_a(dataset, names, *more):
         if names == ["a"]:
             raise RuntimeError("a bug")
         return work(dataset, names, *more)
 
-    monkeypatch.setattr(ingest_tasks, "each", fails_for_a)
+    monkeypatch.setattr(ingest_tasks, "outcome_of_each", fails_for_a)
     with pytest.raises(RuntimeError, match="a bug"):
         ingest(small.url)
     plan = make_plan(small, read_record(small))
