@@ -21,6 +21,7 @@ $(BENCHED): $(STAMP)
 demo: $(STAMP)
 	$(BIN)/unet-flows demo $(if $(DATA),--images "$(DATA)") $(if $(TRUTH),--truth "$(TRUTH)")
 
+# In another order: `SHUFFLE=7 make test`, for any number.
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow"
 
