@@ -147,12 +147,12 @@ def _work(
     boxes, large = job.boxes(merged)
     looks = [BlockClumps(b, ids, boxes_starting_in(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
     clumps = [clump for _, found in run_regions(client, job.part, looks) for clump in found]
-    dealt = renumber(merged, clumps, job.settings.min_size)
-    parted = {number: replace(boxes[number], parts=parts) for number, parts in dealt.parts.items()}
+    final = renumber(merged, clumps, job.settings.min_size)
+    parted = {number: replace(boxes[number], parts=parts) for number, parts in final.parts.items()}
     work = [
-        BlockToWrite(b, dealt.ids[old], old, boxes_in(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)
+        BlockToWrite(b, final.ids[old], old, boxes_in(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)
     ]
-    return work, dealt.count, large
+    return work, final.count, large
 
 
 def _say_whole(name: str, large: list[Box], settings: Segment) -> None:

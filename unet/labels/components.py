@@ -139,7 +139,13 @@ def _runs(volumes: Labels, beside: bool) -> _Runs:
 
 @njit(cache=True, nogil=True)
 def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: int, ground: int) -> None:
-    """Join every run with those of its component in the rows before, and widen what lies beside each."""
+    """Join every run with those of its component in the rows before, and widen what lies beside each.
+
+    Rows before a row: the one above it, and in the plane before up to three, of which the middle one shares a face:
+
+        plane before   z−1:  (y−1)  (y, face)  (y+1)
+        this plane     z:    (y−1, face)  row
+    """
     around = 1 if max(objects, ground) == FULL else 0
     for row in range(len(runs.row) - 1):
         for run in range(runs.row[row] + 1, runs.row[row + 1]):
@@ -154,7 +160,19 @@ def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: in
 
 @njit(cache=True, nogil=True)
 def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, ground: int) -> None:
-    """Join the runs of two rows, which share a face, or an edge alone."""
+    """Join the runs of two rows, which share a face, or an edge alone.
+
+    Both rows are gone through at once, and the run that ends first makes way for the next; so every pair of runs that
+    share a column is compared once, and besides those that meet at a corner alone:
+
+        before   ├──other──┤├─other+1─┤          columns of the row before, `shift` pixels to this one's
+        row          ├──one──┤├──one+1──┤
+                     share ↑  ↑ corner: `one` ends where `other` did, and touches `other+1` (or the reverse, when
+                                `other` is compared with `one+1`, with which it shares no column)
+    """
+    # Why two ways: runs of one value are joined, by the connectivity that this value has; runs of different values
+    # only take note of each other, and that across faces alone, whatever the connectivity. Rows that share an edge but
+    # no face (`face` is false: above and before along z) can join, and never take note.
     one, other = runs.row[row], runs.row[before]
     shift = runs.start[one] - runs.start[other]
     while one < runs.row[row + 1] and other < runs.row[before + 1]:

@@ -105,7 +105,7 @@ def cover(plane: NDArray[Any], scores: NDArray[Any], architecture: Architecture)
     inner = slice(architecture.context, plane.shape[-1] - architecture.context)
     lost = (plane.shape[-1] - scores.shape[-1]) // 2
     written = slice(inner.start - lost, inner.stop - lost)
-    segments = connected_segments(scores[0, written, written] <= 0.5, minimum=16)
+    segments = connected_segments(scores[0, written, written] <= 0.5, min_size=16)
     return pictures.thumbnail(pictures.outlines(plane[inner, inner], segments))
 
 
