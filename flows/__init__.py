@@ -1,8 +1,9 @@
-"""The order of things: which stages run, over which stacks, with which settings.
+"""The order of things: which stages run, over which stacks, with which settings. No pixel is touched here.
 
-`plan` decides from the stamps in the dataset what is stale and why, and `estimate` what making it takes, without
-starting anything; `run` is what all flows share; then one flow a stage, `reprocess` over all of them, `demo`, and the
-command line in front, with its `verbs`, which `ending` ends in a sentence. `watch` takes new stacks: `arrivals` says
-which, `backlog` makes one of many late runs. `definitions` are what `serve` and `deploy` put on a server, with
-`automations`; `unstick` tidies one. No pixel is touched here.
+One flow a stage, `reprocess` over all of them in order, and `watch`, which takes new stacks and then reprocesses.
+`stage_run` is what all flows share; `backlog` makes one of many late runs.
+
+Below: `planning`, what is stale and why, without starting anything; `server`, which Prefect server is used and what is
+put on it; `commands`, the command line. An arrow says who may import whom: commands ▶ watch ▶ reprocess ▶ stages ▶
+stage_run ▶ planning, server.
 """

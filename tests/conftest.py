@@ -20,6 +20,7 @@ from unet.ledger.outcome import STAGES
 from unet.settings.ingest import Source
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch: nets so small are slower on more
 hypothesis.settings.register_profile(  # a machine that is busy is no failure
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -41,7 +42,7 @@ QUICK = {
 
 
 def pytest_configure():
-    """Ctrl-C is heard here and below, also where the tests run in the background of a shell, which ignores it there."""
+    """Ctrl-C is heard here and by what is started, though a shell has it ignored by what it puts in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

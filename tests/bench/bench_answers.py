@@ -44,3 +44,10 @@ def test_seconds_to_an_answer(verb: list[str], dataset: str) -> None:
         times.append(time.perf_counter() - began)
         assert answer.returncode == 0, answer.stderr
     print(f"\nunet-flows {' '.join(verb)}: {median(times):.2f} s ({min(times):.2f} – {max(times):.2f})")
+
+
+def test_seconds_to_import_the_library() -> None:
+    code = "import time; began = time.perf_counter(); import unet; print(time.perf_counter() - began)"
+    answers = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(RUNS)]
+    times = [float(answer.stdout) for answer in answers]
+    print(f"\nimport unet: {median(times):.3f} s ({min(times):.3f} – {max(times):.3f})")

@@ -73,7 +73,7 @@ def _as_servant(command, **more):
 def started(command, log, **options):
     """A process that runs while this does; SIGINT ends it, and what it leaves behind is killed."""
     options = {"stdout": log, "stderr": log, "start_new_session": True, "cwd": "/tmp"} | options
-    process = subprocess.Popen(list(map(str, command)), preexec_fn=_hear_sigint, **options)  # noqa: PLW1509
+    process = subprocess.Popen(list(map(str, command)), **options)
     try:
         yield process
     finally:
@@ -107,11 +107,6 @@ def await_true():
             time.sleep(1)
 
     return ask
-
-
-def _hear_sigint():
-    """A process that was started with SIGINT ignored, as below nohup, would not hear it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port():

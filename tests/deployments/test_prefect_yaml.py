@@ -80,7 +80,7 @@ def prefect(tmp_path):
         log = (tmp_path / f"{words[0]}.log").open("wb")
         command = [sys.executable, "-m", "prefect", *words]
         options = {"env": environment, "cwd": tmp_path, "stdout": log, "stderr": log, "start_new_session": True}
-        started.append(subprocess.Popen(command, preexec_fn=_hear_sigint, **options))  # noqa: PLW1509  # no threads here
+        started.append(subprocess.Popen(command, **options))
         log.close()
 
     def run(*words, **more):
@@ -106,11 +106,6 @@ def prefect(tmp_path):
         process.wait(60)
         for left in psutil.wait_procs(family, 20)[1]:
             left.kill()
-
-
-def _hear_sigint():
-    """A worker that was started with SIGINT ignored, as below nohup, would not stop on SIGTERM either."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _await(url, seconds=240):

@@ -48,7 +48,7 @@ def receiver():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Posted) as web:
-        thread = threading.Thread(target=web.serve_forever)
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
         yield posted, f"http://127.0.0.1:{web.server_port}/hooks/hush-hush-token"
         web.shutdown()
@@ -100,7 +100,6 @@ class Lab:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_hear_sigint,  # noqa: PLW1509  # no threads here
             )
         self.started.append(process)
         return process
@@ -147,8 +146,3 @@ def stop(process, seconds=60):
         process.wait()
     for left in psutil.wait_procs(family, 20)[1]:
         left.kill()
-
-
-def _hear_sigint():
-    """A worker that was started with SIGINT ignored, as below nohup, would not stop on SIGTERM either."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

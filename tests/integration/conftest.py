@@ -89,22 +89,21 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def s3_server():
-    """A server of the S3 API, as users name it: by the environment."""
+    """A server of the S3 API."""
     from tests.integration.s3_server import Server
 
     server = Server()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.settings.items():
-            patch.setenv(name, value)
-        yield server
+    yield server
     server.end()
 
 
 @pytest.fixture
-def s3(s3_server):
-    """The same with an empty bucket `lab`."""
+def s3(s3_server, monkeypatch):
+    """The same with an empty bucket `lab`, named as users name it: by the environment."""
     from unet.dataset.filesystem import open_filesystem
 
+    for name, value in s3_server.settings.items():
+        monkeypatch.setenv(name, value)
     filesystem, _ = open_filesystem("s3://lab")
     if filesystem.exists("lab"):
         filesystem.rm("lab", recursive=True)

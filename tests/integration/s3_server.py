@@ -53,7 +53,7 @@ class Server:
         if fault == "unheard":
             return _dropped(environ)
         if fault == "slow":
-            time.sleep(0.5)
+            time.sleep(0.1)
         answer = self.app(environ, start if fault not in ("unanswered", "cut") else _later(environ, start, fault))
         if fault == "unanswered":  # it was done, but nobody is told
             b"".join(answer)

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -282,14 +281,21 @@ def test_a_dataset_that_another_run_works_on_is_left_alone(small):
 
 
 @pytest.mark.prefect
-def test_a_run_of_a_deployment_waits_for_the_other_one(small, monkeypatch):
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_of_a_deployment_waits_for_the_other_one(make, monkeypatch):
+    dataset, looks = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)}), []
     monkeypatch.setattr("flows.reprocess.deployment", SimpleNamespace(id="a deployment's"))
-    monkeypatch.setattr("unet.dataset.lease.LOOK", 0.05)
-    file = small / "lease.json"
+    file = dataset / "lease.json"
+
+    def give_back(seconds):
+        looks.append(seconds)
+        file.remove()
+
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=give_back)
+    monkeypatch.setattr("unet.dataset.lease.time", clock)
     file.write_json(vars(replace(Holder.now("watch"), machine="elsewhere/1")))
-    threading.Timer(1.0, file.remove).start()
-    outcomes = reprocess(small.url)
-    assert {outcome.state for outcome in outcomes} == {"done"}
+    assert reprocess(dataset.url) == [Outcome("ingest", "a", "done", "image")]
+    assert len(looks) == 1
     assert not file.exists()
 
 

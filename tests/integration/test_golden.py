@@ -159,6 +159,6 @@ def test_the_output_of_a_version_never_changes(stage):
     torch.set_num_threads(threads)
     assert (stage, version) in PINNED, f"pin the output of {stage}, version {version}: {found}"
     kind = stage.capitalize()
-    hint = f"the output of {stage} changed: bump {kind}.VERSION in unet/settings/record.py, and pin it here: {found}"
+    hint = f"the output of {stage} changed: bump {kind}.VERSION in unet/settings/{stage}.py, and pin it here: {found}"
     for value, pinned in zip(found, PINNED[stage, version], strict=True):
         assert value == (pinned if isinstance(pinned, str) else pytest.approx(pinned, rel=1e-3, abs=1e-4)), hint

@@ -2,39 +2,19 @@
 
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.integration.children import child, stage_until, stage_when_told
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import set_values
 from unet.ledger.results import image_of, labels_of, scores_of, weights_of
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
 
-TESTS = Path(__file__).parents[1]
-CHILD = """
-import sys, time
-sys.path[:0] = [{tests!r}, {root!r}]
-import torch
-from conftest import run_stage, shrink_shards
-from unet.dataset.folder import Dataset
-from unet.store.arrays import Stored
-
-torch.set_num_threads(1)
-shrink_shards(16)
-write = Stored.write
-
-def slowly(self, region, block):
-    write(self, region, block)
-    time.sleep(0.4)
-
-Stored.write = slowly
-run_stage(Dataset(sys.argv[1]), sys.argv[2], only=["a"])
-"""
 CHANGE = {
     "ingest": {"ingest.percentile_low": 2.0},
     "weigh": {"weigh.sigma": 3.0},
@@ -66,19 +46,10 @@ def shards(result, but):
     return {path: path.stat().st_mtime_ns for path in found if not {but, "classes"} & set(path.parts)}
 
 
-def start_and_kill(dataset, stage, result, old):
+def start_and_kill(dataset, stage):
     """Run the stage in another process, and kill it once a few shards are there."""
-    code = CHILD.format(tests=str(TESTS), root=str(TESTS.parent))
-    child = subprocess.Popen([sys.executable, "-c", code, dataset.url, stage], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(1200):
-            if len(shards(result, old)) >= 4 or child.poll() is not None:
-                break
-            time.sleep(0.05)
-        assert child.poll() is None, "it ended before it was killed"
-    finally:
-        child.kill()
-        child.wait()
+    with child(stage_until, 4, dataset.url, stage) as (_, pipe):
+        assert pipe.recv() == "there"
 
 
 @pytest.mark.parametrize("killed", ["ingest", "predict", "weigh"])
@@ -89,7 +60,7 @@ def test_a_killed_stage_goes_on_where_it_was(dataset, tmp_path, stage, small_sha
     result = result_of(dataset, killed)
     old, before = result.committed(), values(result)
 
-    start_and_kill(dataset, killed, result, old.generation)
+    start_and_kill(dataset, killed)
     assert result.committed() == old  # readers see the old result, whole
     for array, expected in zip(values(result), before, strict=True):
         np.testing.assert_array_equal(array, expected)
@@ -134,36 +105,16 @@ def test_a_stopped_segmentation_goes_on_with_the_shards_that_are_there(dataset, 
     assert {path: after[path] for path in done} == done
 
 
-AT_RANDOM = """
-import sys
-sys.path[:0] = [{tests!r}, {root!r}]
-import torch
-from conftest import run_stage, shrink_shards
-from unet.dataset.folder import Dataset
-
-torch.set_num_threads(1)
-shrink_shards(16)
-print("ready", flush=True)
-sys.stdin.readline()
-run_stage(Dataset(sys.argv[1]), sys.argv[2], only=["a"])
-"""
 KILLS = 20
 
 
 def run_for(dataset, stage, seconds):
     """Run the stage in another process and kill it so long after it began; how long it ran."""
-    code = AT_RANDOM.format(tests=str(TESTS), root=str(TESTS.parent))
-    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-    command = [sys.executable, "-c", code, dataset.url, stage]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True, **pipes) as child:
-        assert child.stdout.readline() == "ready\n"
-        child.stdin.write("go\n")
-        child.stdin.flush()
+    with child(stage_when_told, dataset.url, stage) as (process, pipe):
+        assert pipe.recv() == "ready"
+        pipe.send("go")
         began = time.monotonic()
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
+        process.join(seconds)
         return time.monotonic() - began
 
 

@@ -72,7 +72,7 @@ def test_requests_that_fail_now_and_then_change_no_value(stored, s3, stage, verb
     random, kinds = np.random.default_rng(0), dict.fromkeys(FAULTS, 0)
 
     def fault(method, path):
-        if random.random() > 0.06:
+        if random.random() > 0.03:
             return None
         kinds[kind := min(kinds, key=kinds.get)] += 1
         return kind

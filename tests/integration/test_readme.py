@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from flows.commands.app import app
 from unet.settings.renamed import RENAMED
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +45,17 @@ def test_every_path_of_a_page_is_there(page: str) -> None:
     assert [path for path in re.findall(r"\]\(([^)#:]+)\)", text) if not (ROOT / path).exists()] == []
 
 
+def test_every_verb_and_option_of_the_readme_is_there() -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    ours = [shlex.split(command, comments=True) for command, _ in commands() if command.startswith("unet-flows")]
+    assert ours
+    for _, verb, *words in ours:
+        known = {option for parameter in verbs[verb].params for option in parameter.opts}
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
+
+
 @pytest.mark.prefect
+@pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "UNET_FLOWS_HOME": str(tmp_path / "home"), "COLUMNS": "200"}

@@ -362,7 +362,7 @@ def test_workers_of_a_cluster_write_the_same_however_many_they_are(with_model, l
     found = [level(scores_of(dataset, "net", "a"))]
     for count in (1, 2):
         scores_of(dataset, "net", "a").folder.remove()
-        options = {"n_workers": count, "threads_per_worker": 1, **LOOPBACK}
+        options = {"processes": False, "n_workers": count, "threads_per_worker": 1, **LOOPBACK}
         settings = Predict(model="net", dtype="float32", max_tile=16)
         cluster = Cluster(cls="distributed.LocalCluster", options=options)
         (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", settings, cluster)

@@ -3,8 +3,6 @@
 import io
 import logging
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from PIL import Image
 from flows.planning.plan import make_plan, trained_on
 from tasks.train import _given_weights, train_model, train_on_stacks
 from tasks.training_planes import class_counts
+from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.images.synthetic import draw_stack
@@ -288,41 +287,14 @@ def test_more_classes_than_the_network_has_are_refused(dataset):
 
 # Kill it
 
-CHILD = """
-import sys
-sys.path[:0] = [{tests!r}, {root!r}]
-import torch
-from conftest import run_stage
-from unet.training.loop import TrainingLoop
-from unet.dataset.folder import Dataset
-
-torch.set_num_threads(1)
-advance, left = TrainingLoop.advance, list(range(8))
-
-def until_told(self, batch):
-    advance(self, batch)
-    left.pop()
-    if not left:
-        print("made 8 steps", flush=True)
-        sys.stdin.readline()
-
-TrainingLoop.advance = until_told
-run_stage(Dataset(sys.argv[1]), "train")
-"""
-
 
 def test_a_training_that_was_killed_ends_as_an_undisturbed_one(dataset, tmp_path, stage, caplog):
     changes = {"train.seed": 1, "train.checkpoint_every": 3, "train.steps": 30, "train.architecture.dropout": 0.2}
     set_values(dataset, changes)
     shutil.copytree(tmp_path / "copy", tmp_path / "undisturbed")
     result, old = model_of(dataset, "unet"), model_of(dataset, "unet").committed()
-    tests = Path(__file__).parents[1]
-    code = CHILD.format(tests=str(tests), root=str(tests.parent))
-    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-    with subprocess.Popen([sys.executable, "-c", code, dataset.url], text=True, **pipes) as child:
-        said = child.stdout.readline()
-        child.kill()
-    assert said == "made 8 steps\n"
+    with child(training_until, 8, dataset.url) as (_, pipe):
+        assert pipe.recv() == "there"
     assert result.committed() == old
     (begun,) = [path for path in Path(result.folder.url).glob("*/checkpoints") if old.generation not in path.parts]
     assert [path.name[:8] for path in sorted(begun.iterdir())] == ["00000003", "00000006"]

@@ -124,7 +124,7 @@ class OpenedDataset:
         return _opened(result, tuple(metadata.get("classes", ())[1:]) or tuple(map(str, range(1, count + 1))))
 
     def table(self, stack: str, model: str | None = None) -> Any:
-        """One row a segment: a `pyarrow.Table`, sorted by id; `unet.labels.measures` names its columns."""
+        """One row a segment: a `pyarrow.Table`, sorted by id; `unet.labels.segment_table` says what each column is."""
         self._require_stack(stack)
         model = model or self._model
         content = self.place.table(model, stack).read()

@@ -4,7 +4,6 @@ import http.server
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -48,7 +47,7 @@ def answering():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as web:
-        thread = threading.Thread(target=web.serve_forever)
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{web.server_port}/api"
         web.shutdown()
@@ -112,7 +111,7 @@ def asking(status):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asking) as web:
-        thread = threading.Thread(target=web.serve_forever)
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{web.server_port}/api", seen
         web.shutdown()
@@ -217,6 +216,5 @@ def test_an_ephemeral_server_hears_of_the_run_that_ctrl_c_ended_and_the_terminal
         check=False,
         cwd=Path.cwd(),
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (ended.stdout, ended.stderr, ended.returncode) == ("CRASHED\n", "", 0)

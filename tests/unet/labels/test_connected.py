@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from unet.labels.connected import BlockLabels, Rules, connected_segments, label_block, merge_blocks, relabel_block
 
 few = settings(deadline=None, max_examples=60)
-many = settings(deadline=None, max_examples=300)
+many = settings(deadline=None, max_examples=120)
 connectivities = st.sampled_from(["faces", "full"])
 
 

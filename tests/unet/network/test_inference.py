@@ -14,7 +14,7 @@ from unet.network.inference import Predictor, choose_device, predict_image, quan
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
-few = settings(deadline=None, max_examples=40)
+few = settings(deadline=None, max_examples=25)
 FORMS = [
     ("valid", "none", "transposed"),
     ("same", "none", "transposed"),
@@ -174,7 +174,7 @@ def test_scores_are_those_of_the_classes_after_background():
     assert (scores.sum(axis=0) < 1).all()
 
 
-@few
+@settings(max_examples=10)  # eight passes each
 @given(cases())
 def test_the_mean_over_symmetries_is_that_of_the_whole(case):
     depth, form, shape, tile = case
