@@ -61,7 +61,7 @@ def evaluate_stacks(
         scored += score(dataset, part, model)
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
-    summary = {use: summarise([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
+    summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
     _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
     report_of(dataset, model).amend({"seconds": elapsed()})
     if not uses:
@@ -78,7 +78,7 @@ def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRa
     return [PlaneRange(name, 0, len(labels_planes(labels_of(dataset, name, "truth"))), "validation") for name in names]
 
 
-def summarise(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
+def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
     """Mean of each metric over planes, with the interval that resampling the planes gives; undefined planes left out.
 
     SEG is a mean over objects, as the challenge has it: planes count by their true objects.

@@ -13,7 +13,7 @@ from unet.store.read_ahead import read_ahead
 
 Item = TypeVar("Item")
 Values = TypeVar("Values")
-Result = TypeVar("Result")
+Computed = TypeVar("Computed")
 
 READERS = 2
 """Items that are read at once, ahead of the one in work: decoding waits for the disk and for one thread a chunk."""
@@ -37,8 +37,8 @@ class Clock:
 def overlapped(
     items: Iterable[Item],
     read: Callable[[Item], Values],
-    compute: Callable[[Item, Values], Result],
-    write: Callable[[Item, Result], object],
+    compute: Callable[[Item, Values], Computed],
+    write: Callable[[Item, Computed], object],
     clock: Clock,
 ) -> Iterator[Item]:
     """Each item once it is written, in order; the first error of any of the three is raised.

@@ -35,7 +35,7 @@ BYTES = 300_000
 SIDE = 480
 """Pixels of the longer side of a picture, less where it would take more than its share."""
 
-SILENCE = 600.0
+SHOW_AGAIN_AFTER = 600.0
 """Seconds for which nothing is shown after a server did not answer."""
 
 _silent_until = 0.0
@@ -55,7 +55,7 @@ def show(what: str, publish: Callable[[], object]) -> None:
         publish()
     except Exception as error:
         if isinstance(error, TransportError):
-            _silent_until = time.monotonic() + SILENCE
+            _silent_until = time.monotonic() + SHOW_AGAIN_AFTER
         log.warning("%s is not shown: %s", what, str(error) or type(error).__name__)
 
 

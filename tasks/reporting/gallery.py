@@ -23,10 +23,8 @@ from unet.store.arrays import open_array
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 2048
+WINDOW_SIDE = 2048
 """Pixels either way of the window in which the weights are looked at."""
-
-Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -99,13 +97,13 @@ def _weights(dataset: Dataset, name: str, _: str) -> bytes:
     arrays.append(open_array(ome.full_level(truth)))
     axes = result.committed().facts["axes"]
     height, width = arrays[0].shape[-2:]
-    y, x = (max((size - LOOKED_AT) // 2, 0) for size in (height, width))
-    window = Window(y, x, min(height, LOOKED_AT), min(width, LOOKED_AT))
+    y, x = (max((size - WINDOW_SIDE) // 2, 0) for size in (height, width))
+    window = Window(y, x, min(height, WINDOW_SIDE), min(width, WINDOW_SIDE))
     classes, border, ids = (_middle(array, axes, window) for array in arrays)
     return weights_png(dataset, name, ids, classes, border, (y, x))[0]
 
 
-def _small(result: Result) -> Pixels:
+def _small(result: Result) -> NDArray[Any]:
     """The middle plane of the coarsest level of a committed image, label or scores, its first channel or class."""
     return _middle(open_array(_last_level(result)), ome.axes_of(result.attributes()))
 
@@ -114,8 +112,8 @@ def _last_level(result: Result) -> Folder:
     return result.folder / str(result.attributes()["ome"]["multiscales"][0]["datasets"][-1]["path"])
 
 
-def _middle(array: Any, axes: str, window: Window | None = None) -> Pixels:
+def _middle(array: Any, axes: str, window: Window | None = None) -> NDArray[Any]:
     all_planes = planes(array, axes)
     plane = all_planes[len(all_planes) // 2]
-    pixels: Pixels = plane.read(window or plane.window)[0]
+    pixels: NDArray[Any] = plane.read(window or plane.window)[0]
     return pixels

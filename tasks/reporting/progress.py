@@ -27,7 +27,7 @@ EVERY = 1.0
 """Seconds between two updates."""
 LINE_EVERY = 30.0
 """Seconds between two lines, where there is no terminal for a bar."""
-SILENCE = 60.0
+TRY_AGAIN_AFTER = 60.0
 """Seconds until it is tried again to show progress on a server that did not answer."""
 
 
@@ -115,8 +115,8 @@ class Sink:
         try:
             self.context.run(_update, self.artifact, percent, f"{self.done}/{self.total} {self.word}".strip())
         except Exception as error:  # a server that is gone is no reason to stop the work, or to set a stack aside
-            self.silent_until = now + SILENCE
-            log.warning("progress of %s is not shown for %.0f s: %s", self.stage, SILENCE, error)
+            self.silent_until = now + TRY_AGAIN_AFTER
+            log.warning("progress of %s is not shown for %.0f s: %s", self.stage, TRY_AGAIN_AFTER, error)
 
 
 def _update(artifact: Any, percent: float, words: str) -> None:

@@ -25,7 +25,7 @@ from unet.labels.blocks import in_whole, outer_layers
 from unet.labels.components import ALONE, FACES, FULL, Connected, connect
 from unet.labels.merging import BlockLabels, Merged, Rules, merge_blocks
 from unet.labels.runs import painted, run_spans
-from unet.labels.seams import Connectivity, Corner, mixed, within
+from unet.labels.seams import Connectivity, Corner, mixed, touching_pairs
 
 __all__ = ["BlockLabels", "Merged", "Rules", "connected_segments", "label_block", "merge_blocks", "relabel_block"]
 
@@ -132,7 +132,7 @@ def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indic
     ids = _local_ids(found)
     ids[found.objects + 1 :][marked[found.objects :]] = 0
     local = painted(found.start, found.number, ids).reshape(sides)
-    pairs: Indices = np.sort(within(local, rules.dimensions, mixed), axis=0)
+    pairs: Indices = np.sort(touching_pairs(local, rules.dimensions, mixed), axis=0)
     return pairs
 
 

@@ -97,7 +97,7 @@ def contacts(
             yield from (_shifted(before, after, shift, meet) for shift in itertools.product(*shifts))
 
 
-def within(local: Ids, dimensions: int, meet: Meet) -> Indices:
+def touching_pairs(local: Ids, dimensions: int, meet: Meet) -> Indices:
     """Indices of local ids that share a face within a block, where they `meet`; each once in either order."""
     found = [np.zeros((2, 0), np.int64)]
     for axis in range(local.ndim - dimensions, local.ndim):

@@ -25,7 +25,7 @@ from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
 DEPTH = 4
-HEAD = "outc.conv"
+LAST_LAYER = "outc.conv"
 COUNTER = "num_batches_tracked"
 """A batch norm's count of what it has seen; prediction does not use it, and files older than PyTorch 0.4.1 lack it."""
 
@@ -89,20 +89,20 @@ def _is_whole(value: object) -> bool:
 
 def _is_single(tensors: Mapping[str, Tensor]) -> bool:
     """Whether the network gives one score a pixel."""
-    weight, bias = (tensors.get(f"{HEAD}.{name}") for name in ("weight", "bias"))
+    weight, bias = (tensors.get(f"{LAST_LAYER}.{name}") for name in ("weight", "bias"))
     return weight is not None and bias is not None and len(weight.shape) == 4 and len(weight) == bias.numel() == 1
 
 
 def _with_background(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a network of one class, with a background before it whose score is 0."""
-    head = {name: tensors[name] for name in (f"{HEAD}.weight", f"{HEAD}.bias")}
+    head = {name: tensors[name] for name in (f"{LAST_LAYER}.weight", f"{LAST_LAYER}.bias")}
     return {**tensors, **{name: torch.cat([torch.zeros_like(value), value]) for name, value in head.items()}}
 
 
 def _architecture(tensors: Mapping[str, Tensor], old: bool, file: str) -> Architecture:
     """The network that a few shapes tell of; whether the others agree is for `_ours` to see."""
     block = "conv" if old else "double_conv"
-    telling = (f"inc.{'conv.' if old else ''}{block}.0.weight", f"up1.conv.{block}.0.weight", f"{HEAD}.weight")
+    telling = (f"inc.{'conv.' if old else ''}{block}.0.weight", f"up1.conv.{block}.0.weight", f"{LAST_LAYER}.weight")
     shapes = [tuple(tensors[key].shape) if key in tensors else () for key in telling]
     if any(len(shape) != 4 or not all(shape) for shape in shapes):
         raise LookupError(
@@ -152,7 +152,7 @@ def _their_name(ours: str, old: bool) -> str:
     """
     part, rest = ours.split(".", 1)
     if part == "head":
-        return f"{HEAD}.{rest}"
+        return f"{LAST_LAYER}.{rest}"
     index, rest = rest.split(".", 1)
     block = "conv" if old else "double_conv"
     if part == "down" and index == "0":

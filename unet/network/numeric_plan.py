@@ -21,7 +21,7 @@ PROCESS = 0.6e9
 """Bytes of a process that has imported everything, loaded a model and computed a first tile of a few pixels."""
 WINDOWS = 4
 """Windows in memory at once as float32: one in work, one read and one being read, with what normalising it takes."""
-BLOCK = {"cpu": 256, "cuda": 2048}
+BLOCK_SIDE = {"cpu": 256, "cuda": 2048}
 """Side in pixels of the blocks that a level's convolutions take at once, by kind of device."""
 BATCH_PIXELS = {"cpu": 1, "cuda": 2**22}
 """Pixels of input that fill the device in one pass: of smaller planes it takes several."""
@@ -140,7 +140,7 @@ def _tile_bytes(limits: PlanLimits, tile: Sides) -> float:
     """Bytes of one tile's maps, and of a block's."""
     architecture, item = limits.architecture, 4 if limits.precision == "float32" else 2
     pixels = math.prod(architecture.input_size(side) for side in tile)
-    block = min(BLOCK[limits.device] + 8, architecture.input_size(max(tile)))
+    block = min(BLOCK_SIDE[limits.device] + 8, architecture.input_size(max(tile)))
     work = 2 * block * block * item * 6 * architecture.base
     return pixels * (item * maps_alive(architecture) + 4 * (architecture.in_channels + architecture.classes)) + work
 
@@ -176,7 +176,7 @@ def _sides(limits: PlanLimits) -> list[Sides]:
 
 
 def _plan(limits: PlanLimits, tile: Sides, threads: int) -> NumericPlan:
-    return NumericPlan(tile, _batch(limits, tile), BLOCK[limits.device], limits.device, threads, limits.precision)
+    return NumericPlan(tile, _batch(limits, tile), BLOCK_SIDE[limits.device], limits.device, threads, limits.precision)
 
 
 def _batch(limits: PlanLimits, tile: Sides) -> int:

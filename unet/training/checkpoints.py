@@ -25,7 +25,7 @@ from unet.settings.architecture import Architecture
 
 log = logging.getLogger(__name__)
 
-KEPT = 2
+CHECKPOINTS_KEPT = 2
 """Checkpoints that are kept while training goes on."""
 
 
@@ -106,7 +106,7 @@ class Checkpoints:
         """Put a checkpoint, then remove all but the last two."""
         content = to_bytes(state)
         (self.folder / f"{state.step:08d}-{_digest(content)}.pt").write(content)
-        self.keep(KEPT)
+        self.keep(CHECKPOINTS_KEPT)
 
     def last(self, architecture: Architecture) -> CheckpointState | None:
         """The newest one that is whole and of this network; those that are not are skipped with a warning."""
