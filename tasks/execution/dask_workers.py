@@ -159,13 +159,13 @@ class DaskWorkers:
 
 @dataclass(frozen=True)
 class Alike:
-    """A function of one item that is refused where other versions are installed than where it was submitted."""
+    """A function of one item that a worker refuses if it has other versions installed than the submitter."""
 
     function: Callable[[Any], Any]
     versions: tuple[tuple[str, str | None], ...]
 
     def __call__(self, item: Any) -> Any:
-        """The function's answer; ClusterError where this worker came late, and is another."""
+        """The function's answer; ClusterError on a worker that came late and has other versions."""
         wrong = _first_look(self.versions)
         if wrong:
             raise ClusterError(f"worker {get_worker().address} {wrong}; {SAME}")
@@ -173,7 +173,7 @@ class Alike:
 
 
 def own_threads() -> int:
-    """Threads of the worker that this is called in."""
+    """Number of threads of the worker that calls this."""
     return int(get_worker().state.nthreads)
 
 

@@ -21,7 +21,7 @@ READERS = 2
 
 @dataclass
 class Clock:
-    """Seconds that the computing thread waited for what it was to compute, and for room to put what it had made."""
+    """Seconds that the computing thread waited for its input, and for room for its output."""
 
     waited: float = 0.0
 
@@ -41,7 +41,7 @@ def overlapped(
     write: Callable[[Item, Computed], object],
     clock: Clock,
 ) -> Iterator[Item]:
-    """Each item once it is written, in order; the first error of any of the three is raised.
+    """Each item once it is written, in order; the first error of reading, computing or writing is raised.
 
     `compute` runs in the calling thread, one item at a time; `read` and `write` run in threads of their own. Held at
     once are the item in work, `READERS` − 1 that are or were read, and two that are being written.

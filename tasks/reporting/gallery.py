@@ -36,7 +36,7 @@ class Picture:
 
 
 def gallery(dataset: Dataset, stage: str, model: str, names: Sequence[str], count: int) -> list[Picture]:
-    """At most so many pictures of what a stage made of these stacks, or of the model; none where there is none."""
+    """Pictures, at most so many, of what a stage made of these stacks or of the model."""
     drawn: list[Picture] = []
     for title, draw in _drawings(dataset, stage, model, names):
         if len(drawn) == count:
@@ -91,7 +91,7 @@ def _segments(dataset: Dataset, name: str, model: str) -> bytes:
 
 
 def _weights(dataset: Dataset, name: str, _: str) -> bytes:
-    """Of the middle plane, where weights are largest within a window around its middle."""
+    """Weights of the middle plane, where they are largest within a window around its middle."""
     result, truth = weights_of(dataset, name), labels_of(dataset, name, "truth")
     arrays = [open_array(result.folder / result.attributes()["arrays"][key]) for key in ("classes", "border")]
     arrays.append(open_array(ome.full_level(truth)))

@@ -45,19 +45,19 @@ class Sink:
         self.line = self.bar.add_task(stage, total=total)
 
     def __call__(self, done: int, total: int, word: str = "") -> None:
-        """So much is done, of so much."""
+        """Show that `done` of `total` are done."""
         with self.lock:
             self.done, self.total, self.word, self.part = done, total, word, 0.0
             if time.monotonic() - self.last >= EVERY:
                 self.flush()
 
     def step(self, word: str = "") -> None:
-        """One more is done."""
+        """Show that one more is done."""
         with self.lock:
             self(self.done + 1, self.total, word)
 
     def within(self, word: str, part: float) -> None:
-        """So much is done of the one in work."""
+        """Show which part of the item in work is done."""
         with self.lock:
             self.word, self.part = word, part
             if time.monotonic() - self.last >= EVERY:
@@ -120,6 +120,6 @@ class Sink:
 
 
 def _update(artifact: Any, percent: float, words: str) -> None:
-    """One attempt: the work waits for it, and would wait a minute where Prefect tries a server that is gone again."""
+    """Update the artifact in one attempt: the work waits for it, and Prefect's own retries take a minute."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         update_progress_artifact(artifact, percent, words)

@@ -74,7 +74,7 @@ def _samples(dataset: Dataset, model: str, generation: Generation) -> list[Repor
 
 
 def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> list[ReportPicture]:
-    """Truth, classes and border weights of the plane with the most weight among those looked at."""
+    """Picture of truth, classes and border weights of the plane with the most weight, out of a few planes."""
     stamps = {name: weights_of(dataset, name).stamp() for name in {s.part.stack for s in scored}}
     weighed = [s for s in scored if stamps[s.part.stack] is not None]
     if not weighed:

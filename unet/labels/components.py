@@ -59,7 +59,7 @@ class _Runs(NamedTuple):
 
 
 def components(volumes: Labels, dimensions: int) -> Found:
-    """The components of a block of labels, and what lies beside each.
+    """The components of a block of labels, and the ids beside each.
 
     Args:
         volumes: n z y x labels of fewer than 2³¹ pixels, 0 = background; nothing is connected along n.
@@ -84,7 +84,7 @@ def components(volumes: Labels, dimensions: int) -> Found:
 
 
 class Connected(NamedTuple):
-    """The n objects of a mask, and the m parts of its background if these were asked for; run by run."""
+    """The n objects of a mask and, if they are asked for, the m parts of its background, run by run."""
 
     start: Indices
     """Index of each run's first pixel in the block's raster, and the number of all pixels behind the last."""
@@ -139,7 +139,7 @@ def _runs(volumes: Labels, beside: bool) -> _Runs:
 
 @njit(cache=True, nogil=True)
 def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: int, ground: int) -> None:
-    """Join every run with those of its component in the rows before, and widen what lies beside each.
+    """Join every run with the touching runs of the rows before, and note the ids beside each.
 
     Rows before a row: the one above it, and in the plane before up to three, of which the middle one shares a face:
 
@@ -195,7 +195,7 @@ def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, gro
 
 @njit(cache=True, nogil=True)
 def _meet(runs: _Runs, one: int, other: int) -> None:
-    """Note that two runs of different values share a face, where that is asked for."""
+    """Note that two runs of different values share a face, if anybody asks for it."""
     if len(runs.low) == 0:
         return
     for here, there in ((one, other), (other, one)):
@@ -224,7 +224,7 @@ def root(parent: NDArray[np.signedinteger[Any]], at: int) -> int:
 
 
 def _numbered(parent: Ids, first: Indices) -> Ids:
-    """Component number of each run, 1, 2, … in the order of the roots `first`; 0 for components that are not there."""
+    """Component number of each run, 1, 2, … in the order of the roots `first`; 0 for components left out there."""
     numbers = np.zeros(parent.size, np.int32)
     numbers[first] = np.arange(1, first.size + 1)
     _hand_on(numbers, parent)

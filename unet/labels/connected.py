@@ -61,7 +61,7 @@ def label_block(
     high: Mask | None = None,
     boxes: bool = False,
 ) -> BlockLabels:
-    """What is kept of one block, the first pass.
+    """The labels that are kept of one block: the first pass.
 
     Args:
         mask: the block, one of a grid of blocks that tile the whole array, without halo.
@@ -96,7 +96,7 @@ def label_block(
 
 
 def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules()) -> Labels:
-    """Segments of one block with the ids of the whole array, the second pass; `lookup` is this block's in `Merged`."""
+    """Segments of one block with the ids of the whole array: the second pass. `lookup` is this block's in `Merged`."""
     found = _connected(mask, rules)
     if lookup.size != found.first.size + 1:
         raise ValueError(

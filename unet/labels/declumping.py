@@ -65,7 +65,7 @@ def part_clump(
 
 
 def centres(distance: NDArray[np.float64], declump_depth: float, connectivity: Connectivity) -> Indices:
-    """Raster indices of the centres of what is connected where `distance` is above 0.
+    """Raster indices of the centres of the object whose pixels have a `distance` above 0.
 
     >>> centres(np.array([[0, 2, 1, 2, 1.5, 2, 0]]), 1, "faces")
     array([1, 3])

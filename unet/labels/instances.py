@@ -109,7 +109,7 @@ class Instances:
         return label_block(mask, origin, self.layout.shape, self.rules, high, self.settings.declump_depth > 0)
 
     def part(self, look: BlockClumps) -> list[Clump]:
-        """Those of a block's objects that are clumps, and their parts."""
+        """The clumps among a block's objects, with their parts."""
         block, lookup, boxes = look
         labels = relabel_block(self._mask(block), lookup, self.rules)
         found = ((box, self._parts(box, block, labels)) for box in boxes)
@@ -122,7 +122,7 @@ class Instances:
         return measure_block(labels, pixels, of_any(classes), [part.start for part in work.block], classes)
 
     def relabel(self, work: BlockToWrite) -> tuple[Labels, NDArray[Any]]:
-        """Write a block's segments; these, and the scores that they were made of."""
+        """Write a block's segments; returns them and the scores of its classes."""
         block, final, before, clumps = work
         classes = self.scores.read(block)
         mask = reaching(of_any(classes), self.settings.threshold)
@@ -138,7 +138,7 @@ class Instances:
         return labels, classes
 
     def boxes(self, merged: Merged) -> tuple[dict[int, Box], list[Box]]:
-        """The objects that may be parted, by their id, and those that are too large for it."""
+        """The objects that may be parted, by their id, and the objects that are too large to be parted."""
         corners = zip(*np.unravel_index(merged.first, self.layout.shape), strict=True)
         all_of_them = [
             Box(number, tuple(map(slice, *box.tolist())), tuple(map(int, corner)))
@@ -172,7 +172,7 @@ class Instances:
         return parts[cut].reshape(mask.shape)
 
     def _read(self, box: Box) -> Mask:
-        """The object's pixels in its bounding box, in which it is as whole as in the array, and so are its holes."""
+        """The object's pixels in its bounding box, read from the scores, its holes filled."""
         rules = self.rules
         found = connected_segments(self._mask(box.region), rules.dimensions, rules.connectivity, 0, rules.max_hole_size)
         return np.asarray(
@@ -197,12 +197,12 @@ class Instances:
 
 
 def boxes_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
-    """Those of some objects that have pixels in a block."""
+    """The objects, out of `boxes`, that have pixels in a block."""
     return [boxes[number] for number in np.unique(lookup).tolist() if number in boxes]
 
 
 def boxes_starting_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
-    """Those of some objects whose first pixel lies in a block."""
+    """The objects, out of `boxes`, whose first pixel lies in a block."""
     return [
         box
         for box in boxes_in(block, lookup, boxes)

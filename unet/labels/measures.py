@@ -25,7 +25,7 @@ Column = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """Sums and bounds of n segments, one row a segment; what can be merged, not yet what people read."""
+    """Sums and bounds of n segments, one row a segment; they can be merged, and a table is made of them."""
 
     ids: Indices
     """Ids, n; > 0."""
@@ -66,7 +66,7 @@ def measure_block(
     origin: Sequence[int] | None = None,
     classes: NDArray[Any] | None = None,
 ) -> Measures:
-    """Measures of the segments in one block, or of as much of them as lies in it, in one pass over each channel.
+    """Measures of the segments of one block, in one pass over each channel; of segments that go on, of their part here.
 
     Args:
         labels: ids of segments, 0 = background; (t z) y x.

@@ -30,7 +30,7 @@ class Rules:
     """Background parts of at most this many pixels that reach no edge of the array along a linked axis are filled."""
 
     def __post_init__(self) -> None:
-        """Refuse a connectivity that is none."""
+        """Refuse an unknown connectivity."""
         if self.connectivity not in ("faces", "full"):
             raise ValueError(f"connectivity must be 'faces' or 'full', got {self.connectivity!r}")
 
@@ -42,7 +42,7 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class BlockLabels:
-    """What is kept of a block after the first pass: no pixels but those of its faces.
+    """The labels that are kept of a block after the first pass: a table of components, and the pixels of its faces.
 
     Local ids are 1 … n for objects and −1 … −m for background, of which none is numbered where no holes are filled. The
     columns hold them in the order 1 … n, −m … −1, so that a table with a 0 before them is indexed by local ids.
@@ -87,7 +87,7 @@ class Merged:
 
 
 def merge_blocks(parts: Iterable[BlockLabels], rules: Rules = Rules()) -> Merged:
-    """Ids for the components of all blocks: those that touch across faces, edges and corners of blocks are one segment.
+    """Ids for the components of all blocks; components that touch across a seam are one segment.
 
     `parts` are those of all blocks, in any order, labelled by the same rules.
 
@@ -155,7 +155,7 @@ def _nodes(parts: Sequence[BlockLabels]) -> _Nodes:
 
 
 def _kept(nodes: _Nodes, meeting: Sequence[Indices], rules: Rules) -> Mask:
-    """Objects, and the background whose parts together are small and reach no edge."""
+    """Rows that are kept: all objects, and background that is a small hole once its parts are joined."""
     group = groups([-pairs for pairs in meeting], nodes.starts[-1][1])
     size, marked = (np.bincount(group, column[nodes.objects :]) for column in (nodes.size, nodes.marked))
     hole = (size <= rules.max_hole_size) & (marked == 0)
@@ -196,7 +196,7 @@ def _joined(group: Ids, nodes: _Nodes) -> tuple[Indices, Indices, Mask, Indices]
 
 
 def _ids(kept: NDArray[np.intp], count: int) -> Labels:
-    """Table from group 0 … n to id: 0 for the background and what is dropped."""
+    """Table from group 0 … n to id; 0 for the background and for dropped objects."""
     ids: Labels = np.zeros(count + 1, np.int32 if kept.size <= np.iinfo(np.int32).max else np.int64)
     ids[1 + kept] = np.arange(1, kept.size + 1)
     return ids

@@ -20,7 +20,7 @@ EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class Described:
-    """What a package says of a model besides its network."""
+    """Facts that a package tells about a model, besides its network."""
 
     name: str
     channels: tuple[str, ...]
@@ -39,7 +39,7 @@ class Described:
 
 
 def description(architecture: Architecture, described: Described, side: int) -> Json:
-    """What stands in the package's `bioimageio.yaml`; an example of `side` pixels goes along."""
+    """Content of the package's `bioimageio.yaml`; an example of `side` pixels goes along."""
     return {
         "type": "model",
         "format_version": "0.5.12",
@@ -80,7 +80,7 @@ def _input(architecture: Architecture, described: Described, side: int) -> Json:
 
 
 def _output(architecture: Architecture, described: Described) -> Json:
-    """The scores; padded networks give as many pixels as they are given, of which the context is to be dropped."""
+    """Description of the scores; of a padded network the context is declared as halo, and a reader drops it."""
     padded = architecture.padding == "same"
     halo = {"halo": architecture.context} if padded else {}
     image = {"tensor_id": "image", "offset": 0 if padded else -2 * architecture.context}

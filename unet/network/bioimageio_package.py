@@ -37,7 +37,7 @@ EXAMPLE = 256
 
 
 def example_side(architecture: Architecture, height: int, width: int) -> int:
-    """Legal side in pixels of an example from an image of this size: what it covers is no larger than the image.
+    """Legal side in pixels of an example from an image of this size; it covers no more than the image.
 
     Networks that are not tileable have one size, that of their tiles here, whatever the image.
 
@@ -124,7 +124,7 @@ VALIDATE = (
 
 
 def _require_valid(described: Described) -> None:
-    """Refuse what a person gave and the format would not have."""
+    """Refuse a licence or an author that the format does not allow."""
     from bioimageio.spec.generic.v0_3 import LicenseId
 
     try:
@@ -139,7 +139,7 @@ def _require_valid(described: Described) -> None:
 
 
 def _zipped(folder: Path, content: Json) -> bytes:
-    """The package of the files in a folder; AssertionError where the format would not have what we say of them."""
+    """The files of a folder as a package; AssertionError if the format refuses our description."""
     from bioimageio.spec import InvalidDescr, ValidationContext, build_description, dump_description
 
     with ValidationContext(root=folder), warnings.catch_warnings():

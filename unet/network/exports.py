@@ -168,7 +168,7 @@ def _require_same(form: str, scores: Tensor, module: nn.Module, example: NDArray
 
 @contextmanager
 def _quiet_export() -> Iterator[None]:
-    """Without words that are for torch's own developers: deprecated parts it uses itself, and that sizes are compared.
+    """Silence warnings meant for torch's own developers, about its deprecated parts and compared sizes.
 
     TorchScript is said to go; it is what Fiji's readers of models take today, and torch is bounded above.
     """

@@ -55,7 +55,7 @@ class CheckpointState:
 
     @property
     def step(self) -> int:
-        """Steps that were made."""
+        """Number of steps made so far."""
         return len(self.history)
 
 
@@ -109,7 +109,7 @@ class Checkpoints:
         self.keep(CHECKPOINTS_KEPT)
 
     def last(self, architecture: Architecture) -> CheckpointState | None:
-        """The newest one that is whole and of this network; those that are not are skipped with a warning."""
+        """The newest checkpoint that is whole and of this network; others are skipped with a warning."""
         for name in reversed(self._names()):
             try:
                 return self._read(name, architecture)
@@ -118,7 +118,7 @@ class Checkpoints:
         return None
 
     def keep(self, count: int) -> None:
-        """Remove all but the last `count`, what a kill left half written too."""
+        """Remove all but the last `count` checkpoints, half-written files too."""
         kept = self._names()[-count:]
         for name in self.folder.names():
             if name not in kept:
