@@ -84,7 +84,7 @@ def held_model(dataset: Dataset, model: str, settings: Predict, device: str) -> 
 
 @dataclass(frozen=True)
 class Executor:
-    """Who predicts windows, and on what: the numeric plan of a stack is made for it."""
+    """Who predicts windows, and on which device; the numeric plan of a stack is made for it."""
 
     device: str
     """Kind of device: `cpu` or `cuda`."""
@@ -103,7 +103,7 @@ def of_this_process(device: str) -> Executor:
 
 
 def of_workers(found: DaskWorkers, settings: Predict) -> Executor:
-    """The workers of a cluster as executor; one of them says what it is, as they are taken to be alike."""
+    """The workers of a cluster as executor; one worker is asked, as all are taken to be alike."""
     asked = run_regions(found, _device_of_worker, [settings.device], lambda: None, _resources(found, settings))
     kind, threads, free = next(answer for _, answer in asked)
     return Executor(kind, threads, free, run_over_workers(found, settings), "cpu")
@@ -116,13 +116,13 @@ def _device_here(device: str) -> tuple[str, int, float]:
 
 
 def _device_of_worker(device: str) -> tuple[str, int, float]:
-    """The same of a worker, where one prediction at a time takes all threads."""
+    """The same figures of a worker; one prediction at a time takes all of its threads."""
     kind, _, free = _device_here(device)
     return kind, own_threads(), free
 
 
 def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
-    """Windows predicted by this process; seconds that it waited for reading and writing."""
+    """Predict windows in this process; returns the seconds that it waited for reading and writing."""
     clock = Clock()
     for done, _ in enumerate(job.walk(windows, clock), start=1):
         on_windows(done)
@@ -130,7 +130,7 @@ def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_window
 
 
 def run_over_workers(found: DaskWorkers, settings: Predict) -> RunWindows:
-    """Windows mapped over the workers of a cluster, a few at a time."""
+    """A function that maps windows over the workers of a cluster, a few at a time."""
 
     def run(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
         size = max(min(WINDOWS_AT_ONCE, len(windows) // max(2 * found.count(), 1)), 1)
@@ -188,7 +188,7 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
 
 
 def _begin(result: Result, recipe: Recipe, plan: NumericPlan) -> Generation:
-    """The generation to write to; one begun on another kind of device, with other last bits, is not gone on with."""
+    """The generation to write to; one begun on another kind of device is begun anew, as its last bits differ."""
     generation = result.begin(recipe, plan.plain)
     if generation.plan["device"] == plan.device:
         return generation

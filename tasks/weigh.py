@@ -91,7 +91,7 @@ def weigh_stacks(
 def weigh_stack(
     dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, map_regions: MapRegions = map_one_by_one
 ) -> str:
-    """Write classes and border weights of one stack; says how much of it is object, and what is odd about its truth.
+    """Write classes and border weights of one stack; returns the share of object pixels and what is odd, in words.
 
     `map_regions` maps a function over regions, one after another if it is not given.
     """
@@ -126,7 +126,7 @@ def weigh_stack(
 
 
 def _warn(dataset: Dataset, names: Sequence[str]) -> None:
-    """Tell what is odd about the truth of these stacks, a line for each kind."""
+    """Log what is odd about the truth of these stacks, a line for each kind."""
     stamps = {name: weights_of(dataset, name).stamp() for name in names}
     for line in warnings({name: TruthCheck.of(stamp.facts["truth"]) for name, stamp in stamps.items() if stamp}):
         log.warning("truth: %s", line)
@@ -140,8 +140,8 @@ def _weigh_small(dataset: Dataset, settings: Weigh, names: Sequence[str]) -> lis
 
 
 def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """Batches of small stacks, and large stacks; one whose image is not known is small, and will say so."""
-    batches, large, room = list[list[str]](), list[str](), 0
+    """Batches of small stacks, and large stacks; a stack without an image is small, and fails when it is weighed."""
+    batches, large, left = list[list[str]](), list[str](), 0
     for name in names:
         stamp = image_of(dataset, name).stamp()
         facts = stamp.facts if stamp else {"axes": "", "shape": []}
@@ -149,10 +149,10 @@ def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], l
         if pixels > SMALL_STACK:
             large.append(name)
             continue
-        if not batches or pixels > room:
-            batches, room = [*batches, []], SMALL_BATCH
+        if not batches or pixels > left:
+            batches, left = [*batches, []], SMALL_BATCH
         batches[-1].append(name)
-        room -= pixels
+        left -= pixels
     return batches, large
 
 
@@ -168,7 +168,7 @@ class StackWeighing:
     ignore: int | None
 
     def __call__(self, region: Region) -> WeighedRegion:
-        """One region of both arrays, from the truth around it; the border last: its shard says that both are done."""
+        """Weigh one region; the border is written last, so that its shard says that both arrays are done."""
         truth = open_array(self.truth)
         classes, border = Stored(self.generation / "classes"), Stored(self.generation / "border")
         if border.is_done(region):

@@ -137,10 +137,10 @@ def _next(workers: Workers, ended: "SimpleQueue[Any]", resources: Resources) -> 
 def map_over_workers(
     workers: Workers,
 ) -> Callable[[Callable[[Item], Answer], Iterable[Item]], Iterator[tuple[Item, Answer]]]:
-    """A map over items that has the workers compute: each item with its answer, as they come."""
+    """A map over items that workers compute; it gives each item with its answer, as they come."""
     return lambda function, items: run_regions(workers, function, items)
 
 
 def map_one_by_one(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[tuple[Item, Answer]]:
-    """The same map, computed by whoever asks, one item after another."""
+    """A map over items that is computed here, one item after another."""
     return ((item, function(item)) for item in items)
