@@ -2,8 +2,7 @@
 
 from prefect import flow
 
-from flows.planning.plan import evaluated
-from flows.stage_run import StageRun, run_name
+from flows.stage_run import open_stage, run_name
 from tasks.evaluate import evaluate_model
 from unet.ledger.outcome import Outcome
 
@@ -20,6 +19,7 @@ def evaluate(
         changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
         force: make it again though it is fresh.
     """
-    run = StageRun.open("evaluate", dataset, only, changes, force)
-    names = evaluated(run.plan.cells)
-    return run.finish(run.limited(evaluate_model)(dataset, names, run.record.model, run.record) for _ in run.works)
+    with open_stage("evaluate", dataset, only, changes, force) as run:
+        names = run.plan.evaluated_stacks()
+        states = [run.limited_task(evaluate_model, [model])(dataset, names, model, run.record) for model in run.names]
+        return run.outcomes(states)

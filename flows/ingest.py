@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.stage_run import StageRun, run_name
+from flows.stage_run import open_stage, run_name
 from tasks.ingest import ingest_stacks
 from unet.ledger.outcome import Outcome
 
@@ -19,8 +19,11 @@ def ingest(
         changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
         force: make it again though it is fresh.
     """
-    run = StageRun.open("ingest", dataset, only, changes, force)
-    return run.finish(
-        run.limited(ingest_stacks, names)(dataset, [run.plan.stacks[name] for name in names], run.record.ingest, force)
-        for names in run.batches()
-    )
+    with open_stage("ingest", dataset, only, changes, force) as run:
+        states = [
+            run.limited_task(ingest_stacks, names)(
+                dataset, [run.plan.stacks[name] for name in names], run.record.ingest, force
+            )
+            for names in run.batches()
+        ]
+        return run.outcomes(states)

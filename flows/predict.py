@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.stage_run import StageRun, run_name
+from flows.stage_run import open_stage, run_name
 from tasks.predict import predict_stacks
 from unet.ledger.outcome import Outcome
 
@@ -19,8 +19,9 @@ def predict(
         changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
         force: make it again though it is fresh.
     """
-    run = StageRun.open("predict", dataset, only, changes, force)
-    return run.finish(
-        run.limited(predict_stacks, names)(dataset, names, run.record.model, run.record.predict, run.record.cluster)
-        for names in run.batches()
-    )
+    with open_stage("predict", dataset, only, changes, force) as run:
+        model, settings, cluster = run.record.model, run.record.predict, run.record.cluster
+        states = [
+            run.limited_task(predict_stacks, names)(dataset, names, model, settings, cluster) for names in run.batches()
+        ]
+        return run.outcomes(states)

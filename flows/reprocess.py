@@ -1,6 +1,6 @@
 """The flow over all stages: whatever is stale, in order."""
 
-from typing import Literal
+from collections.abc import Sequence
 
 from prefect import Flow, flow
 from prefect.runtime import deployment
@@ -9,23 +9,20 @@ from flows.backlog import skip_late
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.planning.estimate import estimate
-from flows.planning.plan import make_plan, require_known
+from flows.planning.plan import require_known
+from flows.planning.session import Session, open_session
 from flows.predict import predict
 from flows.segment import segment
-from flows.stage_run import changed_record, raise_set_aside, run_name, tagged
+from flows.stage_run import raise_set_aside, run_name, tagged_run
 from flows.train import train
 from flows.weigh import weigh
 from tasks.execution.outcomes import SetAside
 from tasks.reporting.summary import Summary
-from unet.dataset.folder import Dataset
-from unet.dataset.lease import lease
-from unet.ledger.outcome import Outcome
+from unet.ledger.outcome import Outcome, Stage
 
 STAGE_FLOWS: dict[str, Flow[..., list[Outcome]]] = {
     one.name: one for one in (ingest, weigh, train, predict, segment, evaluate)
 }
-
-Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
 
 
 @flow(flow_run_name=run_name)
@@ -46,19 +43,16 @@ def reprocess(
         force: a stage that is made again though it is fresh, with all that follows from it.
     """
     skip_late()
-    place = Dataset(dataset)
-    record, only = changed_record(place, changes), only or None
-    outcomes: list[Outcome] = []
-    plan = make_plan(place, record, force)
-    require_known(plan, only or ())
-    estimate(record, plan, plan.works(None, only)).require_room()
+    what, wait = "reprocess", bool(deployment.id)
     with (
-        lease(place, "reprocess", wait=bool(deployment.id)),
-        tagged(place),
-        Summary(place, "reprocess", record.model) as summary,
+        open_session(dataset, changes or (), what, force, wait=wait) as session,
+        tagged_run(session.dataset),
+        Summary(session.dataset, what, session.record.model) as summary,
     ):
+        _require_possible(session, only)
+        outcomes: list[Outcome] = []
         for stage, stage_flow in STAGE_FLOWS.items():
-            if not plan.works(stage, only):
+            if not session.plan_for(stage).is_due(stage, only or None):
                 continue
             try:
                 with summary.timed(stage):
@@ -66,8 +60,13 @@ def reprocess(
             except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with other stacks
                 outcomes += failure.done
             summary.add(outcomes)
-            plan = make_plan(place, record, force)
-        failed = (make_plan(place, record) if force else plan).set_aside()  # what is forced hides what was set aside
+        failed = [Outcome(of.stage, of.name, "set aside", of.why) for of in session.whole_plan().set_aside()]
         summary.add(failed)
         raise_set_aside([*outcomes, *failed])
     return outcomes
+
+
+def _require_possible(session: Session, only: Sequence[str] | None) -> None:
+    """Refuse names that are no stacks, and a run that would not fit the disk."""
+    require_known(session.plan, only or ())
+    estimate(session.record, session.plan, session.plan.pending(None, only or None)).require_room()

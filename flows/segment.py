@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.stage_run import StageRun, run_name
+from flows.stage_run import open_stage, run_name
 from tasks.segment import segment_stacks
 from unet.ledger.outcome import Outcome
 
@@ -19,15 +19,11 @@ def segment(
         changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
         force: make it again though it is fresh.
     """
-    run = StageRun.open("segment", dataset, only, changes, force)
-    return run.finish(
-        run.limited(segment_stacks, names)(
-            dataset,
-            names,
-            run.record.model,
-            run.record.segment,
-            run.record.predict.keep_scores,
-            run.record.cluster,
-        )
-        for names in run.batches()
-    )
+    with open_stage("segment", dataset, only, changes, force) as run:
+        model, settings, cluster = run.record.model, run.record.segment, run.record.cluster
+        keep_scores = run.record.predict.keep_scores
+        states = [
+            run.limited_task(segment_stacks, names)(dataset, names, model, settings, keep_scores, cluster)
+            for names in run.batches()
+        ]
+        return run.outcomes(states)

@@ -1,8 +1,7 @@
-"""What all flows share: opening a dataset, batches of small stacks, gathering outcomes, a summary, names of runs."""
+"""What the six flows share: a stage's run over a dataset, its tasks' batches and limits, its outcomes, tags, names."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,82 +10,79 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 
-from flows.planning.estimate import Estimate, estimate, stack_bytes
-from flows.planning.plan import Plan, make_plan, require_cells, require_known
+from flows.planning.estimate import estimate, stack_bytes
+from flows.planning.plan import Plan, require_known, require_stage
+from flows.planning.session import Session, open_session
 from tasks.execution.outcomes import SetAside
 from tasks.policy import limit, told_plainly
 from tasks.reporting.artifacts import show, shown_name
 from tasks.reporting.summary import Summary
 from unet.dataset.folder import Dataset
-from unet.dataset.lease import lease
-from unet.dataset.record_file import parse_change, read_record
 from unet.ledger.outcome import Outcome
-from unet.settings.record import Record
 
-BATCH = 64
+BATCH_STACKS = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
 BATCH_BYTES = 10**9
 """Bytes of images, unpacked, from which on a task run takes no more stacks; a larger stack has one of its own."""
 
 
-@dataclass(frozen=True)
 class StageRun:
-    """One stage over one dataset: its record, and what is to be done."""
+    """One stage over one dataset: its record, its plan, and what is to be made."""
 
-    stage: str
-    dataset: Dataset
-    record: Record
-    plan: Plan
-    works: list[Outcome]
-    cost: Estimate
-
-    @classmethod
-    def open(
-        cls, stage: str, dataset: str, only: Sequence[str] | None, changes: Sequence[str] | None, force: bool
-    ) -> "StageRun":
-        """Read the record, and plan this stage from what lies in the dataset."""
-        place = Dataset(dataset)
-        record = changed_record(place, changes)
-        plan = make_plan(place, record, force=stage if force else None, trust=True)
-        require_cells(plan, stage)
-        require_known(plan, only or ())
-        works = plan.works(stage, only or None)  # a form left empty gives no names
-        cost = estimate(record, plan, works)
-        cost.require_room()
-        return cls(stage, place, record, plan, works, cost)
+    def __init__(self, session: Session, stage: str, only: Sequence[str] | None) -> None:
+        self.stage, self.dataset, self.record = stage, session.dataset, session.record
+        self.plan: Plan = session.plan_for(stage)
+        require_known(self.plan, only or ())
+        require_stage(self.plan, stage)
+        self.pending = self.plan.pending(stage, only or None)  # a form left empty gives no names
+        self.names = [status.name for status in self.pending]
+        self.cost = estimate(self.record, self.plan, self.pending)
+        self.cost.require_room()
+        self.summary = Summary(self.dataset, stage, self.record.model)
 
     def batches(self) -> list[list[str]]:
         """Names of the stacks to be worked on, some at a time."""
-        return batched(stack_bytes(self.plan, self.record, [work.name for work in self.works]))
+        return in_batches(stack_bytes(self.plan, self.record, self.names))
 
-    def limited(self, task: Task[..., Any], names: Sequence[str] | None = None) -> Callable[..., State[list[Outcome]]]:
-        """A task with the limit that becomes these stacks, by what is expected of them; its call gives a state."""
-        costs = [self.cost.costs[self.stage, name] for name in names or [work.name for work in self.works]]
+    def limited_task(self, task: Task[..., Any], names: Sequence[str]) -> Callable[..., State[list[Outcome]]]:
+        """A task that is ended when it takes far longer than these stacks should; its call gives a state."""
+        costs = [self.cost.costs[self.stage, name] for name in names]
         known = [cost.seconds for cost in costs if cost.seconds is not None]
         expected = sum(known) if len(known) == len(costs) else None
         return partial[Any](task.with_options(timeout_seconds=limit(expected)), return_state=True)
 
-    def finish(self, states: Iterable[State[list[Outcome]]]) -> list[Outcome]:
-        """Outcomes of all tasks, told in artifacts; what failed is raised after all others were done.
-
-        The flow calls its tasks one after another in its own thread: each of them uses all cores by itself, and Ctrl-C
-        would not reach a thread.
+    def outcomes(self, states: Sequence[State[list[Outcome]]]) -> list[Outcome]:
+        """Outcomes of all tasks, for the summary too; what failed is raised, now that all others were done.
 
         Raises:
-            HeldError: another run works on the dataset.
             SetAside: stacks failed by themselves.
             Exception: a whole task failed; the first one's error.
         """
-        summary = Summary(self.dataset, self.stage, self.record.model)
-        with lease(self.dataset, self.stage), tagged(self.dataset, self.stage), summary, told_plainly(self.stage):
-            with summary.timed(self.stage):
-                states = list(states)
-            outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
-            summary.add(outcomes)
-            for state in states:
-                state.result()
-            raise_set_aside(outcomes)
+        outcomes = [outcome for state in states if state.is_completed() for outcome in state.result()]
+        self.summary.add(outcomes)
+        for state in states:
+            state.result()
+        raise_set_aside(outcomes)
         return outcomes
+
+
+@contextmanager
+def open_stage(
+    stage: str, dataset: str, only: Sequence[str] | None, changes: Sequence[str] | None, force: bool
+) -> Iterator[StageRun]:
+    """One stage's run, with its tags, its summary and the lease of the session that it is part of.
+
+    The flow calls its tasks one after another in its own thread: each of them uses all cores by itself, and Ctrl-C
+    would not reach a thread.
+
+    Raises:
+        HeldError: another run works on the dataset.
+    """
+    with open_session(dataset, changes or (), stage, stage if force else None, alone=True) as session:
+        run = StageRun(session, stage, only)
+        session.touched |= {(stage, name) for name in run.names}
+        with tagged_run(run.dataset, stage), run.summary, told_plainly(stage), run.summary.timed(stage):
+            yield run
 
 
 def raise_set_aside(outcomes: Sequence[Outcome]) -> None:
@@ -97,36 +93,31 @@ def raise_set_aside(outcomes: Sequence[Outcome]) -> None:
 
 
 @contextmanager
-def tagged(dataset: Dataset, *words: str) -> Iterator[None]:
+def tagged_run(dataset: Dataset, *words: str) -> Iterator[None]:
     """Tags of the run and of all below it: the dataset, as `dataset:NAME`, and these words."""
     context, wanted = FlowRunContext.get(), {f"dataset:{shown_name(dataset)}", *words}
     run = context.flow_run if context else None
     if run is not None and not wanted <= set(run.tags):
-        show("the run's tags", partial(_tag, run, wanted))
+        show("the run's tags", partial(_tag_run, run, wanted))
     with tags(*wanted):
         yield
 
 
-def _tag(run: FlowRun, words: set[str]) -> None:
+def _tag_run(run: FlowRun, words: set[str]) -> None:
     with get_client(sync_client=True) as client:
         client.update_flow_run(run.id, tags=sorted(words | set(run.tags)))
 
 
-def changed_record(dataset: Dataset, changes: Sequence[str] | None) -> Record:
-    """Record of a dataset with changes of settings for one run, each a `section.key=value`."""
-    return read_record(dataset, dict(parse_change(change) for change in changes or ()))
+def in_batches(sizes: Mapping[str, int]) -> list[list[str]]:
+    """Names in their order, in batches of at most `BATCH_STACKS` stacks and `BATCH_BYTES`; a larger stack is alone.
 
-
-def batched(sizes: Mapping[str, int]) -> list[list[str]]:
-    """Names in their order, in batches of at most `BATCH` names, and of `BATCH_BYTES` but for one that is larger alone.
-
-    >>> batched({"a": 3 * 10**8, "b": 3 * 10**8, "c": 2 * 10**9, "d": 1, "e": 10**9})
+    >>> in_batches({"a": 3 * 10**8, "b": 3 * 10**8, "c": 2 * 10**9, "d": 1, "e": 10**9})
     [['a', 'b'], ['c'], ['d'], ['e']]
     """
     batches: list[list[str]] = []
     room = 0
     for name, size in sizes.items():
-        if not batches or len(batches[-1]) == BATCH or size > room:
+        if not batches or len(batches[-1]) == BATCH_STACKS or size > room:
             batches.append([])
             room = BATCH_BYTES
         batches[-1].append(name)

@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.planning.plan import trained_on
-from flows.stage_run import StageRun, run_name
+from flows.planning.plan import training_stacks
+from flows.stage_run import open_stage, run_name
 from tasks.train import train_model
 from unet.ledger.outcome import Outcome
 
@@ -25,6 +25,7 @@ def train(
         force: make it again though it is fresh.
         refresh: take in truth that came since the last training.
     """
-    run = StageRun.open("train", dataset, only, changes, force or refresh)
-    names = trained_on(run.plan, run.dataset, run.record, refresh)  # a model is of the whole dataset, whatever `only`
-    return run.finish(run.limited(train_model)(dataset, names, run.record.train) for _ in run.works)
+    with open_stage("train", dataset, only, changes, force or refresh) as run:
+        names = training_stacks(run.plan, run.dataset, run.record, refresh)
+        states = [run.limited_task(train_model, [model])(dataset, names, run.record.train) for model in run.names]
+        return run.outcomes(states)

@@ -6,9 +6,10 @@ from prefect import flow
 
 from flows.backlog import skip_late
 from flows.planning.arrivals import Arrivals, is_news, look_at_sources, mark_taken
+from flows.planning.session import open_session
 from flows.stage_run import run_name
 from unet.dataset.folder import Dataset
-from unet.dataset.lease import HeldError, lease
+from unet.dataset.lease import HeldError
 from unet.dataset.record_file import read_record
 from unet.ledger.outcome import Outcome
 
@@ -24,21 +25,21 @@ def watch(dataset: str) -> list[Outcome]:
     """
     skip_late()
     place = Dataset(dataset)
-    arrivals = _look(place)
+    arrivals = _find_arrivals(place)
     for line in arrivals.lines():
         log.info("%s", line)
     if not arrivals.ready:
         return []
     try:
-        with lease(place, "watch"):
-            outcomes = _take(place, arrivals)
+        with open_session(dataset, arrivals.changes, "watch"):
+            outcomes = _reprocess_ready(place, arrivals)
     except HeldError as error:
         log.info("%s; the next look takes what is ready", error)
         return []
     return outcomes
 
 
-def _look(place: Dataset) -> Arrivals:
+def _find_arrivals(place: Dataset) -> Arrivals:
     """What a look finds; a fault that the last look had too is told, and not raised again."""
     try:
         arrivals = look_at_sources(place, read_record(place))
@@ -51,7 +52,7 @@ def _look(place: Dataset) -> Arrivals:
     return arrivals
 
 
-def _take(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
+def _reprocess_ready(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
     """Outcomes of what is ready; stacks that were set aside before, and stayed so, do not make this run fail."""
     from flows.reprocess import reprocess  # torch and zarr, which a look that finds nothing can do without
     from tasks.execution.outcomes import SetAside

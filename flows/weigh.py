@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.stage_run import StageRun, run_name
+from flows.stage_run import open_stage, run_name
 from tasks.weigh import weigh_stacks
 from unet.ledger.outcome import Outcome
 
@@ -19,8 +19,9 @@ def weigh(
         changes: settings for this run alone, such as segment.threshold=0.6; a run without them undoes what they did.
         force: make it again though it is fresh.
     """
-    run = StageRun.open("weigh", dataset, only, changes, force)
-    return run.finish(
-        run.limited(weigh_stacks, names)(dataset, names, run.record.weigh, run.record.cluster)
-        for names in run.batches()
-    )
+    with open_stage("weigh", dataset, only, changes, force) as run:
+        states = [
+            run.limited_task(weigh_stacks, names)(dataset, names, run.record.weigh, run.record.cluster)
+            for names in run.batches()
+        ]
+        return run.outcomes(states)

@@ -109,12 +109,12 @@ def make_dataset(folder, stacks, source=None, **settings) -> Dataset:
 
 def run_stage(dataset, stage, force=None, only=None):
     """Outcomes of what is to be done at one stage, as its flow would have them done."""
-    from flows.planning.plan import evaluated, make_plan, trained_on
+    from flows.planning.plan import make_plan, training_stacks
     from tasks import evaluate, ingest, predict, segment, train, weigh
 
     record = read_record(dataset)
     plan = make_plan(dataset, record, force)
-    names = [work.name for work in plan.works(stage, only)]
+    names = [work.name for work in plan.pending(stage, only)]
     if not names:
         return []
     by_stage = {
@@ -122,12 +122,12 @@ def run_stage(dataset, stage, force=None, only=None):
             dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage
         ),
         "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh, record.cluster),
-        "train": lambda: train.train_model.fn(dataset.url, trained_on(plan, dataset, record), record.train),
+        "train": lambda: train.train_model.fn(dataset.url, training_stacks(plan, dataset, record), record.train),
         "predict": lambda: predict.predict_stacks.fn(dataset.url, names, record.model, record.predict, record.cluster),
         "segment": lambda: segment.segment_stacks.fn(
             dataset.url, names, record.model, record.segment, record.predict.keep_scores, record.cluster
         ),
-        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, evaluated(plan.cells), record.model, record),
+        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, plan.evaluated_stacks(), record.model, record),
     }
     return by_stage[stage]()
 

@@ -33,6 +33,8 @@ ELSEWHERE = {
     "flows/commands/work": "flows/commands/test_app",
     "flows/evaluate": "integration/test_flows",
     "flows/ingest": "integration/test_flows",
+    "flows/planning/catalogue": "flows/planning/test_arrivals",
+    "flows/planning/status": "flows/planning/test_plan",
     "flows/predict": "integration/test_flows",
     "flows/reprocess": "integration/test_flows",
     "flows/segment": "integration/test_flows",

@@ -34,7 +34,7 @@ def status(
     place = Dataset(dataset)
     plan = make_plan(place, read_record(place))
     if as_json:
-        show_json(plan, list(plan.cells.values()))
+        show_json(plan, list(plan.statuses.values()))
     else:
         show_plan(plan)
     if verify:

@@ -11,8 +11,8 @@ from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import safe_name
 from unet.ledger.results import report_of
 
-SETTINGS = {"train.steps": 300, "train.validate_every": 50}
-SMALL = {
+DEMO_SETTINGS = {"train.steps": 300, "train.validate_every": 50}
+SMALL_DEMO = {
     "train.steps": 80,
     "train.validate_every": 20,
     "train.learning_rate": 0.005,
@@ -40,7 +40,7 @@ def demo(
             for line in initialise(dataset, **source):
                 say(line)
         if images is None:
-            set_values(dataset, SETTINGS | (SMALL if small else {}))
+            set_values(dataset, DEMO_SETTINGS | (SMALL_DEMO if small else {}))
     say(f"$ unet-flows reprocess {shlex.quote(dataset.url)}")
     reprocess(dataset.url)
     _say_figures(dataset, say)

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flows.planning.plan import find_catalogue
+from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import add_source, read_record, write_record
 from unet.dataset.sources import Catalogue, Stack, find_stacks
 from unet.settings.ingest import Source
 from unet.settings.record import Record
 
-SHOWN = 6
+SHOWN_STACKS = 6
 """Stacks that are listed by name."""
 
 
@@ -20,12 +20,12 @@ def initialise(
 ) -> Iterator[str]:
     """Write the record, and say line by line what was found; the dataset is untouched where something is wrong."""
     source = _source(images, truth, slices, foreground)
-    catalogue = _look(dataset, source)
+    catalogue = _catalogue_of(dataset, source)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {images}, {len(marked)} with truth"
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
-    yield from _show(dataset, catalogue)
+    yield from _show_stacks(dataset, catalogue)
     if dataset.record.exists():
         add_source(dataset, source)
     else:
@@ -46,7 +46,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def _look(dataset: Dataset, source: Source) -> Catalogue:
+def _catalogue_of(dataset: Dataset, source: Source) -> Catalogue:
     """What the source holds; refused where its stacks would bear the names of those there are."""
     from unet.formats.readers import count_scenes
 
@@ -56,20 +56,20 @@ def _look(dataset: Dataset, source: Source) -> Catalogue:
     return find_stacks([source], Path.cwd(), count_scenes)
 
 
-def _show(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
+def _show_stacks(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
     """A line for each of the first stacks, and a picture of how truth is read."""
     from tasks.tools.preview import preview_of
 
     readable = []
-    for stack in catalogue.stacks[:SHOWN]:
+    for stack in catalogue.stacks[:SHOWN_STACKS]:
         try:
             yield f"  {stack.name}: {preview_of(stack).words}"
             readable.append(stack)
         except (ValueError, LookupError) as error:
             yield f"  {stack.name}: {error}; it will be set aside"
-    if len(catalogue.stacks) > SHOWN:
-        yield f"  and {len(catalogue.stacks) - SHOWN} more"
-    for stack in [s for s in (*readable, *catalogue.stacks[SHOWN:]) if s.truth][:1]:
+    if len(catalogue.stacks) > SHOWN_STACKS:
+        yield f"  and {len(catalogue.stacks) - SHOWN_STACKS} more"
+    for stack in [s for s in (*readable, *catalogue.stacks[SHOWN_STACKS:]) if s.truth][:1]:
         yield from _show_truth(dataset, stack)
 
 

@@ -46,12 +46,12 @@ def watch_verb(
     place = Dataset(dataset)
     read_record(place)
     if once:
-        _look(place)
+        _take_arrivals(place)
         return
     say(f"looking every {every:g} s; Ctrl-C ends it")
     while True:
         try:
-            _look(place)
+            _take_arrivals(place)
         except typer.Exit:  # it was told, and the others go on
             pass
         except Exception as error:  # a share that is away comes back, a record is mended
@@ -59,7 +59,7 @@ def watch_verb(
         time.sleep(every)
 
 
-def _look(place: Dataset) -> None:
+def _take_arrivals(place: Dataset) -> None:
     """One look; what is ready is taken."""
     from flows.planning.arrivals import look_at_sources, mark_taken
 

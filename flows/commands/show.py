@@ -9,6 +9,7 @@ from rich.table import Table
 
 from flows.planning.estimate import Estimate, as_bytes, as_minutes
 from flows.planning.plan import Plan
+from flows.planning.status import StageStatus
 from unet.ledger.outcome import STAGES, Outcome
 from unet.ledger.truth_findings import warnings
 
@@ -22,29 +23,29 @@ def as_text(text: object) -> str:
     return str(text).replace("[", "\\[")
 
 
-def show_json(plan: Plan, cells: Sequence[Outcome], cost: Estimate | None = None) -> None:
+def show_json(plan: Plan, statuses: Sequence[StageStatus], cost: Estimate | None = None) -> None:
     """Results and what they take, notes, what was set aside, and what is odd about the truth by stack, for a script."""
     costs = {key: vars(of) for key, of in cost.costs.items()} if cost else {}
-    results = [vars(cell) | costs.get((cell.stage, cell.name), {}) for cell in cells]
+    results = [vars(status) | costs.get((status.stage, status.name), {}) for status in statuses]
     values: dict[str, Any] = {"results": results, "notes": list(plan.notes)}
     if cost:
         values["disk"] = {"bytes": cost.bytes, "packed": cost.packed, "needed": cost.room, "free": cost.free}
-    values["set_aside"] = [vars(cell) for cell in plan.set_aside()]
+    values["set_aside"] = [vars(status) for status in plan.set_aside()]
     values["truth"] = {name: check.counts() for name, check in plan.truth.items()}
     print(json.dumps(values, indent=1, ensure_ascii=False))
 
 
-def show_works(plan: Plan, works: Sequence[Outcome], cost: Estimate, stage: str | None, seconds: float) -> None:
+def show_pending(plan: Plan, pending: Sequence[StageStatus], cost: Estimate, stage: str | None, seconds: float) -> None:
     """What would be done, how long it takes, the bytes it writes and why; or that there is nothing to do."""
-    for work in works:
-        of = cost.costs[work.stage, work.name]
+    for status in pending:
+        of = cost.costs[status.stage, status.name]
         takes = f"{as_minutes(of.seconds):>9} {as_bytes(of.bytes):>9}"
-        out.print(f"{work.stage:9} {work.name:24} {takes}  {as_text(work.why or 'never made')}")
+        out.print(f"{status.stage:9} {status.name:24} {takes}  {as_text(status.why or 'never made')}")
     show_set_aside(plan)
-    if works:
+    if pending:
         show_cost(cost)
         return
-    fresh = sum(1 for cell in plan.cells.values() if cell.state == "fresh" and stage in (None, cell.stage))
+    fresh = sum(1 for of in plan.statuses.values() if of.state == "fresh" and stage in (None, of.stage))
     what = "nothing to do" if plan.set_aside() else "all fresh"
     out.print(f"{what}: {fresh} results are fresh ({seconds:.1f} s)")
 
@@ -67,8 +68,8 @@ def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
 
 def show_set_aside(plan: Plan) -> None:
     """What failed and why, and what a person should know."""
-    for outcome in plan.set_aside():
-        err.print(f"[red]set aside[/red] {outcome.name} at {outcome.stage}: {as_text(outcome.why)}")
+    for status in plan.set_aside():
+        err.print(f"[red]set aside[/red] {status.name} at {status.stage}: {as_text(status.why)}")
     for note in plan.notes:
         err.print(f"note: {as_text(note)}")
 
@@ -76,16 +77,16 @@ def show_set_aside(plan: Plan) -> None:
 def show_plan(plan: Plan) -> None:
     """A table of stacks and stages, and what a person should know."""
     table = Table("stack", *STAGES, box=None)
-    for name in dict.fromkeys([*plan.names(), *(name for _, name in plan.cells)]):
-        table.add_row(name, *(_word(plan.cells.get((stage, name))) for stage in STAGES))
+    for name in dict.fromkeys([*plan.names(), *(name for _, name in plan.statuses)]):
+        table.add_row(name, *(_word(plan.statuses.get((stage, name))) for stage in STAGES))
     out.print(table)
     show_set_aside(plan)
     for line in warnings(plan.truth):
         err.print(f"[yellow]truth:[/yellow] {as_text(line)}")
 
 
-def _word(cell: Outcome | None) -> str:
-    if cell is None:
+def _word(status: StageStatus | None) -> str:
+    if status is None:
         return "–"
-    why = f" ({as_text(cell.why)})" if cell.state == "stale" else ""
-    return f"[{COLOURS.get(cell.state, 'yellow')}]{cell.state}[/]{why}"
+    why = f" ({as_text(status.why)})" if status.state == "stale" else ""
+    return f"[{COLOURS.get(status.state, 'yellow')}]{status.state}[/]{why}"

@@ -55,12 +55,7 @@ def _stage_verb(stage: str) -> None:
     verbs.command(stage, help=first_line(stage))(verb)
 
 
-for _stage in ("ingest", "weigh"):
-    _stage_verb(_stage)
-
-
-@verbs.command("train", help=first_line("train"))
-def train_verb(
+def _train_verb(
     dataset: DatasetArgument,
     changes: SetOption = None,
     force: ForceFlag = False,
@@ -76,8 +71,11 @@ def train_verb(
     carry_out(order, dry_run, as_json)
 
 
-for _stage in ("predict", "segment", "evaluate"):
-    _stage_verb(_stage)
+for _stage in STAGES:
+    if _stage == "train":
+        verbs.command(_stage, help=first_line(_stage))(_train_verb)
+    else:
+        _stage_verb(_stage)
 
 
 @verbs.command("reprocess", help=first_line("reprocess"))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import typer
 
 from flows.commands.options import exit_status, fail_where_set_aside, note
-from flows.commands.show import as_text, err, show_json, show_outcomes, show_set_aside, show_works
+from flows.commands.show import as_text, err, show_json, show_outcomes, show_pending, show_set_aside
 from flows.planning.estimate import estimate
-from flows.planning.plan import make_plan, require_cells, require_known
+from flows.planning.plan import require_known
+from flows.planning.session import Session
 from flows.server import address
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
@@ -40,43 +41,42 @@ class Order:
 
 def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> None:
     """Plan; say what there is to do; do it, unless there is nothing or it was only asked."""
-    began, place = time.monotonic(), Dataset(order.dataset)
-    overrides = dict(parse_change(change) for change in (*order.changes, *order.tried))
-    record = read_record(place, overrides)
+    began = time.monotonic()
     if order.changes and not dry_run:
-        _change(order)
-    plan = make_plan(place, record, order.force, trust=order.stage is not None)
-    require_cells(plan, order.stage)
+        _edit_record(order)
+    session = Session(order.dataset, (*order.changes, *order.tried), order.stage, order.force)
+    plan = session.plan
     require_known(plan, order.only)
-    works = plan.works(order.stage, order.only or None)
-    cost = estimate(record, plan, works)
-    if works and not dry_run:
-        with exit_status(), lease(place, order.what, order.wait, note):
+    pending = plan.pending(order.stage, order.only or None)
+    cost = estimate(session.record, plan, pending)
+    if pending and not dry_run:
+        with exit_status(), session.leased(order.what, order.wait, note):
             cost.require_room()
-            outcomes = _call(order, began)
+            outcomes = _call_flow(order, began)
         if as_json:
             print(json.dumps([vars(outcome) for outcome in outcomes]))
         else:
             show_outcomes(outcomes, time.monotonic() - began)
-            show_set_aside(make_plan(place, record))
+            show_set_aside(session.whole_plan())
         _fail_where_waiting(outcomes)
         return
     if as_json:
-        show_json(plan, works, cost)
+        show_json(plan, pending, cost)
     else:
-        show_works(plan, works, cost, order.stage, time.monotonic() - began)
+        show_pending(plan, pending, cost, order.stage, time.monotonic() - began)
     fail_where_set_aside(plan)
 
 
-def _change(order: Order) -> None:
+def _edit_record(order: Order) -> None:
     """Edit the record, which no run reads meanwhile."""
-    place = Dataset(order.dataset)
+    place, changes = Dataset(order.dataset), [parse_change(change) for change in order.changes]
+    read_record(place, dict([*changes, *map(parse_change, order.tried)]))  # what is wrong is refused before the edit
     with exit_status(), lease(place, "--set", order.wait, note):
-        for line in set_values(place, dict(parse_change(change) for change in order.changes)):
+        for line in set_values(place, dict(changes)):
             err.print(as_text(line))
 
 
-def _call(order: Order, began: float) -> list[Outcome]:
+def _call_flow(order: Order, began: float) -> list[Outcome]:
     """Call the flow; Prefect is imported here, once there is something to run."""
     where = address.configure()
     address.require_access()

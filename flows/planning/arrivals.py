@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.planning.plan import find_catalogue
+from flows.planning.catalogue import find_catalogue
 from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack, source_files
@@ -22,7 +22,7 @@ from unet.settings.record import Record
 
 log = logging.getLogger(__name__)
 
-SHOWN = 20
+SHOWN_LINES = 20
 """Lines that are told of each kind."""
 
 
@@ -46,25 +46,25 @@ class Arrivals:
         taken = [f"{name}: taken" for name in self.ready]
         waiting = [f"{name}: waiting: {why}" for name, why in self.waiting.items()]
         gone = [f"{file} is gone; what was made from it is kept" for file in self.gone]
-        return [*_first(taken, "taken"), *_first(waiting, "waiting"), *_first(gone, "gone")]
+        return [*_first_lines(taken, "taken"), *_first_lines(waiting, "waiting"), *_first_lines(gone, "gone")]
 
 
 def look_at_sources(place: Dataset, record: Record, now: float | None = None) -> Arrivals:
     """Look at the sources, and remember what was seen."""
     now = time.time() if now is None else now
-    before = _remembered(place)
+    before = _last_memory(place)
     seen = sizes_and_times(source_files(record.sources, Path(place.url) if place.is_local else Path.cwd()))
     memory = before.updated(seen, now)
     if memory != before or memory.new():  # of those it must be known when they were looked at
-        _remember(place, memory)
+        _keep_memory(place, memory)
     gone = tuple(before.gone(seen))
-    return _Looker(place, record, memory, now).sort(gone) if memory.new() else Arrivals(gone=gone)
+    return _Looker(place, record, memory, now).arrivals(gone) if memory.new() else Arrivals(gone=gone)
 
 
 def mark_taken(place: Dataset, arrivals: Arrivals) -> None:
     """Remember that a run took what was ready; what changed meanwhile is new again at the next look."""
-    memory = _remembered(place)
-    _remember(place, memory.taking(file for file in arrivals.files if file in memory.files))
+    memory = _last_memory(place)
+    _keep_memory(place, memory.taking(file for file in arrivals.files if file in memory.files))
 
 
 def is_news(place: Dataset, fault: str) -> bool:
@@ -72,7 +72,7 @@ def is_news(place: Dataset, fault: str) -> bool:
 
     A share that is away would else be told of every few minutes, all night.
     """
-    values = _values(place)
+    values = _read_memory(place)
     if values.get("fault", "") != fault:
         (place / "watch.json").write_json(values | {"fault": fault})
         return True
@@ -86,25 +86,25 @@ class _Looker:
     memory: Memory
     now: float
 
-    def sort(self, gone: tuple[str, ...]) -> Arrivals:
+    def arrivals(self, gone: tuple[str, ...]) -> Arrivals:
         """Stacks with new files, by whether they are finished."""
         new = set(self.memory.new())
         quiet = {file for file in new if self._is_quiet([file])}
         if not quiet:
             return Arrivals(gone=gone, waiting=dict.fromkeys(sorted(new), self._unquiet))
         stacks = [s for s in find_catalogue(self.place, self.record).stacks if new & {*s.files, *s.truth}]
-        waiting = {stack.name: why for stack in stacks if (why := self._why_not(stack))}
+        waiting = {stack.name: why for stack in stacks if (why := self._why_waiting(stack))}
         kept = {file for stack in stacks if stack.name in waiting for file in (*stack.files, *stack.truth)}
         ready = tuple(stack.name for stack in stacks if stack.name not in waiting)
         exclude = [*self.record.exclude, *waiting]
         changes = (f"exclude={json.dumps(exclude)}",) if waiting else ()
         return Arrivals(ready, waiting, gone, changes, tuple(sorted(quiet - kept)))
 
-    def _why_not(self, stack: Stack) -> str:
+    def _why_waiting(self, stack: Stack) -> str:
         """Why a stack is not taken yet; nothing where it is."""
         files = (*stack.files, *stack.truth)
         if not self._is_quiet(files):
-            return self._words(files)
+            return self._why_unquiet(files)
         from unet.formats.completeness import require_whole
 
         try:
@@ -113,12 +113,12 @@ class _Looker:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
             given_up = self.now - since >= self.record.watch.give_up_after_seconds
             return "" if given_up else str(error)  # ingest says why not
-        return "" if self._is_quiet(parts & set(self.memory.files)) else self._words(sorted(parts))
+        return "" if self._is_quiet(parts & set(self.memory.files)) else self._why_unquiet(sorted(parts))
 
     def _is_quiet(self, files: Iterable[str]) -> bool:
         return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet_seconds) for file in files)
 
-    def _words(self, files: Iterable[str]) -> str:
+    def _why_unquiet(self, files: Iterable[str]) -> str:
         changing = [file for file in files if not self._is_quiet([file])]
         return f"{changing[0]} {self._unquiet}"
 
@@ -127,11 +127,11 @@ class _Looker:
         return f"was not seen unchanged for {self.record.watch.quiet_seconds:g} s"
 
 
-def _first(lines: list[str], what: str) -> list[str]:
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} more {what}"]
+def _first_lines(lines: list[str], what: str) -> list[str]:
+    return lines if len(lines) <= SHOWN_LINES else [*lines[:SHOWN_LINES], f"and {len(lines) - SHOWN_LINES} more {what}"]
 
 
-def _values(place: Dataset) -> dict[str, Any]:
+def _read_memory(place: Dataset) -> dict[str, Any]:
     try:
         return (place / "watch.json").read_json() or {}
     except ValueError as error:
@@ -139,9 +139,9 @@ def _values(place: Dataset) -> dict[str, Any]:
         return {}
 
 
-def _remembered(place: Dataset) -> Memory:
-    return Memory.of(_values(place))
+def _last_memory(place: Dataset) -> Memory:
+    return Memory.of(_read_memory(place))
 
 
-def _remember(place: Dataset, memory: Memory) -> None:
-    (place / "watch.json").write_json(_values(place) | memory.plain())
+def _keep_memory(place: Dataset, memory: Memory) -> None:
+    (place / "watch.json").write_json(_read_memory(place) | memory.plain())

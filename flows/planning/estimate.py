@@ -17,16 +17,16 @@ from pathlib import Path
 from statistics import median
 
 from flows.planning.plan import Plan
+from flows.planning.status import MODEL_STAGES, StageStatus
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.outcome import Outcome
-from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import Result, image_of, model_of, result_of
 from unet.settings.record import Record
 
 PYRAMID = 4 / 3
 """All levels of a pyramid, beside the first."""
 PACKED = {"ingest": 1 / 3, "train": 1.0}
 """Part of its bytes that a result takes on the disk, where none was made yet; 1/10 for others, mostly background."""
-LOOKED_AT = 32
+RATES_OF = 32
 """Past results, spread evenly, of which rates are the median."""
 WEIGHED = 5
 """Past results of which the bytes on the disk are counted."""
@@ -74,15 +74,15 @@ class Estimate:
             )
 
 
-def estimate(record: Record, plan: Plan, works: Sequence[Outcome]) -> Estimate:
-    """What these works of a plan would take."""
+def estimate(record: Record, plan: Plan, pending: Sequence[StageStatus]) -> Estimate:
+    """What making these results of a plan would take."""
     past = _Past(plan.seen, record, plan)
-    costs = {(w.stage, w.name): Cost(past.seconds(w.stage, w.name), past.bytes(w.stage, w.name)) for w in works}
+    costs = {(w.stage, w.name): Cost(past.seconds(w.stage, w.name), past.bytes(w.stage, w.name)) for w in pending}
     taken = {key: cost.bytes * past.packing[key[0]] for key, cost in costs.items()}
-    new = {(w.stage, w.name) for w in works if w.state == "missing"}
+    new = {(w.stage, w.name) for w in pending if w.state == "missing"}
     again = max((size for key, size in taken.items() if key not in new), default=0.0)
     room = sum(size for key, size in taken.items() if key in new) + again
-    return Estimate(costs, round(sum(taken.values())), round(room), _free(plan.seen))
+    return Estimate(costs, round(sum(taken.values())), round(room), _free_bytes(plan.seen))
 
 
 def stack_bytes(plan: Plan, record: Record, names: Iterable[str]) -> dict[str, int]:
@@ -120,12 +120,12 @@ class _Past:
 
     def seconds(self, stage: str, name: str) -> float | None:
         rate = self._rates[stage]
-        return None if rate is None else rate * self._amount(stage, name)
+        return None if rate is None else rate * self._work_amount(stage, name)
 
     def bytes(self, stage: str, name: str) -> int:
-        if stage in ("train", "evaluate"):
+        if stage in MODEL_STAGES:
             return self._parameters() if stage == "train" else 0
-        pixels, truth = self._pixels(name), ("weigh", name) in self.plan.cells
+        pixels, truth = self._pixels(name), ("weigh", name) in self.plan.statuses
         each = {"weigh": 5.0, "predict": self._score_bytes() * PYRAMID, "segment": 4 * PYRAMID}
         if stage == "ingest":
             return round((self.image_bytes(name) + 4 * pixels * truth) * PYRAMID)
@@ -145,7 +145,7 @@ class _Past:
             return self.image_bytes(name) // 2
         return math.prod(n for axis, n in zip(stamp.facts["axes"], stamp.facts["shape"], strict=True) if axis != "c")
 
-    def _amount(self, stage: str, name: str) -> float:
+    def _work_amount(self, stage: str, name: str) -> float:
         """What its seconds are in proportion to: steps of a training, bytes of an image, pixels."""
         if stage == "train":
             return self.record.train.steps
@@ -161,13 +161,13 @@ class _Past:
     @cached_property
     def _rates(self) -> dict[str, float | None]:
         """Seconds for one of what they are in proportion to, by stage."""
-        return {stage: self._rate(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.cells)}
+        return {stage: self._rate(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.statuses)}
 
     def _rate(self, stage: str) -> float | None:
         rates = []
-        for name in self._made(stage, LOOKED_AT):
+        for name in self._made_names(stage, RATES_OF):
             stamp = self._result(stage, name).committed()
-            amount = stamp.recipe.settings["steps"] if stage == "train" else self._amount(stage, name)
+            amount = stamp.recipe.settings["steps"] if stage == "train" else self._work_amount(stage, name)
             if "seconds" in stamp.facts and amount:
                 rates.append(stamp.facts["seconds"] / amount)
         return median(rates) if rates else None
@@ -175,19 +175,19 @@ class _Past:
     @cached_property
     def packing(self) -> dict[str, float]:
         """Part of its bytes that a result takes on the disk, by stage."""
-        return {stage: self._packing(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.cells)}
+        return {stage: self._packing(stage) for stage in dict.fromkeys(stage for stage, _ in self.plan.statuses)}
 
     def _packing(self, stage: str) -> float:
-        made = self._made(stage, WEIGHED) if stage not in ("train", "evaluate") else []
-        sizes = {name: _size(self._generation(stage, name)) for name in made}
+        made = self._made_names(stage, WEIGHED) if stage not in MODEL_STAGES else []
+        sizes = {name: _folder_bytes(self._generation(stage, name)) for name in made}
         parts = [
             size / max(self.bytes(stage, name), 1) for name, size in sizes.items() if size
         ]  # scores may be dropped
         return min(median(parts), 1.0) if parts else PACKED.get(stage, 1 / 10)
 
-    def _made(self, stage: str, count: int) -> list[str]:
+    def _made_names(self, stage: str, count: int) -> list[str]:
         """Names of results of a stage that are there, so many at most, spread evenly."""
-        names = [name for (of, name), cell in self.plan.cells.items() if of == stage and cell.state != "missing"]
+        names = [name for (of, name), status in self.plan.statuses.items() if of == stage and status.state != "missing"]
         few = names[:: max(len(names) // count, 1)][:count]
         return [name for name in few if self._result(stage, name).stamp() is not None]
 
@@ -196,16 +196,7 @@ class _Past:
         return result.folder / result.committed().generation
 
     def _result(self, stage: str, name: str) -> Result:
-        model = self.record.model
-        results = {
-            "ingest": lambda: image_of(self.dataset, name),
-            "weigh": lambda: weights_of(self.dataset, name),
-            "train": lambda: model_of(self.dataset, name),
-            "predict": lambda: scores_of(self.dataset, model, name),
-            "segment": lambda: labels_of(self.dataset, name, model),
-            "evaluate": lambda: report_of(self.dataset, model),
-        }
-        return results[stage]()
+        return result_of(self.dataset, stage, name, self.record.model)
 
     def _score_bytes(self) -> float:
         """Bytes of a pixel's scores, one of each class but the background."""
@@ -234,10 +225,10 @@ def _itemsize(dtype: str) -> int:
     return int(re.sub(r"\D", "", dtype) or 8) // 8
 
 
-def _size(folder: Folder) -> int:
+def _folder_bytes(folder: Folder) -> int:
     return sum(size for size, _ in folder.files().values())
 
 
-def _free(dataset: Dataset) -> int | None:
+def _free_bytes(dataset: Dataset) -> int | None:
     """Bytes free on the disk that a dataset lies on; None where it lies on none."""
     return int(shutil.disk_usage(dataset.url).free) if dataset.is_local else None

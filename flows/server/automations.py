@@ -45,10 +45,10 @@ def install(notify: str | None, ui: str, late: timedelta = timedelta(minutes=30)
     from prefect.client.orchestration import get_client
 
     block = _block(notify)
-    made = [_crash_unheard(), *(_told(block, ui, late) if block else ())]
+    made = [_crash_automation(), *(_notifications(block, ui, late) if block else ())]
     with get_client(sync_client=True) as client:
         for automation in made:
-            _put(client, automation)
+            _put_automation(client, automation)
     return [automation.name for automation in made]
 
 
@@ -76,7 +76,7 @@ def _block(notify: str | None) -> Any:
             return None
 
 
-def _put(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
+def _put_automation(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
     """Create or replace the automation of this name; one that a person switched off stays off."""
     there = client.read_automations_by_name(automation.name)
     wanted = automation.model_copy(update={"enabled": there[0].enabled if there else True})
@@ -92,7 +92,7 @@ def _facts(automation: "AutomationCore") -> dict[str, Any]:
     return automation.model_dump(mode="json", include={"name", "enabled", "trigger", "actions"})
 
 
-def _crash_unheard() -> "AutomationCore":
+def _crash_automation() -> "AutomationCore":
     from prefect.automations import AutomationCore, EventTrigger, Posture
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
@@ -113,7 +113,7 @@ def _crash_unheard() -> "AutomationCore":
     return AutomationCore(name="unet-flows: call runs crashed that nobody runs", trigger=trigger, actions=[action])
 
 
-def _told(block: Any, ui: str, late: timedelta) -> "Sequence[AutomationCore]":
+def _notifications(block: Any, ui: str, late: timedelta) -> "Sequence[AutomationCore]":
     from prefect.automations import AutomationCore, EventTrigger, Posture
 
     any_run = {"prefect.resource.id": f"{RUN}*"}

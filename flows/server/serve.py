@@ -65,13 +65,13 @@ def serve(service: Service, say: Callable[[str], None]) -> None:
         )
     joins = address.served_address() is not None
     try:
-        with _running(service.port, service.host) as api:
+        with _running_server(service.port, service.host) as api:
             os.environ["PREFECT_API_URL"] = api
             address.require_access()
             if not joins:
-                _pause_all()
+                _pause_deployments()
             say(service.words(api.removesuffix("/api")))
-            _serve(service, api.removesuffix("/api"))
+            _serve_flows(service, api.removesuffix("/api"))
     except KeyboardInterrupt:
         pass
     say("ended")
@@ -84,7 +84,7 @@ def timezone() -> str:
 
 
 @contextmanager
-def _running(port: int, host: str = "127.0.0.1") -> Iterator[str]:
+def _running_server(port: int, host: str = "127.0.0.1") -> Iterator[str]:
     """API address of this user's server: one that runs already, or one that runs as long as this."""
     joined = address.served_address()
     if joined:
@@ -93,17 +93,17 @@ def _running(port: int, host: str = "127.0.0.1") -> Iterator[str]:
     api = f"http://{'127.0.0.1' if host in ('0.0.0.0', *LOOPBACK) else host}:{port}/api"
     if address.is_healthy(api):
         raise RuntimeError(f"port {port} must be free, got another Prefect server there; choose one by --port")
-    process = _start(port, host)
+    process = _start_server(port, host)
     try:
-        _await(api, process)
+        _await_server(api, process)
         address.server_file().write_text(json.dumps({"api": api, "pid": process.pid}))
         yield api
     finally:
         address.server_file().unlink(missing_ok=True)
-        _end(process)
+        _end_server(process)
 
 
-def _start(port: int, host: str) -> subprocess.Popen[bytes]:
+def _start_server(port: int, host: str) -> subprocess.Popen[bytes]:
     """A Prefect server; host and port go by environment, as the UI asks that for its API."""
     environment = os.environ | {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
     if host not in LOOPBACK:  # a browser elsewhere asks this machine by name
@@ -113,7 +113,7 @@ def _start(port: int, host: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
-def _await(api: str, process: subprocess.Popen[bytes], seconds: float = 180) -> None:
+def _await_server(api: str, process: subprocess.Popen[bytes], seconds: float = 180) -> None:
     log, end = address.user_home() / "server.log", time.monotonic() + seconds
     while not address.is_healthy(api):
         if process.poll() is not None:
@@ -123,7 +123,7 @@ def _await(api: str, process: subprocess.Popen[bytes], seconds: float = 180) -> 
         time.sleep(0.5)
 
 
-def _end(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def _end_server(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
     process.terminate()
     try:
         process.wait(seconds)
@@ -131,7 +131,7 @@ def _end(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
         process.kill()
 
 
-def _serve(service: Service, ui: str) -> None:
+def _serve_flows(service: Service, ui: str) -> None:
     """Run what is due, one at a time; and every flow on a click in the UI, listed under its dataset's name.
 
     One at a time is said to the runner and not to the server: there, a run that was killed would hold its place for
@@ -149,10 +149,10 @@ def _serve(service: Service, ui: str) -> None:
             when = [schedules[each.flow]] if each.flow in schedules else []
             runner.add_deployment(each.deployment(name, dataset, when, on_pool=False))
     automations.install(service.notify, ui)
-    asyncio.run(_run(runner))
+    asyncio.run(_run_until_stopped(runner))
 
 
-def _pause_all() -> None:
+def _pause_deployments() -> None:
     """Pause what an earlier `serve` left here: of a dataset that is served no more, all runs would be late."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
@@ -164,7 +164,7 @@ def _pause_all() -> None:
                 client.pause_deployment(each.id)
 
 
-async def _run(runner: "Runner") -> None:
+async def _run_until_stopped(runner: "Runner") -> None:
     """Run until SIGINT or SIGTERM; then end what is running, and have the server know.
 
     Prefect's own answer to SIGTERM never gets that far, and its runs would look as if they went on.

@@ -37,7 +37,7 @@ def unstick(minutes: float, dry_run: bool = False) -> list[Stuck]:
     """Call runs of ours crashed of which nothing was heard for so many minutes; says which."""
     before = datetime.now(UTC) - timedelta(minutes=minutes)
     with get_client(sync_client=True) as client:
-        stuck = [run for run in _unfinished(client) if _since(run) < before and not _is_heard(client, run, before)]
+        stuck = [run for run in _unfinished_runs(client) if _since(run) < before and not _is_heard(client, run, before)]
         if not dry_run:
             state: State[Any] = Crashed(
                 message=f"nothing was heard of it for {minutes:g} minutes; `unet-flows unstick`"
@@ -47,12 +47,14 @@ def unstick(minutes: float, dry_run: bool = False) -> list[Stuck]:
     return [Stuck(run["id"], run["name"], run["state_type"].lower(), run["state"]["timestamp"]) for run in stuck]
 
 
-def _unfinished(client: SyncPrefectClient) -> list[dict[str, Any]]:
+def _unfinished_runs(client: SyncPrefectClient) -> list[dict[str, Any]]:
     """Runs of our flows, known by name and by their dataset tag."""
     asked = {"flows": {"name": {"any_": list(FLOWS)}}, "flow_runs": {"state": {"type": {"any_": list(STUCK)}}}}
     found: list[dict[str, Any]] = []
     while True:
-        page = _answer(client, "/flow_runs/filter", {**asked, "limit": PAGE, "offset": len(found), "sort": "ID_DESC"})
+        page = _api_answer(
+            client, "/flow_runs/filter", {**asked, "limit": PAGE, "offset": len(found), "sort": "ID_DESC"}
+        )
         found += page
         if len(page) < PAGE:
             return [run for run in found if "dataset" in run["parameters"]]
@@ -65,10 +67,10 @@ def _since(run: dict[str, Any]) -> datetime:
 def _is_heard(client: SyncPrefectClient, run: dict[str, Any], since: datetime) -> bool:
     """Whether any event since then is of this run, or of a task of it."""
     asked = {"any_resource": {"id": [f"prefect.flow-run.{run['id']}"]}, "occurred": {"since": since.isoformat()}}
-    return bool(_answer(client, "/events/filter", {"filter": asked, "limit": 1})["events"])
+    return bool(_api_answer(client, "/events/filter", {"filter": asked, "limit": 1})["events"])
 
 
-def _answer(
+def _api_answer(
     client: SyncPrefectClient, what: Literal["/flow_runs/filter", "/events/filter"], asked: dict[str, Any]
 ) -> Any:
     answer = client.request("POST", what, json=asked)

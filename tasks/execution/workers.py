@@ -50,9 +50,13 @@ class Threads:
 
     def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> LocalFuture[Any]:
         """A future of the function's answer."""
-        if self.is_stopped:
-            raise InterruptedError("the run was stopped; run it again to go on")
-        return self.pool.submit(copy_context().run, function, item)
+        if not self.is_stopped:
+            try:
+                return self.pool.submit(copy_context().run, function, item)
+            except RuntimeError:  # of another thread that stopped it in between
+                if not self.is_stopped:
+                    raise
+        raise InterruptedError("the run was stopped; run it again to go on")
 
     def threads(self) -> int:
         """How many threads there are."""

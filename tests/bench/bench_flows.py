@@ -44,7 +44,7 @@ def by_flows(dataset: str) -> None:
 
 def by_loop(dataset: str) -> None:
     """Everything by plain functions, stack by stack."""
-    from flows.planning.plan import evaluated, make_plan
+    from flows.planning.plan import make_plan
     from tasks import evaluate, ingest, predict, segment, weigh
     from tasks.execution.dask_workers import workers
     from unet.ledger import recipes
@@ -64,7 +64,7 @@ def by_loop(dataset: str) -> None:
         for name in plan.stacks:
             of_now = recipes.segment_recipe(place, model, name, record.segment)
             segment.segment_stack(place, name, model, record.segment, of_now, crew)
-    names = evaluated(make_plan(place, record).cells)
+    names = make_plan(place, record).evaluated_stacks()
     of_now = recipes.evaluate_recipe(place, model, names, record.evaluate)
     evaluate.evaluate_stacks(place, names, model, record, of_now)
 

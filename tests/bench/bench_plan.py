@@ -1,4 +1,4 @@
-"""How long a plan of many small stacks takes when all of them are fresh: seconds, of one process on one core.
+"""How long planning takes beside many small stacks that are fresh: seconds, of one process on one core.
 
 A stack here is what the plan reads of it: its source files, its metadata files, and the files of its truth. All
 have truth: the longest way. The stacks are copies of one that went the whole road.
@@ -6,19 +6,28 @@ have truth: the longest way. The stacks are copies of one that went the whole ro
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+import tifffile
 
-from flows.planning.plan import make_plan
+from flows.planning import plan as plan_module
+from flows.planning.plan import Plan, make_plan
+from flows.planning.session import Session
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record
+from unet.images.synthetic import draw_stack
 from unet.ledger import fingerprint
 from unet.ledger.results import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+
+T = TypeVar("T")
 
 STACKS = int(os.environ.get("UNET_FLOWS_BENCH_STACKS", "10000"))
 BOUND = 30.0
@@ -34,6 +43,7 @@ def many(walked: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     after.record.write(before.record.read() or b"")
     for name in names:
         _copy(walked, top, before, after, name)
+    shutil.copytree(before.model("unet").url, after.model("unet").url)
     for result in (model_of, report_of):
         _put(result(before, "unet"), result(after, "unet").folder, inputs=_for_all(result(before, "unet"), names))
     return after
@@ -83,8 +93,8 @@ def test_a_plan_of_many_fresh_stacks(many: Dataset) -> None:
     record, began = read_record(many), time.process_time()
     plan = make_plan(many, record)
     spent = time.process_time() - began
-    assert plan.works() == []
-    assert len(plan.cells) == 4 * STACKS + 2
+    assert plan.pending() == []
+    assert len(plan.statuses) == 4 * STACKS + 2
     print(f"\nplan of {STACKS:,} fresh stacks: {spent:.1f} s of CPU, {_part(spent)}")
 
 
@@ -99,6 +109,66 @@ def test_reprocess_of_many_fresh_stacks(many: Dataset, tmp_path: Path) -> None:
     assert f"all fresh: {4 * STACKS + 2} results" in answer.stdout
     assert not home.exists()  # no server was begun
     print(f"\nunet-flows reprocess of {STACKS:,} fresh stacks: {spent:.1f} s, {_part(spent)}")
+
+
+def test_reprocess_of_one_new_stack_beside_many_fresh_ones(
+    many: Dataset, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All the planning of a run that makes one stack without truth, beside one plan of those that are fresh."""
+    from flows import reprocess, stage_run
+
+    _trained_on_all(many)
+    record, one, spent, calls = read_record(many), [], [], Counter[str]()
+    _timed(lambda: make_plan(many, record), one)
+    image, _ = draw_stack(planes=2, side=64, seed=9)
+    source = Path(many.url).parent / "files/image/new.ome.tif"
+    tifffile.imwrite(source, image, ome=True, metadata={"axes": "ZYX"})
+    for owner, name in (
+        (Session, "_plan_anew"),
+        (Session, "plan_for"),
+        (Session, "whole_plan"),
+        (Plan, "is_due"),
+        (Plan, "pending"),
+        (reprocess, "estimate"),
+        (stage_run, "estimate"),
+        (stage_run, "stack_bytes"),
+        (plan_module, "find_catalogue"),
+    ):
+        monkeypatch.setattr(owner, name, _watched(getattr(owner, name), name, spent, calls))
+    outcomes = reprocess.reprocess(many.url)
+    assert [(outcome.stage, outcome.name) for outcome in outcomes] == [
+        (stage, "new") for stage in ("ingest", "predict", "segment")
+    ]
+    for made in (Folder(str(source)), *many.all_of("new")):
+        made.remove()
+    ratio = sum(spent) / one[0]
+    print(f"\none new stack beside {STACKS:,} fresh ones: {sum(spent):.1f} s of planning in a reprocess", end=", ")
+    print(f"{one[0]:.1f} s for one plan: {ratio:.2f} × (≤ 1.5); whole plans made: {calls['find_catalogue']}")
+
+
+def _watched(call: Callable[..., T], name: str, spent: list[float], calls: Counter[str]) -> Callable[..., T]:
+    """A call that is counted, and whose seconds are kept where it is not part of another one."""
+
+    def watched(*asked: Any, **more: Any) -> T:
+        calls[name] += 1
+        if calls["within"]:
+            return call(*asked, **more)
+        calls["within"] = 1
+        try:
+            return _timed(lambda: call(*asked, **more), spent)
+        finally:
+            calls["within"] = 0
+
+    return watched
+
+
+def _timed(call: Callable[[], T], spent: list[float]) -> T:
+    """What a call gives; its seconds of CPU, in this thread alone, are kept."""
+    began = time.thread_time()
+    try:
+        return call()
+    finally:
+        spent.append(time.thread_time() - began)
 
 
 def _trained_on_all(many: Dataset) -> None:

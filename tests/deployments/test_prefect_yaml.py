@@ -135,4 +135,4 @@ def test_deployed_onto_a_server_a_worker_elsewhere_runs_it(prefect, make, tmp_pa
     assert "reprocess/nightly" in listed
     prefect.start("worker", "start", "--pool", "cpu", "--limit", "1")
     assert "Completed" in prefect("deployment", "run", "ingest/ingest", "--watch")
-    assert {cell.state for cell in make_plan(dataset, read_record(dataset)).cells.values()} == {"fresh"}
+    assert {cell.state for cell in make_plan(dataset, read_record(dataset)).statuses.values()} == {"fresh"}

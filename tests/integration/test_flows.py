@@ -3,17 +3,19 @@
 import logging
 import re
 import time
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import tifffile
 from prefect import flow
 
 from flows import ingest as ingest_module
 from flows.ingest import ingest
 from flows.planning.plan import make_plan
 from flows.reprocess import STAGE_FLOWS, reprocess
-from flows.stage_run import BATCH
+from flows.stage_run import BATCH_STACKS
 from tasks import ingest as ingest_tasks
 from tasks.execution.outcomes import SetAside
 from tasks.policy import cpu_task
@@ -82,7 +84,7 @@ def test_reprocess_makes_everything_from_nothing_and_then_nothing(small, ask):
         ("evaluate", "unet"),
     ]
     plan = make_plan(small, read_record(small))
-    assert {cell.state for cell in plan.cells.values()} == {"fresh"}
+    assert {cell.state for cell in plan.statuses.values()} == {"fresh"}
     below = flow_runs_below(ask, state, len(STAGES))
     assert sorted(run["name"] for run in below) == sorted(f"{stage} dataset" for stage in STAGES)
     assert {run["state_type"] for run in below} == {"COMPLETED"}
@@ -162,7 +164,7 @@ def test_a_task_that_hangs_is_ended_once_and_nothing_is_set_aside(small, ask, un
     assert "ingest must end within its limit, got no end" in state.message
     (run,) = tasks_of(ask, state)
     assert (run["state_name"], run["run_count"]) == ("TimedOut", 1)
-    assert {cell.state for cell in make_plan(small, read_record(small)).cells.values()} == {"missing"}
+    assert {cell.state for cell in make_plan(small, read_record(small)).statuses.values()} == {"missing"}
     monkeypatch.undo()
     assert {outcome.state for outcome in ingest(small.url)} == {"done"}
 
@@ -172,7 +174,7 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
     def wrong(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(ingest_tasks, "each", wrong)
+    monkeypatch.setattr(ingest_tasks, "outcome_of_each", wrong)
     state = ingest(small.url, return_state=True)
     assert state.is_failed()
     assert "a bug" in state.message
@@ -182,19 +184,19 @@ def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch)
 
 @pytest.mark.prefect
 def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
-    monkeypatch.setattr("flows.stage_run.BATCH", 1)
-    work = ingest_tasks.each
+    monkeypatch.setattr("flows.stage_run.BATCH_STACKS", 1)
+    work = ingest_tasks.outcome_of_each
 
     def fails_for_a(dataset, names, *more):
         if names == ["a"]:
             raise RuntimeError("a bug")
         return work(dataset, names, *more)
 
-    monkeypatch.setattr(ingest_tasks, "each", fails_for_a)
+    monkeypatch.setattr(ingest_tasks, "outcome_of_each", fails_for_a)
     with pytest.raises(RuntimeError, match="a bug"):
         ingest(small.url)
     plan = make_plan(small, read_record(small))
-    assert (plan.cells["ingest", "a"].state, plan.cells["ingest", "b"].state) == ("missing", "fresh")
+    assert (plan.statuses["ingest", "a"].state, plan.statuses["ingest", "b"].state) == ("missing", "fresh")
 
 
 @pytest.mark.prefect
@@ -211,7 +213,7 @@ def test_changes_hold_for_one_run_alone(small):
     outcomes = ingest(small.url, changes=["ingest.percentile_low=5.0"])
     assert {outcome.state for outcome in outcomes} == {"done"}
     assert small.record.read() == before
-    assert {work.why for work in make_plan(small, read_record(small)).works("ingest")} == {"low 5.0 → 1.0"}
+    assert {work.why for work in make_plan(small, read_record(small)).pending("ingest")} == {"percentile_low 5.0 → 1.0"}
 
 
 @pytest.mark.prefect
@@ -264,7 +266,7 @@ def test_the_form_in_the_ui_asks_for_the_dataset_and_little_else(one):
 def test_flows_are_named_after_their_stages_in_order():
     assert tuple(STAGE_FLOWS) == STAGES
     assert all(one.fn.__module__ == f"flows.{stage}" for stage, one in STAGE_FLOWS.items())
-    assert BATCH > 1
+    assert BATCH_STACKS > 1
 
 
 @pytest.mark.prefect
@@ -306,3 +308,34 @@ def test_a_run_that_would_not_fit_the_disk_does_nothing(small, monkeypatch):
         with pytest.raises(OSError, match=r"the disk must have about .* free for .* results, got 1.0 kB"):
             one(small.url)
     assert small.stacks() == []
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often a run makes a whole plan, reads the record, and takes the lease."""
+    from flows.planning import plan, session
+
+    counts = Counter()
+    for module, name in ((plan, "find_catalogue"), (session, "read_record"), (session, "lease")):
+        call = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *asked, name=name, call=call: counts.update([name]) or call(*asked))
+    return counts
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("way", ["flow", "command", "stage", "stage's command"])
+def test_a_run_makes_one_whole_plan_reads_the_record_once_and_holds_one_lease(
+    dataset, tmp_path, prefect_server, run, monkeypatch, counted, way
+):
+    image, _ = draw_stack(planes=1, side=64, seed=9)
+    tifffile.imwrite(tmp_path / "copy/files/image/new.ome.tif", image, ome=True, metadata={"axes": "ZYX"})
+    monkeypatch.setattr("flows.server.address.start_ephemeral", lambda: None)  # that of the tests runs
+    if way in ("flow", "stage"):
+        outcomes = (reprocess if way == "flow" else ingest)(dataset.url)
+        stages = [outcome.stage for outcome in outcomes]
+    else:
+        status, out, err = run("reprocess" if way == "command" else "ingest", dataset.url)
+        assert (status, err) == (0, "")
+        stages = [line.split()[0] for line in out.splitlines() if " done " in line]
+    assert stages == (["ingest", "predict", "segment"] if way in ("flow", "command") else ["ingest"])
+    assert counted == {"find_catalogue": 1, "read_record": 1, "lease": 1}

@@ -169,7 +169,7 @@ def require_consistent(dataset):
     assert not (dataset / "lease.json").exists()
     plan = make_plan(dataset, read_record(dataset))
     assert plan.set_aside() == []
-    assert plan.cells["ingest", "a"].state == "fresh"
+    assert plan.statuses["ingest", "a"].state == "fresh"
     return plan
 
 
@@ -177,7 +177,7 @@ def require_finished(place, dataset, **more):
     """The next run finishes the work, and takes on what was done."""
     ended = place.reprocess(dataset, **more)
     assert ended.returncode == 0, ended.stderr
-    assert {cell.state for cell in require_consistent(dataset).cells.values()} == {"fresh"}
+    assert {cell.state for cell in require_consistent(dataset).statuses.values()} == {"fresh"}
 
 
 @pytest.mark.prefect
@@ -198,7 +198,7 @@ def test_a_run_that_is_cancelled_on_the_server_ends_soon_and_the_next_one_finish
     until(lambda: place.runs("reprocess")[0]["state_name"] == "Cancelled", 60)
     assert psutil.wait_procs(before, 30)[1] == []
     assert {run["state_type"] for run in place.runs(stage)} <= {"CANCELLED", "CRASHED"}
-    assert require_consistent(tall).cells[stage, "a"].state == "missing"
+    assert require_consistent(tall).statuses[stage, "a"].state == "missing"
     assert "Traceback" not in place.said("serve.log")
     require_finished(place, tall)
 
@@ -219,7 +219,7 @@ def test_a_command_that_is_terminated_says_so_and_the_next_one_finishes_it(tall,
     assert said == "note: stopped by SIGTERM; what is done is kept, and the next run goes on from there"
     assert "Traceback" not in place.said("run.log")
     assert {run["state_name"] for run in (*place.runs("reprocess"), *place.runs(stage))} == {"Crashed"}
-    assert require_consistent(tall).cells[stage, "a"].state == "missing"
+    assert require_consistent(tall).statuses[stage, "a"].state == "missing"
     require_finished(place, tall)
 
 
@@ -232,5 +232,5 @@ def test_a_server_that_is_gone_ends_the_run_after_its_stage_in_a_sentence_and_th
     assert process.wait(400) == 1
     (said,) = [line for line in place.said("run.log").splitlines() if "/" not in line]
     assert said.startswith("failed: the Prefect server must answer, got ")
-    assert require_consistent(tall).cells["predict", "b"].state == "fresh"
+    assert require_consistent(tall).statuses["predict", "b"].state == "fresh"
     require_finished(place, tall, PREFECT_API_URL="")

@@ -110,7 +110,7 @@ def test_a_model_of_elsewhere_is_validated_by_all_truth(dataset, stage, level):
     )
     assert "brought in" in (dataset.report("guest") / "report.html").read().decode()
     assert read_metrics(dataset)["model"] == "unet"  # the other report stays
-    assert make_plan(dataset, read_record(dataset)).works() == []
+    assert make_plan(dataset, read_record(dataset)).pending() == []
 
 
 def test_a_stack_whose_segments_failed_is_left_out_and_the_report_is_fresh(dataset, stage, monkeypatch):
@@ -128,7 +128,7 @@ def test_a_stack_whose_segments_failed_is_left_out_and_the_report_is_fresh(datas
     assert outcomes["evaluate", "unet"] == "done"
     assert set(read_metrics(dataset)["stacks"]) == {"b"}
     plan = make_plan(dataset, read_record(dataset))
-    assert plan.works() == []
+    assert plan.pending() == []
     assert [cell.why for cell in plan.set_aside()] == ["a is odd"]
 
 

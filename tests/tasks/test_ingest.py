@@ -141,8 +141,8 @@ def test_truth_of_another_shape_is_set_aside_until_it_is_mended_and_others_go_on
     (why,) = [outcome.why for outcome in outcomes if outcome.name == "bad"]
     assert "truth of bad must have the image's shape 2 × 32 × 24 in one channel, got 2 × 32 × 20" in why
     assert stage(dataset, "ingest") == []  # nothing changed: not tried again
-    assert plan_of(dataset).cells["ingest", "bad"].why == why
-    assert ("weigh", "bad") not in plan_of(dataset).cells
+    assert plan_of(dataset).statuses["ingest", "bad"].why == why
+    assert ("weigh", "bad") not in plan_of(dataset).statuses
 
     tifffile.imwrite(tmp_path / "files/truth/bad.ome.tif", squares(2, 32, 24), ome=True, metadata={"axes": "ZYX"})
     (outcome,) = stage(dataset, "ingest")
@@ -173,7 +173,7 @@ def edit(dataset, name):
 
 def test_truth_edited_by_hand_is_kept_and_makes_weigh_and_train_stale(dataset, stage, level):
     edit(dataset, "a")
-    cells = plan_of(dataset).cells
+    cells = plan_of(dataset).statuses
     assert cells["ingest", "a"].state == "fresh"
     assert (cells["weigh", "a"].state, cells["weigh", "a"].why) == ("stale", "truth changed")
     assert (cells["train", "unet"].state, cells["train", "unet"].why) == ("stale", "after weigh")
@@ -182,13 +182,13 @@ def test_truth_edited_by_hand_is_kept_and_makes_weigh_and_train_stale(dataset, s
     stage(dataset, "ingest", force="ingest")
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), drawn)
     stage(dataset, "weigh")
-    assert plan_of(dataset).cells["train", "unet"].why == "a image changed; a weights changed; b image changed"
+    assert plan_of(dataset).statuses["train", "unet"].why == "a image changed; a weights changed; b image changed"
 
 
 def test_truth_drawn_where_there_was_none_is_taken(tmp_path, make, stage):
     dataset = make({"a": (noise(2, 64, 64), None)})
     stage(dataset, "ingest")
-    assert ("weigh", "a") not in plan_of(dataset).cells
+    assert ("weigh", "a") not in plan_of(dataset).statuses
     labels = zarr.open_group(f"{dataset.image('a').url}/labels", mode="a", attributes={"ome": {"labels": ["truth"]}})
     drawn = labels.create_group("truth")
     drawn.create_array("0", data=squares(2, 64, 64))
@@ -207,13 +207,13 @@ def test_a_changed_image_is_brought_in_again_and_its_labels_stay(tmp_path, datas
     before = image_of(dataset, "a").committed().generation
     changed = noise(2, 64, 64)
     tifffile.imwrite(tmp_path / "copy/files/image/a.ome.tif", changed, metadata={"axes": "ZYX"}, ome=True)
-    assert plan_of(dataset).cells["ingest", "a"].why == "source changed"
+    assert plan_of(dataset).statuses["ingest", "a"].why == "source changed"
     assert states(stage(dataset, "ingest")) == {"a": "done"}
     np.testing.assert_array_equal(level(image_of(dataset, "a")), changed)
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), truth)
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "unet")), segments)
     assert not (dataset.image("a") / before).exists()
-    assert plan_of(dataset).cells["weigh", "a"].state == "fresh"  # made of the truth alone
+    assert plan_of(dataset).statuses["weigh", "a"].state == "fresh"  # made of the truth alone
 
 
 def test_truth_that_no_longer_fits_a_changed_image_is_set_aside(tmp_path, dataset, stage):
@@ -240,7 +240,7 @@ def test_scenes_have_truth_of_their_own_and_keep_their_names(tmp_path, make, sta
     set_values(dataset, {"exclude": ["two-s1"]})
     dataset.image("two-s1").remove()
     assert plan_of(dataset).names() == ["two-s0"]
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
 
 
 def grown(path, reads, monkeypatch):

@@ -13,6 +13,7 @@ from tasks.segment import read_table, segment_stack
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import part_clump
+from unet.ledger.outcome import STAGES
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import image_of, labels_of, scores_of
 from unet.ledger.stamp import Recipe
@@ -130,22 +131,22 @@ def plan_of(dataset):
 
 def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage, level):
     set_values(dataset, {"predict.keep_scores": False, "segment.threshold": 0.6})
-    assert {(work.stage, work.name) for work in plan_of(dataset).works()} == {
+    assert {(work.stage, work.name) for work in plan_of(dataset).pending()} == {
         ("segment", "a"), ("segment", "b"), ("segment", "c"), ("evaluate", "unet")
     }  # fmt: skip
     before = level(scores_of(dataset, "unet", "a"))
     stage.all(dataset)
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
     scores = scores_of(dataset, "unet", "a")
     assert scores.folder.names() == ["zarr.json"]
-    assert plan_of(dataset).cells["predict", "a"].state == "fresh"
+    assert plan_of(dataset).statuses["predict", "a"].state == "fresh"
 
     set_values(dataset, {"segment.threshold": 0.55})
-    cells = plan_of(dataset).cells
+    cells = plan_of(dataset).statuses
     assert cells["predict", "a"].why == "its scores were dropped"
     assert cells["segment", "a"].why == "threshold 0.6 → 0.55"
-    alone = make_plan(dataset, read_record(dataset), trust=True)  # `unet-flows segment` has nothing to make it from
-    assert alone.works("segment") == []
+    alone = make_plan(dataset, read_record(dataset), trust=STAGES)  # `unet-flows segment` has nothing to make it from
+    assert alone.pending("segment") == []
     assert "a: its scores were dropped; `unet-flows reprocess` makes them again" in alone.notes
 
     set_values(dataset, {"predict.keep_scores": True})
@@ -154,12 +155,12 @@ def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage,
         ("predict", "done"), ("segment", "done"), ("evaluate", "done")
     }  # fmt: skip
     np.testing.assert_array_equal(level(scores), before)
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
 
 
 def test_a_table_that_was_lost_is_made_again(dataset, stage):
     dataset.table("unet", "b").remove()
-    works = plan_of(dataset).works()
+    works = plan_of(dataset).pending()
     assert [(work.stage, work.name, work.state) for work in works] == [
         ("segment", "b", "missing"), ("evaluate", "unet", "stale")
     ]  # fmt: skip
@@ -170,11 +171,11 @@ def test_a_table_that_was_lost_is_made_again(dataset, stage):
 def test_scores_that_a_kill_left_behind_are_dropped_without_segmenting_again(dataset, stage):
     made = labels_of(dataset, "a", "unet").committed()
     set_values(dataset, {"predict.keep_scores": False})
-    assert plan_of(dataset).cells["segment", "a"].why == "its scores are to be dropped"
+    assert plan_of(dataset).statuses["segment", "a"].why == "its scores are to be dropped"
     stage.all(dataset)
     assert scores_of(dataset, "unet", "a").committed().facts["dropped"]
     assert labels_of(dataset, "a", "unet").committed() == made
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
 
 
 def parted(mask, settings, dimensions, spacing=None):

@@ -13,7 +13,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from flows.planning.plan import make_plan, trained_on
+from flows.planning.plan import make_plan, training_stacks
 from tasks.train import _given_weights, train_model, train_on_stacks
 from tasks.training_planes import class_counts
 from tests.integration.children import child, training_until
@@ -58,7 +58,7 @@ def test_the_card_says_how_the_model_was_made(dataset):
 def test_the_same_seed_gives_the_same_model_from_memory_and_from_disk(dataset, stage, memory):
     before = parameters(dataset)
     set_values(dataset, {"train.memory_gb": memory})
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
     (outcome,) = stage(dataset, "train", force="train")
     assert outcome.why.startswith("validation loss ")
     for name, values in parameters(dataset).items():
@@ -69,24 +69,24 @@ def test_new_truth_is_noted_and_taken_in_only_when_asked(tmp_path, dataset, stag
     truth = draw_stack(planes=2, side=64, seed=3)[1]
     tifffile.imwrite(tmp_path / "copy/files/truth/c.ome.tif", truth, ome=True, metadata={"axes": "ZYX"})
     plan = plan_of(dataset)
-    assert plan.cells["train", "unet"].state == "fresh"
+    assert plan.statuses["train", "unet"].state == "fresh"
     assert plan.notes == ("1 new truths not in unet; `unet-flows train --refresh` takes them in",)
     stage(dataset, "ingest")
     stage(dataset, "weigh")
     plan, record = plan_of(dataset), read_record(dataset)
-    assert plan.cells["weigh", "c"].state == plan.cells["train", "unet"].state == "fresh"
-    assert trained_on(plan, dataset, record) == ["a", "b"]
-    names = trained_on(plan, dataset, record, refresh=True)
+    assert plan.statuses["weigh", "c"].state == plan.statuses["train", "unet"].state == "fresh"
+    assert training_stacks(plan, dataset, record) == ["a", "b"]
+    names = training_stacks(plan, dataset, record, refresh=True)
     assert names == ["a", "b", "c"]
     train_model.fn(dataset.url, names, record.train)
     assert uses(dataset) == {"a": "training", "b": "validation", "c": "training"}
     assert plan_of(dataset).notes == ()
-    assert plan_of(dataset).cells["train", "unet"].state == "fresh"
+    assert plan_of(dataset).statuses["train", "unet"].state == "fresh"
 
 
 def test_a_new_rule_of_validation_makes_a_new_split(dataset, stage):
     set_values(dataset, {"train.validation": ["a"], "train.steps": 2})
-    assert "validation {'every': 5} → ['a']" in plan_of(dataset).cells["train", "unet"].why
+    assert "validation {'every': 5} → ['a']" in plan_of(dataset).statuses["train", "unet"].why
     stage(dataset, "train")
     assert uses(dataset) == {"a": "validation", "b": "training"}
 
@@ -180,7 +180,7 @@ def test_a_refresh_keeps_what_validates_out_of_training(tmp_path, dataset, stage
     for name in ("ingest", "weigh"):
         stage(dataset, name)
     plan, record = plan_of(dataset), read_record(dataset)
-    train_model.fn(dataset.url, trained_on(plan, dataset, record, refresh=True), record.train)
+    train_model.fn(dataset.url, training_stacks(plan, dataset, record, refresh=True), record.train)
     after = uses(dataset)
     assert set(after) == {"a", "aa", "ab", "b"}
     assert {name for name, use in after.items() if use == "validation"} == {
@@ -202,7 +202,7 @@ def test_fine_tuning_goes_on_with_network_split_and_normalisation_of_its_start(d
         assert fine[key] == start[key]
     assert fine["architecture"]["base"] == 4
     assert fine["history"][0]["loss"] < start["history"][0]["loss"]
-    assert plan_of(dataset).works("train") == []
+    assert plan_of(dataset).pending("train") == []
 
 
 def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
@@ -213,7 +213,7 @@ def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
     again = result.begin(stamp.recipe, stamp.plan)
     (again.folder / "model.safetensors").write((generation_of(dataset) / "model.safetensors").read())
     result.commit(again, metadata, stamp.facts)
-    assert plan_of(dataset).cells["train", "fine"].why == "init_from changed"
+    assert plan_of(dataset).statuses["train", "fine"].why == "init_from changed"
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,16 @@ class Folder:
             require_plain("an address", self.url)
 
     def __truediv__(self, name: str) -> "Folder":
+        return Folder(self._url_below(name))
+
+    def _url_below(self, name: str) -> str:
         if LEAVING.search(name):
             raise ValueError(f"a name must stay within its folder, got {name!r}")
-        return Folder(f"{self.url.rstrip('/')}/{name}")
+        return f"{self.url.rstrip('/')}/{name}"
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives; a folder of a snapshot asks it once for each key."""
+        return make()
 
     @cached_property
     def _place(self) -> tuple[Any, str]:
@@ -179,10 +186,6 @@ class Folder:
 @dataclass(frozen=True)
 class Dataset(Folder):
     """The folder that holds one dataset."""
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of `make()`; a snapshot calls it once for each key and remembers the answer."""
-        return make()
 
     @property
     def record(self) -> Folder:

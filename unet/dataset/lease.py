@@ -32,9 +32,6 @@ SETTLE = 1.0
 LOOK = 5.0
 """Seconds between looks of one who waits."""
 
-_held: set[str] = set()
-_guard = threading.Lock()
-
 
 class HeldError(RuntimeError):
     """Another run holds the lease; wait for it, or come back later."""
@@ -70,9 +67,25 @@ class Holder:
         return time.time() - self.renewed > LOST or (self.machine == _machine() and not _is_alive(self.pid))
 
 
+def activity(dataset: Dataset) -> int | None:
+    """A number that is another one when a run began or ended on the dataset since; None while a run holds the lease.
+
+    On a disk it is the time at which the folder changed, since each run puts its lease there and takes it away. An
+    object store has no such time: a run that began and ended there between two looks is not noticed, and at worst the
+    same values are written twice.
+    """
+    if (dataset / "lease.json").exists():
+        return None
+    with suppress(FileNotFoundError):
+        return Path(dataset.url).stat().st_mtime_ns if dataset.is_local else 0
+    return 0
+
+
 @contextmanager
-def lease(dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], None] = log.warning) -> Iterator[None]:
-    """Hold the dataset's lease; within a process that holds it already, nothing is asked.
+def lease(
+    dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], None] = log.warning
+) -> Iterator[int | None]:
+    """Hold the dataset's lease; gives `activity` as it was right before, and None where another run held it then.
 
     Args:
         dataset: which is to be worked on.
@@ -81,30 +94,21 @@ def lease(dataset: Dataset, what: str, wait: bool = False, say: Callable[[str], 
         say: told in a sentence whom it waits for, and from whom it was taken over.
 
     Raises:
-        HeldError: another run holds it.
+        HeldError: another run holds it, be it one of this process.
     """
-    key = str(Path(dataset.url).resolve()) if dataset.is_local else dataset.url.rstrip("/")
-    with _guard:
-        outermost = key not in _held
-        _held.add(key)
-    if not outermost:
-        yield
-        return
-    try:
-        with _kept(dataset / "lease.json", _take(dataset, what, wait, say)):
-            yield
-    finally:
-        with _guard:
-            _held.discard(key)
+    before, own = _acquire_lease(dataset, what, wait, say)
+    with _renewed_lease(dataset / "lease.json", own):
+        yield before
 
 
-def _take(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> Holder:
+def _acquire_lease(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> tuple[int | None, Holder]:
+    """The dataset's activity right before, and who holds the lease now: this process."""
     file, lost, waiting = dataset / "lease.json", "", False
-    while not _create(file, own := Holder.now(what)):
-        other = _read(file)
+    while (before := activity(dataset)) is None or not _create_lease(file, own := Holder.now(what)):
+        other = _read_holder(file)
         if other is None or other.is_lost:
             lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
-            _clear(file, other)
+            _clear_lease(file, other)
         elif not wait:
             raise HeldError(f"{dataset.url} is worked on by {other}; wait for it with --wait, or come back later")
         else:
@@ -114,14 +118,14 @@ def _take(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -
             time.sleep(LOOK)
     if lost:
         say(f"took over from {lost}, which is gone")
-    return own
+    return None if lost or waiting else before, own
 
 
 @contextmanager
-def _kept(file: Folder, own: Holder) -> Iterator[None]:
+def _renewed_lease(file: Folder, own: Holder) -> Iterator[None]:
     """A context that renews the lease while it lasts, and gives it back at its end."""
     done = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(file, own, done), name="lease", daemon=True)
+    renewing = threading.Thread(target=_renew_lease, args=(file, own, done), name="lease", daemon=True)
     renewing.start()
     try:
         yield
@@ -132,10 +136,10 @@ def _kept(file: Folder, own: Holder) -> Iterator[None]:
             file.remove()
 
 
-def _renew(file: Folder, own: Holder, done: threading.Event) -> None:
+def _renew_lease(file: Folder, own: Holder, done: threading.Event) -> None:
     while not done.wait(RENEW):
         try:
-            other = _read(file)
+            other = _read_holder(file)
             if other is not None and other.run != own.run:
                 log.warning("the lease was taken over, as it was not renewed in time; the run goes on")
                 return
@@ -144,10 +148,8 @@ def _renew(file: Folder, own: Holder, done: threading.Event) -> None:
             log.warning("the lease could not be renewed: %s", error)
 
 
-def _create(file: Folder, own: Holder) -> bool:
-    """Write a lease where there is none; whether it was written, and is still there."""
-    if file.exists():
-        return False
+def _create_lease(file: Folder, own: Holder) -> bool:
+    """Write a lease where there was none; whether it was written, and is still there."""
     if file.is_local:
         with suppress(FileExistsError):
             Path(file.url).touch(exist_ok=False)  # one of two gets it
@@ -159,7 +161,7 @@ def _create(file: Folder, own: Holder) -> bool:
     return _is_ours(file, own)
 
 
-def _clear(file: Folder, lost: Holder | None) -> None:
+def _clear_lease(file: Folder, lost: Holder | None) -> None:
     """Remove a lost lease, unless another process has replaced it meanwhile."""
     if not file.is_local:
         file.remove()
@@ -167,13 +169,13 @@ def _clear(file: Folder, lost: Holder | None) -> None:
     moved = Path(f"{file.url}.{uuid.uuid4().hex[:8]}")
     with suppress(FileNotFoundError):
         Path(file.url).rename(moved)
-        if _read(Folder(str(moved)), patience=0) == lost:
+        if _read_holder(Folder(str(moved)), patience=0) == lost:
             moved.unlink()
         else:
             moved.rename(file.url)
 
 
-def _read(file: Folder, patience: float = 2.0) -> Holder | None:
+def _read_holder(file: Folder, patience: float = 2.0) -> Holder | None:
     """Who holds a lease; None where nobody does, or who did was killed before the name was written."""
     end = time.monotonic() + patience
     while True:
@@ -186,7 +188,7 @@ def _read(file: Folder, patience: float = 2.0) -> Holder | None:
 
 
 def _is_ours(file: Folder, own: Holder) -> bool:
-    holder = _read(file)
+    holder = _read_holder(file)
     return holder is not None and holder.run == own.run
 
 

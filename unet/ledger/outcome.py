@@ -1,25 +1,26 @@
-"""Outcomes: what became of one stack at one stage, and why what failed was set aside."""
+"""Outcomes: what became of one stack at one stage, and why what failed was set aside. The stages are named here."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from unet.dataset.folder import Dataset
 from unet.ledger.stamp import Recipe
 
-STAGES = ("ingest", "weigh", "train", "predict", "segment", "evaluate")
-
-
-State = Literal["done", "fresh", "stale", "missing", "set aside", "waiting"]
+Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""Every stage, in the order in which they run."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one stack (or model) at one stage."""
+    """What became of one stack (or model) at one stage of a run."""
 
     stage: str
     name: str
-    state: State
+    state: Literal["done", "set aside", "waiting"]
+    """`waiting`: its source was still being written, and the next run takes it."""
     why: str = ""
+    """What was done, or why it was not."""
 
 
 def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:

@@ -63,13 +63,13 @@ def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fi
         stamp = result.stamp()
         return fingerprint.of_files(files, stamp.facts.get("files") if stamp else None)
 
-    found: fingerprint.Fingerprint = result.once(("files", files), seen)
-    return found
+    return result.folder.once(("files", files), seen)
 
 
 def truth_content(dataset: Dataset, name: str) -> str | None:
     """Digest of a stack's truth as it lies there now, edited by hand or not; None where it has none."""
-    return dataset.once(("truth", name), lambda: _truth_content(labels_of(dataset, name, "truth")))
+    truth = labels_of(dataset, name, "truth")
+    return truth.folder.once("content", lambda: _truth_content(truth))
 
 
 def _truth_content(truth: Result) -> str | None:

@@ -9,8 +9,8 @@ what is found below a generation of the same recipe is taken on, with the plan i
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from unet.dataset.folder import Dataset, Folder, Json
@@ -39,15 +39,10 @@ class Result:
 
     folder: Folder
     metadata_file: str = "zarr.json"
-    once: Callable[[Hashable, Callable[[], Any]], Any] = field(
-        default=lambda _, make: make(), repr=False, compare=False
-    )
-    """`Dataset.once` of the dataset it lies in."""
 
     def stamp(self) -> Stamp | None:
         """The committed result's stamp; None where there is none."""
-        stamp: Stamp | None = self.once(("stamp", self.folder.url), self._read_stamp)
-        return stamp
+        return self.folder.once("stamp", self._read_stamp)
 
     def _read_stamp(self) -> Stamp | None:
         values = self._entry(self.folder)
@@ -128,29 +123,42 @@ class Result:
 
 def image_of(dataset: Dataset, name: str) -> Result:
     """A stack's image."""
-    return Result(dataset.image(name), once=dataset.once)
+    return Result(dataset.image(name))
 
 
 def labels_of(dataset: Dataset, name: str, labels: str) -> Result:
     """A stack's truth, or the segments that a model made of it."""
-    return Result(dataset.labels(name, labels), once=dataset.once)
+    return Result(dataset.labels(name, labels))
 
 
 def weights_of(dataset: Dataset, name: str) -> Result:
     """A stack's classes and border weights."""
-    return Result(dataset.weights(name), once=dataset.once)
+    return Result(dataset.weights(name))
 
 
 def model_of(dataset: Dataset, model: str) -> Result:
     """A trained or imported model."""
-    return Result(dataset.model(model), "model.json", dataset.once)
+    return Result(dataset.model(model), "model.json")
 
 
 def scores_of(dataset: Dataset, model: str, name: str) -> Result:
     """The scores that a model gave a stack."""
-    return Result(dataset.scores(model, name), once=dataset.once)
+    return Result(dataset.scores(model, name))
 
 
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
-    return Result(dataset.report(model), "metrics.json", dataset.once)
+    return Result(dataset.report(model), "metrics.json")
+
+
+def result_of(dataset: Dataset, stage: str, name: str, model: str) -> Result:
+    """The result that a stage makes of a stack with this model; for train, `name` is that of the model it makes."""
+    makers: dict[str, Callable[[], Result]] = {
+        "ingest": lambda: image_of(dataset, name),
+        "weigh": lambda: weights_of(dataset, name),
+        "train": lambda: model_of(dataset, name),
+        "predict": lambda: scores_of(dataset, model, name),
+        "segment": lambda: labels_of(dataset, name, model),
+        "evaluate": lambda: report_of(dataset, model),
+    }
+    return makers[stage]()

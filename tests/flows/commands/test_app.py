@@ -199,7 +199,7 @@ def test_unstick_asks_a_server_that_runs(run, monkeypatch):
 
 
 def test_set_edits_the_record_keeps_its_comments_and_shows_the_change(run, dataset):
-    keys = ("predict:", "tile:", "memory:")  # what was a commented default is one no more
+    keys = ("predict:", "max_tile:", "memory_gb:")  # what was a commented default is one no more
     comments = [line for line in dataset.record.read().decode().splitlines() if line.startswith("#")]
     comments = [line for line in comments if not line.lstrip("# ").startswith(keys)]
     status, out, err = run("reprocess", dataset.url, "--set", "predict.max_tile=512", "--set", "train.memory_gb=1.5")

@@ -42,7 +42,7 @@ def test_it_says_what_was_found_and_shows_how_truth_is_read(files):
     picture = imagecodecs.png_decode((dataset / "truth.png").read())
     assert picture.shape == (32, 24, 3)
     assert read_record(dataset).sources[0].images == str(files / "image")
-    assert [work.name for work in make_plan(dataset, read_record(dataset)).works("ingest")] == ["a", "b", "c"]
+    assert [work.name for work in make_plan(dataset, read_record(dataset)).pending("ingest")] == ["a", "b", "c"]
 
 
 def test_the_other_polarity_is_told(files):

@@ -102,7 +102,7 @@ def test_a_changed_source_makes_its_image_stale_and_is_taken(settled, folder, at
     assert at(200).ready == ()
     found = at(260)
     assert found.ready == ("c",)
-    assert make_plan(settled, read_record(settled)).cells["ingest", "c"].state == "stale"
+    assert make_plan(settled, read_record(settled)).statuses["ingest", "c"].state == "stale"
 
 
 def test_new_truth_is_taken_with_its_image(settled, folder, at):
@@ -118,7 +118,7 @@ def test_a_file_that_is_gone_is_told_once_and_its_image_kept(settled, folder, at
     assert found.lines() == [f"{folder / 'c.ome.tif'} is gone; what was made from it is kept"]
     assert at(260).gone == ()
     plan = make_plan(settled, read_record(settled))
-    assert plan.cells["segment", "c"].state == "fresh"
+    assert plan.statuses["segment", "c"].state == "fresh"
     assert any("its source is gone; its image is kept" in note for note in plan.notes)
 
 

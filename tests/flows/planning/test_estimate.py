@@ -18,7 +18,7 @@ from unet.ledger.results import image_of
 def estimated(dataset, **how):
     record = read_record(dataset)
     plan = make_plan(dataset, record, **how)
-    return estimate(record, plan, plan.works())
+    return estimate(record, plan, plan.pending())
 
 
 def by_stage(cost, name):
@@ -81,12 +81,12 @@ def test_a_run_that_would_not_fit_says_what_it_needs_and_what_there_is(dataset, 
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.integers(0, 2 * stage_run.BATCH_BYTES)))
 def test_batches_hold_every_name_once_in_order_and_keep_their_bounds(sizes):
-    batches = stage_run.batched(sizes)
+    batches = stage_run.in_batches(sizes)
     assert [name for batch in batches for name in batch] == list(sizes)
     for batch in batches:
-        assert 1 <= len(batch) <= stage_run.BATCH
+        assert 1 <= len(batch) <= stage_run.BATCH_STACKS
         assert len(batch) == 1 or sum(sizes[name] for name in batch) <= stage_run.BATCH_BYTES
 
 
 def test_ten_thousand_small_stacks_are_some_hundred_task_runs_a_stage():
-    assert len(stage_run.batched({f"s{n}": 10**6 for n in range(10_000)})) == 157
+    assert len(stage_run.in_batches({f"s{n}": 10**6 for n in range(10_000)})) == 157

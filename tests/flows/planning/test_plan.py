@@ -34,15 +34,15 @@ def plan_of(dataset, **how):
 
 
 def whys(plan):
-    return {(work.stage, work.name): work.why for work in plan.works()}
+    return {(work.stage, work.name): work.why for work in plan.pending()}
 
 
 def test_a_second_run_has_nothing_to_do(dataset, stage):
     plan = plan_of(dataset)
-    assert plan.works() == []
+    assert plan.pending() == []
     assert plan.set_aside() == []
     assert plan.notes == ()
-    assert {of for of, _ in plan.cells} == set(STAGES)
+    assert {of for of, _ in plan.statuses} == set(STAGES)
     assert stage.all(dataset) == []
 
 
@@ -71,7 +71,7 @@ def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stag
 )
 def test_how_a_result_is_computed_makes_nothing_stale(dataset, settings):
     set_values(dataset, settings)
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
 
 
 @pytest.mark.parametrize("stage_of_it", STAGES)
@@ -79,24 +79,24 @@ def test_a_new_version_makes_its_stage_and_what_follows_stale_and_nothing_else(d
     version = VERSIONED[stage_of_it].VERSION
     monkeypatch.setattr(VERSIONED[stage_of_it], "VERSION", version + 1)
     plan = plan_of(dataset)
-    stale = {cell.stage for cell in plan.works()}
+    stale = {cell.stage for cell in plan.pending()}
     assert stale == FOLLOW[stage_of_it]
-    assert {cell.stage for cell in plan.cells.values() if cell.state == "fresh"} == set(STAGES) - stale
-    own = [work.why for work in plan.works(stage_of_it)]
+    assert {cell.stage for cell in plan.statuses.values() if cell.state == "fresh"} == set(STAGES) - stale
+    own = [work.why for work in plan.pending(stage_of_it)]
     assert all(why.startswith(f"{stage_of_it} is version {version + 1}, was {version}") for why in own)
 
 
 @pytest.mark.parametrize("forced", STAGES)
 def test_a_forced_stage_and_what_follows_are_to_be_done(dataset, forced):
     plan = plan_of(dataset, force=forced)
-    assert {cell.stage for cell in plan.works()} == FOLLOW[forced]
-    assert {cell.why for cell in plan.works(forced)} == {"forced"}
+    assert {cell.stage for cell in plan.pending()} == FOLLOW[forced]
+    assert {cell.why for cell in plan.pending(forced)} == {"forced"}
 
 
 def test_touching_a_source_makes_nothing_stale_and_changing_its_bytes_does(tmp_path, dataset):
     file = tmp_path / "copy/files/image/c.ome.tif"
     os.utime(file, (1, 1))
-    assert plan_of(dataset).works() == []
+    assert plan_of(dataset).pending() == []
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -122,7 +122,7 @@ def test_changed_truth_makes_its_own_road_stale(tmp_path, dataset):
 def test_a_removed_source_is_noted_and_its_image_kept(tmp_path, dataset, stage):
     (tmp_path / "copy/files/image/c.ome.tif").unlink()
     plan = plan_of(dataset)
-    assert plan.works() == []
+    assert plan.pending() == []
     assert plan.notes == ("c: its source is gone; its image is kept (`unet-flows remove` forgets it)",)
     assert stage.all(dataset, force="segment") != []
     assert image_of(dataset, "c").stamp() is not None
@@ -140,12 +140,12 @@ def test_a_stack_that_is_excluded_or_forgotten_is_nowhere(dataset):
         folder.remove()
     plan = plan_of(dataset)
     assert plan.names() == ["a", "b"]
-    assert plan.works() == []
+    assert plan.pending() == []
 
 
 def test_only_narrows_the_work_to_some_stacks(dataset):
     set_values(dataset, {"segment.threshold": 0.6})
-    works = plan_of(dataset).works(only=["b"])
+    works = plan_of(dataset).pending(only=["b"])
     assert [(work.stage, work.name) for work in works] == [("segment", "b"), ("evaluate", "unet")]
     with pytest.raises(LookupError, match="a name must be that of a stack of the dataset, got 'z'; known: a, b, c"):
         require_known(plan_of(dataset), ["a", "z"])
@@ -153,17 +153,17 @@ def test_only_narrows_the_work_to_some_stacks(dataset):
 
 def test_one_stage_alone_takes_what_is_upstream_as_it_is(dataset):
     set_values(dataset, {"weigh.sigma": 3.0, "segment.threshold": 0.6})
-    alone = plan_of(dataset, trust=True)
-    assert [work.name for work in alone.works("segment")] == ["a", "b", "c"]
-    assert alone.works("predict") == []
+    alone = plan_of(dataset, trust=STAGES)
+    assert [work.name for work in alone.pending("segment")] == ["a", "b", "c"]
+    assert alone.pending("predict") == []
 
 
 def test_one_stage_alone_has_nothing_to_do_where_nothing_was_made(make):
     import numpy as np
 
     dataset = make({"a": (np.zeros((32, 32), np.uint16), None)})
-    plan = plan_of(dataset, trust=True)
-    assert {of for of, _ in plan.cells} == {"ingest"}
+    plan = plan_of(dataset, trust=STAGES)
+    assert {of for of, _ in plan.statuses} == {"ingest"}
 
 
 def test_a_dataset_without_truth_waits_for_a_model(make):
@@ -184,8 +184,8 @@ def test_a_model_of_elsewhere_is_not_trained_over_though_it_bears_the_name(tmp_p
     os.rename(dataset.model("unet").url, kept.url)  # noqa: PTH104
     bring_in(dataset, kept, "unet")
     plan = plan_of(dataset)
-    assert ("train", "unet") not in plan.cells
-    assert {work.stage for work in plan.works()} <= {"predict", "segment", "evaluate"}
+    assert ("train", "unet") not in plan.statuses
+    assert {work.stage for work in plan.pending()} <= {"predict", "segment", "evaluate"}
 
 
 def test_stacks_are_plain_values_that_any_worker_takes(dataset):
@@ -214,7 +214,7 @@ def test_planning_imports_nothing_heavy(walked):
         "import sys; from flows.planning.plan import make_plan; from unet.dataset.folder import Dataset; "
         "from unet.dataset.record_file import read_record; d = Dataset(sys.argv[1]); "
         "plan = make_plan(d, read_record(d)); "
-        "assert plan.works() == [] and plan.names() == ['a', 'b', 'c'], plan; "
+        "assert plan.pending() == [] and plan.names() == ['a', 'b', 'c'], plan; "
         "print(sorted({'numpy', 'torch', 'zarr', 'dask', 'prefect', 'tifffile'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code, str(walked / "dataset")]
@@ -225,8 +225,8 @@ def test_planning_imports_nothing_heavy(walked):
 def test_training_asked_for_alone_is_planned_though_another_model_predicts(dataset):
     set_values(dataset, {"predict.model": "guest", "train.seed": 7})
     record = read_record(dataset)
-    assert ("train", "unet") not in make_plan(dataset, record).cells
-    assert [work.name for work in make_plan(dataset, record, trust=True).works("train")] == ["unet"]
+    assert ("train", "unet") not in make_plan(dataset, record).statuses
+    assert [work.name for work in make_plan(dataset, record, trust=STAGES).pending("train")] == ["unet"]
 
 
 def test_a_plan_reads_each_card_of_a_stack_once(dataset, monkeypatch):

@@ -53,14 +53,17 @@ def test_a_night_is_that_of_this_machine(zone, name, monkeypatch):
 
 def test_a_server_of_someone_else_is_refused(home, monkeypatch):
     monkeypatch.setattr(address, "is_healthy", lambda api: True)
-    with pytest.raises(RuntimeError, match="must be free, got another Prefect server there"), module._running(4200):
+    with (
+        pytest.raises(RuntimeError, match="must be free, got another Prefect server there"),
+        module._running_server(4200),
+    ):
         pass
 
 
 def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
     monkeypatch.setattr(address, "is_healthy", lambda api: True)
     address.server_file().write_text('{"api": "http://127.0.0.1:4300/api", "pid": 1}')
-    with module._running(4200) as api:
+    with module._running_server(4200) as api:
         assert api == "http://127.0.0.1:4300/api"
     assert address.server_file().exists()
 
@@ -68,7 +71,7 @@ def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
 def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     words = r"the server must start, got exit status 1; see .*server\.log"
-    with pytest.raises(RuntimeError, match=words), module._running(port):
+    with pytest.raises(RuntimeError, match=words), module._running_server(port):
         pass
     assert not address.server_file().exists()
 
@@ -210,7 +213,7 @@ def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_wh
         assert not dataset.set_aside("ingest", "new").exists()
     _until(lambda: labels_of(dataset, "new", "unet").stamp(), 150)
     assert image_of(dataset, "new").committed().facts["shape"] == [2, 64, 64]
-    assert make_plan(dataset, read_record(dataset)).cells["segment", "new"].state == "fresh"
+    assert make_plan(dataset, read_record(dataset)).statuses["segment", "new"].state == "fresh"
     assert _runs(api, "watch", "FAILED") == []
     assert all(run["auto_scheduled"] for run in _runs(api, "watch"))
     monkeypatch.delenv(address.GIVEN)

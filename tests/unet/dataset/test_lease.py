@@ -11,7 +11,7 @@ import pytest
 
 from unet.dataset import lease as module
 from unet.dataset.folder import Dataset
-from unet.dataset.lease import HeldError, Holder, lease
+from unet.dataset.lease import HeldError, Holder, activity, lease
 
 HOLD = """
 import sys, time
@@ -114,13 +114,28 @@ def test_one_that_was_killed_before_it_wrote_its_name_blocks_nobody(place, conte
     assert said == ["took over from a run that was killed before it wrote its name, which is gone"]
 
 
-def test_a_process_that_holds_it_is_not_asked_again(place):
+def test_a_second_run_of_one_process_leaves_too(place):
     with lease(place, "reprocess"):
         before = (place / "lease.json").read()
-        with lease(Dataset(place.url + "/"), "weigh"):
-            assert (place / "lease.json").read() == before
+        with pytest.raises(HeldError, match=f"reprocess of process {os.getpid()}"), lease(place, "weigh"):
+            pytest.fail("both hold it")
         assert (place / "lease.json").read() == before
     assert place.names() == []
+
+
+@pytest.mark.parametrize("at", ["disk", "memory"])
+def test_who_takes_it_knows_whether_another_run_was_at_work_since(place, at, monkeypatch):
+    monkeypatch.setattr(module, "SETTLE", 0.0)
+    place = place if at == "disk" else Dataset("memory://active")
+    before = activity(place)
+    with lease(place, "weigh") as right_before:
+        assert right_before == before
+        assert activity(place) is None
+    if at == "disk":  # an object store does not tell
+        assert activity(place) != before
+    held(place, machine="elsewhere/1", renewed=0)
+    with lease(place, "weigh", say=lambda _: None) as right_before:
+        assert right_before is None
 
 
 def test_it_is_given_back_when_the_run_fails(place):

@@ -1,0 +1,230 @@
+"""The rules by which a plan is made, stage by stage: what each result would be made of now, compared with its stamp.
+
+A planner looks at all stacks; or, where it knows what an earlier one found, at those that a run touched since and those
+that were not settled (something of them was to be made, or could not be). What was found of others is carried over,
+unless the model has changed that all scores are made with:
+
+    ingest a ── weigh a ──┐
+    ingest b ── weigh b ──┴─ train ──┬─ predict a ── segment a ──┐
+    ingest c ────────────────────────┼─ predict b ── segment b ──┴─ evaluate
+                                     └─ predict c ── segment c
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from flows.planning.status import MODEL_STAGES, PENDING, Findings, Key, StageStatus
+from unet.dataset.folder import Dataset
+from unet.dataset.sources import Stack
+from unet.ledger import recipes
+from unet.ledger.outcome import STAGES, why_set_aside
+from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.stamp import Recipe, Stamp
+from unet.ledger.truth_findings import TruthCheck
+from unet.settings.record import Record
+
+
+@dataclass
+class Planner:
+    """One look at a dataset."""
+
+    dataset: Dataset
+    record: Record
+    stacks: Mapping[str, Stack]
+    force: str | None = None
+    """A stage whose results are to be made again though they are fresh."""
+    trust: Collection[str] = ()
+    """Stages that are not run any more: what they made is taken as it is, and of what is missing nothing is made."""
+    before: Findings = field(default_factory=Findings)
+    """What was found earlier, of the same stacks and by the same record; nothing at a first look."""
+    touched: Collection[Key] = ()
+    """What a run may have changed since then."""
+    found: Findings = field(default_factory=Findings)
+
+    def findings(self) -> Findings:
+        """State of every stage of every stack."""
+        names = self._names()
+        again = {name for name in names if not self._is_as_before(name)}
+        for name in names:
+            self._find_status(self._ingest_status, "ingest", name, name in again)
+        marked = [name for name in names if self._has_truth(name, name in again)]
+        for name in marked:
+            self._find_status(self._weigh_status, "weigh", name, name in again)
+        of_training = {*marked, *(name for stage, name in self.before.statuses if stage == "weigh")}
+        self._find_model_status(
+            lambda _: self._train_status(marked), "train", self.record.train.name, again & of_training
+        )
+        if self._is_model_changed():
+            again = set(names)
+        for name in names:
+            self._find_status(self._predict_status, "predict", name, name in again)
+            self._find_status(self._segment_status, "segment", name, name in again)
+        of_report = {*self.found.evaluated_stacks(), *self.before.evaluated_stacks()}
+        self._find_model_status(self._evaluate_status, "evaluate", self.record.model, again & of_report)
+        return self.found
+
+    def _names(self) -> list[str]:
+        if self.before.statuses:
+            return sorted(name for stage, name in self.before.statuses if stage == "ingest")
+        ingested = (name for name in self.dataset.stacks() if image_of(self.dataset, name).stamp())
+        return sorted({*self.stacks, *ingested})
+
+    def _is_as_before(self, name: str) -> bool:
+        """Whether what was found of a stack still holds, as far as it depends on no other stack."""
+        is_forced = self.force not in (None, *MODEL_STAGES)
+        is_touched = any((stage, name) in self.touched for stage in STAGES)
+        return self.before.is_settled(name) and not is_touched and not is_forced
+
+    def _find_status(self, look: Callable[[str], StageStatus | None], stage: str, name: str, again: bool) -> None:
+        """Look at one stage of one stack again, or carry over what was found of it."""
+        key, found, before = (stage, name), self.found, self.before
+        status = look(name) if again else before.statuses.get(key)
+        if status is not None:
+            found.statuses[key] = status
+        if not again and key in before.remarks:
+            found.remarks[key] = before.remarks[key]
+        if not again and stage == "weigh" and name in before.truth:
+            found.truth[name] = before.truth[name]
+
+    def _find_model_status(
+        self, look: Callable[[str], StageStatus | None], stage: str, model: str, of: Collection[str]
+    ) -> None:
+        """The same for a stage of the model, which is made `of` these stacks that were looked at again."""
+        holds = self.before.state(stage, model) == "fresh" and self.force != stage
+        self._find_status(look, stage, model, bool(of) or not holds or (stage, model) in self.touched)
+
+    def _is_model_changed(self) -> bool:
+        """Whether scores may be in another state than before: of another model, or one that is to be made."""
+        key = ("train", self.record.train.name)
+        state = self.found.state(*key)
+        return key in self.touched or state in PENDING or state != self.before.state(*key)
+
+    def _status_by_recipe(
+        self, recipe: Recipe, name: str, stamps: Iterable[tuple[Stamp | None, Recipe]], after: Collection[str] = ()
+    ) -> StageStatus | None:
+        """State of what is made at a stage; None where it cannot be made.
+
+        Args:
+            recipe: what it would be set aside under.
+            name: of the stack or model.
+            stamps: what is there of it, each with its recipe of now.
+            after: stages that must run first.
+        """
+        stage, pairs, waits = recipe.stage, list(stamps), [f"after {before}" for before in after]
+        if not set(self.trust).isdisjoint(after):
+            self.found.blocked.add((stage, name))
+            return None
+        whys = [why for stamp, now in pairs if stamp for why in stamp.recipe.changes(now)]
+        if self.force == stage:
+            return StageStatus(stage, name, "stale", "forced")
+        why = why_set_aside(self.dataset, recipe, name)
+        if why is not None:
+            return StageStatus(stage, name, "set aside", why)
+        if any(stamp is None for stamp, _ in pairs):
+            return StageStatus(stage, name, "missing", "")
+        return StageStatus(stage, name, "stale" if whys or waits else "fresh", "; ".join(whys or waits))
+
+    def _pending_stages(self, name: str, *stages: str) -> list[str]:
+        """Stages before that must run first: those with something to be made, of trusted ones those never made."""
+        return [s for s in stages if self.found.state(s, name) in (("missing",) if s in self.trust else PENDING)]
+
+    def _ingest_status(self, name: str) -> StageStatus | None:
+        if name not in self.stacks:
+            said = f"{name}: its source is gone; its image is kept (`unet-flows remove` forgets it)"
+            self.found.remarks["ingest", name] = said
+            return StageStatus("ingest", name, "fresh", "its source is gone")
+        stack = self.stacks[name]
+        recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
+        stamps = [(image_of(self.dataset, name).stamp(), recipe)]
+        if stack.truth and not recipes.is_edited(self.dataset, name):
+            stamps.append((labels_of(self.dataset, name, "truth").stamp(), recipes.truth_recipe(self.dataset, stack)))
+        return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
+
+    def _has_truth(self, name: str, again: bool) -> bool:
+        if not again:
+            return ("weigh", name) in self.before.statuses
+        if self.found.state("ingest", name) == "set aside":
+            return False
+        given = name in self.stacks and bool(self.stacks[name].truth)
+        return given or recipes.truth_content(self.dataset, name) is not None
+
+    def _weigh_status(self, name: str) -> StageStatus | None:
+        recipe = recipes.weigh_recipe(self.dataset, name, self.record.weigh)
+        stamp = weights_of(self.dataset, name).stamp()
+        if stamp and "truth" in stamp.facts and stamp.recipe.inputs == recipe.inputs:
+            self.found.truth[name] = TruthCheck.of(stamp.facts["truth"])
+        return self._status_by_recipe(recipe, name, [(stamp, recipe)], self._pending_stages(name, "ingest"))
+
+    def _train_status(self, marked: Collection[str]) -> StageStatus | None:
+        """State of the model that is trained on the stacks with truth."""
+        train, model = self.record.train, model_of(self.dataset, self.record.train.name)
+        usable = [name for name in marked if self.found.state("weigh", name) != "set aside"]
+        is_alone = len(self.trust) == len(STAGES)  # who asks for this stage alone means it
+        is_other = self.record.model != train.name and not is_alone
+        if not usable or is_other or model.attributes().get("came_from"):
+            return None
+        made_of = stacks_of_model(model, usable)
+        new = len(set(usable) - set(made_of))
+        if new:
+            said = f"{new} new truths not in {train.name}; `unet-flows train --refresh` takes them in"
+            self.found.remarks["train", train.name] = said
+        recipe = recipes.train_recipe(self.dataset, train, made_of)
+        after = {stage for name in made_of for stage in self._pending_stages(name, "ingest", "weigh")}
+        return self._status_by_recipe(recipe, train.name, [(model.stamp(), recipe)], sorted(after, key=STAGES.index))
+
+    def _pending_training(self) -> list[str]:
+        return (
+            self._pending_stages(self.record.train.name, "train") if self.record.model == self.record.train.name else []
+        )
+
+    def _predict_status(self, name: str) -> StageStatus | None:
+        model, after = self.record.model, self._pending_training()
+        blocked = "set aside" in (self.found.state("ingest", name), self.found.state("train", model))
+        if blocked or not (after or model_of(self.dataset, model).stamp()):
+            return None
+        recipe = recipes.predict_recipe(self.dataset, model, name, self.record.predict)
+        stamps = [(scores_of(self.dataset, model, name).stamp(), recipe)]
+        return self._status_by_recipe(recipe, name, stamps, [*self._pending_stages(name, "ingest"), *after])
+
+    def _segment_status(self, name: str) -> StageStatus | None:
+        if self.found.state("predict", name) in ("", "set aside"):
+            return None
+        model = self.record.model
+        recipe = recipes.segment_recipe(self.dataset, model, name, self.record.segment)
+        stamp = labels_of(self.dataset, name, model).stamp()
+        made = stamp if self.dataset.table(model, name).exists() else None
+        status = self._status_by_recipe(recipe, name, [(made, recipe)], self._pending_stages(name, "ingest", "predict"))
+        scores = scores_of(self.dataset, model, name).stamp()
+        is_dropped = scores is not None and bool(scores.facts.get("dropped"))
+        if status is None or scores is None:
+            return status
+        if status.state == "fresh" and not is_dropped and not self.record.predict.keep_scores:
+            return StageStatus("segment", name, "stale", "its scores are to be dropped")
+        return self._status_without_scores(status) if is_dropped and status.state in PENDING else status
+
+    def _status_without_scores(self, status: StageStatus) -> StageStatus | None:
+        """State of segments that are to be made of scores that were dropped: those are made again first."""
+        name = status.name
+        if "predict" in self.trust:
+            self.found.remarks["segment", name] = (
+                f"{name}: its scores were dropped; `unet-flows reprocess` makes them again"
+            )
+            return None
+        if self.found.state("predict", name) == "fresh":
+            self.found.statuses["predict", name] = StageStatus("predict", name, "stale", "its scores were dropped")
+        return status
+
+    def _evaluate_status(self, model: str) -> StageStatus | None:
+        compared = self.found.evaluated_stacks()
+        if not compared:
+            return None
+        recipe = recipes.evaluate_recipe(self.dataset, model, compared, self.record.evaluate)
+        waiting = {s for name in compared for s in self._pending_stages(name, "ingest", "predict", "segment")}
+        after = [*self._pending_training(), *sorted(waiting, key=STAGES.index)]
+        return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model).stamp(), recipe)], after)
+
+
+def stacks_of_model(model: Result, usable: list[str]) -> list[str]:
+    """The stacks a model is made of: those of its split, of which none was forgotten; at first all with truth."""
+    split = model.attributes().get("split", [])
+    return sorted({part["stack"] for part in split} & set(usable)) or usable

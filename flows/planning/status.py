@@ -1,0 +1,51 @@
+"""What a plan is made of: for each stack and stage, whether its result is fresh, and if not, why."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from unet.ledger.truth_findings import TruthCheck
+
+Key = tuple[str, str]
+"""A stage, and the name of a stack; of the model, for train and evaluate."""
+MODEL_STAGES = ("train", "evaluate")
+"""Stages that make something of the model as a whole; the others do of each stack."""
+PENDING = ("stale", "missing")
+"""States of what is to be made."""
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """State of one stage of one stack (of the model, for train and evaluate) before it is run."""
+
+    stage: str
+    name: str
+    state: Literal["fresh", "stale", "missing", "set aside"]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a look at a dataset finds: the state of every stage of every stack, and what a person should know."""
+
+    statuses: dict[Key, StageStatus] = field(default_factory=dict)
+    remarks: dict[Key, str] = field(default_factory=dict)
+    """What a person should know of one stage of one stack."""
+    truth: dict[str, TruthCheck] = field(default_factory=dict)
+    """What weigh found odd about the truth of each stack, as it lies there now."""
+    blocked: set[Key] = field(default_factory=set)
+    """What cannot be made in this run: what it is made of is missing, and the stage of that is not run any more."""
+
+    def state(self, stage: str, name: str) -> str:
+        """State of one stage of one stack; "" where it is not in the plan."""
+        status = self.statuses.get((stage, name))
+        return status.state if status else ""
+
+    def is_settled(self, name: str) -> bool:
+        """Whether a stack went the whole road, and nothing of it is to be made."""
+        whole = all(self.state(stage, name) == "fresh" for stage in ("ingest", "predict", "segment"))
+        return whole and self.state("weigh", name) in ("", "fresh")
+
+    def evaluated_stacks(self) -> list[str]:
+        """Stacks that a report is made over, sorted: those with truth and segments."""
+        segmented = (n for (stage, n), of in self.statuses.items() if stage == "segment" and of.state != "set aside")
+        return sorted(name for name in segmented if ("weigh", name) in self.statuses)
