@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from unet.store.read_ahead import read_ahead
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 Values = TypeVar("Values")
 Computed = TypeVar("Computed")
 
@@ -35,12 +35,12 @@ class Clock:
 
 
 def overlapped(
-    items: Iterable[Item],
-    read: Callable[[Item], Values],
-    compute: Callable[[Item, Values], Computed],
-    write: Callable[[Item, Computed], object],
+    items: Iterable[T],
+    read: Callable[[T], Values],
+    compute: Callable[[T, Values], Computed],
+    write: Callable[[T, Computed], object],
     clock: Clock,
-) -> Iterator[Item]:
+) -> Iterator[T]:
     """Each item once it is written, in order; the first error of reading, computing or writing is raised.
 
     `compute` runs in the calling thread, one item at a time; `read` and `write` run in threads of their own. Held at
@@ -50,7 +50,7 @@ def overlapped(
     >>> list(overlapped("ab", str.upper, lambda item, v: item + v, lambda item, m: made.append(m), Clock())), made
     (['a', 'b'], ['aA', 'bB'])
     """
-    going: deque[tuple[Item, Future[object]]] = deque()
+    going: deque[tuple[T, Future[object]]] = deque()
     context = copy_context()  # what is logged in a thread belongs to this task run too
     reading = read_ahead(read, items, READERS, READERS - 1)
     with closing(reading) as coming, ThreadPoolExecutor(1) as writer:
