@@ -26,6 +26,7 @@ demo: $(RUNS)
 serve: $(RUNS)
 	$(BIN)/unet-flows serve "$(DATASET)"
 
+# In another order: `SHUFFLE=7 make test`, for any number.
 test: $(TESTS)
 	$(BIN)/python -m pytest -q -m "not slow"
 

@@ -55,13 +55,13 @@ def evaluate_stacks(
     recipe: Recipe,
     step: Callable[[str], None] = lambda name: None,
 ) -> str:
-    """Write a model's report; says its headline."""
+    """Write a model's report; returns its headline."""
     scored = list[Scored]()
     for part in parts_of(dataset, names, model):
         scored += score(dataset, part, model)
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
-    summary = {use: summarise([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
+    summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
     _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
     report_of(dataset, model).amend({"seconds": elapsed()})
     if not uses:
@@ -70,7 +70,7 @@ def evaluate_stacks(
 
 
 def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
-    """Parts to be scored: the model's own split; of an imported model, which saw none of it, all truth validates."""
+    """Parts of the data to be scored: the model's own split; for an imported model all truth is validation."""
     own = [PlaneRange(**part) for part in model_of(dataset, model).attributes().get("split", [])]
     if own:
         chosen = set(names)
@@ -78,8 +78,8 @@ def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRa
     return [PlaneRange(name, 0, len(labels_planes(labels_of(dataset, name, "truth"))), "validation") for name in names]
 
 
-def summarise(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
-    """Mean of each metric over planes, with the interval that resampling the planes gives; undefined planes left out.
+def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
+    """Mean of each metric over planes, with a bootstrap interval; planes where a metric is undefined are left out.
 
     SEG is a mean over objects, as the challenge has it: planes count by their true objects.
     """
@@ -145,7 +145,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _checks(dataset: Dataset, names: Sequence[str]) -> dict[str, TruthCheck]:
-    """What weigh found odd about the truth of each stack, where this dataset's truth was weighed."""
+    """Findings about the truth of each stack that was weighed in this dataset."""
     stamps = {name: weights_of(dataset, name).stamp() for name in names}
     return {name: TruthCheck.of(s.facts["truth"]) for name, s in stamps.items() if s and "truth" in s.facts}
 

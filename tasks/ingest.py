@@ -49,7 +49,7 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:
-    """Bring in a stack's image and its truth, each only where it is stale; says what was done.
+    """Bring in a stack's image and its truth, each only where it is stale; returns what was done in words.
 
     Raises:
         UnfinishedError: somebody wrote into a file meanwhile, which may be why it could not be read.
@@ -135,7 +135,7 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
 
 
 def _require_same(result: Result, generation: Generation, content: str, files: tuple[str, ...]) -> Fingerprint:
-    """Fingerprint of files after they were read; what was written is removed where it is another one than before."""
+    """Fingerprint of files after they were read; if they changed meanwhile, what was written is removed."""
     found = source_fingerprint(result, files)
     if found.content != content:
         result.discard(generation.name)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def predict_stacks(
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
     place, here = Dataset(dataset), "cpu" if cluster else choose_device(settings.device).type
-    loaded = held_model(place, model, settings, here)  # one error for all, before anything is begun
+    loaded = _held(place, model, model_generation(place, model), settings, here)  # one error for all, at the outset
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
     with ExitStack() as stack:
@@ -77,14 +78,14 @@ def predict_stacks(
         return outcome_of_each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
 
 
-def held_model(dataset: Dataset, model: str, settings: Predict, device: str) -> Model:
+def _held(dataset: Dataset, model: str, generation: str, settings: Predict, device: str) -> Model:
     """The model, ready to predict on a device of this process, which loads it once."""
-    return ready_model(dataset, model, model_generation(dataset, model), device, precision_on(device, settings))
+    return ready_model(dataset, model, generation, device, precision_on(device, settings))
 
 
 @dataclass(frozen=True)
 class Executor:
-    """Who predicts windows, and on what: the numeric plan of a stack is made for it."""
+    """Who predicts windows, and on which device; the numeric plan of a stack is made for it."""
 
     device: str
     """Kind of device: `cpu` or `cuda`."""
@@ -103,7 +104,7 @@ def of_this_process(device: str) -> Executor:
 
 
 def of_workers(found: DaskWorkers, settings: Predict) -> Executor:
-    """The workers of a cluster as executor; one of them says what it is, as they are taken to be alike."""
+    """The workers of a cluster as executor; one worker is asked, as all are taken to be alike."""
     asked = run_regions(found, _device_of_worker, [settings.device], lambda: None, _resources(found, settings))
     kind, threads, free = next(answer for _, answer in asked)
     return Executor(kind, threads, free, run_over_workers(found, settings), "cpu")
@@ -116,13 +117,13 @@ def _device_here(device: str) -> tuple[str, int, float]:
 
 
 def _device_of_worker(device: str) -> tuple[str, int, float]:
-    """The same of a worker, where one prediction at a time takes all threads."""
+    """The same figures of a worker; one prediction at a time takes all of its threads."""
     kind, _, free = _device_here(device)
     return kind, own_threads(), free
 
 
 def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
-    """Windows predicted by this process; seconds that it waited for reading and writing."""
+    """Predict windows in this process; returns the seconds that it waited for reading and writing."""
     clock = Clock()
     for done, _ in enumerate(job.walk(windows, clock), start=1):
         on_windows(done)
@@ -130,7 +131,7 @@ def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_window
 
 
 def run_over_workers(found: DaskWorkers, settings: Predict) -> RunWindows:
-    """Windows mapped over the workers of a cluster, a few at a time."""
+    """A function that maps windows over the workers of a cluster, a few at a time."""
 
     def run(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
         size = max(min(WINDOWS_AT_ONCE, len(windows) // max(2 * found.count(), 1)), 1)
@@ -159,36 +160,29 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     on_progress: OnProgress = lambda *_: None,
 ) -> str:
     """Write one stack's scores; out of memory, a new generation is begun with smaller tiles."""
-    loaded, facts = held_model(dataset, model, settings, executor.holds), image_of(dataset, name).committed().facts
+    of_model, facts = model_generation(dataset, model), image_of(dataset, name).committed().facts
+    loaded = _held(dataset, model, of_model, settings, executor.holds)
     architecture = loaded.network.architecture
     scale = scale_of(name, facts, model, loaded.pixel_size, settings)
     limits = plan_limits(architecture, settings, facts, scale, executor.device, executor.free)
     plan, result = largest_plan(limits, executor.threads), scores_of(dataset, model, name)
+    job_of = partial(
+        StackPrediction, dataset, name, model, of_model, settings, scale=scale, axes=scores_axes(facts["axes"])
+    )
     while True:
         generation = _begin(result, recipe, plan)
-        plan = NumericPlan.of(generation.plan)
-        job = StackPrediction(
-            dataset=dataset,
-            name=name,
-            model=model,
-            generation=model_generation(dataset, model),
-            settings=settings,
-            plan=plan,
-            scale=scale,
-            target=generation.folder / "0",
-            axes=scores_axes(facts["axes"]),
-        )
+        job = job_of(plan=NumericPlan.of(generation.plan), target=generation.folder / "0")
         try:
             return _predict(job, architecture, facts, generation, executor, on_progress)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
             result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
-            plan = _less(limits, plan, name, error)
+            plan = _less(limits, job.plan, name, error)
 
 
 def _begin(result: Result, recipe: Recipe, plan: NumericPlan) -> Generation:
-    """The generation to write to; one begun on another kind of device, with other last bits, is not gone on with."""
+    """The generation to write to; one begun on another kind of device is begun anew, as its last bits differ."""
     generation = result.begin(recipe, plan.plain)
     if generation.plan["device"] == plan.device:
         return generation

@@ -61,7 +61,7 @@ class StackPrediction:
     """Axes of the scores."""
 
     def __call__(self, windows: Sequence[PlanesWindow]) -> float:
-        """Predict these windows; seconds that computing waited for reading and writing."""
+        """Predict these windows; returns the seconds that computing waited for reading and writing."""
         clock = Clock()
         with ONE_AT_A_TIME:
             for _ in self.walk(windows, clock):
@@ -85,7 +85,7 @@ class StackPrediction:
         return (*(slice(i, i + 1) for i in leading), *window.slices)
 
     def _is_done(self, scores: Stored, work: PlanesWindow) -> bool:
-        """Whether these shards were written: those of the last class are the last."""
+        """Whether these shards were written; the shards of the last class are written last."""
         last = scores.layout.shape[self.axes.index("c")] - 1
         done: bool = all(scores.is_done(self.shard(plane, last, work.window)) for plane in work.planes)
         return done
@@ -132,7 +132,7 @@ class _StackImage:
 
 @dataclass(frozen=True)
 class _ScoresWriter:
-    """Writes the scores of a window, the last class last: its shards say that all are done."""
+    """Writes the scores of a window; the last class comes last, so that its shards say that all are done."""
 
     job: StackPrediction
     scores: Stored

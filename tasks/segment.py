@@ -85,7 +85,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     client: Workers,
     counter: Callable[[int], Callable[[], None]] = lambda _: _silent,
 ) -> str:
-    """Write one stack's segments and their table; says how many there are."""
+    """Write one stack's segments and their table; returns their number in words."""
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
     job = _instances(dataset, name, model, settings, facts, generation)
@@ -114,7 +114,7 @@ def drop_scores(dataset: Dataset, model: str, name: str) -> None:
 
 
 def _silent() -> None:
-    """Nobody is told."""
+    """Tell nobody."""
 
 
 def _instances(
@@ -140,19 +140,19 @@ def _instances(
 def _work(
     job: Instances, merged: Merged, blocks: list[Region], client: Workers
 ) -> tuple[list[BlockToWrite], int, list[Box]]:
-    """What each block is to write, how many segments there are, and the objects that were too large to be parted."""
+    """Work for each block, the number of segments, and the objects that are too large to be parted."""
     lookups = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
     if job.settings.declump_depth == 0:
         return [BlockToWrite(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
     boxes, large = job.boxes(merged)
     looks = [BlockClumps(b, ids, boxes_starting_in(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
     clumps = [clump for _, found in run_regions(client, job.part, looks) for clump in found]
-    dealt = renumber(merged, clumps, job.settings.min_size)
-    parted = {number: replace(boxes[number], parts=parts) for number, parts in dealt.parts.items()}
+    final = renumber(merged, clumps, job.settings.min_size)
+    parted = {number: replace(boxes[number], parts=parts) for number, parts in final.parts.items()}
     work = [
-        BlockToWrite(b, dealt.ids[old], old, boxes_in(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)
+        BlockToWrite(b, final.ids[old], old, boxes_in(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)
     ]
-    return work, dealt.count, large
+    return work, final.count, large
 
 
 def _say_whole(name: str, large: list[Box], settings: Segment) -> None:

@@ -98,7 +98,7 @@ def train_on_stacks(
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:
-    """The model's split: the one it was made with while `train.validation` is the same, new stacks taken in.
+    """The model's split: its earlier split with new stacks added, while `train.validation` is the same.
 
     A new model goes on with the split of the one it starts from, or it would be validated on what that had seen.
     """
@@ -116,7 +116,7 @@ def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
 
 
 def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start: Model | None) -> View:
-    """Channels and normalisation: those of the model it starts from, else all channels of the first stack."""
+    """Channels and normalisation: of the model that training starts from, else all channels of the first stack."""
     if start is None:
         channels = settings.channels or tuple(image_facts(dataset, parts[0].stack)["channels"])
         return View(channels, {"rule": PERCENTILES})
@@ -131,7 +131,7 @@ def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start:
 
 
 def _warn_of_seen(before: Sequence[PlaneRange], parts: Sequence[PlaneRange]) -> None:
-    """Say which stacks validate that the model it starts from was trained on."""
+    """Log which validating stacks the model that training starts from was trained on."""
     seen = {part.stack for part in before if part.use == "training"}
     flattering = sorted(
         {p.stack for p in parts if p.use == "validation"} & seen - {p.stack for p in before if p.use == "validation"}
@@ -141,7 +141,7 @@ def _warn_of_seen(before: Sequence[PlaneRange], parts: Sequence[PlaneRange]) -> 
 
 
 def _fitted(settings: Train, view: View, start: Model | None) -> Train:
-    """The settings with the network that is trained: as many channels as are seen, or the one it starts from."""
+    """Settings with the network to be trained: the start model's, else one with as many channels as are seen."""
     asked = settings.architecture
     if start is None:
         return replace(settings, architecture=replace(asked, in_channels=len(view.channels)))
@@ -156,7 +156,7 @@ def _fitted(settings: Train, view: View, start: Model | None) -> Train:
 
 
 def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], classes: int) -> list[float]:
-    """Weight of each class: as `weigh.class_weights` says, else balanced over the training part."""
+    """Weight of each class: `weigh.class_weights`, else balanced over the training part."""
     everywhere, counts = (class_counts(dataset, p) for p in (parts, [p for p in parts if p.use == "training"]))
     if len(everywhere) > classes:
         raise ValueError(
@@ -173,7 +173,7 @@ def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], classes: int) 
 
 
 def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float] | None:
-    """`weigh.class_weights`, as the stacks' weights were made with it; None where training is to balance them."""
+    """Class weights that the stacks were weighed with; None where training is to balance the classes."""
     made_by = {part.stack: weights_of(dataset, part.stack).committed().recipe.settings for part in parts}
     given = {tuple(settings.get("class_weights") or ()) for settings in made_by.values()}
     if len(given) > 1:
@@ -185,7 +185,7 @@ def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float]
 
 
 def _begin(result: Result, recipe: Recipe, settings: Train) -> Generation:
-    """The generation to train into; one begun on other devices, or in another precision, is not gone on with."""
+    """The generation to train into; one begun on other devices or in another precision is begun anew."""
     plan = {
         "device": choose_device(settings.device).type,
         "devices": settings.devices,

@@ -1,4 +1,4 @@
-"""Frames of a dataset's stacks, as training takes them: in memory where they fit, else read window by window."""
+"""Planes of a dataset's stacks, as training takes them: in memory where they fit, else read window by window."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -45,13 +45,13 @@ def planes_by_subset(
     resident = sum(_bytes(dataset, part, view) for part in parts) <= memory * 1e9
     by_subset: dict[Subset, list[TrainingPlane]] = {"training": [], "validation": []}
     for part in parts:
-        found = _frames_of(dataset, part, view)
+        found = _planes_of(dataset, part, view)
         by_subset[part.use] += [_held(plane) for plane in found] if resident else found
     return by_subset
 
 
 def class_counts(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[int]:
-    """Pixels of each class over the given parts, ignored ones left out; as many classes as there are."""
+    """Number of pixels of each class over some parts of the data; ignored pixels are left out."""
     totals = np.zeros(IGNORE + 1, np.int64)
     for part in parts:
         for counts in weights_of(dataset, part.stack).committed().facts["counts"][part.start : part.stop]:
@@ -61,7 +61,7 @@ def class_counts(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[int]:
     return found
 
 
-def _frames_of(dataset: Dataset, part: PlaneRange, view: View) -> list[TrainingPlane]:
+def _planes_of(dataset: Dataset, part: PlaneRange, view: View) -> list[TrainingPlane]:
     """Planes of one part, read from the store."""
     image, weights = image_of(dataset, part.stack), weights_of(dataset, part.stack)
     facts, _ = image.committed().facts, weights.committed()

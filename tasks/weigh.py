@@ -16,13 +16,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.execution.batches import batched
 from tasks.execution.dask_workers import workers
 from tasks.execution.outcomes import outcome_of_each, outcome_or_error, outcomes_or_raise
 from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import map_one_by_one, map_over_workers, run_regions
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
-from unet.dataset.folder import Dataset, Folder
+from unet.dataset.folder import Dataset, Folder, Json
 from unet.images.array_types import IGNORE, Labels
 from unet.images.units import spacing_in_pixels
 from unet.ledger.outcome import Outcome
@@ -91,7 +92,7 @@ def weigh_stacks(
 def weigh_stack(
     dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, map_regions: MapRegions = map_one_by_one
 ) -> str:
-    """Write classes and border weights of one stack; says how much of it is object, and what is odd about its truth.
+    """Write classes and border weights of one stack; returns the share of object pixels and what is odd, in words.
 
     `map_regions` maps a function over regions, one after another if it is not given.
     """
@@ -110,23 +111,21 @@ def weigh_stack(
         counts[region[:-2]] += weighed.counts
         checked.append(weighed.checked)
     check = merge_checks(checked)
-    *judged, ignored = counts.reshape(-1, 3).T
-    facts = {
-        "counts": np.stack(judged, axis=-1).tolist(),
-        "ignored": ignored.tolist(),
-        "truth": asdict(check),
-        "axes": axes,
-        "shape": list(shape),
-        "seconds": elapsed(),
-    }
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
-    result.commit(generation, {"arrays": paths}, facts)
-    background, objects = (int(of_class.sum()) for of_class in judged)
+    facts = {"truth": asdict(check), "axes": axes, "shape": list(shape), "seconds": elapsed()}
+    result.commit(generation, {"arrays": paths}, _counts(counts) | facts)
+    background, objects = (int(counts[..., of_class].sum()) for of_class in (0, 1))
     return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", words(check)]))
 
 
+def _counts(counts: NDArray[np.int64]) -> Json:
+    """Pixels of each plane as facts: of background and objects, and of those that nobody judged."""
+    planes = counts.reshape(-1, 3)
+    return {"counts": planes[:, :2].tolist(), "ignored": planes[:, 2].tolist()}
+
+
 def _warn(dataset: Dataset, names: Sequence[str]) -> None:
-    """Tell what is odd about the truth of these stacks, a line for each kind."""
+    """Log what is odd about the truth of these stacks, a line for each kind."""
     stamps = {name: weights_of(dataset, name).stamp() for name in names}
     for line in warnings({name: TruthCheck.of(stamp.facts["truth"]) for name, stamp in stamps.items() if stamp}):
         log.warning("truth: %s", line)
@@ -140,20 +139,17 @@ def _weigh_small(dataset: Dataset, settings: Weigh, names: Sequence[str]) -> lis
 
 
 def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """Batches of small stacks, and large stacks; one whose image is not known is small, and will say so."""
-    batches, large, room = list[list[str]](), list[str](), 0
-    for name in names:
-        stamp = image_of(dataset, name).stamp()
-        facts = stamp.facts if stamp else {"axes": "", "shape": []}
-        pixels = math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
-        if pixels > SMALL_STACK:
-            large.append(name)
-            continue
-        if not batches or pixels > room:
-            batches, room = [*batches, []], SMALL_BATCH
-        batches[-1].append(name)
-        room -= pixels
-    return batches, large
+    """Batches of small stacks, and large stacks; a stack without an image is small, and fails when it is weighed."""
+    pixels = {name: _pixels(dataset, name) for name in names}
+    small = {name: size for name, size in pixels.items() if size <= SMALL_STACK}
+    return batched(small, SMALL_BATCH), [name for name in names if name not in small]
+
+
+def _pixels(dataset: Dataset, name: str) -> int:
+    """Pixels of a stack's truth, by its image's facts."""
+    stamp = image_of(dataset, name).stamp()
+    facts = stamp.facts if stamp else {"axes": "", "shape": []}
+    return math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,7 @@ class StackWeighing:
     ignore: int | None
 
     def __call__(self, region: Region) -> WeighedRegion:
-        """One region of both arrays, from the truth around it; the border last: its shard says that both are done."""
+        """Weigh one region; the border is written last, so that its shard says that both arrays are done."""
         truth = open_array(self.truth)
         classes, border = Stored(self.generation / "classes"), Stored(self.generation / "border")
         if border.is_done(region):

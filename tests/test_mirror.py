@@ -15,6 +15,8 @@ ELSEWHERE = {
     "unet/settings/predict": "unet/settings/test_record",
     "unet/settings/segment": "unet/settings/test_record",
     "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
+    "unet/network/bioimageio_description": "unet/network/test_bioimageio_package",
+    "tasks/execution/cluster_class": "tasks/execution/test_dask_workers",
     "unet/network/window_scores": "tasks/test_predict",
     "tasks/predict_regions": "tasks/test_predict",
     "tasks/reporting/comparison": "tasks/test_evaluate",

@@ -8,24 +8,21 @@ import contextlib
 import ctypes
 import logging
 import os
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 import dask
 from dask.utils import parse_timedelta
 from distributed import Client, Future, KilledWorker, get_worker
-from distributed.deploy.cluster import Cluster as AnyCluster
 from distributed.scheduler import NoValidWorkerError
 from distributed.versions import VersionMismatchWarning
 
+from tasks.execution.cluster_class import cluster_class
 from tasks.execution.workers import Resources, Threads, Workers
 from unet.ledger.versions import COMPUTE, TALK, Versions, difference, of_here
 from unet.settings.record import Cluster
@@ -127,8 +124,10 @@ class DaskWorkers:
             talk = {package: found["scheduler"]["packages"].get(package) for package in ("python", *TALK)}
             self._refuse({f"scheduler {self.address}": talk} | theirs)
             asked = self.client.run(of_here, on_error="return")
-        for address, answer in asked.items():
-            if isinstance(answer, Exception):
+        for address, answer in list(asked.items()):
+            if isinstance(answer, OSError):  # it is lost; those that come later are asked by their first region
+                del asked[address]
+            elif isinstance(answer, Exception):
                 raise ValueError(f"worker {address} must run unet-flows, got {answer}; install it there") from answer
         self._refuse({f"worker {address}": versions for address, versions in asked.items()})
 
@@ -162,13 +161,13 @@ class DaskWorkers:
 
 @dataclass(frozen=True)
 class Alike:
-    """A function of one item that is refused where other versions are installed than where it was submitted."""
+    """A function of one item that a worker refuses if it has other versions installed than the submitter."""
 
     function: Callable[[Any], Any]
     versions: tuple[tuple[str, str | None], ...]
 
     def __call__(self, item: Any) -> Any:
-        """The function's answer; ClusterError where this worker came late, and is another."""
+        """The function's answer; ClusterError on a worker that came late and has other versions."""
         wrong = _first_look(self.versions)
         if wrong:
             raise ClusterError(f"worker {get_worker().address} {wrong}; {SAME}")
@@ -176,7 +175,7 @@ class Alike:
 
 
 def own_threads() -> int:
-    """Threads of the worker that this is called in."""
+    """Number of threads of the worker that calls this."""
     return int(get_worker().state.nthreads)
 
 
@@ -204,7 +203,7 @@ def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
             yield threads
             return
         if isinstance(cluster, Cluster):
-            started = stack.enter_context(_cluster_class(cluster.cls)(**cluster.options))
+            started = stack.enter_context(cluster_class(cluster.cls)(**cluster.options))
             crew = DaskWorkers(_connect(started, cluster.cls), QUEUED)
         else:
             crew = DaskWorkers(_connect(cluster, cluster))
@@ -230,27 +229,3 @@ def _connect(where: Any, name: str) -> Client:
             f"DASK_DISTRIBUTED__COMM__TLS__{part}" for part in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
         )
         raise ValueError(f"{name} must be given certificates, got none; set {names}, or dask's own file") from error
-
-
-@contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keeps the handler of Ctrl-C: importing dask_jobqueue replaces it by one that ends the process with status 0."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not before:
-            signal.signal(signal.SIGINT, before)
-
-
-def _cluster_class(name: str) -> type[AnyCluster]:
-    """A cluster class by its dotted name; ValueError for anything else, or a record could call whatever it names."""
-    module, _, last = name.rpartition(".")
-    try:
-        with _own_signals():
-            found = getattr(import_module(module), last)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"cluster.cls must name an installed class, got {name!r}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, AnyCluster)):
-        raise ValueError(f"cluster.cls must name a dask cluster class, got {name!r}")
-    return found

@@ -35,7 +35,7 @@ def outcome_of_each(
     work: Callable[[str, Recipe], str],
     at_once: int = 1,
 ) -> list[Outcome]:
-    """Outcomes of `work`, which says in a word what it did; a bad stack is set aside with the reason, the others go on.
+    """Outcomes of `work` for each name; a bad stack is set aside with the reason, and the others go on.
 
     A stack whose source is still being written waits for the next run.
 
@@ -61,7 +61,7 @@ def outcome_of_each(
 
 
 def outcomes_or_raise(results: Sequence[Outcome | Exception]) -> list[Outcome]:
-    """The outcomes, where all are; else the first error is raised."""
+    """The outcomes, if there is no error among the results; else the first error is raised."""
     failures = [result for result in results if isinstance(result, Exception)]
     if failures:
         raise failures[0]
@@ -101,7 +101,7 @@ def outcome_or_error(
 
 
 def _full(dataset: Dataset, error: OSError) -> OSError:
-    """What to do where there is no room left; what was written by then is whole, and is taken on."""
+    """The error of a full disk, with what to do; what was written by then is whole, and a next run goes on from it."""
     said = f"the disk of {dataset.url} must have room for what is written, got none; make room and run again"
     full = OSError(error.errno, said)
     full.__cause__ = error

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from unet.store.read_ahead import read_ahead
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 Values = TypeVar("Values")
-Result = TypeVar("Result")
+Computed = TypeVar("Computed")
 
 READERS = 2
 """Items that are read at once, ahead of the one in work: decoding waits for the disk and for one thread a chunk."""
@@ -21,7 +21,7 @@ READERS = 2
 
 @dataclass
 class Clock:
-    """Seconds that the computing thread waited for what it was to compute, and for room to put what it had made."""
+    """Seconds that the computing thread waited for its input, and for room for its output."""
 
     waited: float = 0.0
 
@@ -35,13 +35,13 @@ class Clock:
 
 
 def overlapped(
-    items: Iterable[Item],
-    read: Callable[[Item], Values],
-    compute: Callable[[Item, Values], Result],
-    write: Callable[[Item, Result], object],
+    items: Iterable[T],
+    read: Callable[[T], Values],
+    compute: Callable[[T, Values], Computed],
+    write: Callable[[T, Computed], object],
     clock: Clock,
-) -> Iterator[Item]:
-    """Each item once it is written, in order; the first error of any of the three is raised.
+) -> Iterator[T]:
+    """Each item once it is written, in order; the first error of reading, computing or writing is raised.
 
     `compute` runs in the calling thread, one item at a time; `read` and `write` run in threads of their own. Held at
     once are the item in work, `READERS` − 1 that are or were read, and two that are being written.
@@ -50,7 +50,7 @@ def overlapped(
     >>> list(overlapped("ab", str.upper, lambda item, v: item + v, lambda item, m: made.append(m), Clock())), made
     (['a', 'b'], ['aA', 'bB'])
     """
-    going: deque[tuple[Item, Future[object]]] = deque()
+    going: deque[tuple[T, Future[object]]] = deque()
     context = copy_context()  # what is logged in a thread belongs to this task run too
     reading = read_ahead(read, items, READERS, READERS - 1)
     with closing(reading) as coming, ThreadPoolExecutor(1) as writer:

@@ -50,9 +50,13 @@ class Threads:
 
     def submit(self, function: Callable[[Any], Any], item: Any, resources: Resources) -> LocalFuture[Any]:
         """A future of the function's answer."""
-        if self.is_stopped:
-            raise InterruptedError("the run was stopped; run it again to go on")
-        return self.pool.submit(copy_context().run, function, item)
+        if not self.is_stopped:
+            try:
+                return self.pool.submit(copy_context().run, function, item)
+            except RuntimeError:  # of another thread that stopped it in between
+                if not self.is_stopped:
+                    raise
+        raise InterruptedError("the run was stopped; run it again to go on")
 
     def threads(self) -> int:
         """How many threads there are."""
@@ -133,10 +137,10 @@ def _next(workers: Workers, ended: "SimpleQueue[Any]", resources: Resources) -> 
 def map_over_workers(
     workers: Workers,
 ) -> Callable[[Callable[[Item], Answer], Iterable[Item]], Iterator[tuple[Item, Answer]]]:
-    """A map over items that has the workers compute: each item with its answer, as they come."""
+    """A map over items that workers compute; it gives each item with its answer, as they come."""
     return lambda function, items: run_regions(workers, function, items)
 
 
 def map_one_by_one(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[tuple[Item, Answer]]:
-    """The same map, computed by whoever asks, one item after another."""
+    """A map over items that is computed here, one item after another."""
     return ((item, function(item)) for item in items)

@@ -35,7 +35,7 @@ BYTES = 300_000
 SIDE = 480
 """Pixels of the longer side of a picture, less where it would take more than its share."""
 
-SILENCE = 600.0
+SHOW_AGAIN_AFTER = 600.0
 """Seconds for which nothing is shown after a server did not answer."""
 
 _silent_until = 0.0
@@ -43,7 +43,7 @@ Figures = Mapping[str, Mapping[str, Any]]
 
 
 def show(what: str, publish: Callable[[], object]) -> None:
-    """Show something; whatever goes wrong is logged, as a server that is gone is no reason to stop the work.
+    """Show something in the Prefect UI; errors are logged, because a lost server is no reason to stop the work.
 
     Each call on a server that is gone takes a minute, as Prefect tries it again; after the first, nothing is shown for
     some minutes.
@@ -55,7 +55,7 @@ def show(what: str, publish: Callable[[], object]) -> None:
         publish()
     except Exception as error:
         if isinstance(error, TransportError):
-            _silent_until = time.monotonic() + SILENCE
+            _silent_until = time.monotonic() + SHOW_AGAIN_AFTER
         log.warning("%s is not shown: %s", what, str(error) or type(error).__name__)
 
 
@@ -97,14 +97,14 @@ def as_markdown(dataset: Dataset, model: str) -> str:
 
 
 def _shown(folder: Folder, names: Sequence[str], room: int) -> list[str]:
-    """Pictures of a folder within a page, where they are there, that share so many bytes."""
+    """Markdown of the pictures that a folder has of these names; they share so many bytes."""
     content = {name: (folder / f"{name}.png").read() for name in names}
     there = {name: picture for name, picture in content.items() if picture is not None}
     return [embedded(name, picture, room // len(names)) for name, picture in there.items()]
 
 
 def shown_name(dataset: Dataset) -> str:
-    """A dataset by the last part of its folder."""
+    """Name of a dataset: the last part of its folder."""
     return Path(dataset.url).resolve().name if dataset.is_local else dataset.name
 
 
@@ -118,7 +118,7 @@ def slug(name: str) -> str:
 
 
 def as_table(rows: Sequence[Sequence[str]]) -> str:
-    r"""Rows, the first of them the head, as a table in markdown; whatever a cell holds stays in it.
+    r"""A table in markdown; the first row is its head, and no text of a cell breaks out of it.
 
     >>> print(as_table([("name", "why"), ("a", "x | y")]))
     | name | why |
@@ -144,7 +144,7 @@ def _figure(figure: Mapping[str, Any]) -> str:
 
 
 def embedded(title: str, picture: bytes, room: int, side: int = SIDE) -> str:
-    """A picture and its title within a page, in at most `room` bytes of it, and so many pixels either way."""
+    """Markdown of a picture and its title, of at most `room` bytes and so many pixels either way."""
     with Image.open(io.BytesIO(picture)) as image:
         pixels = np.asarray(image.convert("RGB"))
     while True:

@@ -23,10 +23,8 @@ from unet.store.arrays import open_array
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 2048
+WINDOW_SIDE = 2048
 """Pixels either way of the window in which the weights are looked at."""
-
-Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Picture:
 
 
 def gallery(dataset: Dataset, stage: str, model: str, names: Sequence[str], count: int) -> list[Picture]:
-    """At most so many pictures of what a stage made of these stacks, or of the model; none where there is none."""
+    """Pictures, at most so many, of what a stage made of these stacks or of the model."""
     drawn: list[Picture] = []
     for title, draw in _drawings(dataset, stage, model, names):
         if len(drawn) == count:
@@ -93,19 +91,19 @@ def _segments(dataset: Dataset, name: str, model: str) -> bytes:
 
 
 def _weights(dataset: Dataset, name: str, _: str) -> bytes:
-    """Of the middle plane, where weights are largest within a window around its middle."""
+    """Weights of the middle plane, where they are largest within a window around its middle."""
     result, truth = weights_of(dataset, name), labels_of(dataset, name, "truth")
     arrays = [open_array(result.folder / result.attributes()["arrays"][key]) for key in ("classes", "border")]
     arrays.append(open_array(ome.full_level(truth)))
     axes = result.committed().facts["axes"]
     height, width = arrays[0].shape[-2:]
-    y, x = (max((size - LOOKED_AT) // 2, 0) for size in (height, width))
-    window = Window(y, x, min(height, LOOKED_AT), min(width, LOOKED_AT))
+    y, x = (max((size - WINDOW_SIDE) // 2, 0) for size in (height, width))
+    window = Window(y, x, min(height, WINDOW_SIDE), min(width, WINDOW_SIDE))
     classes, border, ids = (_middle(array, axes, window) for array in arrays)
     return weights_png(dataset, name, ids, classes, border, (y, x))[0]
 
 
-def _small(result: Result) -> Pixels:
+def _small(result: Result) -> NDArray[Any]:
     """The middle plane of the coarsest level of a committed image, label or scores, its first channel or class."""
     return _middle(open_array(_last_level(result)), ome.axes_of(result.attributes()))
 
@@ -114,8 +112,8 @@ def _last_level(result: Result) -> Folder:
     return result.folder / str(result.attributes()["ome"]["multiscales"][0]["datasets"][-1]["path"])
 
 
-def _middle(array: Any, axes: str, window: Window | None = None) -> Pixels:
+def _middle(array: Any, axes: str, window: Window | None = None) -> NDArray[Any]:
     all_planes = planes(array, axes)
     plane = all_planes[len(all_planes) // 2]
-    pixels: Pixels = plane.read(window or plane.window)[0]
+    pixels: NDArray[Any] = plane.read(window or plane.window)[0]
     return pixels

@@ -27,7 +27,7 @@ EVERY = 1.0
 """Seconds between two updates."""
 LINE_EVERY = 30.0
 """Seconds between two lines, where there is no terminal for a bar."""
-SILENCE = 60.0
+TRY_AGAIN_AFTER = 60.0
 """Seconds until it is tried again to show progress on a server that did not answer."""
 
 
@@ -45,19 +45,19 @@ class Sink:
         self.line = self.bar.add_task(stage, total=total)
 
     def __call__(self, done: int, total: int, word: str = "") -> None:
-        """So much is done, of so much."""
+        """Show that `done` of `total` are done."""
         with self.lock:
             self.done, self.total, self.word, self.part = done, total, word, 0.0
             if time.monotonic() - self.last >= EVERY:
                 self.flush()
 
     def step(self, word: str = "") -> None:
-        """One more is done."""
+        """Show that one more is done."""
         with self.lock:
             self(self.done + 1, self.total, word)
 
     def within(self, word: str, part: float) -> None:
-        """So much is done of the one in work."""
+        """Show which part of the item in work is done."""
         with self.lock:
             self.word, self.part = word, part
             if time.monotonic() - self.last >= EVERY:
@@ -115,11 +115,11 @@ class Sink:
         try:
             self.context.run(_update, self.artifact, percent, f"{self.done}/{self.total} {self.word}".strip())
         except Exception as error:  # a server that is gone is no reason to stop the work, or to set a stack aside
-            self.silent_until = now + SILENCE
-            log.warning("progress of %s is not shown for %.0f s: %s", self.stage, SILENCE, error)
+            self.silent_until = now + TRY_AGAIN_AFTER
+            log.warning("progress of %s is not shown for %.0f s: %s", self.stage, TRY_AGAIN_AFTER, error)
 
 
 def _update(artifact: Any, percent: float, words: str) -> None:
-    """One attempt: the work waits for it, and would wait a minute where Prefect tries a server that is gone again."""
+    """Update the artifact in one attempt: the work waits for it, and Prefect's own retries take a minute."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         update_progress_artifact(artifact, percent, words)

@@ -17,7 +17,7 @@ from unet.store import ome
 from unet.store.arrays import open_array
 from unet.weight_maps.picture import PlaneView, telling_window, weights_picture
 
-LOOKED_AT = 32
+PLANES_COMPARED = 32
 """Planes, spread evenly, among which the one with the most weight is shown."""
 
 
@@ -74,12 +74,12 @@ def _samples(dataset: Dataset, model: str, generation: Generation) -> list[Repor
 
 
 def _weights_picture(dataset: Dataset, scored: Sequence[Scored], generation: Generation) -> list[ReportPicture]:
-    """Truth, classes and border weights of the plane with the most weight among those looked at."""
+    """Picture of truth, classes and border weights of the plane with the most weight, out of a few planes."""
     stamps = {name: weights_of(dataset, name).stamp() for name in {s.part.stack for s in scored}}
     weighed = [s for s in scored if stamps[s.part.stack] is not None]
     if not weighed:
         return []
-    looked = weighed[:: -(-len(weighed) // LOOKED_AT)]
+    looked = weighed[:: -(-len(weighed) // PLANES_COMPARED)]
     chosen = max(looked, key=lambda s: float(_weights(dataset, s, "border").sum(dtype=np.float64)))
     border, name = _weights(dataset, chosen, "border"), chosen.part.stack
     truth = pixels(labels_planes(labels_of(dataset, name, "truth"))[chosen.plane])

@@ -15,8 +15,8 @@ from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
 from unet.ledger.results import image_of, model_of, report_of
 from unet.ledger.stamp import Stamp
-from unet.network import bioimageio_package, model_files
-from unet.network.exports import SUFFIXES, Form, legal_sizes, onnx_model, require_packages, torch_program
+from unet.network import bioimageio_description, bioimageio_package, model_files
+from unet.network.exports import EXPORT_SUFFIXES, Form, legal_sizes, onnx_model, require_packages, torch_program
 from unet.network.model_files import Model, channel_indices
 from unet.settings.architecture import Architecture
 from unet.settings.record import plain
@@ -69,7 +69,7 @@ def export_model(
 
 
 def _target(dataset: Dataset, name: str, form: Form, to: str | None) -> Folder:
-    file = f"{name}{SUFFIXES[form]}"
+    file = f"{name}{EXPORT_SUFFIXES[form]}"
     if to is None:
         result = model_of(dataset, name)
         return result.folder / result.committed().generation / "exports" / file
@@ -85,7 +85,7 @@ def _content(dataset: Dataset, name: str, model: Model, form: Form, signature: S
         return bioimageio_package.package(
             model.network, example.pixels, _described(dataset, about, metadata, example, signature)
         )
-    image = bioimageio_package.scaled(example.pixels.astype(np.float32)[None], about["normalisation"])
+    image = bioimageio_description.scaled(example.pixels.astype(np.float32)[None], about["normalisation"])
     write = onnx_model if form == "onnx" else torch_program
     return write(model.network, architecture, image, {**about, "scores": "before softmax over the classes"})
 
@@ -151,13 +151,13 @@ def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
 
 def _described(
     dataset: Dataset, about: Json, metadata: Json, example: Example, signature: Signature
-) -> bioimageio_package.Described:
+) -> bioimageio_description.Described:
     name, rule = about["model"], about["normalisation"]
     report = report_of(dataset, name).attributes()
     current = report.get("digests", {}).get("model") == about["generation"]
     validation = report.get("validation", {}) if current else {}
     facts = {**_facts(metadata, example), "Licence": signature.licence or "none was given; ask who made it"}
-    return bioimageio_package.Described(
+    return bioimageio_description.Described(
         name,
         tuple(about["channels"]),
         tuple(about["classes"]),

@@ -125,7 +125,7 @@ def otsu(dataset: Dataset, model: str, benchmark: Benchmark) -> Figures:
 def _figures(pairs: Iterator[tuple[Array, Array]], benchmark: Benchmark) -> Figures:
     values: dict[str, list[float]] = {name: [] for name in benchmark.metrics}
     for truth, mask in pairs:
-        segments = connected_segments(mask, minimum=benchmark.minimum)
+        segments = connected_segments(mask, min_size=benchmark.minimum)
         for name, metric in benchmark.metrics.items():
             values[name].append(float(metric(truth, segments)))
     return {name: float(np.sum(v) if name == "merged" else np.nanmean(v)) for name, v in values.items()}

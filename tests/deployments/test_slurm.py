@@ -66,10 +66,10 @@ def here(jobs, **options):
 
 
 def test_a_job_asks_for_what_the_example_says(tmp_path):
-    from tasks.execution.dask_workers import _cluster_class
+    from tasks.execution.cluster_class import cluster_class
 
     heard = signal.getsignal(signal.SIGINT)
-    slurm_cluster = _cluster_class(given()["cls"])
+    slurm_cluster = cluster_class(given()["cls"])
     assert slurm_cluster.__name__ == "SLURMCluster"
     assert signal.getsignal(signal.SIGINT) is heard  # Ctrl-C does what it did before
     options = given()["options"] | {"interface": "lo", "n_workers": 0, "log_directory": str(tmp_path / "logs")}

@@ -12,7 +12,7 @@ from distributed import get_worker
 from distributed.security import Security
 
 from tasks import weigh
-from tasks.execution import workers as blockwise
+from tasks.execution import workers as workers_module
 from tasks.execution.dask_workers import ClusterError, DaskWorkers, workers
 from tasks.execution.workers import run_regions
 from tasks.predict import GPU
@@ -58,9 +58,9 @@ def after(monkeypatch):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """No worker, or no scheduler, for a second is long enough."""
-    monkeypatch.setattr(blockwise, "LOOK", 0.2)
-    settings = {"distributed.scheduler.no-workers-timeout": "1s", "distributed.comm.timeouts.connect": "1s"}
+    """No worker for a second, or no scheduler for ten, which on a busy machine is slow to answer, is long enough."""
+    monkeypatch.setattr(workers_module, "ASK_AFTER", 0.2)
+    settings = {"distributed.scheduler.no-workers-timeout": "1s", "distributed.comm.timeouts.connect": "10s"}
     with dask.config.set(settings):
         yield
 
@@ -68,7 +68,7 @@ def impatient(monkeypatch):
 @pytest.mark.parametrize("small", [pytest.param(2**22, marks=pytest.mark.slow), 0])
 def test_a_cluster_gives_what_one_machine_gives(two, cluster, stage, after, monkeypatch, small):
     over, local = two
-    monkeypatch.setattr(weigh, "SMALL", small)
+    monkeypatch.setattr(weigh, "SMALL_STACK", small)
     set_values(over, {"cluster": cluster})
     answered = after(0)
     for verb in STAGES:
@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_costs_its_regions_and_changes_no_value(
     two, dask_line, stage, after, monkeypatch, killed
 ):
     over, local = two
-    monkeypatch.setattr(weigh, "SMALL", 0)
+    monkeypatch.setattr(weigh, "SMALL_STACK", 0)
     _, address = dask_line.scheduler()
     first, _ = (dask_line.worker(address, "--no-nanny") for _ in range(2))
     for verb in STAGES:
@@ -118,10 +118,10 @@ def test_a_cluster_that_is_gone_is_told_sets_nothing_aside_and_the_next_run_goes
     assert_same(over, local)
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_scheduler_that_cannot_be_reached_is_named():
     says = r"the dask scheduler tcp://127\.0\.0\.1:1 must be reachable, got: .*; start it, or mend `cluster:`"
-    with pytest.raises(ClusterError, match=says), workers("tcp://127.0.0.1:1"):
+    impatient = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+    with impatient, pytest.raises(ClusterError, match=says), workers("tcp://127.0.0.1:1"):
         pass
 
 

@@ -130,7 +130,7 @@ def segment():
     mask = np.percentile(IMAGE, 60) < IMAGE
     found = [connected_segments(mask, dimensions, "faces", 16) for dimensions in (2, 3)]
     measures = measure_block(found[1], IMAGE[None], None)
-    filled = connected_segments(mask, 2, "faces", 16, holes=64)
+    filled = connected_segments(mask, 2, "faces", 16, max_hole_size=64)
     parts = part_clump(TRUTH[0] > 0, 2)
     sums = digest(measures.ids, measures.count, measures.place, measures.total)
     return [digest(*found), sums, digest(filled), digest(parts)]

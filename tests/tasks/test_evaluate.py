@@ -9,7 +9,7 @@ import pytest
 
 from flows.planning.plan import make_plan
 from tasks import segment
-from tasks.evaluate import summarise
+from tasks.evaluate import mean_figures
 from tasks.reporting.comparison import Scored
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
@@ -89,11 +89,11 @@ def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
     def scored(value, objects):
         return Scored(PlaneRange("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
 
-    summary = summarise([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(bootstrap_resamples=50))
+    summary = mean_figures([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(bootstrap_resamples=50))
     assert summary["iou"]["value"] == 0.75
     assert summary["seg"]["value"] == (0.5 * 1 + 1.0 * 3) / 4  # over objects
     assert all(figure["n"] == 2 for figure in summary.values())
-    nothing = summarise([scored(math.nan, 0)], Evaluate(bootstrap_resamples=50))
+    nothing = mean_figures([scored(math.nan, 0)], Evaluate(bootstrap_resamples=50))
     assert nothing["iou"] == {"value": None, "low": None, "high": None, "n": 0}
 
 

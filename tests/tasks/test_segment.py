@@ -79,7 +79,7 @@ def test_segments_over_several_shards_equal_scikit_image_ids_too(make, stage, le
     put_scores(dataset, (scores if dtype == np.uint8 else (scores / np.float32(255)))[None].astype(dtype))
     word = run(dataset, settings)
     dimensions = min(settings.dimensions, len(shape))
-    expected = slow_segments(scores / 255 >= settings.threshold, dimensions, settings.connectivity, settings.minimum)
+    expected = slow_segments(scores / 255 >= settings.threshold, dimensions, settings.connectivity, settings.min_size)
     found = level(labels_of(dataset, "a", "net"))
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
@@ -180,14 +180,14 @@ def test_scores_that_a_kill_left_behind_are_dropped_without_segmenting_again(dat
 
 def parted(mask, settings, dimensions, spacing=None):
     """The whole array's objects, each parted by itself, by what the stage's docstrings say."""
-    labels = connected_segments(mask, dimensions, settings.connectivity, settings.minimum, settings.holes)
+    labels = connected_segments(mask, dimensions, settings.connectivity, settings.min_size, settings.max_hole_size)
     found = []
     for number in range(1, labels.max() + 1):
         planes = np.unique(np.nonzero(labels == number)[0]) if dimensions < mask.ndim else [...]
         (plane,) = planes
         parts = np.zeros(mask.shape, int)
-        parts[plane] = part_clump(labels[plane] == number, settings.split, settings.connectivity, spacing)
-        found += [parts == k for k in range(1, parts.max() + 1) if (parts == k).sum() >= settings.minimum]
+        parts[plane] = part_clump(labels[plane] == number, settings.declump_depth, settings.connectivity, spacing)
+        found += [parts == k for k in range(1, parts.max() + 1) if (parts == k).sum() >= settings.min_size]
     segments = np.zeros(mask.shape, int)
     for number, part in enumerate(sorted(found, key=lambda part: part.ravel().argmax()), start=1):
         segments[part] = number
@@ -213,7 +213,7 @@ def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, leve
     dimensions, mask = min(settings.dimensions, len(shape)), scores >= np.ceil(255 * settings.threshold)
     spacing = (2.5, 1, 1) if dimensions == 3 else None
     expected = parted(mask, settings, dimensions, spacing)
-    whole = connected_segments(mask, dimensions, settings.connectivity, settings.minimum, settings.holes)
+    whole = connected_segments(mask, dimensions, settings.connectivity, settings.min_size, settings.max_hole_size)
     assert expected.max() > whole.max()
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), expected)
     assert word == f"{expected.max():,} segments"
@@ -245,7 +245,7 @@ def test_holes_are_filled_and_weak_objects_dropped_over_several_shards(make, sta
     put_scores(dataset, scores[None])
     run(dataset, Segment(threshold=0.4, high_threshold=0.8, max_hole_size=100, min_size=0))
     mask = scores >= np.ceil(255 * 0.4)
-    filled = connected_segments(mask, holes=100)
+    filled = connected_segments(mask, max_hole_size=100)
     strong = np.unique(filled[scores >= np.ceil(255 * 0.8)])
     kept = np.isin(filled, strong[strong > 0])
     assert kept.sum() > (kept & mask).sum()

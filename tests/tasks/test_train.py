@@ -213,7 +213,7 @@ def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
     again = result.begin(stamp.recipe, stamp.plan)
     (again.folder / "model.safetensors").write((generation_of(dataset) / "model.safetensors").read())
     result.commit(again, metadata, stamp.facts)
-    assert plan_of(dataset).statuses["train", "fine"].why == "start changed"
+    assert plan_of(dataset).statuses["train", "fine"].why == "init_from changed"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How good is it, and how is it shown?
 
-`contingency`: which truth and which segments overlap by how much. `metrics`: every figure, made of that table alone;
-`warping` is the one that is not. `pictures` draws overlays and plots, `report` fills the page.
+`contingency`: which truth and which segments overlap by how much. `metrics`: every figure, and the list of those that a
+report shows; `pixel_pairs` and `warping` have the ones of the ISBI 2012 challenge. `intervals`: how sure a mean is.
+`pictures` draws overlays and plots, `report` fills the page.
 """

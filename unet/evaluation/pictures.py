@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 Bytes = NDArray[np.uint8]
 
-SEGMENTS = (230, 159, 0)
+SEGMENTS_COLOUR = (230, 159, 0)
 """Orange: outlines of segments."""
-TRUTH = (86, 180, 233)
+TRUTH_COLOUR = (86, 180, 233)
 """Sky blue: outlines of truth."""
-BOTH = (255, 255, 255)
+BOTH_COLOUR = (255, 255, 255)
 """White: outlines of both."""
 EMBEDDED = 300_000
 """Bytes of the largest picture that a database should hold."""
@@ -56,9 +56,9 @@ def outlines(plane: NDArray[Any], segments: ArrayLike | None = None, truth: Arra
     """
     ours, theirs = (_edge(labels, plane.shape) for labels in (segments, truth))
     picture = _grey(plane)
-    picture[ours] = SEGMENTS
-    picture[theirs] = TRUTH
-    picture[ours & theirs] = BOTH
+    picture[ours] = SEGMENTS_COLOUR
+    picture[theirs] = TRUTH_COLOUR
+    picture[ours & theirs] = BOTH_COLOUR
     return picture
 
 
@@ -66,7 +66,7 @@ def tint(plane: NDArray[Any], labels: ArrayLike) -> Bytes:
     """RGB picture (y, x, 3) of a plane, orange wherever `labels` is not 0: the pixels that count as object."""
     inside = _same_shape(labels, plane.shape) != 0
     picture = _grey(plane)
-    picture[inside] = picture[inside] // 2 + np.array(SEGMENTS, np.uint8) // 2
+    picture[inside] = picture[inside] // 2 + np.array(SEGMENTS_COLOUR, np.uint8) // 2
     return picture
 
 
@@ -74,7 +74,7 @@ def shade(plane: NDArray[Any], part: NDArray[Any]) -> Bytes:
     """RGB picture (y, x, 3) of a plane, the more orange the larger `part` is, which goes from 0 to 1."""
     picture = _grey(plane)
     strength = np.round(np.clip(_same_shape(part, plane.shape), 0, 1).astype(np.float32) * 8)[..., np.newaxis] / 10
-    shaded: Bytes = (picture * (1 - strength) + np.array(SEGMENTS, np.float32) * strength).astype(np.uint8)
+    shaded: Bytes = (picture * (1 - strength) + np.array(SEGMENTS_COLOUR, np.float32) * strength).astype(np.uint8)
     return shaded
 
 
@@ -141,13 +141,15 @@ def plot_training(history: Sequence[Mapping[str, Any]]) -> bytes:
     rates.set(xlabel="step of the optimiser", ylabel="learning rate", ylim=(0, None))
     rates.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     figure.align_ylabels()
-    return save(figure)
+    return figure_png(figure)
 
 
 def _plot_losses(axes: "Axes", steps: NDArray[Any], history: Sequence[Mapping[str, Any]]) -> None:
     loss = np.array([row["loss"] for row in history], float)
-    axes.plot(steps, loss, color=hexadecimal(SEGMENTS), alpha=0.3, linewidth=0.8)
-    axes.plot(steps, _running_mean(loss), color=hexadecimal(SEGMENTS), linewidth=2, label="training (running mean)")
+    axes.plot(steps, loss, color=hexadecimal(SEGMENTS_COLOUR), alpha=0.3, linewidth=0.8)
+    axes.plot(
+        steps, _running_mean(loss), color=hexadecimal(SEGMENTS_COLOUR), linewidth=2, label="training (running mean)"
+    )
     seen = [(row["step"], row["validation_loss"]) for row in history if _is_number(row.get("validation_loss"))]
     if seen:
         step, least = min(seen, key=itemgetter(1))
@@ -197,7 +199,7 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure((width, height), dpi=120, layout="constrained")
 
 
-def save(figure: "Figure") -> bytes:
+def figure_png(figure: "Figure") -> bytes:
     """PNG of a figure, the same bytes for the same figure."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
@@ -237,6 +239,6 @@ def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
     seen = np.zeros(image.shape, bool)
     seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
     picture[~seen] //= 2
-    picture[seen & (classes == IGNORE)] = SEGMENTS
-    picture[seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)] = TRUTH
+    picture[seen & (classes == IGNORE)] = SEGMENTS_COLOUR
+    picture[seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)] = TRUTH_COLOUR
     return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

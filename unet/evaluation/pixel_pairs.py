@@ -78,7 +78,7 @@ def v_info(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
 
 
 def _foreground_table(truth: LabelsOrMask, prediction: LabelsOrMask) -> Contingency:
-    """Table of the truth foreground alone, in which each pixel of predicted background is a segment of its own."""
+    """Table over the truth foreground alone; each pixel of predicted background is a segment of its own."""
     inside = truth > 0
     segments = dense(prediction[inside])
     border = segments == 0

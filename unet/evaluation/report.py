@@ -97,7 +97,7 @@ def render_report(report: Report) -> str:
 
 
 def shown_part(report: Report) -> str | None:
-    """The part whose figures are the headline: validation; training where there is no other; None without truth."""
+    """The part whose figures are the headline: validation, else training; None without truth."""
     return next((part for part in ("validation", "training") if report.metrics.get(part)), None)
 
 

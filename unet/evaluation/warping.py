@@ -105,7 +105,7 @@ def _runs(plane: Mask, y: int, x: int) -> int:
 
 
 def _splits_and_mergers(warped: Mask, left: Mask) -> int:
-    """Number of the pixels left that lie beside two objects, or whose removal, each by itself, tears their own.
+    """Number of pixels, out of those left, that join two objects or whose removal tears an object apart.
 
     Removing a pixel with r runs and k components of background around it makes one of these k, and so, the Euler number
     changing by r − 1, makes r − k + 1 parts of its object. That spares labelling the plane again for each pixel.

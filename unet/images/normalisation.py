@@ -2,8 +2,9 @@
 
 The rule: never per tile, or a tile of empty background would have its noise blown up, neighbours would be mapped
 differently, and seams would appear whatever the network. Integers of up to 16 bits have an exact histogram. Of other
-types all pixels are kept up to `KEPT`; beyond it every 11th alone, then every 121st and so on: memory stays bounded on
-stacks of any size. Rejected: every 64th pixel, which in an image 512 px wide is the same eight columns of each row.
+types all pixels are kept up to `MOST_KEPT`; beyond it every 11th alone, then every 121st and so on: memory stays
+bounded on stacks of any size. Rejected: every 64th pixel, which in an image 512 px wide is the same eight columns of
+each row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from unet.settings.ingest import Ingest
 
-KEPT = 2**22
+MOST_KEPT = 2**22
 """Pixels of a channel that are kept where there is no histogram, at most."""
 STRIDE = 11
 """What a subsample is thinned by; an odd prime that hardly ever divides an image's width."""
@@ -89,7 +90,7 @@ class Gathering:
     def _keep(self, pixels: NDArray[Any]) -> None:
         self.kept.append(pixels[-self.seen % self.stride :: self.stride].copy())
         self.seen += pixels.size
-        while self.seen > KEPT * self.stride:
+        while self.seen > MOST_KEPT * self.stride:
             self.stride *= STRIDE
             self.kept = [np.concatenate(self.kept)[::STRIDE].copy()]
 

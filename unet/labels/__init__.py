@@ -1,7 +1,7 @@
 """What is true of label images?
 
-`components` labels one block by runs, `seams` finds who touches whom across the faces of two blocks, `merging` joins
-the labels of all blocks, `connected` is the three together. `declumping` parts clumps, `renumbering` deals the ids of
-the whole, `measures` makes the table, `segment_table` that of an array in memory. `scores` reads what is labelled;
-`instances` does it all, shard by shard.
+`runs` cuts rows, `components` labels one block by them; `blocks` knows where a block lies, `seams` who touches whom
+across the faces of two, `merging` joins the labels of all, `connected` is all of it together. `declumping` parts
+clumps, `renumbering` gives the ids anew, `measures` sums up each segment, `segment_table` makes the table. `scores`
+reads what is labelled; `instances` does it all, shard by shard.
 """

@@ -59,7 +59,7 @@ class _Runs(NamedTuple):
 
 
 def components(volumes: Labels, dimensions: int) -> Found:
-    """The components of a block of labels, and what lies beside each.
+    """The components of a block of labels, and the ids beside each.
 
     Args:
         volumes: n z y x labels of fewer than 2³¹ pixels, 0 = background; nothing is connected along n.
@@ -84,7 +84,7 @@ def components(volumes: Labels, dimensions: int) -> Found:
 
 
 class Connected(NamedTuple):
-    """The n objects of a mask, and the m parts of its background if these were asked for; run by run."""
+    """The n objects of a mask and, if they are asked for, the m parts of its background, run by run."""
 
     start: Indices
     """Index of each run's first pixel in the block's raster, and the number of all pixels behind the last."""
@@ -139,7 +139,13 @@ def _runs(volumes: Labels, beside: bool) -> _Runs:
 
 @njit(cache=True, nogil=True)
 def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: int, ground: int) -> None:
-    """Join every run with those of its component in the rows before, and widen what lies beside each."""
+    """Join every run with the touching runs of the rows before, and note the ids beside each.
+
+    Rows before a row: the one above it, and in the plane before up to three, of which the middle one shares a face:
+
+        plane before   z−1:  (y−1)  (y, face)  (y+1)
+        this plane     z:    (y−1, face)  row
+    """
     around = 1 if max(objects, ground) == FULL else 0
     for row in range(len(runs.row) - 1):
         for run in range(runs.row[row] + 1, runs.row[row + 1]):
@@ -154,7 +160,19 @@ def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: in
 
 @njit(cache=True, nogil=True)
 def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, ground: int) -> None:
-    """Join the runs of two rows, which share a face, or an edge alone."""
+    """Join the runs of two rows, which share a face, or an edge alone.
+
+    Both rows are gone through at once, and the run that ends first makes way for the next; so every pair of runs that
+    share a column is compared once, and besides those that meet at a corner alone:
+
+        before   ├──other──┤├─other+1─┤          columns of the row before, `shift` pixels to this one's
+        row          ├──one──┤├──one+1──┤
+                     share ↑  ↑ corner: `one` ends where `other` did, and touches `other+1` (or the reverse, when
+                                `other` is compared with `one+1`, with which it shares no column)
+    """
+    # Why two ways: runs of one value are joined, by the connectivity that this value has; runs of different values
+    # only take note of each other, and that across faces alone, whatever the connectivity. Rows that share an edge but
+    # no face (`face` is false: above and before along z) can join, and never take note.
     one, other = runs.row[row], runs.row[before]
     shift = runs.start[one] - runs.start[other]
     while one < runs.row[row + 1] and other < runs.row[before + 1]:
@@ -177,7 +195,7 @@ def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, gro
 
 @njit(cache=True, nogil=True)
 def _meet(runs: _Runs, one: int, other: int) -> None:
-    """Note that two runs of different values share a face, where that is asked for."""
+    """Note that two runs of different values share a face, if anybody asks for it."""
     if len(runs.low) == 0:
         return
     for here, there in ((one, other), (other, one)):
@@ -206,7 +224,7 @@ def root(parent: NDArray[np.signedinteger[Any]], at: int) -> int:
 
 
 def _numbered(parent: Ids, first: Indices) -> Ids:
-    """Component number of each run, 1, 2, … in the order of the roots `first`; 0 for components that are not there."""
+    """Component number of each run, 1, 2, … in the order of the roots `first`; 0 for components left out there."""
     numbers = np.zeros(parent.size, np.int32)
     numbers[first] = np.arange(1, first.size + 1)
     _hand_on(numbers, parent)

@@ -5,7 +5,7 @@ too; with every axis linked these are the ids of `skimage.measure.label`. It tak
 when all blocks were seen:
 
 1. `label_block` reads a block and keeps a `BlockLabels`: its faces, and where each of its components begins;
-2. `merge_blocks` joins the parts and deals the ids: a table for each block;
+2. `merge_blocks` joins what was kept and gives the ids: a table for each block;
 3. `relabel_block` reads the block again and writes its segments.
 
 Where holes are filled, the law is that of the filled mask: `components(fill(mask))`, then the rules on objects. The
@@ -25,13 +25,13 @@ from unet.labels.blocks import in_whole, outer_layers
 from unet.labels.components import ALONE, FACES, FULL, Connected, connect
 from unet.labels.merging import BlockLabels, Merged, Rules, merge_blocks
 from unet.labels.runs import painted, run_spans
-from unet.labels.seams import Connectivity, Corner, mixed, within
+from unet.labels.seams import Connectivity, Corner, mixed, touching_pairs
 
 __all__ = ["BlockLabels", "Merged", "Rules", "connected_segments", "label_block", "merge_blocks", "relabel_block"]
 
 
 def connected_segments(
-    mask: Mask, dimensions: int = 2, connectivity: Connectivity = "faces", minimum: int = 0, holes: int = 0
+    mask: Mask, dimensions: int = 2, connectivity: Connectivity = "faces", min_size: int = 0, max_hole_size: int = 0
 ) -> Labels:
     """Ids of connected pixels, 1 … n in the raster order of their first pixels, 0 = background.
 
@@ -39,16 +39,16 @@ def connected_segments(
     in `Rules`.
 
     >>> mask = np.array([[1, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0]], bool)
-    >>> connected_segments(mask, minimum=2)
+    >>> connected_segments(mask, min_size=2)
     array([[1, 1, 0, 0],
            [0, 0, 0, 0],
            [2, 2, 0, 0]], dtype=int32)
     >>> connected_segments(mask, connectivity="full").max()
     np.int32(1)
-    >>> connected_segments(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool), holes=1).min()
+    >>> connected_segments(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool), max_hole_size=1).min()
     np.int32(1)
     """
-    rules, origin = Rules(dimensions, connectivity, minimum, holes), (0,) * mask.ndim
+    rules, origin = Rules(dimensions, connectivity, min_size, max_hole_size), (0,) * mask.ndim
     merged = merge_blocks([label_block(mask, origin, mask.shape, rules)], rules)
     return relabel_block(mask, merged.lookups[origin], rules)
 
@@ -58,17 +58,17 @@ def label_block(
     origin: Sequence[int],
     shape: Sequence[int],
     rules: Rules = Rules(),
-    strong: Mask | None = None,
+    high: Mask | None = None,
     boxes: bool = False,
 ) -> BlockLabels:
-    """The part of one block, the first pass.
+    """The labels that are kept of one block: the first pass.
 
     Args:
         mask: the block, one of a grid of blocks that tile the whole array, without halo.
         origin: its first pixel in the whole array.
         shape: sides of the whole array in pixels.
         rules: what an object is; the same in all passes.
-        strong: pixels of which an object must have one; default: any will do.
+        high: pixels that reach the high threshold, of which an object must have one; default: any will do.
         boxes: whether bounding boxes are kept too.
 
     >>> label_block(np.array([[0, 1], [1, 1]], bool), origin=(0, 2), shape=(2, 4)).first
@@ -77,8 +77,8 @@ def label_block(
     found = _connected(mask, rules)
     local = painted(found.start, found.number, _local_ids(found)).reshape(mask.shape)
     marked = np.ones(found.first.size, np.bool_)
-    marked[: found.objects] = strong is None or _reached(local, strong, found.objects)
-    marked[found.objects :] = found.size[found.objects :] > rules.holes
+    marked[: found.objects] = high is None or _reached(local, high, found.objects)
+    marked[found.objects :] = found.size[found.objects :] > rules.max_hole_size
     for axis, at in outer_layers(origin, mask.shape, shape, rules.dimensions):
         ids = np.unique(np.take(local, at, axis))
         marked[ids[ids < 0]] = True  # background that reaches an edge is no hole
@@ -96,7 +96,7 @@ def label_block(
 
 
 def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules()) -> Labels:
-    """Segments of one block with the ids of the whole array, the second pass; `lookup` is this block's in `Merged`."""
+    """Segments of one block with the ids of the whole array: the second pass. `lookup` is this block's in `Merged`."""
     found = _connected(mask, rules)
     if lookup.size != found.first.size + 1:
         raise ValueError(
@@ -116,22 +116,23 @@ def _connected(mask: Mask, rules: Rules) -> Connected:
     depth, height, width = (1, 1, *mask.shape[-rules.dimensions :])[-3:]
     volumes = np.ascontiguousarray(mask).reshape(-1, depth, height, width)
     ways = (FACES, FULL) if rules.connectivity == "faces" else (FULL, FACES)
-    return connect(volumes, 3 if depth > 1 else 2, ways[0], ways[1] if rules.holes else ALONE)
+    return connect(volumes, 3 if depth > 1 else 2, ways[0], ways[1] if rules.max_hole_size else ALONE)
 
 
-def _reached(local: Ids, strong: Mask, count: int) -> Mask:
+def _reached(local: Ids, high: Mask, count: int) -> Mask:
+    """Which of the objects 1 … `count` have a pixel where `high` holds."""
     reached = np.zeros(count + 1, np.bool_)
-    reached[local[strong]] = True
+    reached[local[high]] = True
     return reached[1:]
 
 
 def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indices:
-    if not rules.holes:
+    if not rules.max_hole_size:
         return np.zeros((2, 0), np.int64)
     ids = _local_ids(found)
     ids[found.objects + 1 :][marked[found.objects :]] = 0
     local = painted(found.start, found.number, ids).reshape(sides)
-    pairs: Indices = np.sort(within(local, rules.dimensions, mixed), axis=0)
+    pairs: Indices = np.sort(touching_pairs(local, rules.dimensions, mixed), axis=0)
     return pairs
 
 

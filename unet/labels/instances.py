@@ -39,7 +39,7 @@ class Box:
     first: tuple[int, ...]
     """Its first pixel in the whole array."""
     parts: Labels | None = None
-    """Final ids of its parts 0 … k, once they were dealt."""
+    """Final ids of its parts 0 … k, once they are known."""
 
     @property
     def span(self) -> list[tuple[int, int]]:
@@ -104,12 +104,12 @@ class Instances:
     def label(self, block: Region) -> BlockLabels:
         """The first pass."""
         scores = of_any(self.scores.read(block))
-        strong = None if self.settings.high_threshold is None else reaching(scores, self.settings.high_threshold)
+        high = None if self.settings.high_threshold is None else reaching(scores, self.settings.high_threshold)
         origin, mask = [part.start for part in block], reaching(scores, self.settings.threshold)
-        return label_block(mask, origin, self.layout.shape, self.rules, strong, self.settings.declump_depth > 0)
+        return label_block(mask, origin, self.layout.shape, self.rules, high, self.settings.declump_depth > 0)
 
     def part(self, look: BlockClumps) -> list[Clump]:
-        """Those of a block's objects that are clumps, and their parts."""
+        """The clumps among a block's objects, with their parts."""
         block, lookup, boxes = look
         labels = relabel_block(self._mask(block), lookup, self.rules)
         found = ((box, self._parts(box, block, labels)) for box in boxes)
@@ -122,7 +122,7 @@ class Instances:
         return measure_block(labels, pixels, of_any(classes), [part.start for part in work.block], classes)
 
     def relabel(self, work: BlockToWrite) -> tuple[Labels, NDArray[Any]]:
-        """Write a block's segments; these, and the scores that they were made of."""
+        """Write a block's segments; returns them and the scores of its classes."""
         block, final, before, clumps = work
         classes = self.scores.read(block)
         mask = reaching(of_any(classes), self.settings.threshold)
@@ -138,7 +138,7 @@ class Instances:
         return labels, classes
 
     def boxes(self, merged: Merged) -> tuple[dict[int, Box], list[Box]]:
-        """The objects that may be parted, by their id, and those that are too large for it."""
+        """The objects that may be parted, by their id, and the objects that are too large to be parted."""
         corners = zip(*np.unravel_index(merged.first, self.layout.shape), strict=True)
         all_of_them = [
             Box(number, tuple(map(slice, *box.tolist())), tuple(map(int, corner)))
@@ -151,7 +151,16 @@ class Instances:
         return reaching(of_any(self.scores.read(block)), self.settings.threshold)
 
     def _parts(self, box: Box, block: Region, objects: Labels) -> Ids:
-        """Parts 1 … k of one object in its bounding box, given the objects of a block that it has pixels in."""
+        """Parts 1 … k of one object in its bounding box, given the objects of a block that it has pixels in.
+
+        The object is parted by its distance to the background. Around its box there is background, but for the edges
+        of the array, beyond which nothing is known. So a layer is added where the array goes on, and cut off again:
+
+            array  ┌─box─┐──────┐         padded  ┌─────┬─┐
+                   │ ●●  │      │    ──▶          │ ●●  │·│   a layer behind and below, none before and above
+                   └─────┘      │                 ├─────┘·│
+                   └────────────┘                 └·······┘
+        """
         inside = all(b.start <= r.start and r.stop <= b.stop for r, b in zip(box.region, block, strict=True))
         mask = objects[within(box.region, block)] == box.id if inside else self._read(box)
         linked = self.rules.dimensions
@@ -163,9 +172,9 @@ class Instances:
         return parts[cut].reshape(mask.shape)
 
     def _read(self, box: Box) -> Mask:
-        """The object's pixels in its bounding box, in which it is as whole as in the array, and so are its holes."""
+        """The object's pixels in its bounding box, read from the scores, its holes filled."""
         rules = self.rules
-        found = connected_segments(self._mask(box.region), rules.dimensions, rules.connectivity, 0, rules.holes)
+        found = connected_segments(self._mask(box.region), rules.dimensions, rules.connectivity, 0, rules.max_hole_size)
         return np.asarray(
             found == found[tuple(at - part.start for at, part in zip(box.first, box.region, strict=True))]
         )
@@ -188,12 +197,12 @@ class Instances:
 
 
 def boxes_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
-    """Those of some objects that have pixels in a block."""
+    """The objects, out of `boxes`, that have pixels in a block."""
     return [boxes[number] for number in np.unique(lookup).tolist() if number in boxes]
 
 
 def boxes_starting_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
-    """Those of some objects whose first pixel lies in a block."""
+    """The objects, out of `boxes`, whose first pixel lies in a block."""
     return [
         box
         for box in boxes_in(block, lookup, boxes)

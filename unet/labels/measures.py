@@ -25,7 +25,7 @@ Column = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """Sums and bounds of n segments, one row a segment; what can be merged, not yet what people read."""
+    """Sums and bounds of n segments, one row a segment; they can be merged, and a table is made of them."""
 
     ids: Indices
     """Ids, n; > 0."""
@@ -66,7 +66,7 @@ def measure_block(
     origin: Sequence[int] | None = None,
     classes: NDArray[Any] | None = None,
 ) -> Measures:
-    """Measures of the segments in one block, or of as much of them as lies in it, in one pass over each channel.
+    """Measures of the segments of one block, in one pass over each channel; of segments that go on, of their part here.
 
     Args:
         labels: ids of segments, 0 = background; (t z) y x.
@@ -105,7 +105,7 @@ def merge_measures(parts: Sequence[Measures]) -> Measures:
     return Measures(ids, **{name: how.reduceat(joined[name][order], starts, axis=0) for name, how in MERGE.items()})
 
 
-class _Runs(NamedTuple):
+class _IdRuns(NamedTuple):
     """Runs of one id, background left out, and the ids there are."""
 
     start: Indices
@@ -118,7 +118,7 @@ class _Runs(NamedTuple):
     """All ids, sorted."""
 
 
-def _runs(labels: Labels) -> _Runs:
+def _runs(labels: Labels) -> _IdRuns:
     start = run_starts(labels)
     stop, value = np.append(start[1:], labels.size), labels.ravel()[start].astype(np.int64)
     drawn = value > 0
@@ -126,12 +126,12 @@ def _runs(labels: Labels) -> _Runs:
     lowest = value.min(initial=np.iinfo(np.int64).max)
     if value.size and value.max() - lowest > 4 * labels.size:
         ids, row = np.unique(value, return_inverse=True)
-        return _Runs(start, stop, row, ids)
+        return _IdRuns(start, stop, row, ids)
     seen = np.bincount(value - lowest) > 0  # no sort: ids of one block lie near each other
-    return _Runs(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
+    return _IdRuns(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
 
 
-def _places(runs: _Runs, shape: Sequence[int], origin: Sequence[int]) -> tuple[Indices, Indices, Indices, Indices]:
+def _places(runs: _IdRuns, shape: Sequence[int], origin: Sequence[int]) -> tuple[Indices, Indices, Indices, Indices]:
     """Pixels, sums of indices, first index and last plus 1 along each axis, of each id."""
     length, count = runs.stop - runs.start, np.zeros(runs.ids.size, np.int64)
     np.add.at(count, runs.row, length)
@@ -143,7 +143,7 @@ def _places(runs: _Runs, shape: Sequence[int], origin: Sequence[int]) -> tuple[I
     return count, place, low + np.array(origin), high + np.array(origin)
 
 
-def _over(channels: NDArray[Any], runs: _Runs) -> Iterator[NDArray[np.float64]]:
+def _over(channels: NDArray[Any], runs: _IdRuns) -> Iterator[NDArray[np.float64]]:
     """Sums, sums of squares, least and greatest of each id: n × channels each."""
     found = np.zeros((4, runs.ids.size, len(channels)))
     found[2], found[3] = np.inf, -np.inf
@@ -153,7 +153,7 @@ def _over(channels: NDArray[Any], runs: _Runs) -> Iterator[NDArray[np.float64]]:
     return iter(found)
 
 
-def _sums(channels: Iterable[NDArray[Any]], runs: _Runs) -> NDArray[np.float64]:
+def _sums(channels: Iterable[NDArray[Any]], runs: _IdRuns) -> NDArray[np.float64]:
     """Sums of scores between 0 and 1: n × channels."""
     whole = [np.ascontiguousarray(channel).ravel() for channel in channels]
     sums = np.zeros((len(whole), runs.ids.size))

@@ -1,4 +1,4 @@
-"""Parts: what is kept of blocks that were labelled by themselves, and how the ids of the whole come of it.
+"""Merging: what is kept of blocks that were labelled by themselves, and how the ids of the whole are made of it.
 
 The rows that are joined are the objects of all blocks and, where holes are filled, the parts of the background between
 them: first those of one hole are joined, which tells how large it is, and then holes with the objects beside them.
@@ -24,13 +24,13 @@ class Rules:
     """How many of the last axes are linked, 1 to 3; 2: each y x plane by itself. Ids go on from plane to plane."""
     connectivity: Connectivity = "faces"
     """Pixels touch if they share a face (4 in 2-D, 6 in 3-D), or any corner too (8, 26)."""
-    minimum: int = 0
-    """Objects of fewer pixels are dropped before ids are dealt."""
-    holes: int = 0
+    min_size: int = 0
+    """Objects of fewer pixels are dropped before ids are given."""
+    max_hole_size: int = 0
     """Background parts of at most this many pixels that reach no edge of the array along a linked axis are filled."""
 
     def __post_init__(self) -> None:
-        """Refuse a connectivity that is none."""
+        """Refuse an unknown connectivity."""
         if self.connectivity not in ("faces", "full"):
             raise ValueError(f"connectivity must be 'faces' or 'full', got {self.connectivity!r}")
 
@@ -42,7 +42,7 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class BlockLabels:
-    """What is kept of a block after the first pass: no pixels but those of its faces.
+    """The labels that are kept of a block after the first pass: a table of components, and the pixels of its faces.
 
     Local ids are 1 … n for objects and −1 … −m for background, of which none is numbered where no holes are filled. The
     columns hold them in the order 1 … n, −m … −1, so that a table with a 0 before them is indexed by local ids.
@@ -87,7 +87,7 @@ class Merged:
 
 
 def merge_blocks(parts: Iterable[BlockLabels], rules: Rules = Rules()) -> Merged:
-    """Ids for the components of all blocks: those that touch across faces, edges and corners of blocks are one segment.
+    """Ids for the components of all blocks; components that touch across a seam are one segment.
 
     `parts` are those of all blocks, in any order, labelled by the same rules.
 
@@ -104,13 +104,13 @@ def merge_blocks(parts: Iterable[BlockLabels], rules: Rules = Rules()) -> Merged
     numbered = list(zip(parts, nodes.starts, strict=False))
     planes = [list(p) for _, p in itertools.groupby(numbered, lambda item: item[0].origin[: -rules.dimensions])]
     touching = [pairs for plane in planes for pairs in contacts(plane, rules.dimensions, rules.connectivity)]
-    if rules.holes:
+    if rules.max_hole_size:
         ground = [pairs for plane in planes for pairs in contacts(plane, rules.dimensions, rules.dual, grounds)]
         nodes = replace(nodes, kept=_kept(nodes, ground, rules))
         touching += [nodes.rows(pairs) for pairs in (*ground, *_beside(planes, rules))]
     group = groups([pairs[:, nodes.kept[pairs - 1].all(axis=0)] for pairs in touching], nodes.kept.size)
     first, size, marked, box = _joined(group, nodes)
-    kept = np.flatnonzero((size >= rules.minimum) & marked)
+    kept = np.flatnonzero((size >= rules.min_size) & marked)
     kept = kept[np.argsort(first[kept])]
     ids = _ids(kept, first.size)[np.where(nodes.kept, group + 1, 0)]
     return Merged(dict(_lookups(parts, nodes, ids)), kept.size, first[kept], box[kept])
@@ -140,6 +140,7 @@ class _Nodes:
 
 
 def _nodes(parts: Sequence[BlockLabels]) -> _Nodes:
+    """The rows of all blocks' components: a block's columns 1 … n, −m … −1 are cut, and −m … −1 turned round."""
     objects = itertools.accumulate((part.count for part in parts), initial=0)
     ground = itertools.accumulate((part.first.size - part.count for part in parts), initial=0)
     starts = list(zip(objects, ground, strict=True))
@@ -154,10 +155,10 @@ def _nodes(parts: Sequence[BlockLabels]) -> _Nodes:
 
 
 def _kept(nodes: _Nodes, meeting: Sequence[Indices], rules: Rules) -> Mask:
-    """Objects, and the background whose parts together are small and reach no edge."""
+    """Rows that are kept: all objects, and background that is a small hole once its parts are joined."""
     group = groups([-pairs for pairs in meeting], nodes.starts[-1][1])
     size, marked = (np.bincount(group, column[nodes.objects :]) for column in (nodes.size, nodes.marked))
-    hole = (size <= rules.holes) & (marked == 0)
+    hole = (size <= rules.max_hole_size) & (marked == 0)
     return np.append(nodes.kept[: nodes.objects], hole[group])
 
 
@@ -170,7 +171,15 @@ def _beside(planes: Sequence[list[tuple[BlockLabels, tuple[int, int]]]], rules: 
 
 
 def _joined(group: Ids, nodes: _Nodes) -> tuple[Indices, Indices, Mask, Indices]:
-    """Of each group, its first pixel, its number of pixels, whether it is a marked object, and its bounding box."""
+    """Of each group, its first pixel, its number of pixels, whether it is a marked object, and its bounding box.
+
+    Rows are the components of all blocks; those that touch have one group, and only rows that are kept count:
+
+        rows     objects of all blocks │ background of all blocks
+        group    0   1   0   2         │ 3   1   4
+        kept     yes yes yes yes       │ no  yes no       ← a hole of group 1, filled: its pixels are the object's
+    """
+    # A group may be marked by any of its objects (a high pixel), never by its background, whose mark says "no hole".
     count, rows = int(group.max(initial=-1)) + 1, np.flatnonzero(nodes.kept)
     limits = np.iinfo(np.int64)
     first, size, marked = np.full(count, limits.max), np.zeros(count, np.int64), np.zeros(count, np.bool_)
@@ -187,7 +196,7 @@ def _joined(group: Ids, nodes: _Nodes) -> tuple[Indices, Indices, Mask, Indices]
 
 
 def _ids(kept: NDArray[np.intp], count: int) -> Labels:
-    """Table from group 0 … n to id: 0 for the background and what is dropped."""
+    """Table from group 0 … n to id; 0 for the background and for dropped objects."""
     ids: Labels = np.zeros(count + 1, np.int32 if kept.size <= np.iinfo(np.int32).max else np.int64)
     ids[1 + kept] = np.arange(1, kept.size + 1)
     return ids

@@ -1,7 +1,7 @@
-"""The ids of parted clumps: as an object's parts are known only when it was looked at, ids are dealt anew.
+"""New ids once clumps are parted: an object's parts are known only when it was looked at, so all ids are given anew.
 
 The law: objects that are no clumps, and the parts of those that are, get the ids 1, 2, … in the raster order of their
-first pixels; parts of fewer than `minimum` pixels are dropped, as objects are.
+first pixels; parts of fewer than `min_size` pixels are dropped, as objects are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ class Clump:
 
 
 @dataclass(frozen=True, eq=False)
-class Dealt:
-    """Final ids."""
+class FinalIds:
+    """Final ids of the objects, and of the parts of clumps."""
 
     ids: Labels
     """Of each object 0 … n its final id; 0 for the background, and for clumps."""
@@ -37,19 +37,19 @@ class Dealt:
     """Segments there are in the end."""
 
 
-def renumber(merged: Merged, clumps: Sequence[Clump], minimum: int) -> Dealt:
+def renumber(merged: Merged, clumps: Sequence[Clump], min_size: int) -> FinalIds:
     """Final ids of the objects and of the parts of the clumps among them.
 
     >>> merged = Merged({}, 3, np.array([0, 7, 20]), np.zeros((3, 2, 0), int))
-    >>> dealt = renumber(merged, [Clump(1, np.array([0, 9]), np.array([5, 4]))], minimum=1)
-    >>> dealt.ids.tolist(), dealt.parts[1].tolist(), dealt.count
+    >>> final = renumber(merged, [Clump(1, np.array([0, 9]), np.array([5, 4]))], min_size=1)
+    >>> final.ids.tolist(), final.parts[1].tolist(), final.count
     ([0, 0, 2, 4], [0, 1, 3], 4)
     """
     whole = np.ones(merged.count + 1, np.bool_)
     whole[[0, *(clump.id for clump in clumps)]] = False
     objects = np.flatnonzero(whole)
     first = np.concatenate([merged.first[objects - 1], *(clump.first for clump in clumps)])
-    kept = np.concatenate([np.ones(objects.size, np.bool_), *(clump.size >= minimum for clump in clumps)])
+    kept = np.concatenate([np.ones(objects.size, np.bool_), *(clump.size >= min_size for clump in clumps)])
     rows = np.flatnonzero(kept)
     final: Labels = np.zeros(first.size, np.int32 if rows.size < 2**31 else np.int64)
     final[rows[np.argsort(first[rows])]] = np.arange(1, rows.size + 1)
@@ -58,4 +58,4 @@ def renumber(merged: Merged, clumps: Sequence[Clump], minimum: int) -> Dealt:
     ends = objects.size + np.cumsum([0, *(clump.first.size for clump in clumps)])
     spans = zip(clumps, ends, ends[1:], strict=False)
     parts = {clump.id: np.concatenate([np.zeros(1, final.dtype), final[a:b]]) for clump, a, b in spans}
-    return Dealt(ids, parts, rows.size)
+    return FinalIds(ids, parts, rows.size)

@@ -47,7 +47,7 @@ def run_spans(
 
 @njit(cache=True, nogil=True)
 def painted(start: Indices, number: Ids, table: NDArray[Any]) -> NDArray[Any]:
-    """Value of each pixel in raster order: what `table` has for the number of its run.
+    """Value of each pixel in raster order, looked up in `table` by the number of its run.
 
     `start` ends with the number of all pixels. Numbers below 0 count from the end of the table.
     """

@@ -34,7 +34,7 @@ class Scores:
 
 
 def chosen(classes: Sequence[int] | None, axes: str, shape: Sequence[int], model: str) -> tuple[int, ...]:
-    """The classes that are objects, by default all that there are scores of; ValueError where there are none of one.
+    """The classes that are objects, by default all; ValueError for a class that the model has no scores of.
 
     >>> chosen(None, "cyx", (2, 64, 64), "unet")
     (1, 2)

@@ -1,4 +1,4 @@
-"""Seams: where blocks that tile an array meet, which of their components touch there, and what becomes one by it.
+"""Seams: where blocks meet that tile an array, and which of their components touch there.
 
 A block keeps of its pixels the component numbers of its faces alone. A seam is a cut through all blocks between two
 layers; both are laid out whole, so that a diagonal across the corner of four blocks is one like any other.
@@ -71,7 +71,7 @@ def require_tiling(parts: Sequence[SeamBlock]) -> Corner:
 
 
 def groups(touching: Sequence[Indices], count: int) -> Ids:
-    """Group 0 … g − 1 of each of the components 1 … `count`, given the pairs that touch."""
+    """Group number of the components 1 … `count`: components that touch, directly or by others, have one group."""
     one, other = np.concatenate([np.zeros((2, 0), np.int64), *touching], axis=1) - 1
     graph = coo_array((np.ones(one.size, np.bool_), (one, other)), shape=(count, count))
     group: Ids = connected_components(graph, directed=False)[1]
@@ -84,7 +84,7 @@ def contacts(
     connectivity: Connectivity,
     meet: Meet = both,
 ) -> Iterator[Indices]:
-    """Indices of component numbers that touch across a seam of these blocks, those where they `meet`.
+    """Pairs of component numbers that touch across a seam of these blocks, where they `meet`.
 
     `numbered` has of each block how many components of either kind, or of the only one, the blocks before have.
     """
@@ -97,8 +97,8 @@ def contacts(
             yield from (_shifted(before, after, shift, meet) for shift in itertools.product(*shifts))
 
 
-def within(local: Ids, dimensions: int, meet: Meet) -> Indices:
-    """Indices of local ids that share a face within a block, where they `meet`; each once in either order."""
+def touching_pairs(local: Ids, dimensions: int, meet: Meet) -> Indices:
+    """Pairs of local ids that share a face within a block, where they `meet`; each once in either order."""
     found = [np.zeros((2, 0), np.int64)]
     for axis in range(local.ndim - dimensions, local.ndim):
         ahead = tuple(slice(1 if at == axis else 0, None) for at in range(local.ndim))

@@ -12,7 +12,6 @@ Rejected: the format's percentiles of a data set, which are means of those of it
 import io
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,42 +26,18 @@ from unet.dataset.folder import Json
 from unet.evaluation import pictures
 from unet.images.normalisation import DIVIDE
 from unet.labels.connected import connected_segments
-from unet.network.exports import OPSET, onnx_model, torchscript, with_softmax
+from unet.network.bioimageio_description import DOI, PAPER, Described, description, scaled
+from unet.network.exports import onnx_model, torchscript, with_softmax
 from unet.network.tiles import FIXED_SIDE
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
-PAPER = "Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation. MICCAI 2015"
-DOI = "10.1007/978-3-319-24574-4_28"
-TAGS = ["2d", "unet", "pytorch", "semantic-segmentation", "instance-segmentation", "other"]
-EPSILON = 1e-6
-"""What the format adds to the span of grey values, so that a constant channel divides by something."""
 EXAMPLE = 256
 """Pixels of the example's side that the network's scores are exact for, at most."""
 
 
-@dataclass(frozen=True)
-class Described:
-    """What a package says of a model besides its network."""
-
-    name: str
-    channels: tuple[str, ...]
-    """Names of the image's channels."""
-    classes: tuple[str, ...]
-    """Names of the classes, background first."""
-    normalisation: Json
-    """The model's rule: `{"rule": "percentiles", "low": 1, "high": 99.8}` or `{"rule": "divide", "by": 255}`."""
-    documentation: str
-    """README in Markdown."""
-    about: Json
-    """Plain values that go along, for programs."""
-    licence: str | None = None
-    """SPDX identifier, such as CC-BY-4.0; without one nobody may use the model but its owner."""
-    authors: tuple[str, ...] = ()
-
-
 def example_side(architecture: Architecture, height: int, width: int) -> int:
-    """Legal side in pixels of an example from an image of this size: what it covers is no larger than the image.
+    """Legal side in pixels of an example from an image of this size; it covers no more than the image.
 
     Networks that are not tileable have one size, that of their tiles here, whatever the image.
 
@@ -105,7 +80,7 @@ def cover(plane: NDArray[Any], scores: NDArray[Any], architecture: Architecture)
     inner = slice(architecture.context, plane.shape[-1] - architecture.context)
     lost = (plane.shape[-1] - scores.shape[-1]) // 2
     written = slice(inner.start - lost, inner.stop - lost)
-    segments = connected_segments(scores[0, written, written] <= 0.5, minimum=16)
+    segments = connected_segments(scores[0, written, written] <= 0.5, min_size=16)
     return pictures.thumbnail(pictures.outlines(plane[inner, inner], segments))
 
 
@@ -148,28 +123,8 @@ VALIDATE = (
 )
 
 
-def preprocessing(rule: Json) -> Json:
-    """A model's rule of normalisation in the words of the format."""
-    if rule["rule"] == DIVIDE:
-        return {"id": "scale_linear", "kwargs": {"gain": 1 / rule["by"], "offset": 0.0}}
-    percentiles = {"min_percentile": rule["low"], "max_percentile": rule["high"]}
-    return {"id": "scale_range", "kwargs": {"axes": ["y", "x"], **percentiles, "eps": EPSILON}}
-
-
-def scaled(pixels: NDArray[np.float32], rule: Json) -> NDArray[np.float32]:
-    """Grey values (n, channels, y, x) as `preprocessing` has them.
-
-    >>> scaled(np.array([[[[0, 10, 20]]]], np.float32), {"rule": "percentiles", "low": 0, "high": 50}).round(3).tolist()
-    [[[[0.0, 1.0, 2.0]]]]
-    """
-    if rule["rule"] == DIVIDE:
-        return pixels * np.float32(1 / rule["by"])
-    low, high = np.percentile(pixels, (rule["low"], rule["high"]), axis=(-2, -1), keepdims=True)
-    return np.asarray((pixels - low) / (high - low + EPSILON), np.float32)
-
-
 def _require_valid(described: Described) -> None:
-    """Refuse what a person gave and the format would not have."""
+    """Refuse a licence or an author that the format does not allow."""
     from bioimageio.spec.generic.v0_3 import LicenseId
 
     try:
@@ -184,7 +139,7 @@ def _require_valid(described: Described) -> None:
 
 
 def _zipped(folder: Path, content: Json) -> bytes:
-    """The package of the files in a folder; AssertionError where the format would not have what we say of them."""
+    """The files of a folder as a package; AssertionError if the format refuses our description."""
     from bioimageio.spec import InvalidDescr, ValidationContext, build_description, dump_description
 
     with ValidationContext(root=folder), warnings.catch_warnings():
@@ -197,61 +152,3 @@ def _zipped(folder: Path, content: Json) -> bytes:
         for path in sorted(folder.iterdir()):
             file.write(path, path.name)
     return target.getvalue()
-
-
-def description(architecture: Architecture, described: Described, side: int) -> Json:
-    """What stands in the package's `bioimageio.yaml`; an example of `side` pixels goes along."""
-    return {
-        "type": "model",
-        "format_version": "0.5.12",
-        "name": f"unet-flows {described.name}",
-        "description": "U-Net that tells objects from background in 2-D microscopy images.",
-        "authors": [{"name": name} for name in described.authors],
-        "cite": [{"text": PAPER, "doi": DOI}],
-        "license": described.licence,
-        "documentation": {"source": "README.md"},
-        "covers": [{"source": "cover.png"}],
-        "tags": TAGS,
-        "inputs": [_input(architecture, described, side)],
-        "outputs": [_output(architecture, described)],
-        "weights": {
-            "torchscript": {"source": "weights.pt", "pytorch_version": torch.__version__.partition("+")[0]},
-            "onnx": {"source": "weights.onnx", "opset_version": OPSET, "parent": "torchscript"},
-        },
-        "config": {"unet_flows": described.about},
-    }
-
-
-def _input(architecture: Architecture, described: Described, side: int) -> Json:
-    sizes = {"min": architecture.input_size(architecture.multiple), "step": architecture.multiple}
-    size = sizes if architecture.tileable else side
-    tiled = architecture.padding == "same"  # the format's reader parts images where there is a halo alone
-    return {
-        "id": "image",
-        "axes": [
-            {"type": "batch"},
-            {"type": "channel", "channel_names": list(described.channels)},
-            *({"type": "space", "id": axis, "size": size, "concatenable": tiled} for axis in "yx"),
-        ],
-        "data": {"type": "float32"},
-        "pad": {"mode": "reflect"},
-        "test_tensor": {"source": "test_input.npy"},
-        "preprocessing": [preprocessing(described.normalisation)],
-    }
-
-
-def _output(architecture: Architecture, described: Described) -> Json:
-    """The scores; padded networks give as many pixels as they are given, of which the context is to be dropped."""
-    padded = architecture.padding == "same"
-    halo = {"halo": architecture.context} if padded else {}
-    image = {"tensor_id": "image", "offset": 0 if padded else -2 * architecture.context}
-    return {
-        "id": "scores",
-        "axes": [
-            {"type": "batch"},
-            {"type": "channel", "channel_names": list(described.classes)},
-            *({"type": "space", "id": axis, "size": {**image, "axis_id": axis}, **halo} for axis in "yx"),
-        ],
-        "data": {"type": "float32", "range": [0.0, 1.0]},
-        "test_tensor": {"source": "test_output.npy"},
-    }

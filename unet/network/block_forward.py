@@ -61,7 +61,7 @@ class BlockThreads:
 
 
 def one_by_one(work: Callable[[MapBlock], None], blocks: Iterable[MapBlock]) -> None:
-    """What a GPU does, and a crew of one."""
+    """Do the work block after block: on a GPU, and with one thread."""
     for block in blocks:
         work(block)
 
@@ -114,7 +114,7 @@ def _level(
     blocks: _Blocks,
     layers: Sequence[Callable[[Tensor], Tensor]],
 ) -> list[Tensor]:
-    """The two convolutions of a level, and of their values what each of `layers` makes of them.
+    """The maps of a level: its two convolutions, and each of `layers` applied to their values.
 
     `source` gives the input of a rectangle, `size` is the whole input's height and width.
     """
@@ -163,7 +163,7 @@ def _places(height: int, width: int, side: int) -> list[MapBlock]:
 
 
 def _both(part: Callable[[slice, Any], slice], of: MapBlock, other: Sequence[Any]) -> MapBlock:
-    """What `part` makes of rows and columns, each with its own of `other`."""
+    """The result of `part` for rows and for columns, each with its own entry of `other`."""
     return part(of[0], other[0]), part(of[1], other[1])
 
 
@@ -173,7 +173,7 @@ def _grown(part: slice, rim: int, side: int) -> slice:
 
 
 class _Canvas:
-    """A map put together of blocks, or of what a layer made smaller of them; a block that is the whole is it."""
+    """A map put together from blocks, which a layer may have made smaller; one block may be the whole map."""
 
     def __init__(self) -> None:
         self.lock, self.values = Lock(), torch.empty(0)

@@ -31,14 +31,14 @@ from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
 Form = Literal["bioimageio", "onnx", "torch"]
-SUFFIXES: dict[Form, str] = {"bioimageio": ".zip", "onnx": ".onnx", "torch": ".pt2"}
+EXPORT_SUFFIXES: dict[Form, str] = {"bioimageio": ".zip", "onnx": ".onnx", "torch": ".pt2"}
 """How the files of each form end."""
 ONNX = ("onnx", "onnxruntime", "onnxscript")
 NEEDS: dict[Form, tuple[str, ...]] = {"bioimageio": ("bioimageio.spec", *ONNX), "onnx": ONNX, "torch": ()}
 """Packages that each form is made with; the extra that brings them is named as the form."""
 OPSET = 20
 """Version of ONNX's operators: the newest that torch writes without converting."""
-KEY = "unet-flows"
+ABOUT_KEY = "unet-flows"
 AGREEMENT = 1e-4
 """Largest difference from the network, as a share of its largest value where that is above 1."""
 
@@ -93,7 +93,7 @@ def torch_program(module: nn.Module, architecture: Architecture, example: NDArra
         about: plain values that go along.
     """
     file = io.BytesIO()
-    torch.export.save(_program(module, architecture), file, extra_files={KEY: json.dumps(about)})
+    torch.export.save(_program(module, architecture), file, extra_files={ABOUT_KEY: json.dumps(about)})
     file.seek(0)
     _require_same("torch", torch.export.load(file).module()(torch.from_numpy(example)), module, example)
     return file.getvalue()
@@ -112,7 +112,7 @@ def onnx_model(module: nn.Module, architecture: Architecture, example: NDArray[n
     (image,), (scores,) = made.model.graph.inputs, made.model.graph.outputs
     image.shape = onnx_ir.Shape(["n", architecture.in_channels, "y", "x"])
     scores.shape = onnx_ir.Shape(["n", architecture.classes, "y_out", "x_out"])
-    made.model.metadata_props[KEY] = json.dumps(about)
+    made.model.metadata_props[ABOUT_KEY] = json.dumps(about)
     content: bytes = made.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     _require_same("onnx", torch.from_numpy(session.run(None, {"image": example})[0]), module, example)
@@ -168,7 +168,7 @@ def _require_same(form: str, scores: Tensor, module: nn.Module, example: NDArray
 
 @contextmanager
 def _quiet_export() -> Iterator[None]:
-    """Without words that are for torch's own developers: deprecated parts it uses itself, and that sizes are compared.
+    """Silence warnings meant for torch's own developers, about its deprecated parts and compared sizes.
 
     TorchScript is said to go; it is what Fiji's readers of models take today, and torch is bounded above.
     """

@@ -18,7 +18,7 @@ from torch import Tensor
 from unet.images.planes import Plane
 from unet.images.windows import Sides, Window, hull
 from unet.network.block_forward import BlockThreads, class_scores, folded, one_by_one
-from unet.network.numeric_plan import BLOCK, Precision
+from unet.network.numeric_plan import BLOCK_SIDE, Precision
 from unet.network.tiles import Tile, plan_tiles
 from unet.network.unet import UNet
 
@@ -60,7 +60,7 @@ def predict_image(
     predictor = Predictor(
         network=ready_to_predict(network, like.device, like.dtype),
         tile=(tile, tile),
-        block=BLOCK[like.device.type],
+        block=BLOCK_SIDE[like.device.type],
         test_time_augmentation=test_time_augmentation,
         threads=torch.get_num_threads(),
     )

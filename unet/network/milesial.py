@@ -25,14 +25,14 @@ from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
 DEPTH = 4
-HEAD = "outc.conv"
+LAST_LAYER = "outc.conv"
 COUNTER = "num_batches_tracked"
 """A batch norm's count of what it has seen; prediction does not use it, and files older than PyTorch 0.4.1 lack it."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was in a file: the network, its form, and what a person should know before relying on it."""
+    """Content of a checkpoint file: the network, its form, and notes that a person should read before relying on it."""
 
     network: UNet
     form: str
@@ -81,7 +81,7 @@ def _read(content: bytes, file: str) -> tuple[dict[str, Tensor], object]:
 
 
 def _is_whole(value: object) -> bool:
-    """Whether this is a tensor that holds each of its numbers: one that repeats a few could ask for any memory."""
+    """Whether this tensor stores each of its numbers; a tensor that repeats a few could ask for any memory."""
     if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
         return False
     return not value.is_complex() and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
@@ -89,20 +89,20 @@ def _is_whole(value: object) -> bool:
 
 def _is_single(tensors: Mapping[str, Tensor]) -> bool:
     """Whether the network gives one score a pixel."""
-    weight, bias = (tensors.get(f"{HEAD}.{name}") for name in ("weight", "bias"))
+    weight, bias = (tensors.get(f"{LAST_LAYER}.{name}") for name in ("weight", "bias"))
     return weight is not None and bias is not None and len(weight.shape) == 4 and len(weight) == bias.numel() == 1
 
 
 def _with_background(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a network of one class, with a background before it whose score is 0."""
-    head = {name: tensors[name] for name in (f"{HEAD}.weight", f"{HEAD}.bias")}
+    head = {name: tensors[name] for name in (f"{LAST_LAYER}.weight", f"{LAST_LAYER}.bias")}
     return {**tensors, **{name: torch.cat([torch.zeros_like(value), value]) for name, value in head.items()}}
 
 
 def _architecture(tensors: Mapping[str, Tensor], old: bool, file: str) -> Architecture:
     """The network that a few shapes tell of; whether the others agree is for `_ours` to see."""
     block = "conv" if old else "double_conv"
-    telling = (f"inc.{'conv.' if old else ''}{block}.0.weight", f"up1.conv.{block}.0.weight", f"{HEAD}.weight")
+    telling = (f"inc.{'conv.' if old else ''}{block}.0.weight", f"up1.conv.{block}.0.weight", f"{LAST_LAYER}.weight")
     shapes = [tuple(tensors[key].shape) if key in tensors else () for key in telling]
     if any(len(shape) != 4 or not all(shape) for shape in shapes):
         raise LookupError(
@@ -124,7 +124,7 @@ def _architecture(tensors: Mapping[str, Tensor], old: bool, file: str) -> Archit
 
 
 def _ours(tensors: Mapping[str, Tensor], network: UNet, old: bool, file: str) -> dict[str, Tensor]:
-    """The tensors by our names; LookupError names those that are missing, too many, or of another shape."""
+    """The tensors by our names; LookupError names tensors that are missing, too many, or of another shape."""
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     theirs = {name: _their_name(name, old) for name in shapes}
     missing = [key for key in theirs.values() if key not in tensors and not key.endswith(COUNTER)]
@@ -145,14 +145,14 @@ def _ours(tensors: Mapping[str, Tensor], network: UNet, old: bool, file: str) ->
 
 
 def _their_name(ours: str, old: bool) -> str:
-    """What the original calls a parameter of ours.
+    """Name of a parameter in the original's checkpoints.
 
     >>> _their_name("down.2.0.weight", True), _their_name("merge.0.3.bias", False), _their_name("head.bias", False)
     ('down2.mpconv.1.conv.0.weight', 'up1.conv.double_conv.3.bias', 'outc.conv.bias')
     """
     part, rest = ours.split(".", 1)
     if part == "head":
-        return f"{HEAD}.{rest}"
+        return f"{LAST_LAYER}.{rest}"
     index, rest = rest.split(".", 1)
     block = "conv" if old else "double_conv"
     if part == "down" and index == "0":
@@ -163,7 +163,7 @@ def _their_name(ours: str, old: bool) -> str:
 
 
 def _require_sound(tensor: Tensor, shape: tuple[int, ...], what: str) -> None:
-    """Refuse a tensor of another shape, and what is no number."""
+    """Refuse a tensor of another shape, or with values that are no numbers."""
     if tuple(tensor.shape) != shape:
         raise LookupError(f"{what} must have the shape {shape}, got {tuple(tensor.shape)}; it is of another network")
     if not torch.isfinite(tensor).all():
@@ -177,7 +177,7 @@ def _form(architecture: Architecture, old: bool) -> str:
 
 
 def _notes(architecture: Architecture, form: str, single: bool, values: object) -> list[str]:
-    """What a person should know of an imported network, a sentence each."""
+    """Notes that a person should read about an imported network, a sentence each."""
     notes = [
         f"form {form} of milesial's Pytorch-UNet, {architecture.up}, base {architecture.base}",
         "images are divided by 255, whatever their brightness, and must be 8-bit; the original divides those alone of "

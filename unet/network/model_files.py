@@ -73,7 +73,7 @@ def model_generation(dataset: Dataset, name: str) -> str:
 
 @lru_cache(maxsize=2)
 def ready_model(dataset: Dataset, name: str, generation: str, device: str, precision: Precision) -> Model:
-    """A model that is ready to predict on a device, read and prepared once in each process; nothing changes it.
+    """A model ready to predict on a device; each process loads and prepares it once, and nothing changes it.
 
     `generation` tells apart what bears one name; two are kept, for those who compare models in turns.
     """
@@ -92,7 +92,7 @@ def load_model(path: str, name: str = "unet") -> Model:
 
 
 def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
-    """Copy an imported model, a folder or a checkpoint, into the dataset under a name of its own, once it is loaded.
+    """Copy a model from a folder or a checkpoint into the dataset, under a new name, after loading it.
 
     What a person should know of it stands in the stamp's facts, as `notes`.
     """

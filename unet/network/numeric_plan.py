@@ -1,4 +1,4 @@
-"""The numeric plan of a prediction: what decides the last bits of its scores, and how much memory it takes.
+"""The numeric plan of a prediction decides the last bits of its scores, and how much memory they take.
 
 Chosen once for a stack, stored in its generation before the first shard, used by every worker and every resumption.
 
@@ -21,7 +21,7 @@ PROCESS = 0.6e9
 """Bytes of a process that has imported everything, loaded a model and computed a first tile of a few pixels."""
 WINDOWS = 4
 """Windows in memory at once as float32: one in work, one read and one being read, with what normalising it takes."""
-BLOCK = {"cpu": 256, "cuda": 2048}
+BLOCK_SIDE = {"cpu": 256, "cuda": 2048}
 """Side in pixels of the blocks that a level's convolutions take at once, by kind of device."""
 BATCH_PIXELS = {"cpu": 1, "cuda": 2**22}
 """Pixels of input that fill the device in one pass: of smaller planes it takes several."""
@@ -62,7 +62,7 @@ class NumericPlan:
 
 @dataclass(frozen=True)
 class PlanLimits:
-    """What bounds a numeric plan: the network, the scores, and the device's memory."""
+    """Bounds of a numeric plan: the network, the scores, and the device's memory."""
 
     architecture: Architecture
     sides: Sides
@@ -100,7 +100,7 @@ def largest_plan(limits: PlanLimits, threads: int) -> NumericPlan:
 
 
 def smaller_plan(limits: PlanLimits, plan: NumericPlan) -> NumericPlan | None:
-    """A plan for half the memory, for when that of `plan` was not there; None where there is none, or none alike."""
+    """A plan that takes half the memory of `plan`; None where no smaller one gives the same scores."""
     if plan.batch > 1:
         return replace(plan, batch=plan.batch // 2)
     sides = [s for s in _sides(limits) if _tile_bytes(limits, s) <= _tile_bytes(limits, plan.tile) / 2]
@@ -110,7 +110,7 @@ def smaller_plan(limits: PlanLimits, plan: NumericPlan) -> NumericPlan | None:
 
 
 def useful(limits: PlanLimits, tile: Sides) -> float:
-    """Part of the input pixels of a shard's tiles that is written.
+    """Fraction of a shard's input pixels that is written; the others are context.
 
     >>> round(useful(PlanLimits(Architecture(padding="same"), (4096, 4096), "cpu", "float32", 1, 0), (1024, 1024)), 2)
     0.71
@@ -129,7 +129,7 @@ def memory_of(limits: PlanLimits, tile: Sides) -> float:
 
 
 def _buffers(limits: PlanLimits) -> float:
-    """Bytes that a process takes whatever its tiles are: its own, and windows that are read and written."""
+    """Bytes that a process takes besides its tiles: the program, and the windows that are read and written."""
     architecture = limits.architecture
     read = math.prod(architecture.input_size(side) for side in limits.sides)
     each = 4 * WINDOWS * architecture.in_channels + 3 * limits.score_bytes * (architecture.classes - 1)
@@ -140,7 +140,7 @@ def _tile_bytes(limits: PlanLimits, tile: Sides) -> float:
     """Bytes of one tile's maps, and of a block's."""
     architecture, item = limits.architecture, 4 if limits.precision == "float32" else 2
     pixels = math.prod(architecture.input_size(side) for side in tile)
-    block = min(BLOCK[limits.device] + 8, architecture.input_size(max(tile)))
+    block = min(BLOCK_SIDE[limits.device] + 8, architecture.input_size(max(tile)))
     work = 2 * block * block * item * 6 * architecture.base
     return pixels * (item * maps_alive(architecture) + 4 * (architecture.in_channels + architecture.classes)) + work
 
@@ -176,7 +176,7 @@ def _sides(limits: PlanLimits) -> list[Sides]:
 
 
 def _plan(limits: PlanLimits, tile: Sides, threads: int) -> NumericPlan:
-    return NumericPlan(tile, _batch(limits, tile), BLOCK[limits.device], limits.device, threads, limits.precision)
+    return NumericPlan(tile, _batch(limits, tile), BLOCK_SIDE[limits.device], limits.device, threads, limits.precision)
 
 
 def _batch(limits: PlanLimits, tile: Sides) -> int:

@@ -84,7 +84,7 @@ def _as_words(size: Json) -> str:
 def plan_limits(
     architecture: Architecture, settings: Predict, facts: Json, scale: Scale | None, device: str, free: float
 ) -> PlanLimits:
-    """What bounds the numeric plan of a stack; `free` are the bytes of a GPU's memory that are free."""
+    """Bounds of the numeric plan of a stack; `free` is the GPU's free memory in bytes."""
     shard = scores_layout(facts, architecture.classes - 1, settings.dtype).shard[-2:]
     height, width = (min(side, size) for side, size in zip(shard, facts["shape"][-2:], strict=True))
     if scale:

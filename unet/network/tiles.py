@@ -28,7 +28,7 @@ class Tile:
 
 
 def reading_window(write: Window, architecture: Architecture) -> Window:
-    """The least legal input of the network that writes `write`: its context before, and what evens it out behind."""
+    """The smallest legal input of the network that writes `write`: with context on all sides, and evened out behind."""
     context = architecture.context
     return Window(
         write.y - context,

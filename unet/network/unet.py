@@ -79,7 +79,7 @@ def _convolution(incoming: int, outgoing: int, architecture: Architecture) -> li
 
 
 def _shrinkage(architecture: Architecture) -> int:
-    """What a map's channels are divided by on its way up to the next skip: 2 in the paper."""
+    """Factor by which a map loses channels on its way up to the next skip: 2 in the paper."""
     return 2 if architecture.up == "transposed" and not architecture.narrow else 1
 
 
@@ -91,7 +91,7 @@ def _widening(skip: int, architecture: Architecture) -> nn.Module:
 
 
 def _merging(skip: int, architecture: Architecture) -> DoubleConvolution:
-    """Skip and widened map to what the next widening takes."""
+    """Convolutions of a skip and a widened map; their output is what the next widening takes."""
     last = skip == architecture.base
     outgoing = skip if last or _shrinkage(architecture) == 2 else skip // 2
     return DoubleConvolution(2 * skip, outgoing if architecture.narrow else skip, outgoing, architecture)

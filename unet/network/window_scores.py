@@ -27,7 +27,7 @@ from unet.network.inference import Pixels, Predictor, RegionScores, quantised
 
 @dataclass(frozen=True, eq=False)
 class WindowPixels:
-    """What a window's scores are computed from."""
+    """Pixels that a window's scores are computed from."""
 
     pixels: torch.Tensor
     """Normalised, (n, channels, y, x), at the model's pixel size."""
@@ -58,7 +58,7 @@ class PendingScores:
 
 @dataclass(frozen=True)
 class WindowPredictor:
-    """A predictor, and what lies between it and the pixels of an image."""
+    """A predictor with all that lies between it and an image: normalisation, rescaling, empty squares."""
 
     predictor: Predictor
     dtype: torch.dtype

@@ -101,8 +101,8 @@ def presets() -> dict[str, dict[str, dict[str, Any]]]:
 def plain(settings: Any) -> dict[str, Any]:
     """Plain values of a record's section, as YAML and JSON write them.
 
-    >>> plain(Watch(quiet=5))
-    {'quiet': 5.0, 'patience': 3600.0}
+    >>> plain(Watch(quiet_seconds=5))
+    {'quiet_seconds': 5.0, 'give_up_after_seconds': 3600.0}
     """
     kind: type = type(settings)
     values: dict[str, Any] = _adapter(kind).dump_python(settings, mode="json")

@@ -13,7 +13,7 @@ from unet.ledger.results import Result
 from unet.store.shards import Shape
 
 VERSION = "0.5"
-KINDS = {"t": "time", "c": "channel"}
+AXIS_TYPES = {"t": "time", "c": "channel"}
 
 
 def multiscales(
@@ -77,7 +77,7 @@ def axes_of(attributes: Json) -> str:
 
 def _axis(axis: str, units: Mapping[str, str]) -> dict[str, str]:
     unit = {"unit": units[axis]} if axis in units else {}
-    return {"name": axis, "type": KINDS.get(axis, "space"), **unit}
+    return {"name": axis, "type": AXIS_TYPES.get(axis, "space"), **unit}
 
 
 def _transformations(axes: str, level: int, spacing: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ from contextvars import copy_context
 from itertools import islice
 from typing import TypeVar
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 Value = TypeVar("Value")
 
 
 def read_ahead(
-    read: Callable[[Item], Value], items: Iterable[Item], threads: int, ahead: int, name: str = "read ahead"
-) -> Generator[tuple[Item, Future[Value]], None, None]:
+    read: Callable[[T], Value], items: Iterable[T], threads: int, ahead: int, name: str = "read ahead"
+) -> Generator[tuple[T, Future[Value]], None, None]:
     """Each item in order, with the future of what `read` makes of it; `ahead` more are begun by then.
 
     Close it when nobody asks any more, and its threads end: what was not begun is dropped.
@@ -30,7 +30,7 @@ def read_ahead(
     context = copy_context()  # what is logged in a thread belongs to whoever asks
     with ThreadPoolExecutor(threads, name) as readers:
 
-        def begin(count: int) -> list[tuple[Item, Future[Value]]]:
+        def begin(count: int) -> list[tuple[T, Future[Value]]]:
             return [(item, readers.submit(context.copy().run, read, item)) for item in islice(waiting, count)]
 
         coming = deque(begin(ahead + 1))

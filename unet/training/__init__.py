@@ -2,5 +2,6 @@
 
 `split` parts stacks into training and validation. `augment` varies a sample, `samples` draws them, `loss` weighs them.
 `devices` starts the processes that share a batch, `checkpoints` keeps what a killed training goes on from, `loop` makes
-the steps, and `train` is what callers call. `training_plane` makes of two arrays in memory what it learns from.
+the steps, and `train` is what callers call. `training_plane` is what is learnt from, read window by window; it can be
+made of two arrays in memory.
 """

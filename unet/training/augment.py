@@ -45,7 +45,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Change:
-    """What is done to one sample."""
+    """The change that augmentation makes to one sample."""
 
     matrix: NDArray[np.float64]
     """2 × 2: from a pixel's place to the place that is sampled, both (y, x) from the tile's centre."""

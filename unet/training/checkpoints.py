@@ -25,7 +25,7 @@ from unet.settings.architecture import Architecture
 
 log = logging.getLogger(__name__)
 
-KEPT = 2
+CHECKPOINTS_KEPT = 2
 """Checkpoints that are kept while training goes on."""
 
 
@@ -55,7 +55,7 @@ class CheckpointState:
 
     @property
     def step(self) -> int:
-        """Steps that were made."""
+        """Number of steps made so far."""
         return len(self.history)
 
 
@@ -106,10 +106,10 @@ class Checkpoints:
         """Put a checkpoint, then remove all but the last two."""
         content = to_bytes(state)
         (self.folder / f"{state.step:08d}-{_digest(content)}.pt").write(content)
-        self.keep(KEPT)
+        self.keep(CHECKPOINTS_KEPT)
 
     def last(self, architecture: Architecture) -> CheckpointState | None:
-        """The newest one that is whole and of this network; those that are not are skipped with a warning."""
+        """The newest checkpoint that is whole and of this network; others are skipped with a warning."""
         for name in reversed(self._names()):
             try:
                 return self._read(name, architecture)
@@ -118,7 +118,7 @@ class Checkpoints:
         return None
 
     def keep(self, count: int) -> None:
-        """Remove all but the last `count`, what a kill left half written too."""
+        """Remove all but the last `count` checkpoints, half-written files too."""
         kept = self._names()[-count:]
         for name in self.folder.names():
             if name not in kept:

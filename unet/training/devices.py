@@ -35,7 +35,7 @@ FABRIC_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32
 
 
 def on_devices(training: Training, work: DeviceWork, progress: Progress) -> bytes:
-    """What `work` returns in the first of `training.devices` processes; it runs in all of them at once.
+    """Result of `work` in the first of `training.devices` processes; it runs in all of them at once.
 
     Raises:
         ValueError: there are fewer devices, or `work` raised it, in every process alike.
@@ -68,7 +68,7 @@ def fastest_convolutions() -> Iterator[None]:
 
 
 def _spawned(fabric: Fabric, devices: int, work: DeviceWork, progress: Progress) -> bytes:
-    """What the first process returns, by way of a file, as the launcher's own queue would stall on large values."""
+    """Result of the first process; it comes by way of a file, as the launcher's own queue stalls on large values."""
     said, over, faults = mp.get_context("spawn").SimpleQueue(), Event(), list[Exception]()
     relay = Thread(target=_relay, args=(said, over, progress, faults), daemon=True)
     relay.start()
@@ -103,7 +103,7 @@ def _one_of_many(fabric: Fabric, work: DeviceWork, said: Any, path: Path, thread
 
 
 def _leave(first: bool) -> None:
-    """Part from the other processes in order; those after the first end at once, as nothing waits for what they return.
+    """Leave the other processes in order; all but the first end at once, as nobody waits for their result.
 
     Left to the interpreter's end, threads of the process group now and then abort a process that had done its work.
     """

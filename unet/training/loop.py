@@ -82,19 +82,19 @@ class TrainingLoop:
 
     @property
     def step(self) -> int:
-        """Steps that were made."""
+        """Number of steps made so far."""
         return len(self.history) + len(self.unread)
 
     @property
     def state(self) -> CheckpointState:
-        """All that it can go on from."""
+        """The state that a later process can go on from."""
         parameters, optimiser = _copied(self.network), self.optimiser.state_dict()
         history = tuple(self.history)
         return CheckpointState(self.training.architecture, parameters, optimiser, self.best, self.kept, history)
 
     @property
     def is_over(self) -> bool:
-        """Whether all steps were made, or `patience` looks brought nothing better."""
+        """Whether all steps were made, or the last `patience` validations brought nothing better."""
         if self.step >= self.training.steps or not self.training.patience:
             return self.step >= self.training.steps
         since = sum(step.validation_loss is not None for step in self.history[self.best :])

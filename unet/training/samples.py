@@ -52,7 +52,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The samples of a step, and the windows that they were read through: larger than the tile by what changes need."""
+    """The samples of a step, and the windows read for them: larger than a tile, as changes reach beyond it."""
 
     samples: Sequence[Sample]
     windows: Batch
@@ -78,7 +78,7 @@ def batches(
 
 
 def validation_batches(planes: Sequence[TrainingPlane], training: Training, device: torch.device) -> Iterator[Batch]:
-    """Windows spread evenly over the planes, never augmented, one a batch; those wholly ignored are left out."""
+    """Validation windows, one a batch, spread evenly over the planes, never augmented; none is wholly ignored."""
     side, still = _target_side(training), draw_change(Augmentation.none(), np.random.default_rng(0))
     windows = [
         Sample(plane, Window(y, x, side, side), still)

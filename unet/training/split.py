@@ -40,7 +40,7 @@ def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -
 
 
 def extend(parts: Sequence[PlaneRange], stacks: Mapping[str, int]) -> list[PlaneRange]:
-    """A split made before, with stacks and planes that came since taken into training; what validated keeps out of it.
+    """An earlier split with new stacks and planes added to training; what validates keeps validating.
 
     New planes of a stack that validates as a whole validate too.
 
@@ -52,7 +52,7 @@ def extend(parts: Sequence[PlaneRange], stacks: Mapping[str, int]) -> list[Plane
 
 
 def _grown(stack: str, planes: int, parts: Sequence[PlaneRange]) -> list[PlaneRange]:
-    """The parts of a stack, in the order of its planes, of which there may be more or fewer than before."""
+    """The parts of a stack in the order of its planes; there may be more or fewer planes than before."""
     mine = [replace(p, stop=min(p.stop, planes)) for p in parts if p.stack == stack and p.start < planes]
     use: Subset = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
     if mine and mine[-1].use == use:

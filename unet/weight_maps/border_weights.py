@@ -44,33 +44,33 @@ def border_weights(
         labels: ids of objects, 0 = background; y x or z y x, uncut.
         border: w0, sigma, edge, and the tolerance that gives the cut-off.
         spacing: size of a pixel along each axis in units of the y x pixel; default 1.
-        background: where the term is felt; default `labels == 0`.
+        background: which pixels get the weight; default `labels == 0`.
 
     >>> border_weights(np.array([[1, 0, 0, 0, 2]]), BorderWeights(w0=10, sigma=5)).round(2)  # 10·exp(−4²/50)
     array([[0.  , 7.26, 7.26, 7.26, 0.  ]], dtype=float32)
     """
     spacing = _checked_spacing(labels, spacing)
-    felt = labels == 0 if background is None else background
-    if felt.shape != labels.shape:
-        raise ValueError(f"background must have the shape of labels {labels.shape}, got {felt.shape}")
-    return _border(_compact(labels), border, spacing, np.asarray(felt, np.bool_))
+    weighted = labels == 0 if background is None else background
+    if weighted.shape != labels.shape:
+        raise ValueError(f"background must have the shape of labels {labels.shape}, got {weighted.shape}")
+    return _border(_compact(labels), border, spacing, np.asarray(weighted, np.bool_))
 
 
-def part_touching(labels: Labels, ridge: int) -> Labels:
-    """Labels in which touching objects are parted by `ridge` pixels of background.
+def part_touching(labels: Labels, gap_width: int) -> Labels:
+    """Labels in which touching objects are parted by `gap_width` pixels of background.
 
-    Even: a pixel becomes 0 if one of another object lies within ridge/2 along every axis (z counts like y and x), so
-    that half of it lies on either side. Objects apart by fewer than ridge/2 pixels lose some too; small ones may
+    Even: a pixel becomes 0 if one of another object lies within half of it along every axis (z counts like y and x), so
+    that half of it lies on either side. Objects apart by fewer than that half in pixels lose some too; small ones may
     vanish. 1: a pixel becomes 0 if a neighbour before it in raster order, diagonals too, is of another object, as in
     Falk et al. 2019; flips do not commute with that.
 
-    >>> part_touching(np.array([[1, 1, 1, 2, 2, 2, 0, 3]]), ridge=2)
+    >>> part_touching(np.array([[1, 1, 1, 2, 2, 2, 0, 3]]), gap_width=2)
     array([[1, 1, 0, 0, 2, 2, 0, 3]])
-    >>> part_touching(np.array([[1, 1, 1, 2, 2, 2, 0, 3]]), ridge=1)
+    >>> part_touching(np.array([[1, 1, 1, 2, 2, 2, 0, 3]]), gap_width=1)
     array([[1, 1, 1, 0, 2, 2, 0, 3]])
     """
     _check(labels)
-    return labels * _left_standing(_compact(labels), ridge)
+    return labels * _left_standing(_compact(labels), gap_width)
 
 
 def weigh_block(
@@ -97,9 +97,9 @@ def weigh_block(
     unjudged = np.zeros(labels.shape, np.bool_) if ignore is None else labels == ignore
     ids = _compact(labels if ignore is None else np.where(unjudged, 0, labels))
     objects = _left_standing(ids, weigh.gap_width)
-    felt = ~unjudged if weigh.applies_to == "everywhere" else ~(objects | unjudged)
+    weighted = ~unjudged if weigh.applies_to == "everywhere" else ~(objects | unjudged)
     classes = np.where(unjudged, np.uint8(IGNORE), objects.astype(np.uint8))
-    return classes, _border(ids, weigh, spacing, felt)
+    return classes, _border(ids, weigh, spacing, weighted)
 
 
 def halo(weigh: Weigh, spacing: Sequence[float]) -> tuple[int, ...]:
@@ -117,7 +117,7 @@ def _reach(border: BorderWeights, size: float) -> int:
     return math.floor(max(border.cutoff, border.edge_cutoff) / size)
 
 
-def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mask) -> Floats:
+def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], weighted: Mask) -> Floats:
     squares = [_squares(_reach(border, size), size) for size in spacing]
     term = two_nearest.Term(
         border.w0, border.sigma, border.cutoff, border.edge_weight, border.edge_sigma, border.edge_cutoff
@@ -131,7 +131,7 @@ def _border(ids: Ids, border: BorderWeights, spacing: Sequence[float], felt: Mas
             two_nearest.first_pass(plane, squares[-1], *between)
             two_nearest.middle_pass(between, squares[-2], tuple(after))
     lines = len(ids), ids[:1].size
-    two_nearest.last_pass(_reshaped(state, lines), squares[0], felt.reshape(lines), term, weights.reshape(lines))
+    two_nearest.last_pass(_reshaped(state, lines), squares[0], weighted.reshape(lines), term, weights.reshape(lines))
     return weights
 
 
@@ -158,24 +158,30 @@ def _compact(labels: Labels) -> Ids:
     return np.repeat(names[1:].astype(np.int32), np.diff(starts, append=flat.size)).reshape(labels.shape)
 
 
-def _left_standing(ids: Ids, ridge: int) -> Mask:
+def _left_standing(ids: Ids, gap_width: int) -> Mask:
     """Where objects remain once touching ones are parted."""
-    if ridge == 1:
+    if gap_width == 1:
         return np.logical_and(ids, ~_met_before(ids))
-    if ridge < 0 or ridge % 2:
-        raise ValueError(f"gap_width must be 1 or an even number of pixels ≥ 0, got {ridge}")
+    if gap_width < 0 or gap_width % 2:
+        raise ValueError(f"gap_width must be 1 or an even number of pixels ≥ 0, got {gap_width}")
     around = ids
-    for axis in range(ids.ndim if ridge else 0):
+    for axis in range(ids.ndim if gap_width else 0):
         blocks, joined = (math.prod(ids.shape[:axis]), math.prod(ids.shape[axis:])), np.empty_like(ids)
         stride = math.prod(ids.shape[axis + 1 :])
-        two_nearest.join_along(around.reshape(blocks), ridge // 2, stride, joined.reshape(blocks))
+        two_nearest.join_along(around.reshape(blocks), gap_width // 2, stride, joined.reshape(blocks))
         around = joined
     standing: Mask = (ids != 0) & (around == ids)
     return standing
 
 
 def _met_before(ids: Ids) -> Mask:
-    """Where a neighbour before the pixel in raster order is of another object."""
+    """Where a neighbour before the pixel in raster order is of another object.
+
+    Offsets −1, 0, 1 along each axis are in raster order too, so the first half of them are the neighbours before:
+
+        (−1,−1) (−1,0) (−1,1)
+        ( 0,−1)  pixel
+    """
     met = np.zeros(ids.shape, np.bool_)
     offsets = list(product((-1, 0, 1), repeat=ids.ndim))
     for offset in offsets[: len(offsets) // 2]:

@@ -40,7 +40,7 @@ class Components(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CheckedBlock:
-    """What is kept of a block: its components and its inner faces."""
+    """A checked block: its table of components, and its inner faces."""
 
     origin: Corner
     """The block's first pixel in the whole array."""
@@ -63,7 +63,7 @@ class CheckedBlock:
 
 
 def joined_components(blocks: Sequence[CheckedBlock]) -> Components:
-    """The components of the whole array, those of all blocks joined where they touch across seams."""
+    """The components of the whole array: components of all blocks, joined where they touch across seams."""
     table = Components(*map(np.concatenate, zip(*(block.components for block in blocks), strict=True)))
     joined = []
     for pairs, across_faces in _seams(blocks):

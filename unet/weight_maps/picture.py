@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.evaluation.pictures import TRUTH, Bytes, colours, hexadecimal, new_figure, save
+from unet.evaluation.pictures import TRUTH_COLOUR, Bytes, colours, figure_png, hexadecimal, new_figure
 from unet.images.array_types import IGNORE
 from unet.images.units import symbol
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 IGNORED_COLOUR = (204, 121, 167)
 """Reddish purple: pixels that training does not see."""
-CLASSES = {0: ("background", (32, 32, 32)), 1: ("object", TRUTH), IGNORE: (f"ignored ({IGNORE})", IGNORED_COLOUR)}
+CLASSES = {
+    0: ("background", (32, 32, 32)),
+    1: ("object", TRUTH_COLOUR),
+    IGNORE: (f"ignored ({IGNORE})", IGNORED_COLOUR),
+}
 """Names and colours of classes."""
 
 
@@ -92,7 +96,7 @@ def weights_picture(
     below.set_axis_off()
     below.legend(handles=_class_patches(classes), loc="upper center", ncols=3, frameon=False, fontsize="small")
     figure.colorbar(drawn, cax=scale, orientation="horizontal", label="added weight, 1 = that of an average pixel")
-    return save(figure)
+    return figure_png(figure)
 
 
 def _label(axes: "Axes", title: str, first: bool) -> None:

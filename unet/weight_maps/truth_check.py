@@ -36,7 +36,7 @@ EXAMPLES = 5
 
 
 def check_truth(labels: Labels, dimensions: int = 2, ignore: int | None = None) -> TruthCheck:
-    """What is odd about labels, counted, with up to five places (plane, id, y, x) of each kind.
+    """Counts of what is odd about labels, with up to five places (plane, id, y, x) of each kind.
 
     The arguments are those of `check_block`.
 
@@ -53,7 +53,7 @@ def check_truth(labels: Labels, dimensions: int = 2, ignore: int | None = None) 
 def check_block(
     labels: Labels, origin: Sequence[int], shape: Sequence[int], dimensions: int = 2, ignore: int | None = None
 ) -> CheckedBlock:
-    """What the check keeps of one block.
+    """The check of one block, to be merged with the others.
 
     Args:
         labels: the block, ids ≥ 0 with 0 = background; one of a grid of blocks that tile the whole array, without halo.

@@ -87,15 +87,25 @@ def middle_pass(state: NearestTwo, squares: Floats, after: NearestTwo) -> None:
 
 
 @njit(cache=True, nogil=True)
-def last_pass(state: NearestTwo, squares: Floats, felt: Mask, term: Term, weights: Floats) -> None:
-    """The border term where it is felt, 0 elsewhere, by the pass along the first axis of (line, pixel)."""
+def last_pass(state: NearestTwo, squares: Floats, weighted: Mask, term: Term, weights: Floats) -> None:
+    """The border term where pixels are `weighted`, 0 elsewhere, by the pass along the first axis of (line, pixel).
+
+    The last axis is the one with the most lines to look at, so each block of lanes ends as soon as no state that is
+    still to be offered, k lines away, could change a weight:
+
+        line y−2   offered ↓  k = 2        open?  a second object at distance k would bring
+        line y−1   offered ↓  k = 1               d1 + k within the cut-off, or k be the nearest
+        line y     ┌ LANES pixels: near, far, who ┐   none of the lanes open → weigh, next line
+        line y+1   offered ↑  k = 1
+        line y+2   offered ↑  k = 2
+    """
     height, width = weights.shape
     buffers = np.empty((1, LANES), np.float32), np.empty((1, LANES), np.float32), np.empty((1, LANES), np.int32)
     for left in range(0, width, LANES):
         right = min(left + LANES, width)
         mine = _line(buffers, 0, 0, right - left)
         for y in range(height):
-            _take_up(mine, _line(state, y, left, right), felt[y, left:right])
+            _take_up(mine, _line(state, y, left, right), weighted[y, left:right])
             for k in range(1, squares.size):
                 if not _any_open(mine[0], mine[1], squares[k], term):
                     break
@@ -135,12 +145,12 @@ def _offer(mine: NearestTwo, theirs: NearestTwo, square: Any) -> None:
 
 
 @njit(inline="always")
-def _take_up(mine: NearestTwo, theirs: NearestTwo, felt: Mask) -> None:
-    """States to begin with; −1 where the term is not felt, which no offer changes and nothing waits for."""
+def _take_up(mine: NearestTwo, theirs: NearestTwo, weighted: Mask) -> None:
+    """States to begin with; −1 where the pixel gets no weight, which no offer changes and nothing waits for."""
     (best, second, own), (near, far, who) = mine, theirs
     for j in range(best.size):
-        best[j] = near[j] if felt[j] else np.float32(-1)
-        second[j] = far[j] if felt[j] else np.float32(-1)
+        best[j] = near[j] if weighted[j] else np.float32(-1)
+        second[j] = far[j] if weighted[j] else np.float32(-1)
         own[j] = who[j]
 
 

@@ -76,5 +76,5 @@ def test_reading_goes_on_while_one_is_computed():
 
 def test_waiting_is_counted():
     clock = Clock()
-    list(overlapped(range(3), lambda _: time.sleep(0.05), lambda *_: None, lambda *_: None, clock))
+    list(overlapped(range(3), lambda _: time.sleep(0.5), lambda *_: None, lambda *_: None, clock))
     assert clock.waited > 0.05

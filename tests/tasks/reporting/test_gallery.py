@@ -45,9 +45,9 @@ def test_truth_is_tinted_where_there_is_truth(dataset):
 
 def test_segments_have_orange_or_white_outlines(dataset):
     a, c = gallery(dataset, "segment", "unet", ["a", "c"], 2)
-    assert colours_of(a) & {pictures.TRUTH, pictures.BOTH}
-    assert pictures.SEGMENTS in colours_of(c)
-    assert not colours_of(c) & {pictures.TRUTH}
+    assert colours_of(a) & {pictures.TRUTH_COLOUR, pictures.BOTH_COLOUR}
+    assert pictures.SEGMENTS_COLOUR in colours_of(c)
+    assert not colours_of(c) & {pictures.TRUTH_COLOUR}
 
 
 def test_what_is_not_there_is_left_out_and_said(dataset, caplog):
@@ -75,7 +75,7 @@ def test_only_the_coarsest_level_is_read(dataset, stage, small_shards, monkeypat
 
 
 def test_weights_of_a_large_plane_are_looked_at_within_a_window(dataset, monkeypatch):
-    monkeypatch.setattr(module, "LOOKED_AT", 32)
+    monkeypatch.setattr(module, "WINDOW_SIDE", 32)
     read, seen = Plane.read, []
     monkeypatch.setattr(Plane, "read", lambda plane, window: seen.append(window) or read(plane, window))
     assert gallery(dataset, "weigh", "unet", ["a"], 1)

@@ -17,7 +17,7 @@ from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane
 from unet.ledger.results import image_of, model_of, report_of
 from unet.network import exports, model_files
-from unet.network.exports import KEY
+from unet.network.exports import ABOUT_KEY
 from unet.network.model_files import bring_in
 from unet.settings.architecture import Architecture
 from unet.training.split import PlaneRange
@@ -25,9 +25,9 @@ from unet.training.split import PlaneRange
 
 def loaded(path):
     """A torch program and what travels with it."""
-    about = {KEY: ""}
+    about = {ABOUT_KEY: ""}
     program = torch.export.load(path, extra_files=about).module()
-    return program, json.loads(about[KEY])
+    return program, json.loads(about[ABOUT_KEY])
 
 
 def test_the_file_gives_the_scores_of_the_datasets_model(dataset, level):

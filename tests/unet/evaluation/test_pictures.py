@@ -9,10 +9,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from unet.evaluation.pictures import (
-    BOTH,
+    BOTH_COLOUR,
     EMBEDDED,
-    SEGMENTS,
-    TRUTH,
+    SEGMENTS_COLOUR,
+    TRUTH_COLOUR,
     outlines,
     plot_training,
     png,
@@ -64,15 +64,15 @@ def test_one_bright_pixel_in_a_dark_frame_is_seen():
 
 def test_equal_outlines_are_white_whatever_the_ids():
     picture = outlines(FRAME, square(3), square(70000))
-    edge = (picture == BOTH).all(axis=-1)
+    edge = (picture == BOTH_COLOUR).all(axis=-1)
     assert edge.sum() == 12 * 12 - 10 * 10
-    assert not ((picture == SEGMENTS).all(axis=-1) | (picture == TRUTH).all(axis=-1)).any()
+    assert not ((picture == SEGMENTS_COLOUR).all(axis=-1) | (picture == TRUTH_COLOUR).all(axis=-1)).any()
 
 
 def test_outlines_of_one_side_have_its_colour():
     picture = outlines(FRAME, segments=square(at=5), truth=square(at=30))
-    assert picture[5, 5].tolist() == list(SEGMENTS)
-    assert picture[30, 30].tolist() == list(TRUTH)
+    assert picture[5, 5].tolist() == list(SEGMENTS_COLOUR)
+    assert picture[30, 30].tolist() == list(TRUTH_COLOUR)
     assert np.array_equal(outlines(FRAME), outlines(FRAME, square(0), square(0)))
 
 
@@ -142,11 +142,11 @@ def test_a_sheet_of_samples_outlines_objects_and_tells_what_is_ignored():
     assert sheet.shape == (22, 22, 3)
     assert sheet.dtype == np.uint8
     first, second = sheet[:9, :9], sheet[:9, 11:20]
-    outline = (first == TRUTH).all(-1)
+    outline = (first == TRUTH_COLOUR).all(-1)
     assert sorted(map(tuple, np.argwhere(outline))) == [
         (y, x) for y in (3, 4, 5) for x in (3, 4, 5) if (y, x) != (4, 4)
     ]
-    assert np.argwhere((second == SEGMENTS).all(-1)).tolist() == [[1, 1]]
+    assert np.argwhere((second == SEGMENTS_COLOUR).all(-1)).tolist() == [[1, 1]]
     assert first[0, 0].tolist() == [47] * 3  # the context is half as bright as 94, which is 0.5
     assert first[4, 4].tolist() == [94] * 3
     assert (sheet[11:, 11:] == 255).all()  # no fourth sample

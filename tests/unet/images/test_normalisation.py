@@ -83,7 +83,7 @@ def test_a_channel_without_pixels_is_refused(blocks):
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_what_is_kept_of_a_large_stack_is_bounded_and_fair(monkeypatch, dtype):
     """The columns of an image differ: of a width that is a power of two, every 64th pixel would see one of them."""
-    monkeypatch.setattr(normalisation, "KEPT", 5000)
+    monkeypatch.setattr(normalisation, "MOST_KEPT", 5000)
     stack = np.broadcast_to(np.arange(64), (50, 64, 64)).astype(dtype)
     gathering = Gathering()
     for plane in stack:
@@ -99,12 +99,12 @@ def test_what_is_kept_of_a_large_stack_is_bounded_and_fair(monkeypatch, dtype):
 @given(stacks(st.just(np.float32)), st.integers(1, 50))
 def test_what_is_kept_does_not_hang_on_how_a_stack_was_cut(stack, limit):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(normalisation, "KEPT", limit)
+        patch.setattr(normalisation, "MOST_KEPT", limit)
         assert gathered(stack) == gathered([stack])
 
 
 def test_more_blocks_than_pixels_that_may_be_kept(monkeypatch):
-    monkeypatch.setattr(normalisation, "KEPT", 20)
+    monkeypatch.setattr(normalisation, "MOST_KEPT", 20)
     assert gathered(np.arange(100.0)[:, None]).max > 80
 
 

@@ -153,10 +153,12 @@ def gate(side):
 def test_holes_that_are_hard_to_merge(draw, connectivity, sides, holes):
     mask = draw(17)
     expected = slow_segments(slow_fill(mask, 2, connectivity, holes), 2, connectivity, 0)
-    np.testing.assert_array_equal(block_by_block(mask, sides, Rules(2, connectivity, holes=holes)), expected)
+    np.testing.assert_array_equal(block_by_block(mask, sides, Rules(2, connectivity, max_hole_size=holes)), expected)
     volume = np.stack([mask, np.ones_like(mask), mask, ~mask, mask.T])
     expected = slow_segments(slow_fill(volume, 3, connectivity, holes), 3, connectivity, 0)
-    np.testing.assert_array_equal(block_by_block(volume, (2, *sides), Rules(3, connectivity, holes=holes)), expected)
+    np.testing.assert_array_equal(
+        block_by_block(volume, (2, *sides), Rules(3, connectivity, max_hole_size=holes)), expected
+    )
 
 
 def spiral(side):

@@ -108,5 +108,5 @@ def test_what_touches_at_a_corner_only_is_not_flooded_across_faces():
 
 
 def test_a_split_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="split must be > 0"):
+    with pytest.raises(ValueError, match="declump_depth must be > 0"):
         part_clump(np.ones((3, 3), bool), 0)

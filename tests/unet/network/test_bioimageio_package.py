@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from unet.images.normalisation import DIVIDE, PERCENTILES, Gathering, normalise
 from unet.images.synthetic import draw_stack
-from unet.network import bioimageio_package
+from unet.network import bioimageio_description, bioimageio_package
 from unet.network.inference import predict_image
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
@@ -58,7 +58,7 @@ def example(architecture, rule, licence="MIT", authors=("Ada L.", "Bob")):
     channels = tuple("ab"[: architecture.in_channels])
     classes = ("background", "object", "other")[: architecture.classes]
     words = bioimageio_package.readme("cells", rule, {"Made": "today"}, {}, "drawn")
-    described = bioimageio_package.Described(
+    described = bioimageio_description.Described(
         "cells", channels, classes, rule, words, {"model": "cells"}, licence, authors
     )
     return network, pixels, described

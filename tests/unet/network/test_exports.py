@@ -13,7 +13,7 @@ from torch import nn
 
 from unet.network import exports
 from unet.network.exports import (
-    KEY,
+    ABOUT_KEY,
     legal_sizes,
     onnx_model,
     require_packages,
@@ -81,10 +81,10 @@ def agrees(run, network, softmax=False):
 
 
 def test_a_torch_program_gives_what_the_network_gives(kind):
-    network, about = network_of(kind), {KEY: ""}
+    network, about = network_of(kind), {ABOUT_KEY: ""}
     program = torch.export.load(io.BytesIO(program_of(kind)), extra_files=about).module()
     agrees(lambda image: program(torch.from_numpy(image)), network)
-    assert json.loads(about[KEY]) == ABOUT
+    assert json.loads(about[ABOUT_KEY]) == ABOUT
     with pytest.raises(AssertionError, match="Guard failed"):
         program(torch.from_numpy(images(network.architecture, 1, 0, 1)[..., :-1]))
 
@@ -99,7 +99,7 @@ def test_an_onnx_model_gives_what_the_network_gives(kind):
     architecture = network.architecture
     assert (image.name, image.shape) == ("image", ["n", architecture.in_channels, "y", "x"])
     assert (scores.name, scores.shape) == ("scores", ["n", architecture.classes, "y_out", "x_out"])
-    assert json.loads(session.get_modelmeta().custom_metadata_map[KEY]) == ABOUT
+    assert json.loads(session.get_modelmeta().custom_metadata_map[ABOUT_KEY]) == ABOUT
     agrees(lambda pixels: session.run(None, {"image": pixels})[0], network)
 
 

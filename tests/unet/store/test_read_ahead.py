@@ -23,16 +23,18 @@ def values(read, items):
 
 def test_work_is_done_ahead_in_order():
     """The last of the first few is begun before the first is asked for twice; late ones do not overtake."""
-    begun = []
+    begun, are_ahead = [], threading.Event()
 
     def work(step):
         begun.append(step)
+        if len(begun) > AHEAD:
+            are_ahead.set()
         time.sleep(0.02 * (step % 2))
         return step
 
     with closing(values(work, range(3, 20))) as steps:
         assert next(steps) == 3
-        time.sleep(0.2)
+        assert are_ahead.wait(60)
         assert sorted(begun) == list(range(3, 3 + AHEAD + 1))
         assert list(steps) == list(range(4, 20))
     assert not readers()

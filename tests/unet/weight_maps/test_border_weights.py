@@ -104,10 +104,10 @@ def test_parting_looks_around_every_pixel(drawn, ridge):
 settings_of_weigh = st.builds(
     Weigh,
     sigma=st.sampled_from([0.4, 1.3]),
-    edge=st.sampled_from([0.0, 0.9]),
+    edge_weight=st.sampled_from([0.0, 0.9]),
     edge_sigma=st.just(0.7),
-    ridge=st.sampled_from([0, 1, 2, 6]),
-    felt=st.sampled_from(["background", "everywhere"]),
+    gap_width=st.sampled_from([0, 1, 2, 6]),
+    applies_to=st.sampled_from(["background", "everywhere"]),
     dimensions=st.sampled_from([2, 3]),
 )
 
@@ -236,7 +236,7 @@ def test_what_else_is_refused():
     labels = np.zeros((3, 3), int)
     with pytest.raises(ValueError, match=r"background must have the shape of labels \(3, 3\), got \(3, 4\)"):
         border_weights(labels, BorderWeights(), background=np.ones((3, 4), bool))
-    with pytest.raises(ValueError, match="ridge must be 1 or an even number"):
+    with pytest.raises(ValueError, match="gap_width must be 1 or an even number"):
         part_touching(labels, 3)
 
 

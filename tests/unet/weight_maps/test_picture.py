@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from unet.evaluation.pictures import TRUTH
+from unet.evaluation.pictures import TRUTH_COLOUR
 from unet.weight_maps.picture import IGNORED_COLOUR, PlaneView, telling_window, weights_picture
 
 
@@ -51,7 +51,7 @@ def test_objects_and_ignored_pixels_have_colours_of_their_own():
     classes = (truth > 0).astype(np.uint8)
     border = np.zeros(truth.shape, np.float32)
     shown = decode(weights_picture(truth, classes, border, 10))
-    assert nearly(shown, TRUTH) > 1000
+    assert nearly(shown, TRUTH_COLOUR) > 1000
     assert nearly(shown, IGNORED_COLOUR) == 0
     classes[40:] = 255
     assert nearly(decode(weights_picture(truth, classes, border, 10)), IGNORED_COLOUR) > 1000
