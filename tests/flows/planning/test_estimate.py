@@ -4,12 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flows import stage_run
 from flows.planning.estimate import estimate
 from flows.planning.plan import make_plan
+from tasks.execution.batches import batched
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import image_of
@@ -79,14 +78,6 @@ def test_a_run_that_would_not_fit_says_what_it_needs_and_what_there_is(dataset, 
     estimated(dataset).require_room()  # nothing is to be done
 
 
-@given(st.dictionaries(st.text("abc", min_size=1), st.integers(0, 2 * stage_run.BATCH_BYTES)))
-def test_batches_hold_every_name_once_in_order_and_keep_their_bounds(sizes):
-    batches = stage_run.in_batches(sizes)
-    assert [name for batch in batches for name in batch] == list(sizes)
-    for batch in batches:
-        assert 1 <= len(batch) <= stage_run.BATCH_STACKS
-        assert len(batch) == 1 or sum(sizes[name] for name in batch) <= stage_run.BATCH_BYTES
-
-
 def test_ten_thousand_small_stacks_are_some_hundred_task_runs_a_stage():
-    assert len(stage_run.in_batches({f"s{n}": 10**6 for n in range(10_000)})) == 157
+    sizes = {f"s{n}": 10**6 for n in range(10_000)}
+    assert len(batched(sizes, stage_run.BATCH_BYTES, stage_run.BATCH_STACKS)) == 157
