@@ -10,15 +10,16 @@ whole plan, and a night with one new stack beside ten thousand looks at them onc
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 
 from flows.planning.catalogue import find_catalogue
 from flows.planning.planner import Planner, stacks_of_model
-from flows.planning.status import MODEL_STAGES, PENDING, Findings, Key, StageStatus
+from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack
 from unet.ledger.outcome import STAGES
-from unet.ledger.results import model_of
+from unet.ledger.results import model_of, result_of
 from unet.settings.record import Record
 
 
@@ -101,15 +102,14 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
 
 def _folders_of(dataset: Dataset, record: Record, touched: Iterable[Key]) -> Iterator[Folder]:
     """Where all lies that belongs to the stacks and models that were touched."""
-    for stage, name in touched:
+    names = {name for stage, name in touched if stage in STACK_STAGES}
+    of_model = [(stage, name) for stage, name in touched if stage in MODEL_STAGES]
+    for stage, name in [*of_model, *product(STACK_STAGES, names)]:
+        yield result_of(dataset, stage, name, record.model).folder
         yield dataset.set_aside(stage, name)
-        if stage == "train":
-            yield dataset.model(name)
-        elif stage == "evaluate":
-            yield dataset.report(name)
-    for name in {name for stage, name in touched if stage not in MODEL_STAGES}:
-        yield from (dataset.image(name), dataset.labels(name, "truth"), dataset.labels(name, record.model))
-        yield from (dataset.weights(name), dataset.scores(record.model, name), dataset.table(record.model, name))
+    for name in names:
+        yield dataset.labels(name, "truth")
+        yield dataset.table(record.model, name)
 
 
 def require_stage(plan: Plan, stage: str) -> None:

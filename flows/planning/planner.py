@@ -13,7 +13,7 @@ unless the model has changed that all scores are made with:
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flows.planning.status import MODEL_STAGES, PENDING, Findings, Key, StageStatus
+from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.ledger import recipes
@@ -71,7 +71,7 @@ class Planner:
 
     def _is_as_before(self, name: str) -> bool:
         """Whether what was found of a stack still holds, as far as it depends on no other stack."""
-        is_forced = self.force not in (None, *MODEL_STAGES)
+        is_forced = self.force in STACK_STAGES
         is_touched = any((stage, name) in self.touched for stage in STAGES)
         return self.before.is_settled(name) and not is_touched and not is_forced
 

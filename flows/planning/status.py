@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unet.ledger.outcome import STAGES
 from unet.ledger.truth_findings import TruthCheck
 
 Key = tuple[str, str]
 """A stage, and the name of a stack; of the model, for train and evaluate."""
 MODEL_STAGES = ("train", "evaluate")
-"""Stages that make something of the model as a whole; the others do of each stack."""
+"""Stages that make something of the model as a whole."""
+STACK_STAGES = tuple(stage for stage in STAGES if stage not in MODEL_STAGES)
+"""Stages that make something of each stack; weigh of those with truth."""
 PENDING = ("stale", "missing")
 """States of what is to be made."""
 
@@ -42,8 +45,8 @@ class Findings:
 
     def is_settled(self, name: str) -> bool:
         """Whether a stack went the whole road, and nothing of it is to be made."""
-        whole = all(self.state(stage, name) == "fresh" for stage in ("ingest", "predict", "segment"))
-        return whole and self.state("weigh", name) in ("", "fresh")
+        states = {stage: self.state(stage, name) for stage in STACK_STAGES}
+        return all(state == "fresh" or (stage == "weigh" and not state) for stage, state in states.items())
 
     def evaluated_stacks(self) -> list[str]:
         """Stacks that a report is made over, sorted: those with truth and segments."""

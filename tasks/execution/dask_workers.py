@@ -124,8 +124,10 @@ class DaskWorkers:
             talk = {package: found["scheduler"]["packages"].get(package) for package in ("python", *TALK)}
             self._refuse({f"scheduler {self.address}": talk} | theirs)
             asked = self.client.run(of_here, on_error="return")
-        for address, answer in asked.items():
-            if isinstance(answer, Exception):
+        for address, answer in list(asked.items()):
+            if isinstance(answer, OSError):  # it is lost; those that come later are asked by their first region
+                del asked[address]
+            elif isinstance(answer, Exception):
                 raise ValueError(f"worker {address} must run unet-flows, got {answer}; install it there") from answer
         self._refuse({f"worker {address}": versions for address, versions in asked.items()})
 

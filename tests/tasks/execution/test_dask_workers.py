@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from distributed import LocalCluster
+from distributed.comm import CommClosedError
 
 from tasks.execution.dask_workers import LOOPBACK, workers
 from tasks.execution.workers import run_regions
@@ -33,6 +34,13 @@ def test_processes_of_another_scheduler_by_its_address(tmp_path):
         assert len({process for _, process in answers}) == 1
     assert stored.missing() == []
     np.testing.assert_array_equal(open_array(folder)[...], values)
+
+
+def test_a_worker_that_is_lost_while_it_is_asked_what_it_runs_refuses_nothing(monkeypatch):
+    monkeypatch.setattr("distributed.Client.run", lambda *_, **__: {"tcp://127.0.0.1:1": CommClosedError("gone")})
+    options = {"processes": False, "n_workers": 1, "threads_per_worker": 1, **LOOPBACK}
+    with workers(Cluster(cls="distributed.LocalCluster", options=options)) as crew:
+        assert dict(run_regions(crew, abs, [-1], lambda: None)) == {-1: 1}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The first promise: scores tile by tile are those of one pass over the whole image, mirrored at its edges."""
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
@@ -112,8 +113,7 @@ def test_tiles_equal_the_whole_in_single_precision_and_in_bytes(case):
     assert np.abs(quantise(scores).astype(int) - quantise(expected)).max() <= 1
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize(("depth", "form"), [*itertools.product([1, 2, 3], FORMS), (4, FORMS[0]), (4, FORMS[1])])
 def test_regions_equal_the_whole_and_pooling_out_of_phase_does_not(depth, form):
     """What the law rests on: tiles that begin half of 2^depth away are another network's, so to speak."""
     network, image = network_of(depth, form), image_of((70, 60))
