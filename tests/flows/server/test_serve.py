@@ -85,7 +85,7 @@ def _told(monkeypatch, **how):
         yield
 
     said = []
-    monkeypatch.setattr(module, "_running", interrupted)
+    monkeypatch.setattr(module, "_running_server", interrupted)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     module.serve(module.Service(["/data/d"], **how), said.append)
     return said
