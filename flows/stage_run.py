@@ -1,6 +1,6 @@
 """What the six flows share: a stage's run over a dataset, its tasks' batches and limits, its outcomes, tags, names."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from prefect.context import FlowRunContext
 from flows.planning.estimate import estimate, stack_bytes
 from flows.planning.plan import Plan, require_known, require_stage
 from flows.planning.session import Session, open_session
+from tasks.execution.batches import batched
 from tasks.execution.outcomes import SetAside
 from tasks.policy import limit, told_plainly
 from tasks.reporting.artifacts import show, shown_name
@@ -42,7 +43,7 @@ class StageRun:
 
     def batches(self) -> list[list[str]]:
         """Names of the stacks to be worked on, some at a time."""
-        return in_batches(stack_bytes(self.plan, self.record, self.names))
+        return batched(stack_bytes(self.plan, self.record, self.names), BATCH_BYTES, BATCH_STACKS)
 
     def limited_task(self, task: Task[..., Any], names: Sequence[str]) -> Callable[..., State[list[Outcome]]]:
         """A task that is ended when it takes far longer than these stacks should; its call gives a state."""
@@ -106,23 +107,6 @@ def tagged_run(dataset: Dataset, *words: str) -> Iterator[None]:
 def _tag_run(run: FlowRun, words: set[str]) -> None:
     with get_client(sync_client=True) as client:
         client.update_flow_run(run.id, tags=sorted(words | set(run.tags)))
-
-
-def in_batches(sizes: Mapping[str, int]) -> list[list[str]]:
-    """Names in their order, in batches of at most `BATCH_STACKS` stacks and `BATCH_BYTES`; a larger stack is alone.
-
-    >>> in_batches({"a": 3 * 10**8, "b": 3 * 10**8, "c": 2 * 10**9, "d": 1, "e": 10**9})
-    [['a', 'b'], ['c'], ['d'], ['e']]
-    """
-    batches: list[list[str]] = []
-    room = 0
-    for name, size in sizes.items():
-        if not batches or len(batches[-1]) == BATCH_STACKS or size > room:
-            batches.append([])
-            room = BATCH_BYTES
-        batches[-1].append(name)
-        room -= size
-    return batches
 
 
 def run_name() -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from flows import stage_run
 from flows.planning.estimate import estimate
 from flows.planning.plan import make_plan
+from tasks.execution.batches import batched
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import image_of
@@ -81,7 +82,7 @@ def test_a_run_that_would_not_fit_says_what_it_needs_and_what_there_is(dataset, 
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.integers(0, 2 * stage_run.BATCH_BYTES)))
 def test_batches_hold_every_name_once_in_order_and_keep_their_bounds(sizes):
-    batches = stage_run.in_batches(sizes)
+    batches = batched(sizes, stage_run.BATCH_BYTES, stage_run.BATCH_STACKS)
     assert [name for batch in batches for name in batch] == list(sizes)
     for batch in batches:
         assert 1 <= len(batch) <= stage_run.BATCH_STACKS
@@ -89,4 +90,5 @@ def test_batches_hold_every_name_once_in_order_and_keep_their_bounds(sizes):
 
 
 def test_ten_thousand_small_stacks_are_some_hundred_task_runs_a_stage():
-    assert len(stage_run.in_batches({f"s{n}": 10**6 for n in range(10_000)})) == 157
+    sizes = {f"s{n}": 10**6 for n in range(10_000)}
+    assert len(batched(sizes, stage_run.BATCH_BYTES, stage_run.BATCH_STACKS)) == 157
