@@ -20,7 +20,7 @@ from tasks.execution.dask_workers import DaskWorkers, own_threads, workers
 from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.pipeline import Clock
 from tasks.execution.timing import elapsed, timed
-from tasks.execution.workers import run_regions
+from tasks.execution.workers import Workers, run_regions
 from tasks.policy import gpu_task
 from tasks.predict_regions import PlanesWindow, StackPrediction, plane_indices, planes_windows
 from tasks.reporting.progress import Sink
@@ -61,13 +61,13 @@ def predict_stacks(
     dataset: str, names: list[str], model: str, settings: Predict, cluster: str | Cluster | None = None
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
-    place, here = Dataset(dataset), "cpu" if cluster else choose_device(settings.device).type
-    loaded = _held(place, model, model_generation(place, model), settings, here)  # one error for all, at the outset
+    place, local = Dataset(dataset), None if cluster else of_this_process(settings.device)
+    held_on = local.device if local else "cpu"
+    loaded = _held(place, model, model_generation(place, model), settings, held_on)  # one error for all, at the outset
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
     with ExitStack() as stack:
-        found = stack.enter_context(workers(cluster))
-        executor = of_workers(found, settings) if isinstance(found, DaskWorkers) else of_this_process(settings.device)
+        executor = local or of_workers(stack.enter_context(workers(cluster)), settings)
         sink = stack.enter_context(Sink("predict", len(names)))
 
         def work(name: str, recipe: Recipe) -> str:
@@ -103,8 +103,9 @@ def of_this_process(device: str) -> Executor:
     return Executor(kind, threads, free, run_locally, kind)
 
 
-def of_workers(found: DaskWorkers, settings: Predict) -> Executor:
+def of_workers(found: Workers, settings: Predict) -> Executor:
     """The workers of a cluster as executor; one worker is asked, as all are taken to be alike."""
+    assert isinstance(found, DaskWorkers)
     asked = run_regions(found, _device_of_worker, [settings.device], lambda: None, _resources(found, settings))
     kind, threads, free = next(answer for _, answer in asked)
     return Executor(kind, threads, free, run_over_workers(found, settings), "cpu")

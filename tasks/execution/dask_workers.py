@@ -204,12 +204,12 @@ def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
             return
         if isinstance(cluster, Cluster):
             started = stack.enter_context(cluster_class(cluster.cls)(**cluster.options))
-            crew = DaskWorkers(_connect(started, cluster.cls), QUEUED)
+            found = DaskWorkers(_connect(started, cluster.cls), QUEUED)
         else:
-            crew = DaskWorkers(_connect(cluster, cluster))
-        stack.callback(crew.stop)
-        crew.require_alike()
-        yield crew
+            found = DaskWorkers(_connect(cluster, cluster))
+        stack.callback(found.stop)
+        found.require_alike()
+        yield found
 
 
 def _connect(where: Any, name: str) -> Client:

@@ -55,7 +55,6 @@ def test_every_verb_and_option_of_the_readme_is_there() -> None:
 
 
 @pytest.mark.prefect
-@pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "UNET_FLOWS_HOME": str(tmp_path / "home"), "COLUMNS": "200"}

@@ -86,6 +86,13 @@ def contacts(
 ) -> Iterator[Indices]:
     """Pairs of component numbers that touch across a seam of these blocks, where they `meet`.
 
+    Each cut through all blocks is laid out whole, before and behind it; both layers are laid upon each other, and, for
+    corners, moved by one pixel in every direction:
+
+        block │ block         layer before the cut   1 1 0 4 4
+        ──────┼──────  ◀ cut                         │ │ │ │ │   pairs (1,2), (4,5); moved by one: (1,2), (4,5) …
+        block │ block         layer behind it        2 0 0 5 5
+
     `numbered` has of each block how many components of either kind, or of the only one, the blocks before have.
     """
     reach = (-1, 0, 1) if connectivity == "full" else (0,)

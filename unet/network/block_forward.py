@@ -116,7 +116,11 @@ def _level(
 ) -> list[Tensor]:
     """The maps of a level: its two convolutions, and each of `layers` applied to their values.
 
-    `source` gives the input of a rectangle, `size` is the whole input's height and width.
+    `source` gives the input of a rectangle, `size` is the whole input's height and width. Of a block of the output the
+    input is read with the two pixels around it that the convolutions reach:
+
+        padded     wanted ⊇ place, 2 px more on each side that is no edge; then cut back to `place`
+        unpadded   wanted = place and 4 px behind it: the output lies 2 px inside the input already
     """
     padded = cast("nn.Conv2d", cast("nn.Sequential", double)[0]).padding != (0, 0)
     rim, canvases = REACH if padded else 0, [_Canvas() for _ in layers]

@@ -105,7 +105,7 @@ def draw_sheet(planes: Sequence[TrainingPlane], training: Training, device: torc
 
 def draw_step(planes: Sequence[TrainingPlane], training: Training, first: int, step: int) -> Drawn:
     """The samples of a step, read; a plane is drawn in proportion to its pixels."""
-    pixels = np.array([f.image.window.height * f.image.window.width for f in planes], np.float64)
+    pixels = np.array([plane.image.window.height * plane.image.window.width for plane in planes], np.float64)
     chances = pixels / pixels.sum()
     numbers = range(first, first + training.batch_size)
     samples = [draw_sample(planes, chances, training, np.random.default_rng([training.seed, step, i])) for i in numbers]

@@ -81,7 +81,7 @@ def _require_trainable(job: TrainingJob) -> None:
             f"class_weights must be one for each of the network's {classes} classes, got {len(job.class_weights)}; "
             "set train.architecture.classes"
         )
-    small = sum(min(f.image.window.height, f.image.window.width) < context for f in planes)
+    small = sum(min(plane.image.window.height, plane.image.window.width) < context for plane in planes)
     if small:
         log.warning(
             "%d of %d planes are smaller than the network's context of %d px: beyond their edges they are mirrored "

@@ -54,7 +54,8 @@ def _on(plane: TrainingPlane, device: torch.device) -> tuple[Tensor, Tensor, Ten
 
 def _device_bytes(planes: Sequence[TrainingPlane]) -> int:
     """Bytes of float32 channels and border, and of classes."""
-    return sum((4 * len(f.statistics) + 4 + 1) * f.image.window.height * f.image.window.width for f in planes)
+    windows = ((plane.image.window, 4 * len(plane.statistics) + 4 + 1) for plane in planes)
+    return sum(window.height * window.width * each for window, each in windows)
 
 
 def window_of(plane: TrainingPlane, window: Window) -> tuple[Tensor, Tensor, Tensor]:

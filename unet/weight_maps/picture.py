@@ -43,7 +43,12 @@ class PlaneView(NamedTuple):
 def telling_window(weights: NDArray[Any], side: int = 512) -> tuple[slice, slice]:
     """Rows and columns of the window of at most `side` pixels either way with the most weight; the foremost of equals.
 
-    Its corner lies on a grid of side / 8 pixels, or as near to the end as the window fits.
+    Its corner lies on a grid of side / 8 pixels, or as near to the end as the window fits. The weights are summed up in
+    the cells between all edges of all windows; then a window is four entries of the sums from the corner on:
+
+        (top, left) ┌──────┐            inside = (bottom, right) − (top, right)
+                    │inside│                     − (bottom, left) + (top, left)
+                    └──────┘ (bottom, right)
 
     >>> telling_window(np.diag([0, 0, 0, 1, 1]), side=2)
     (slice(3, 5, None), slice(3, 5, None))

@@ -3,8 +3,8 @@
 An *object* is an id in its plane (2-D) or in its volume (3-D); a *component* is pixels of one value that are connected,
 across corners too if they are an object's (8 or 26), across faces alone if they are background (4 or 6).
 
-- *specks*: objects of fewer than `SPECK` pixels, all their pieces together. What the frame's edge cuts counts too.
-- *holes*: components of background that reach no edge of the frame (or volume) and border one id, across faces.
+- *specks*: objects of fewer than `SPECK` pixels, all their pieces together. Objects cut by the plane's edge count too.
+- *holes*: components of background that reach no edge of the plane (or volume) and border one id, across faces.
   Background between two objects is none, nor is what borders pixels that are ignored.
 - *pieces*: objects of more than one component. A bridge across a corner connects; the smallest piece is the example.
 - *touching*: objects that share a face with another id.
@@ -151,7 +151,7 @@ def _drawn(labels: Labels, origin: Sequence[int], shape: Sequence[int]) -> Indic
 
 
 class _Objects(NamedTuple):
-    """A table of objects, a row each, in the order of their frames."""
+    """A table of objects, a row each, in the order of their planes (2-D) or volumes (3-D)."""
 
     value: Indices
     first: Indices
@@ -162,13 +162,21 @@ class _Objects(NamedTuple):
     touching: Mask
 
 
-def _objects(whole: Components, ignore: int | None, frame: int) -> _Objects:
-    """Components of one id in one frame (plane or volume of so many pixels) are one object."""
+def _objects(whole: Components, ignore: int | None, pixels: int) -> _Objects:
+    """The objects: components of one id within one plane or volume, which has so many `pixels`.
+
+    Rows of components are sorted by plane, id and size, so that an object is a stretch of rows, the smallest first:
+
+        plane  0  0  0  1           new object where the plane or the id changes
+        id     3  3  7  3
+        size   5 40 12 60
+               └──┘  ↑  ↑
+    """
     rows = np.flatnonzero((whole.value != 0) & ~_is(whole.value, ignore))
-    order = rows[np.lexsort((whole.first[rows], whole.size[rows], whole.value[rows], whole.first[rows] // frame))]
+    order = rows[np.lexsort((whole.first[rows], whole.size[rows], whole.value[rows], whole.first[rows] // pixels))]
     columns: list[Any] = [column[order] for column in whole]
     part = Components(*columns)
-    new = np.flatnonzero((np.diff(part.value, prepend=0) != 0) | (np.diff(part.first // frame, prepend=-1) != 0))
+    new = np.flatnonzero((np.diff(part.value, prepend=0) != 0) | (np.diff(part.first // pixels, prepend=-1) != 0))
     touching = (part.low <= part.high) & ~((part.low == part.high) & _is(part.low, ignore))
     return _Objects(
         value=part.value[new],

@@ -45,7 +45,15 @@ class Term(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def first_pass(ids: Ids, squares: Floats, near: Floats, far: Floats, who: Ids) -> None:
-    """States of a plane's pixels from the objects of their rows; `squares[k]` belongs to k pixels."""
+    """States of a plane's pixels from the objects of their rows; `squares[k]` belongs to k pixels.
+
+    Two scans along each row. Scanning to the right, a pixel knows the last pixel of an object (`at`) and the last pixel
+    of another object before it (`at_other`); scanning back, the same from the other side, and the two are merged:
+
+        row      1 1 . . 2 2 . . . 3
+        to the right, at ×:  ×       nearest 2 at distance 1, the other is 1 at distance 5
+        to the left,  at ×:  ×       nearest 3 at distance 3: so near = 1² (2), far = 3² (3)
+    """
     for y in range(ids.shape[0]):
         nearest = np.int32(0)
         at = at_other = -(1 << 40)

@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows import stage_run
 from flows.planning.estimate import estimate
@@ -76,6 +78,15 @@ def test_a_run_that_would_not_fit_says_what_it_needs_and_what_there_is(dataset, 
     with pytest.raises(OSError, match=words):
         estimated(dataset, force="ingest").require_room()
     estimated(dataset).require_room()  # nothing is to be done
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), st.integers(0, 2 * stage_run.BATCH_BYTES)))
+def test_batches_hold_every_name_once_in_order_and_keep_their_bounds(sizes):
+    batches = batched(sizes, stage_run.BATCH_BYTES, stage_run.BATCH_STACKS)
+    assert [name for batch in batches for name in batch] == list(sizes)
+    for batch in batches:
+        assert 1 <= len(batch) <= stage_run.BATCH_STACKS
+        assert len(batch) == 1 or sum(sizes[name] for name in batch) <= stage_run.BATCH_BYTES
 
 
 def test_ten_thousand_small_stacks_are_some_hundred_task_runs_a_stage():

@@ -105,8 +105,8 @@ def test_what_another_machine_holds_is_lost_once_it_is_not_renewed(place):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"pid": 1}'])
 def test_one_that_was_killed_before_it_wrote_its_name_blocks_nobody(place, content, monkeypatch):
-    read = module._read_holder
-    monkeypatch.setattr(module, "_read_holder", lambda file, patience=0.1: read(file, patience))  # a name is waited for 2 s
+    read = module._read_holder  # which waits for a name for 2 s
+    monkeypatch.setattr(module, "_read_holder", lambda file, patience=0.1: read(file, patience))
     (place / "lease.json").write(content)
     said = []
     with lease(place, "weigh", say=said.append):
