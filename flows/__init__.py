@@ -1,6 +1,7 @@
 """The order of things: which stages run, over which stacks, with which settings. No pixel is touched here.
 
-One flow a stage, `reprocess` over all of them in order, and `watch`, which takes new stacks and then reprocesses.
+One flow a stage (`ingest`, `weigh`, `train`, `predict`, `segment`, `evaluate`), `reprocess` over all of them in order,
+and `watch`, which takes new stacks and then reprocesses.
 `stage_run` is what all flows share; `backlog` makes one of many late runs.
 
 Below: `planning`, what is stale and why, without starting anything; `server`, which Prefect server is used and what is

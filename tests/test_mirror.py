@@ -76,3 +76,11 @@ def test_the_list_names_test_files_that_are_there():
 def test_every_test_file_of_a_room_is_that_of_a_module():
     rooms = {path for path in files_of_tests() if path.startswith(("unet/", "tasks/", "flows/"))}
     assert rooms - OF_SEVERAL == {of_its_own(module) for module in modules() - set(ELSEWHERE)}
+
+
+def test_the_guide_of_a_room_names_its_modules():
+    guides = {module.rpartition("/")[0] for module in modules()}
+    for room in guides:
+        told = (ROOT / room / "__init__.py").read_text("utf-8")
+        inside = {module.rpartition("/")[2] for module in modules() if module.rpartition("/")[0] == room}
+        assert {name for name in inside if f"`{name}`" not in told} == set(), room

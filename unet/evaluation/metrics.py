@@ -9,6 +9,7 @@ it is NaN: whoever averages leaves such planes out and says how many.
 | `iou`               | 1       | yes       | foreground                       | neither has foreground              |
 | `dice`              | 1       | yes       | foreground                       | neither has foreground              |
 | `rand_error`        | 0       | no        | pairs of truth foreground pixels | truth has no object                 |
+| `rand_f`            | 1       | no        | the same, 1 − `rand_error`       | truth has no object                 |
 | `v_rand`            | 1       | no        | the same, prediction thinned     | truth has no object                 |
 | `v_info`            | 1       | no        | bits that one tells of the other | that, or one object, one segment    |
 | `warping_error`     | 0       | no        | topology of the foreground       | there is no pixel                   |
@@ -215,4 +216,4 @@ METRICS = {
 }
 """Every metric of a report by the name of its function, the most telling first: the order of figures and columns.
 
-A new one is a function here, a line in `__all__` and an entry in this list; all else follows."""
+A new one is a function here, a line in `__all__` and an entry in this list; raise `Evaluate.VERSION` with it."""

@@ -64,11 +64,15 @@ class Pages(NamedTuple):
 
     file: str
     axes: str
+    """Some of `tczyx`, in the order of the file."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     inner: int
+    """How many of the last axes lie within one page."""
     read: Callable[[int], np.ndarray]
+    """The page of a number, counted in raster order over the axes before."""
     alpha: bool
+    """Whether the last sample of a pixel is its opacity."""
 
 
 @contextmanager

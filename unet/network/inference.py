@@ -55,6 +55,10 @@ def predict_image(
     """
     if network.training:
         raise ValueError("the network must be in evaluation mode, got training mode; call network.eval() first")
+    if image.ndim != 3:
+        raise ValueError(
+            f"image must be channels, y, x, got shape {image.shape}; `normalise_image` makes it of one plane"
+        )
     like = next(network.parameters())
     plane = Plane(image, tuple((channel,) for channel in range(image.shape[0])))
     predictor = Predictor(

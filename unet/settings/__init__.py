@@ -2,7 +2,7 @@
 
 One module a stage: `ingest`, `weigh`, `train` (with `architecture`, the network, and `augmentation`, how samples are
 varied), `predict`, `segment`, `evaluate`. `record` composes them, with the articles' settings of `presets.yaml`;
-`validation` says in one sentence what is wrong.
+`validation` says in one sentence what is wrong, `renamed` which settings had another name.
 
 Light: nothing here imports numpy, scipy, torch, zarr or dask.
 """

@@ -1,6 +1,7 @@
 """The measures against slow oracles that follow the definitions word by word, pixel by pixel and pair by pair."""
 
 import math
+import re
 from collections import Counter
 from itertools import product
 
@@ -13,8 +14,9 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.metrics import adapted_rand_error
 
-from unet.evaluation import pixel_pairs
+from unet.evaluation import metrics, pixel_pairs
 from unet.evaluation.metrics import (
+    METRICS,
     average_precision,
     det,
     dice,
@@ -22,16 +24,17 @@ from unet.evaluation.metrics import (
     panoptic_quality,
     pixel_error,
     rand_error,
+    rand_f,
     seg,
     v_info,
     v_rand,
     warping_error,
 )
 
-ALL = [pixel_error, iou, dice, rand_error, warping_error, v_rand, v_info, seg, det, average_precision, panoptic_quality]
+ALL = [getattr(metrics, name) for name in metrics.__all__]
+"""Every measure: each is under the laws below."""
 ERRORS = [pixel_error, rand_error, warping_error]
 SYMMETRIC = [pixel_error, iou, dice, average_precision, panoptic_quality]
-OF_OBJECTS = [rand_error, v_rand, v_info, seg, det, average_precision, panoptic_quality]
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -167,6 +170,11 @@ def neighbours(p, shape):
 # Laws
 
 
+def test_every_measure_is_in_the_table_and_every_metric_of_a_report_is_one():
+    rows = re.findall(r"^\| `(\w+)`", metrics.__doc__, re.MULTILINE)
+    assert set(rows) == set(metrics.__all__) >= set(METRICS)
+
+
 @quick
 @given(pairs())
 def test_objects_as_slow_oracles(pair):
@@ -195,6 +203,7 @@ def test_rand_and_information_as_slow_oracles(pair):
     truth, prediction = pair
     thinned = pixel_pairs._thinned(prediction)
     assert same(rand_error(*pair), slow_rand_error(*pair))
+    assert same(rand_f(*pair), 1 - slow_rand_error(*pair))
     assert same(v_rand(*pair), 1 - slow_rand_error(truth, thinned))
     assert same(v_info(*pair), slow_v_info(truth, thinned))
 
@@ -314,6 +323,7 @@ def test_one_image_empty():
         dice: 0,
         rand_error: 1 - 8 / 20,  # four lone pixels: 2·4/(16 + 4)
         warping_error: 1 / 16,  # the last pixel of an object cannot go
+        rand_f: pytest.approx(8 / 20),
         v_rand: 1,  # thinned to one segment
         v_info: pytest.approx(math.nan, nan_ok=True),  # one object, one segment
         seg: 0,
@@ -322,7 +332,7 @@ def test_one_image_empty():
         panoptic_quality: 0,
     }
     all_made_up = {m for m in ALL if math.isnan(m(empty, full))}
-    assert all_made_up == {rand_error, v_rand, v_info, seg, det}
+    assert all_made_up == {rand_error, rand_f, v_rand, v_info, seg, det}
 
 
 @pytest.mark.parametrize("fill", [0, 1])
