@@ -90,14 +90,15 @@ class Planner:
         self, look: Callable[[str], StageStatus | None], stage: str, model: str, of: Collection[str]
     ) -> None:
         """The same for a stage of the model, which is made `of` these stacks that were looked at again."""
-        holds = self.before.state(stage, model) == "fresh" and self.force != stage
+        is_ours = stage != "train" or model == self.record.model  # else only a run of train alone looks at it
+        holds = is_ours and self.before.state(stage, model) == "fresh" and self.force != stage
         self._find_status(look, stage, model, bool(of) or not holds or (stage, model) in self.touched)
 
     def _is_model_changed(self) -> bool:
         """Whether scores may be in another state than before: of another model, or one that is to be made."""
-        key = ("train", self.record.train.name)
-        state = self.found.state(*key)
-        return key in self.touched or state in PENDING or state != self.before.state(*key)
+        state, before = (found.state("train", self.record.train.name) for found in (self.found, self.before))
+        touched = any(("train", model) in self.touched for model in (self.record.train.name, self.record.model))
+        return touched or state in PENDING or state != before
 
     def _status_by_recipe(
         self, recipe: Recipe, name: str, stamps: Iterable[tuple[Stamp | None, Recipe]], after: Collection[str] = ()

@@ -69,10 +69,12 @@ def symbol(unit: str) -> str:
 def column_symbol(unit: str) -> str:
     """How a unit stands in the name of a column, where not every program takes a µ.
 
-    >>> column_symbol("micrometer"), column_symbol("parsec")
-    ('um', 'parsec')
+    Inches and picometres keep their whole names, as in tables that were made before.
+
+    >>> column_symbol("micrometer"), column_symbol("inch"), column_symbol("parsec")
+    ('um', 'inch', 'parsec')
     """
-    return symbol(unit).replace("µ", "u").replace("Å", "A")
+    return unit if unit in ("inch", "picometer") else symbol(unit).replace("µ", "u").replace("Å", "A")
 
 
 def pixel_size(facts: Mapping[str, Any]) -> dict[str, Any] | None:

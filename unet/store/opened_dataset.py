@@ -9,8 +9,10 @@ Tables are pyarrow's, as they lie on disk: every data frame takes them without a
 """
 
 import io
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
 from unet.store.shards import Shape
+
+log = logging.getLogger(__name__)
 
 TRUTH = "truth"
 
@@ -80,12 +84,20 @@ class OpenedDataset:
     @property
     def stacks(self) -> tuple[str, ...]:
         """Names of the stacks that have an image."""
-        return tuple(name for name in self.place.stacks() if (self.place.image(name) / "zarr.json").exists())
+        return tuple(name for name in self.place.stacks() if _is_finished(image_of(self.place, name)))
 
     @property
     def models(self) -> dict[str, Json]:
-        """Metadata of each model by its name: architecture, channels, classes, split, history, what it was made of."""
-        found = {name: model_of(self.place, name).attributes() for name in self.place.members("models")}
+        """Metadata of each model by its name: architecture, channels, classes, split, history, what it was made of.
+
+        A model whose metadata is damaged is left out, and a warning in the log says so.
+        """
+        found = {}
+        for name in self.place.members("models"):
+            try:
+                found[name] = model_of(self.place, name).attributes()
+            except ValueError as error:
+                log.warning("%s is left out: %s", name, error)
         return {name: metadata for name, metadata in found.items() if metadata}
 
     def labels(self, stack: str) -> tuple[str, ...]:
@@ -107,13 +119,15 @@ class OpenedDataset:
 
     def segments(self, stack: str, model: str | None = None) -> OpenedArray:
         """Ids of the objects that a model found, 0 = background."""
-        model = model or self._model
+        model = self._model if model is None else model
+        if model == TRUTH:
+            raise ValueError(f"segments must be those of a model, got {model!r}, which people drew; see `truth`")
         return self._labels(stack, model, f"segments of {model}; run `unet-flows segment`")
 
     def scores(self, stack: str, model: str | None = None) -> OpenedArray:
         """Scores of each class but the background, as they are stored: uint8 is round(255·p), floats are p."""
         self._require_stack(stack)
-        model = model or self._model
+        model = self._model if model is None else model
         result = scores_of(self.place, model, stack)
         stamp = result.stamp()
         if stamp is None or stamp.facts.get("dropped"):
@@ -126,7 +140,7 @@ class OpenedDataset:
     def table(self, stack: str, model: str | None = None) -> Any:
         """One row a segment: a `pyarrow.Table`, sorted by id; `unet.labels.segment_table` says what each column is."""
         self._require_stack(stack)
-        model = model or self._model
+        model = self._model if model is None else model
         content = self.place.table(model, stack).read()
         if content is None:
             raise LookupError(f"{stack} must be segmented by {model} to have a table; run `unet-flows segment` first")
@@ -153,7 +167,8 @@ def open_dataset(path: str) -> OpenedDataset:
 
     An example stands in the docstring of `unet`.
     """
-    dataset = Dataset(str(path))
+    where = str(path)
+    dataset = Dataset(where if "://" in where else str(Path(where).absolute()))  # whatever folder is gone to later
     if not dataset.record.exists():
         raise LookupError(
             f"{dataset.url} must be a dataset's folder with a dataset.yaml, got none; see `unet-flows init`"

@@ -1,5 +1,7 @@
 """Law of planning again: a plan that looks again at what was touched equals a new plan of the whole dataset."""
 
+import shutil
+
 import fsspec
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from flows.planning.plan import make_plan
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
-from unet.ledger import recipes
+from unet.ledger import fingerprint, recipes
 from unet.ledger.outcome import STAGES, set_aside
 from unet.ledger.results import KEY, labels_of, result_of, scores_of
 
@@ -21,6 +23,7 @@ CHANGES = (
     {"train.validation": {"last": 0.5}, "evaluate.bootstrap_resamples": 7},
 )
 STACKS = ("a", "b", "c")
+LABELS = [f"images/{name}.ome.zarr/labels/unet" for name in STACKS]
 
 
 def recipe_of(dataset, record, stacks, stage, name):
@@ -48,7 +51,9 @@ class Touching:
             recipe = recipes.image_recipe(self.dataset, self.stacks[name], self.record.ingest)
         before, attributes = result.stamp(), result.attributes()
         attributes.pop(KEY, None)
-        result.commit(result.begin(recipe, {}), attributes, before.facts if before else {"scenes": 1, "source": []})
+        files = self.stacks[name].files if stage == "ingest" else ()
+        facts = {"scenes": 1, "source": [*files], "files": vars(fingerprint.of_files(files))}
+        result.commit(result.begin(recipe, {}), attributes, before.facts if before else facts)
         self.dataset.set_aside(stage, name).remove()
         if stage == "segment":
             self.dataset.table("unet", name).write(b"")
@@ -138,3 +143,15 @@ def test_what_was_not_touched_and_is_settled_is_not_asked_again(dataset, monkeyp
         "segment_recipe": 3,
         "evaluate_recipe": 1,
     }
+
+
+def test_a_plan_of_another_models_results_looks_at_training_no_more_than_a_new_one(dataset):
+    """The model that predicts is not the one that is trained, and all of both is fresh."""
+    for parts in ("models/unet", "scores/unet", "tables/unet", "reports/unet", *LABELS):
+        shutil.copytree(f"{dataset.url}/{parts}", f"{dataset.url}/{parts.removesuffix('unet')}guest")
+    record = read_record(dataset, {"predict.model": "guest"})
+    alone, whole = make_plan(dataset, record, None, STAGES), make_plan(dataset, record)
+    assert ("train", "unet") in alone.statuses
+    assert ("train", "unet") not in whole.statuses
+    assert alone.replanned(record) == whole
+    assert make_plan(dataset, record, "evaluate").replanned(record, {("segment", "a")}) == whole

@@ -138,3 +138,26 @@ def test_what_a_person_drew_in_a_viewer_is_truth(dataset):
     (truth.folder / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
     opened = unet.open_dataset(dataset.url)
     np.testing.assert_array_equal(opened.truth("c"), opened.segments("c"))
+
+
+def test_what_is_damaged_or_in_the_making_stops_nothing_else(dataset, caplog):
+    (dataset / "models/junk/model.json").write(b"{")
+    (dataset / "images/begun.ome.zarr/zarr.json").write(b'{"attributes": {}}')
+    opened = unet.open_dataset(dataset.url)
+    assert list(opened.models) == ["unet"]
+    assert "junk is left out" in caplog.text
+    assert opened.stacks == ("a", "b", "c")
+
+
+def test_truth_is_nobodys_segments_and_an_empty_name_is_no_model(opened):
+    with pytest.raises(ValueError, match="must be those of a model, got 'truth'"):
+        opened.segments("a", "truth")
+    with pytest.raises((LookupError, ValueError)):
+        opened.segments("a", "")
+
+
+def test_a_relative_path_is_that_of_when_it_was_opened(dataset, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path / "copy")
+    opened = unet.open_dataset("dataset")
+    monkeypatch.chdir(tmp_path)
+    assert opened.stacks == ("a", "b", "c")
