@@ -70,7 +70,7 @@ class Result:
         committed = self.stamp()
         for name in self._generations():
             entry = self._entry(self.folder / name)
-            if Recipe.of(entry["recipe"]) == recipe and not (committed and committed.generation == name):
+            if recipe.is_of(entry.get("recipe")) and not (committed and committed.generation == name):
                 return Generation(self.folder / name, recipe, entry["plan"])
         if committed is not None and committed.recipe == recipe:
             plan = {**plan, "attempt": committed.plan.get("attempt", 1) + 1}

@@ -32,10 +32,24 @@ class Recipe:
 
     @classmethod
     def of(cls, values: Json) -> "Recipe":
-        """Recipe read from a stamp's plain values; settings that were renamed since get their new names."""
-        recipe = cls(**values)
-        settings, inputs = (with_new_names(recipe.stage, each) for each in (recipe.settings, recipe.inputs))
+        """Recipe read from a stamp's plain values; settings that were renamed since get their new names.
+
+        Raises:
+            ValueError: the values are none of a recipe.
+        """
+        try:
+            recipe = cls(**values)
+            settings, inputs = (with_new_names(recipe.stage, each) for each in (recipe.settings, recipe.inputs))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a recipe must have stage, version, settings and inputs by name, got {error}") from error
         return cls(recipe.stage, recipe.version, settings, inputs)
+
+    def is_of(self, values: Any) -> bool:
+        """Whether plain values are this recipe; damaged ones are not."""
+        try:
+            return Recipe.of(values) == self
+        except ValueError:
+            return False
 
     def changes(self, now: "Recipe") -> list[str]:
         """Why a result made by this recipe is stale, in words; empty where `now` is the same.

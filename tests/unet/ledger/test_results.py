@@ -201,3 +201,11 @@ def test_a_recipe_of_before_the_settings_were_renamed_is_read_with_their_names_o
     assert Result(Folder(str(tmp_path)), "model.json").committed().recipe.changes(now) == []
     begun = result.begin(replace(old, version=3), {"tile": 64})
     assert result.begin(replace(now, version=3), {"tile": 32}).folder == begun.folder
+
+
+@pytest.mark.parametrize("damaged", [None, [], {"stage": "train"}, {"stage": "train", "settings": []}])
+def test_a_begun_generation_with_a_damaged_recipe_is_not_gone_on_with(damaged, tmp_path):
+    result = Result(Folder(str(tmp_path)), "model.json")
+    begun = result.begin(OLD, {})
+    (begun.folder / "model.json").write_json({KEY: {"recipe": damaged, "plan": {"tile": 9}}})
+    assert result.begin(OLD, {"tile": 64}).plan == {"tile": 64}

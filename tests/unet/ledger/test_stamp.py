@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +45,15 @@ def test_changes_in_words():
 def test_a_digest_survives_json(value):
     assert digest(value) == digest(json.loads(json.dumps(value)))
     assert len(digest(value)) == 12
+
+
+DAMAGED = [None, [], "x", {}, {"stage": "weigh"}, {"stage": [], "version": 1, "settings": {}, "inputs": {}}]
+
+
+@pytest.mark.parametrize(
+    "values", [*DAMAGED, {"stage": "weigh", "version": 1, "settings": [], "inputs": {}}, {"stage": 1, "more": 2}]
+)
+def test_damaged_values_are_no_recipe_and_are_told(values):
+    with pytest.raises(ValueError, match="a recipe must have stage, version, settings and inputs"):
+        Recipe.of(values)
+    assert not Recipe("weigh", 1, {}, {}).is_of(values)
