@@ -7,32 +7,13 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.unet.formats.files import cut, noise, read
 from unet.dataset.sources import FORMATS, find_stacks
 from unet.formats.readers import Reader, count_scenes, open_stack
 from unet.settings.ingest import Source
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
 real = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")
-
-
-def noise(*shape, dtype=np.uint16):
-    return np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
-
-
-def planes(opened):
-    """The whole stack, from its planes."""
-    leading = opened.shape[:-2]
-    return np.stack([opened.plane(index) for index in np.ndindex(leading)]).reshape(opened.shape)
-
-
-def read(*files, **how):
-    with open_stack([str(file) for file in files], **how) as opened:
-        return opened, planes(opened)
-
-
-def cut(file, part):
-    data = Path(file).read_bytes()
-    Path(file).write_bytes(data[: int(len(data) * part)])
 
 
 def test_transparency_is_refused(tmp_path):
