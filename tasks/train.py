@@ -26,7 +26,7 @@ from unet.network.model_files import Model
 from unet.settings.record import plain
 from unet.settings.train import Train
 from unet.training.checkpoints import Checkpoints, history_csv, plain_history
-from unet.training.devices import Progress
+from unet.training.devices import Progress, precision_on
 from unet.training.loss import balanced_class_weights
 from unet.training.samples import draw_sheet
 from unet.training.split import PlaneRange, extend, split
@@ -186,10 +186,11 @@ def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float]
 
 def _begin(result: Result, recipe: Recipe, settings: Train) -> Generation:
     """The generation to train into; one begun on other devices or in another precision is begun anew."""
+    device = choose_device(settings.device)
     plan = {
-        "device": choose_device(settings.device).type,
+        "device": device.type,
         "devices": settings.devices,
-        "precision": settings.precision,
+        "precision": precision_on(device, settings.precision),
         "compile": settings.compile,
         "threads": torch.get_num_threads(),
     }
@@ -215,5 +216,6 @@ def _draw_curves(generation: Generation, trained: Trained) -> None:
 
 def _word(trained: Trained, settings: Train) -> str:
     loss = trained.history[trained.best - 1].validation_loss
-    early = f", ended after {len(trained.history)} steps" if len(trained.history) < settings.steps else ""
+    steps = len(trained.history)
+    early = f", after {steps:,} of {settings.steps:,} steps" if steps < settings.steps else ""
     return ("trained, nothing validates it" if loss is None else f"validation loss {loss:.3f}") + early

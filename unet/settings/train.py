@@ -46,7 +46,7 @@ class Training:
     """How the network is trained: what `unet.training.train.train` reads."""
 
     __pydantic_config__: ClassVar = CLOSED
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     architecture: Architecture = field(default_factory=lambda: Architecture(base=16, padding="same", norm="batch"))
     """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
@@ -54,14 +54,20 @@ class Training:
     """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
     batch_size: int = 4
     """Samples in a step, over all devices."""
-    steps: int = 2000
-    """Steps of the optimiser."""
-    optimiser: Literal["adam", "sgd"] = "adam"
+    steps: int = 10_000
+    """Steps of the optimiser, at most."""
+    minutes: float = 20.0
+    """Minutes within which training must end: made steps once, by the speed of the first 20; 0 = all steps."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
     """`sgd` has the paper's momentum."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Learning rate at its peak; warmed up over the first 5 % of the steps, then lowered to 0 by a cosine."""
     momentum: float = 0.99
     """Momentum of `sgd`."""
+    weight_decay: float = 1e-4
+    """How much the optimiser pulls parameters to 0; ≥ 0."""
+    averaging: float = 0.99
+    """The network that is kept is a running average of the steps': the share it keeps at each; 0 = none, < 1."""
     gradient_clip: float = 1.0
     """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""
     dice_weight: float = 0.0
@@ -84,8 +90,8 @@ class Training:
     """`auto` takes a GPU where there is one; `cuda` fails where there is none."""
     devices: int = 1
     """GPUs of this machine (on the CPU, processes) that share each batch; `batch_size` must be a multiple of it."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """`bf16`: convolutions in bfloat16, parameters and loss in float32: faster on a GPU, half the memory."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """`bf16`: convolutions in bfloat16, parameters and loss in float32; `auto`: where the device is faster with it."""
     compile: bool = False
     """Whether torch compiles the network first: minutes at the start, faster steps on a GPU."""
 
@@ -102,10 +108,11 @@ class Training:
             "devices",
         ):
             require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
-        for name in ("gradient_clip", "dice_weight", "patience"):
+        for name in ("minutes", "weight_decay", "gradient_clip", "dice_weight", "patience"):
             require(getattr(self, name) >= 0, f"{name} must be ≥ 0, got {getattr(self, name)}")
         require(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
-        require(0 <= self.momentum < 1, f"momentum must be 0 ≤ momentum < 1, got {self.momentum}")
+        for name in ("momentum", "averaging"):
+            require(0 <= getattr(self, name) < 1, f"{name} must be 0 ≤ {name} < 1, got {getattr(self, name)}")
         require(
             self.batch_size % self.devices == 0,
             f"batch_size must be a multiple of devices, got {self.batch_size} samples for {self.devices}",

@@ -1,7 +1,7 @@
 """How is a network trained?
 
 `split` parts stacks into training and validation. `augment` varies a sample, `samples` draws them, `loss` weighs them.
-`devices` starts the processes that share a batch, `checkpoints` keeps what a killed training goes on from, `loop` makes
-the steps, and `train` is what callers call. `training_plane` is what is learnt from, read window by window; it can be
-made of two arrays in memory.
+`devices` starts the processes that share a batch, `checkpoints` keeps what a killed training goes on from, `optimiser`
+moves the parameters, `loop` makes the steps, and `train` is what callers call. `training_plane` is what is learnt from,
+read window by window; it can be made of two arrays in memory.
 """

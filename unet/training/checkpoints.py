@@ -43,7 +43,8 @@ class Step:
 class CheckpointState:
     """A training after some steps: parameters of now and of the best look, the optimiser's state, all steps' figures.
 
-    `best` is the step whose parameters are `kept`; 0 before the first look, when there are none.
+    `best` is the step whose parameters are `kept`; 0 before the first look, when there are none. `averaged` is their
+    running average, where there is one; `steps` are those to be made in all, 0 in files from before that was kept.
     """
 
     architecture: Architecture
@@ -52,6 +53,8 @@ class CheckpointState:
     best: int = 0
     kept: dict[str, Tensor] = field(default_factory=dict)
     history: tuple[Step, ...] = ()
+    averaged: dict[str, Tensor] = field(default_factory=dict)
+    steps: int = 0
 
     @property
     def step(self) -> int:

@@ -33,6 +33,9 @@ DeviceWork = Callable[[Fabric, Progress], bytes]
 FABRIC_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bf16": "bf16-mixed"}
 """What Fabric calls them; `bf16-mixed` keeps parameters, norms' statistics and the loss in float32."""
 
+CPU_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""What torch calls a CPU's own arithmetic in bfloat16; without it bfloat16 is slower than float32."""
+
 
 def on_devices(training: Training, work: DeviceWork, progress: Progress) -> bytes:
     """Result of `work` in the first of `training.devices` processes; it runs in all of them at once.
@@ -50,10 +53,24 @@ def on_devices(training: Training, work: DeviceWork, progress: Progress) -> byte
         accelerator=device.type,
         devices=training.devices,
         strategy="ddp_spawn" if training.devices > 1 else "auto",
-        precision=FABRIC_PRECISIONS[training.precision],
+        precision=FABRIC_PRECISIONS[precision_on(device, training.precision)],
         plugins=[LightningEnvironment()],  # else Slurm's variables would have it wait for processes of Slurm's
     )
     return work(fabric, progress) if training.devices == 1 else _spawned(fabric, training.devices, work, progress)
+
+
+def precision_on(device: torch.device, asked: Literal["auto", "float32", "bf16"]) -> Literal["float32", "bf16"]:
+    """The precision that is asked for; of `auto`, bf16 where the device has arithmetic of it, which is twice as fast.
+
+    >>> precision_on(torch.device("cpu"), "float32")
+    'float32'
+    """
+    if asked != "auto":
+        return asked
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in torch before 2.10
+    return "bf16" if any(known.get(name) for name in CPU_BF16) else "float32"
 
 
 @contextmanager

@@ -2,11 +2,15 @@
 
 What a step does depends on the seed, the step's number and the parameters before it alone: no random state outlives
 one. A training that was killed goes on from its last checkpoint, and on a CPU, with as many threads, it ends with the
-parameters of an undisturbed one, bit for bit.
+parameters of an undisturbed one, bit for bit. So minutes become a number of steps once, early on, which the checkpoints
+keep: a learning rate that follows the clock would be another one each time.
+
+What is validated and kept is the running average of the parameters, which is steadier than those of any one step.
 """
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +18,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from unet.network.unet import UNet
 from unet.settings.train import Training
@@ -21,13 +26,12 @@ from unet.training.augment import Batch
 from unet.training.checkpoints import Checkpoints, CheckpointState, Step
 from unet.training.devices import Progress
 from unet.training.loss import total_loss
+from unet.training.optimiser import TIMED, optimiser_of, rate_at, running_average, steps_within
 from unet.training.samples import draw_step, validation_batches
 from unet.training.training_plane import TrainingPlane
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 0.05
-"""Share of the steps over which the learning rate rises to its peak."""
 READ_EVERY = 10
 """Steps between two readings of the loss from a GPU, which would otherwise wait for each."""
 DIVERGED = 1000.0
@@ -46,18 +50,6 @@ class TrainingJob:
     start: Mapping[str, Tensor] | None = None
 
 
-def rate_at(step: int, training: Training) -> float:
-    """Learning rate of a step, counted from 1: a rise over the first 5 %, then half a cosine down to 0.
-
-    >>> [round(rate_at(step, Training(steps=40, learning_rate=1.0)), 2) for step in (1, 2, 21, 40)]
-    [0.5, 1.0, 0.54, 0.0]
-    """
-    warm = max(int(WARM_UP * training.steps), 1)
-    if step <= warm:
-        return training.learning_rate * step / warm
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - 1 - warm) / max(training.steps - warm, 1)))
-
-
 @dataclass
 class TrainingLoop:
     """A training on its way, in one process."""
@@ -70,10 +62,16 @@ class TrainingLoop:
     optimiser: torch.optim.Optimizer
     class_weights: Tensor
     validation_batches: list[Batch]
+    averaged: AveragedModel | None
+    """The running average of the network; None where there is none."""
+    steps: int
+    """Steps that are made in all: those asked for, or fewer once it is known how many the minutes allow."""
     best: int = 0
     kept: dict[str, Tensor] = field(default_factory=dict)
     history: list[Step] = field(default_factory=list)
     unread: list[Tensor] = field(default_factory=list)
+    first_read: tuple[int, float] | None = None
+    """Step and time, in seconds, of this process's first reading of the loss."""
 
     @property
     def training(self) -> Training:
@@ -88,25 +86,34 @@ class TrainingLoop:
     @property
     def state(self) -> CheckpointState:
         """The state that a later process can go on from."""
-        parameters, optimiser = _copied(self.network), self.optimiser.state_dict()
-        history = tuple(self.history)
-        return CheckpointState(self.training.architecture, parameters, optimiser, self.best, self.kept, history)
+        return CheckpointState(
+            self.training.architecture,
+            parameters=_copied(self.network),
+            optimiser=self.optimiser.state_dict(),
+            best=self.best,
+            kept=self.kept,
+            history=tuple(self.history),
+            averaged=_copied(self.averaged.module) if self.averaged else {},
+            steps=self.steps,
+        )
 
     @property
     def is_over(self) -> bool:
         """Whether all steps were made, or the last `patience` validations brought nothing better."""
-        if self.step >= self.training.steps or not self.training.patience:
-            return self.step >= self.training.steps
+        if self.step >= self.steps or not self.training.patience:
+            return self.step >= self.steps
         since = sum(step.validation_loss is not None for step in self.history[self.best :])
         return since >= self.training.patience
 
     def advance(self, batch: Batch) -> None:
         """One step of the optimiser; its loss is read, and the rest done, when it is due."""
         self._learn(batch)
-        number, last = self.step, self.step == self.training.steps
+        number = self.step
         looks, saves = number % self.training.validate_every == 0, number % self.training.checkpoint_every == 0
-        if looks or saves or last or number % READ_EVERY == 0 or self.fabric.device.type == "cpu":
+        if looks or saves or self.is_over or number % READ_EVERY == 0 or self.fabric.device.type == "cpu":
             self._read()
+            self._bound_steps()
+        last = number >= self.steps
         if looks or last:
             self._look()
         if saves or self.is_over:
@@ -116,7 +123,7 @@ class TrainingLoop:
         training, number = self.training, self.step + 1
         torch.manual_seed(_seed(training.seed, number, self.fabric.global_rank))  # of the dropout
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(number, training)
+            group["lr"] = rate_at(number, self.steps, training.learning_rate)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         loss = total_loss(self.module(batch.image), batch, self.class_weights, training.dice_weight)
@@ -124,6 +131,8 @@ class TrainingLoop:
         if training.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), training.gradient_clip)
         self.optimiser.step()
+        if self.averaged:
+            self.averaged.update_parameters(self.network)
         self.unread.append(loss.detach())
 
     def _read(self) -> None:
@@ -132,16 +141,28 @@ class TrainingLoop:
         self.unread.clear()
         for loss in losses.tolist():  # type: ignore[union-attr]  # a tensor gives a tensor
             number = len(self.history) + 1
-            self.history.append(Step(number, loss, rate_at(number, self.training)))
+            self.history.append(Step(number, loss, rate_at(number, self.steps, self.training.learning_rate)))
             self._require_sound("loss", loss)
-        self.progress(len(self.history), self.training.steps, f"loss {self.history[-1].loss:.3f}")
+        self.progress(len(self.history), self.steps, f"loss {self.history[-1].loss:.3f}")
+
+    def _bound_steps(self) -> None:
+        """Lower the number of steps, at step `TIMED`, to what the minutes allow; the first process says it for all."""
+        now = time.monotonic()
+        self.first_read = self.first_read or (self.step, now)
+        first, since = self.first_read
+        if self.step != TIMED or first == TIMED:
+            return
+        allowed = steps_within(self.training.minutes, (now - since) / (TIMED - first), self.training.steps)
+        self.steps = int(self.fabric.broadcast(allowed))
+        if self.steps < self.training.steps:
+            log.info("%d steps of %d fit into %g minutes", self.steps, self.training.steps, self.training.minutes)
 
     def _look(self) -> None:
         """Mean loss over the validation part; the parameters are kept where it is the least so far."""
         if not self.validation_batches:
             return
         found = (
-            _mean_loss(self.network, self.validation_batches, self.job, self.fabric)
+            _mean_loss(self._kept_network, self.validation_batches, self.job, self.fabric)
             if self.fabric.is_global_zero
             else 0.0
         )
@@ -152,7 +173,12 @@ class TrainingLoop:
         log.info("step %d: loss %.3f, validation loss %.3f", last.step, last.loss, found)
         least = self.history[self.best - 1].validation_loss if self.best else math.inf
         if least is not None and found < least:
-            self.best, self.kept = last.step, _copied(self.network)
+            self.best, self.kept = last.step, _copied(self._kept_network)
+
+    @property
+    def _kept_network(self) -> nn.Module:
+        """The network that is validated and kept."""
+        return self.averaged.module if self.averaged else self.network
 
     def _save(self) -> None:
         if self.job.checkpoints is not None and self.fabric.is_global_zero:
@@ -184,28 +210,28 @@ def start_loop(job: TrainingJob, fabric: Fabric, progress: Progress) -> Training
     if begun is not None:
         network.load_state_dict(begun)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    optimiser = _optimiser(network, training)
+    optimiser, averaged = optimiser_of(network, training), running_average(network, training.averaging)
     if saved:
         optimiser.load_state_dict(saved.optimiser)
+    if saved and averaged:
+        averaged.module.load_state_dict(saved.averaged or saved.parameters)
+        averaged.n_averaged.fill_(saved.step)
     if training.compile:
         network.compile()
     module, optimiser = fabric.setup(network, optimiser)
     weights = torch.tensor(job.class_weights, dtype=torch.float32, device=device)
     kept_aside = list(validation_batches(job.validation_part, training, device))
-    loop = TrainingLoop(job, fabric, progress, network, module, optimiser, weights, kept_aside)
+    loop = TrainingLoop(
+        job, fabric, progress, network, module, optimiser, weights, kept_aside, averaged, training.steps
+    )
     if saved:
         log.info("going on from step %d", saved.step)
         loop.best, loop.kept, loop.history = saved.best, saved.kept, list(saved.history)
+        loop.steps = saved.steps or training.steps
     return loop
 
 
-def _optimiser(network: UNet, training: Training) -> torch.optim.Optimizer:
-    if training.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), training.learning_rate, training.momentum)
-    return torch.optim.Adam(network.parameters(), training.learning_rate)
-
-
-def _copied(network: UNet) -> dict[str, Tensor]:
+def _copied(network: nn.Module) -> dict[str, Tensor]:
     return {name: values.detach().cpu().clone() for name, values in network.state_dict().items()}
 
 
@@ -215,7 +241,7 @@ def _seed(seed: int, step: int, rank: int) -> int:
 
 
 @torch.inference_mode()
-def _mean_loss(network: UNet, kept_aside: Sequence[Batch], job: TrainingJob, fabric: Fabric) -> float:
+def _mean_loss(network: nn.Module, kept_aside: Sequence[Batch], job: TrainingJob, fabric: Fabric) -> float:
     """Mean loss over batches, the network in evaluation mode: the bare one, since the others do not look."""
     network.eval()
     weights = torch.tensor(job.class_weights, dtype=torch.float32, device=fabric.device)

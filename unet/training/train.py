@@ -65,7 +65,7 @@ def train(  # noqa: PLR0913, PLR0917  # four values to learn from, and three way
     state = from_bytes(on_devices(training, partial(_learn, job), progress))
     with torch.random.fork_rng(devices=[]):  # parameters are drawn only to be replaced
         network = UNet(training.architecture)
-    network.load_state_dict(state.kept or state.parameters)
+    network.load_state_dict(state.kept or state.averaged or state.parameters)
     return Trained(network.eval(), state.best or state.step, list(state.history))
 
 

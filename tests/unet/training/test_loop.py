@@ -33,6 +33,8 @@ SMALL = Training(
     validate_every=2,
     checkpoint_every=2,
     learning_rate=0.01,
+    averaging=0,
+    precision="float32",
     device="cpu",
 )
 EVEN = [1.0, 1.0]
@@ -120,6 +122,7 @@ def test_a_step_as_a_plain_loop():
         architecture=UNPADDED,
         optimiser="sgd",
         momentum=0.9,
+        weight_decay=0,
         learning_rate=0.1,
         gradient_clip=0.3,
         dice_weight=0.5,
@@ -135,21 +138,74 @@ def test_a_step_as_a_plain_loop():
         norm = math.sqrt(sum(g.double().square().sum().item() for g in gradient))
         for parameter, v, g in zip(network.parameters(), velocity, gradient, strict=True):
             v.mul_(0.9).add_(g * min(1, 0.3 / norm))
-            parameter.data.sub_(loop.rate_at(number, settings) * v)
+            parameter.data.sub_(loop.rate_at(number, settings.steps, settings.learning_rate) * v)
     expected = torch.cat([p.double().flatten() for p in network.state_dict().values()])
     assert torch.allclose(parameters(trained), expected, atol=1e-5)
 
 
-def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
-    settings = replace(SMALL, steps=100)
-    rates = [loop.rate_at(step, settings) for step in range(1, 101)]
-    assert rates[:5] == pytest.approx([0.002, 0.004, 0.006, 0.008, 0.01])
-    assert all(later < sooner for sooner, later in itertools.pairwise(rates[5:]))
-    assert rates[52] == pytest.approx(0.005, rel=0.05)
-    assert 0 < rates[-1] < 1e-5
+def test_each_step_has_the_rate_of_its_number():
     assert [step.rate for step in train([speckled()], [], EVEN, SMALL).history] == [
-        loop.rate_at(step, SMALL) for step in range(1, 7)
+        loop.rate_at(step, SMALL.steps, SMALL.learning_rate) for step in range(1, 7)
     ]
+
+
+def test_what_is_kept_is_the_running_average_of_the_steps():
+    """Of the steps so far the average has 9/10 at the most, and less at first: 1/10 after one step, 2/11 after two."""
+    plain = replace(SMALL, architecture=UNPADDED, steps=3, learning_rate=0.1)
+    after = [state.parameters for state in states_of(plain)]
+    expected = after[0]
+    for taken, now in enumerate(after[1:], start=1):
+        share = min(0.9, (1 + taken) / (10 + taken))
+        expected = {name: share * expected[name] + (1 - share) * now[name] for name in now}
+    averaged = train([speckled()], [], EVEN, replace(plain, averaging=0.9)).network.state_dict()
+    assert all(torch.allclose(averaged[name], values, atol=1e-6) for name, values in expected.items())
+
+
+def states_of(settings):
+    """The state after each step."""
+    saved = []
+
+    class Kept(Checkpoints):
+        def save(self, state):
+            saved.append(state)
+
+    train([speckled()], [], EVEN, replace(settings, checkpoint_every=1), checkpoints=Kept(Folder("memory://none")))
+    return saved
+
+
+# Minutes
+
+
+def clock_of(monkeypatch, seconds):
+    """A clock that goes on by so many seconds at each look."""
+    ticks = itertools.count()
+    monkeypatch.setattr(loop.time, "monotonic", lambda: seconds * next(ticks))
+
+
+@pytest.mark.parametrize(("minutes", "steps"), [(0.4, 24), (0.5, 30), (0.1, 20), (1, 40), (0, 40)])
+def test_minutes_become_steps_by_the_speed_of_the_first(monkeypatch, minutes, steps):
+    """At a second a step; those that were timed are made in any case, and never more than were asked for."""
+    clock_of(monkeypatch, 1.0)
+    trained = train([speckled()], [], EVEN, replace(SMALL, steps=40, minutes=minutes))
+    assert len(trained.history) == steps
+    assert steps == loop.TIMED or trained.history[-1].rate == loop.rate_at(steps, steps, SMALL.learning_rate)
+
+
+def test_a_training_goes_on_to_the_steps_that_its_minutes_once_became(monkeypatch, tmp_path):
+    clock_of(monkeypatch, 1.0)
+    settings, checkpoints = replace(SMALL, steps=60, minutes=0.5), Checkpoints(Folder(str(tmp_path)))
+    undisturbed = train([speckled()], [], EVEN, settings)
+
+    def kill(done, total, word):
+        if done == 25:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train([speckled()], [], EVEN, settings, kill, checkpoints)
+    clock_of(monkeypatch, 100.0)  # a slower machine
+    went_on = train([speckled()], [], EVEN, settings, checkpoints=checkpoints)
+    assert len(went_on.history) == len(undisturbed.history) == 30
+    assert torch.equal(parameters(went_on), parameters(undisturbed))
 
 
 def test_training_leaves_random_numbers_and_switches_to_others():
@@ -187,9 +243,9 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("killed", range(1, 8))
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-def test_a_training_killed_at_any_step_ends_as_an_undisturbed_one(tmp_path, killed, optimiser):
-    settings = replace(SMALL, optimiser=optimiser, momentum=0.9, steps=7, validate_every=3)
+@pytest.mark.parametrize(("optimiser", "averaging"), [("adamw", 0.9), ("sgd", 0.0)])
+def test_a_training_killed_at_any_step_ends_as_an_undisturbed_one(tmp_path, killed, optimiser, averaging):
+    settings = replace(SMALL, optimiser=optimiser, averaging=averaging, momentum=0.9, steps=7, validate_every=3)
     checkpoints = Checkpoints(Folder(str(tmp_path / "checkpoints")))
 
     def kill(done, total, word):

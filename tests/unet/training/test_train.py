@@ -124,9 +124,9 @@ def test_channels_and_planes_of_a_stack(channels):
     "architecture",
     [PADDED, UNPADDED, replace(PADDED, depth=2), replace(UNPADDED, depth=2, dropout=0.1)],
 )
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 def test_a_small_problem_is_learnt(architecture, optimiser):
-    rate, momentum = (0.02, 0.99) if optimiser == "adam" else (0.1, 0.9)
+    rate, momentum = (0.02, 0.99) if optimiser == "adamw" else (0.1, 0.9)
     wider = replace(architecture, base=8)  # with 4 channels and no norm, all may die at the start
     settings = replace(SMALL, architecture=wider, optimiser=optimiser, steps=40, learning_rate=rate, momentum=momentum)
     y, x = np.mgrid[:40, :40]
