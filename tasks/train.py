@@ -65,7 +65,7 @@ def train_on_stacks(
     parts = _parts(dataset, names, settings)
     view = _view(dataset, parts, settings, start)
     settings = _fitted(settings, view, start)
-    class_weights = _class_weights(dataset, parts, settings.architecture.classes)
+    class_weights = _class_weights(dataset, parts, settings)
     result = model_of(dataset, settings.name)
     generation = _begin(result, recipe, settings)
     planes = planes_by_subset(dataset, parts, view, settings.memory_gb)
@@ -155,8 +155,9 @@ def _fitted(settings: Train, view: View, start: Model | None) -> Train:
     return replace(settings, architecture=own)
 
 
-def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], classes: int) -> list[float]:
-    """Weight of each class: `weigh.class_weights`, else balanced over the training part."""
+def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train) -> list[float]:
+    """Weight of each class: `weigh.class_weights`, else by `train.class_balance` over the training part."""
+    classes = settings.architecture.classes
     everywhere, counts = (class_counts(dataset, p) for p in (parts, [p for p in parts if p.use == "training"]))
     if len(everywhere) > classes:
         raise ValueError(
@@ -169,11 +170,11 @@ def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], classes: int) 
             f"training must see background and objects, got {counts[0]} and {sum(counts[1:])} pixels of them; look at "
             "the truth, and at `foreground` of its source"
         )
-    return _given_weights(dataset, parts) or balanced_class_weights(counts)
+    return _given_weights(dataset, parts) or balanced_class_weights(counts, settings.class_balance)
 
 
 def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float] | None:
-    """Class weights that the stacks were weighed with; None where training is to balance the classes."""
+    """Class weights that the stacks were weighed with; None where training finds them."""
     made_by = {part.stack: weights_of(dataset, part.stack).committed().recipe.settings for part in parts}
     given = {tuple(settings.get("class_weights") or ()) for settings in made_by.values()}
     if len(given) > 1:

@@ -50,7 +50,7 @@ def test_the_card_says_how_the_model_was_made(dataset):
     assert set(looks) == {20, 40}
     assert metadata["best_step"] == min(looks, key=looks.get)
     counts = np.sum(weights_of(dataset, "a").committed().facts["counts"], axis=0)  # of the training part alone
-    assert metadata["class_weights"] == balanced_class_weights(counts.tolist())
+    assert metadata["class_weights"] == balanced_class_weights(counts.tolist(), 0)
     assert set(metadata["unet-flows"]["recipe"]["inputs"]) == {"a image", "a weights", "b image", "b weights"}
 
 

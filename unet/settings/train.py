@@ -54,6 +54,8 @@ class Training:
     """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
     batch_size: int = 4
     """Samples in a step, over all devices."""
+    object_share: float = 0.5
+    """Share of the samples that are drawn again until they show an object, so that rare ones are seen; 0 to 1."""
     steps: int = 10_000
     """Steps of the optimiser, at most."""
     minutes: float = 20.0
@@ -70,8 +72,10 @@ class Training:
     """The network that is kept is a running average of the steps': the share it keeps at each; 0 = none, < 1."""
     gradient_clip: float = 1.0
     """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""
-    dice_weight: float = 0.0
+    dice_weight: float = 1.0
     """Weight of the soft Dice loss, which lies between 0 and 1, beside the cross entropy; ≥ 0."""
+    class_balance: float = 0.0
+    """How far the cross entropy makes rare classes count as much as others: 0 = all pixels alike, 1 = all classes."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How each sample is varied: turned, deformed, scaled, its grey values changed."""
     use_border_weights: bool = True
@@ -111,6 +115,8 @@ class Training:
         for name in ("minutes", "weight_decay", "gradient_clip", "dice_weight", "patience"):
             require(getattr(self, name) >= 0, f"{name} must be ≥ 0, got {getattr(self, name)}")
         require(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
+        for name in ("object_share", "class_balance"):
+            require(0 <= getattr(self, name) <= 1, f"{name} must be 0 ≤ {name} ≤ 1, got {getattr(self, name)}")
         for name in ("momentum", "averaging"):
             require(0 <= getattr(self, name) < 1, f"{name} must be 0 ≤ {name} < 1, got {getattr(self, name)}")
         require(

@@ -1,6 +1,10 @@
 """The loss: softmax cross entropy, weighted pixel by pixel (Ronneberger et al. 2015, eq. 1, its sign turned).
 
-Soft Dice may be added to it. Both are means over samples, so that a batch's loss is the mean of its shares' losses.
+Soft Dice is added to it. Both are means over samples, so that a batch's loss is the mean of its shares' losses.
+
+Which of them evens out rare objects? Class weights, which the paper has, move the scores: on nuclei the best threshold
+lies at 0.8 to 0.85, and segments at 0.5 are a tenth too large. Dice evens out without: the best lies near 0.5, and
+segments are as large as the objects. So Dice does it by default, and all pixels weigh alike.
 """
 
 import torch
@@ -50,11 +54,13 @@ def soft_dice(scores: Tensor, classes: Tensor) -> Tensor:
     return (1 - (2 * both + 1) / (sums + 1)).mean()
 
 
-def balanced_class_weights(counts: list[int]) -> list[float]:
-    """Weight of each class that makes all classes count alike: N / (K·n_k), mean 1 over pixels; 0 for an absent class.
+def balanced_class_weights(counts: list[int], balance: float = 1.0) -> list[float]:
+    """Weight of each class, (N / (K·n_k)) to the power of `balance`: at 1 all classes count alike, at 0 all pixels.
 
-    >>> balanced_class_weights([30, 10])
-    [0.6666666666666666, 2.0]
+    An absent class has weight 0.
+
+    >>> balanced_class_weights([30, 10]), balanced_class_weights([30, 10], 0)
+    ([0.6666666666666666, 2.0], [1.0, 1.0])
     """
     total, present = sum(counts), sum(1 for n in counts if n)
-    return [total / (present * n) if n else 0.0 for n in counts]
+    return [float((total / (present * n)) ** balance) if n else 0.0 for n in counts]

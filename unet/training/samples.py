@@ -4,9 +4,10 @@ A network is trained on what prediction will show it: images mirrored beyond the
 
 Which pixels: a tile's centre lies anywhere in a plane, evenly, so the tile reaches at most half its side over the
 edges. There it sees the plane mirrored; counting what is seen so, every pixel of every plane is shown equally often,
-but for the outermost rows and columns, which have no mirror image and are shown half as often. Rejected: tiles within
-the plane, whose corner pixels would hardly ever be shown; tiles by density of objects, which tells the network that
-objects are more common than they are.
+but for the outermost rows and columns, which have no mirror image and are shown half as often. Where objects are rare
+most tiles would show none: so of a share of the samples, `object_share`, each is drawn again until it shows one; on
+dense truth this changes next to nothing. Rejected: tiles within the plane, whose corner pixels would hardly ever be
+shown; tiles by density of objects, which tells the network that objects are more common than they are.
 
 When: sample i of step k depends on the seed, k and i alone, so a resumed run draws what an undisturbed one would have
 drawn, and processes that share a batch draw its parts. Windows are read ahead by a few threads while the device works.
@@ -17,6 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from math import floor
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +41,8 @@ AHEAD = 4
 """Steps whose windows are read ahead, at most."""
 TRIES = 1000
 """Windows drawn for one sample, at most, until one holds a pixel that is not ignored."""
+OBJECT_TRIES = 50
+"""Windows drawn for one sample, at most, until one shows an object, where it is to show one."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def validation_batches(planes: Sequence[TrainingPlane], training: Training, devi
         for x in range(0, max(plane.image.window.width - side // 2, 1), side)
     ]
     for sample in windows[:: -(-len(windows) // VALIDATION_TILES) or 1]:
-        if not _is_ignored(sample):
+        if _judged_classes(sample).size:
             yield _finish(_read_all([sample], training), training, device)
 
 
@@ -115,19 +119,20 @@ def draw_step(planes: Sequence[TrainingPlane], training: Training, first: int, s
 def draw_sample(
     planes: Sequence[TrainingPlane], chances: NDArray[np.float64], training: Training, draw: np.random.Generator
 ) -> Sample:
-    """A sample; drawn again while all of its pixels are ignored.
+    """A sample; drawn again while all of its pixels are ignored, or none is an object's where one is to be shown.
 
     Raises:
         ValueError: where that goes on and on.
     """
-    side = _target_side(training)
-    for _ in range(TRIES):
+    side, shows_object = _target_side(training), draw.random() < training.object_share
+    for tries in range(TRIES):
         plane = planes[draw.choice(len(planes), p=chances)]
         y, x = (
             tile_origin(size, side, draw.random()) for size in (plane.image.window.height, plane.image.window.width)
         )
         sample = Sample(plane, Window(y, x, side, side), draw_change(training.augmentation, draw))
-        if not _is_ignored(sample):
+        judged = _judged_classes(sample)
+        if judged.size and (judged.any() or not shows_object or tries >= OBJECT_TRIES):
             return sample
     raise ValueError(
         f"the training part must hold pixels that are not ignored, got none in {TRIES} windows of {side} px; "
@@ -144,8 +149,10 @@ def tile_origin(size: int, side: int, chance: float) -> int:
     return floor(chance * (size - 1) - (side - 1) / 2 + 0.5)
 
 
-def _is_ignored(sample: Sample) -> bool:
-    return bool((sample.plane.classes.read(sample.target) == IGNORE).all())
+def _judged_classes(sample: Sample) -> NDArray[Any]:
+    """Classes of the sample's pixels that are not ignored, in a row."""
+    classes = sample.plane.classes.read(sample.target)
+    return classes[classes != IGNORE]
 
 
 def _read_all(samples: Sequence[Sample], training: Training) -> Drawn:

@@ -71,14 +71,11 @@ def window_of(plane: TrainingPlane, window: Window) -> tuple[Tensor, Tensor, Ten
 
 
 def _read(plane: TrainingPlane, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
-    """Normalised image, classes and border of a window; ValueError names a plane with pixels that are not finite."""
-    pixels = plane.image.read(window)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ValueError(
-            f"pixels that training sees must be finite, got {pixels[~np.isfinite(pixels)][0]} in "
-            f"{plane.name or 'a plane'}; repair the image, or take its truth away"
-        )
-    return normalise(pixels, plane.statistics), plane.classes.read(window)[0], plane.border.read(window)[0]
+    """Normalised image, classes and border of a window; pixels that are not finite are ignored, as nobody saw them."""
+    pixels, classes = plane.image.read(window), plane.classes.read(window)[0]
+    if pixels.dtype.kind == "f":
+        classes = np.where(np.isfinite(pixels).all(axis=0), classes, np.uint8(IGNORE))
+    return normalise(pixels, plane.statistics), classes, plane.border.read(window)[0]
 
 
 def training_plane(
@@ -104,14 +101,14 @@ def training_plane(
     return TrainingPlane(channels, Plane(classes, ((),)), Plane(border, ((),)), statistics_of(pixels))
 
 
-def class_weights_of(planes: Sequence[TrainingPlane]) -> list[float]:
-    """Weight w_c of each class over some planes, by which all classes count alike; ignored pixels left out.
+def class_weights_of(planes: Sequence[TrainingPlane], balance: float = 0.0) -> list[float]:
+    """Weight w_c of each class over some planes, as `Training.class_balance` has it; ignored pixels left out.
 
-    >>> class_weights_of([training_plane(np.array([[10, 80, 20, 90]]), np.array([[0, 1, 0, 2]]))])
-    [1.0, 1.0]
+    >>> class_weights_of([training_plane(np.array([[10, 80, 20, 90]]), np.array([[0, 1, 0, 0]]))], balance=1)
+    [0.6666666666666666, 2.0]
     """
     counts = np.zeros(IGNORE + 1, np.int64)
     for plane in planes:
         counts += np.bincount(plane.classes.read(plane.classes.window).ravel(), minlength=IGNORE + 1)
     present = int(np.flatnonzero(counts[:IGNORE]).max(initial=0)) + 1
-    return balanced_class_weights(counts[:present].tolist())
+    return balanced_class_weights(counts[:present].tolist(), balance)

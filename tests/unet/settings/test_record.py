@@ -62,18 +62,19 @@ def train(**settings):
             for name in ("tile_size", "batch_size", "steps", "learning_rate")
         ),
         *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("validate_every", "memory_gb")),
-        (train(optimiser="rmsprop"), "train.optimiser: must be 'adam' or 'sgd', got 'rmsprop'"),
+        (train(optimiser="rmsprop"), "train.optimiser: must be 'adamw' or 'sgd', got 'rmsprop'"),
         *((train(**{name: 0}), f"train: {name} must be > 0") for name in ("checkpoint_every", "devices")),
         *(
             (train(**{name: -1}), f"train: {name} must be ≥ 0, got -1")
-            for name in ("gradient_clip", "dice_weight", "patience", "seed")
+            for name in ("gradient_clip", "dice_weight", "patience", "minutes", "weight_decay", "seed")
         ),
         (train(devices=3), "train: batch_size must be a multiple of devices, got 4 samples for 3"),
-        (train(precision="fp16"), "train.precision: must be 'float32' or 'bf16', got 'fp16'"),
+        (train(precision="fp16"), "train.precision: must be 'auto', 'float32' or 'bf16', got 'fp16'"),
         (train(init_from="a/b"), "train: init_from must be letters, digits, - and _ and not 'truth', got 'a/b'"),
         (train(init_from="unet"), "train: init_from must be another model than name, got 'unet' for both"),
         (train(preset="fast"), "train.preset: must be 'default', 'quick' or 'paper2015', got 'fast'"),
-        (train(momentum=1), "train: momentum must be 0 ≤ momentum < 1, got 1.0"),
+        *((train(**{n: 1}), f"train: {n} must be 0 ≤ {n} < 1, got 1.0") for n in ("momentum", "averaging")),
+        *((train(**{n: 2}), f"train: {n} must be 0 ≤ {n} ≤ 1, got 2.0") for n in ("object_share", "class_balance")),
         (train(augmentation={"elastic": -1}), "train.augmentation: elastic must be 0 to 1000, got -1.0"),
         (train(use_border_weights="perhaps"), "train.use_border_weights: must be a valid boolean, got 'perhaps'"),
         (train(seed=0.5), "train.seed: must be a valid integer, got 0.5"),

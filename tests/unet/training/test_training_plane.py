@@ -17,7 +17,7 @@ def test_a_plane_is_weighed_as_the_stage_weighs():
     np.testing.assert_array_equal(plane.classes.read(plane.classes.window)[0], classes)
     np.testing.assert_array_equal(plane.border.read(plane.border.window)[0], border)
     judged = classes[classes != 255]
-    balance = class_weights_of([plane])
+    balance = class_weights_of([plane], balance=1)
     assert sum(balance[c] for c in judged) == pytest.approx(judged.size)
     assert balance[0] * (judged == 0).sum() == pytest.approx(balance[1] * (judged == 1).sum())
 
