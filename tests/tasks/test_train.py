@@ -312,7 +312,7 @@ def test_a_training_that_was_killed_ends_as_an_undisturbed_one(dataset, tmp_path
 
 
 def test_a_training_begun_in_another_precision_is_begun_anew(dataset, monkeypatch):
-    settings = replace(read_record(dataset).train, seed=7, steps=4, checkpoint_every=1)
+    settings = replace(read_record(dataset).train, seed=7, steps=4, checkpoint_every=1, precision="float32")
     recipe, result = train_recipe(dataset, settings, ["a", "b"]), model_of(dataset, "unet")
 
     def stop(done, total, word):
