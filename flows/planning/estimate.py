@@ -119,8 +119,9 @@ class _Past:
     plan: Plan
 
     def seconds(self, stage: str, name: str) -> float | None:
-        rate = self._rates[stage]
-        return None if rate is None else rate * self._work_amount(stage, name)
+        rate, most = self._rates[stage], 60 * self.record.train.minutes if stage == "train" else 0
+        seconds = None if rate is None else rate * self._work_amount(stage, name)
+        return min(seconds or most, most) if most else seconds
 
     def bytes(self, stage: str, name: str) -> int:
         if stage in MODEL_STAGES:

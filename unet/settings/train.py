@@ -62,13 +62,13 @@ class Training:
     """Minutes within which training must end: made steps once, by the speed of the first 20; 0 = all steps."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """`sgd` has the paper's momentum."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     """Learning rate at its peak; warmed up over the first 5 % of the steps, then lowered to 0 by a cosine."""
     momentum: float = 0.99
     """Momentum of `sgd`."""
     weight_decay: float = 1e-4
     """How much the optimiser pulls parameters to 0; ≥ 0."""
-    averaging: float = 0.99
+    averaging: float = 0.995
     """The network that is kept is a running average of the steps': the share it keeps at each; 0 = none, < 1."""
     gradient_clip: float = 1.0
     """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""

@@ -30,7 +30,8 @@ def test_nothing_is_known_of_how_long_the_first_run_takes(make):
     dataset = make({"a": (np.zeros((64, 64), np.uint16), np.zeros((64, 64), np.uint8))})
     cost = estimated(dataset)
     assert {stage for stage, _ in cost.costs} == set(STAGES)
-    assert {of.seconds for of in cost.costs.values()} == {None}
+    assert {of.seconds for (stage, _), of in cost.costs.items() if stage != "train"} == {None}
+    assert cost.costs["train", "unet"].seconds == 60 * read_record(dataset).train.minutes  # it ends within them
     assert cost.seconds is None
     files = by_stage(cost, "a")["weigh"]
     assert files >= 64 * 64 * 5  # the file has a head beside its pixels
@@ -43,6 +44,8 @@ def test_past_results_tell_how_long_it_takes_again_in_proportion(dataset):
     set_values(dataset, {"train.steps": 400})
     longer = estimated(dataset, force="ingest")
     assert longer.costs["train", "unet"].seconds == pytest.approx(10 * cost.costs["train", "unet"].seconds)
+    set_values(dataset, {"train.minutes": 1e-3})
+    assert estimated(dataset, force="ingest").costs["train", "unet"].seconds == 0.06
     image_of(dataset, "c").amend({"shape": [20, 64, 64]})
     assert estimated(dataset, force="segment").costs["segment", "c"].seconds == pytest.approx(
         10 * cost.costs["segment", "a"].seconds, rel=1.0
