@@ -21,7 +21,7 @@ class Augmentation:
     """Largest angle in degrees, either way; 0 to 180, which is any angle."""
     flips_and_quarter_turns: bool = True
     """Whether quarter turns and flips are drawn, all eight alike; without `rotation` they are exact."""
-    scale: float = 1.1
+    scale: float = 1.25
     """Largest factor of enlargement, as likely as reduction by it; ≥ 1, at most 4."""
     shift: float = 0.0
     """Largest shift in pixels along y and x; ≥ 0. Tiles are drawn from every place anyhow: it adds parts of a pixel."""
@@ -29,7 +29,7 @@ class Augmentation:
     """Grey values of the normalised image (about 0 to 1) are multiplied by up to 1 ± gain; 0 ≤ gain < 1."""
     offset: float = 0.1
     """Up to ± offset is added to them; ≥ 0."""
-    gamma: float = 1.2
+    gamma: float = 1.5
     """They are raised to a power of at most gamma, as likely as 1 / gamma; ≥ 1, at most 4."""
     noise: float = 0.05
     """Largest standard deviation of Gaussian noise, drawn evenly from 0 on; ≥ 0."""
