@@ -24,7 +24,7 @@ from unet.settings.architecture import Architecture
 from unet.settings.record import Record
 from unet.settings.train import Training
 from unet.settings.weigh import Weigh
-from unet.store.pyramid import average, nearest
+from unet.store.pyramid import average, halve
 from unet.training.train import TrainingPlane, train
 from unet.weight_maps.border_weights import weigh_block
 
@@ -86,7 +86,7 @@ def network():
 
 def ingest():
     kept = statistics()
-    return [*vars(kept).values(), digest(average(IMAGE), nearest(TRUTH))]
+    return [*vars(kept).values(), digest(average(IMAGE), *(halve(TRUTH, taken) for taken in ((0, 0), (1, 0), (1, 1))))]
 
 
 def weigh():

@@ -20,7 +20,7 @@ from unet.ledger.stamp import Recipe
 from unet.settings.segment import Segment
 from unet.store.arrays import create
 from unet.store.ome import multiscales
-from unet.store.shards import plane_layout, regions
+from unet.store.shards import Level, plane_layout, regions
 
 TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
 
@@ -36,10 +36,10 @@ def put_scores(dataset, scores):
     result = scores_of(dataset, "net", "a")
     generation = result.begin(Recipe("predict", 1, {}, {}), {})
     axes = "c" + "tzyx"[-(scores.ndim - 1) :]
-    stored = create(generation.folder / "0", plane_layout(scores.shape, scores.dtype.itemsize), scores.dtype, axes)
+    stored = create(generation.level(0), plane_layout(scores.shape, scores.dtype.itemsize), scores.dtype, axes)
     for region in regions(stored.layout):
         stored.write(region, scores[region])
-    pyramid = multiscales(generation.name, axes, [scores.shape], {}, {})
+    pyramid = multiscales(generation, "a", axes, [Level(scores.shape, (0, 0))], {}, {})
     result.commit(generation, {"ome": {"version": "0.5", "multiscales": pyramid}}, {"axes": axes})
 
 
@@ -283,9 +283,9 @@ def test_a_spoilt_shard_of_the_scores_is_named_and_nothing_committed(make, stage
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores[None])
-    (shard,) = Path(dataset.scores("net", "a").url).glob("*/0/c/0/1/2")
+    (shard,) = Path(dataset.scores("net", "a").url).glob("*.0/c/0/1/2")
     spoil(shard)
-    with pytest.raises((ValueError, LookupError), match=rf"/0/c/0/1/2 {says}.*--force"):
+    with pytest.raises((ValueError, LookupError), match=rf"\.0/c/0/1/2 {says}.*--force"):
         run(dataset, Segment())
     assert labels_of(dataset, "a", "net").stamp() is None
     assert dataset.table("net", "a").read() is None
