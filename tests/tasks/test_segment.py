@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.measure
+from ome_zarr_models._cli import validate
 from scipy.ndimage import gaussian_filter
 
 from flows.planning.plan import make_plan
@@ -156,6 +157,17 @@ def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage,
     }  # fmt: skip
     np.testing.assert_array_equal(level(scores), before)
     assert plan_of(dataset).pending() == []
+
+
+@pytest.mark.parametrize("name", ["a", "c"])  # c has no truth
+def test_what_viewers_open_is_valid_for_others_and_says_what_it_is(name, dataset, capsys):
+    labels = [labels_of(dataset, name, each) for each in (["truth", "unet"] if name == "a" else ["unet"])]
+    results = [image_of(dataset, name), *labels, scores_of(dataset, "unet", name)]
+    for result in results:
+        validate(result.folder.url)
+        assert "Valid OME-Zarr" in capsys.readouterr().out
+    names = [result.attributes()["ome"]["multiscales"][0]["name"] for result in results]
+    assert names == [name, *(result.folder.name for result in labels), name]
 
 
 def test_a_table_that_was_lost_is_made_again(dataset, stage):

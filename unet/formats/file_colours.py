@@ -5,9 +5,20 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import tifffile
 
 BLACK = "000000"
 """Taken for no colour, as nothing would be seen in it."""
+
+
+def colours_of(tif: tifffile.TiffFile, pixels: ElementTree.Element | None) -> tuple[str, ...]:
+    """Colour of each channel as RRGGBB, "" where it has none; none at all where the file speaks of no colours.
+
+    Args:
+        tif: the file.
+        pixels: what its OME-XML says of the scene's pixels, if it has any.
+    """
+    return imagej_colours(tif.imagej_metadata or {}) if pixels is None else ome_colours(pixels)
 
 
 def ome_colours(pixels: ElementTree.Element) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 import tifffile
 
 from unet.dataset.sources import SUFFIXES, natural_order
-from unet.formats.file_colours import imagej_colours, ome_colours
+from unet.formats.file_colours import colours_of
 from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, decoding_errors_told, stack_of_pages
 
 # What tifffile says there is raised here as an error, or has no consequence.
@@ -37,7 +37,7 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         _refuse_gaps(file, series)
         with decoding_errors_told(file, "TIFF"):
             sizes, channels = _metadata(tif, series)
-            colours = _colours(tif, series)
+            colours = colours_of(tif, _ome_pixels(tif, series) if tif.is_ome else None)
         yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
 
 
@@ -196,13 +196,6 @@ def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[
         sizes, channels = _ome_metadata(tif, series)
         return sizes, names or channels
     return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
-
-
-def _colours(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-    if tif.is_ome:
-        pixels = _ome_pixels(tif, series)
-        return () if pixels is None else ome_colours(pixels)
-    return imagej_colours(tif.imagej_metadata or {}) if tif.is_imagej else ()
 
 
 def _ome_pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:

@@ -114,7 +114,8 @@ class Result:
         self._put(self.folder, attributes)
 
     def _generations(self) -> list[str]:
-        entries = {name: self._entry(self.folder / name) for name in self.folder.names()}
+        names = [name for name in self.folder.names() if "." not in name]  # levels and files are none
+        entries = {name: self._entry(self.folder / name) for name in names}
         return [name for name, entry in entries.items() if "plan" in entry and "generation" not in entry]
 
     def _entry(self, folder: Folder) -> Json:
