@@ -16,6 +16,7 @@ from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.formats.readers import Opened, count_scenes, open_stack
+from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
@@ -27,8 +28,8 @@ from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import average, nearest, pyramid
-from unet.store.shards import Region, plane_layout, regions, stack_layout
+from unet.store.pyramid import pyramid
+from unet.store.shards import Region, averaged, plane_layout, regions, sampled, stack_layout
 
 IGNORED = np.iinfo(np.uint32).max
 """Id of pixels nobody judged, in truth that is made of a mask."""
@@ -80,15 +81,15 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     with open_stack(stack.files, stack.scene, stack.axis) as opened:
         generation = image.begin(recipe, {})
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
-        stored = create(generation.folder / "0", layout, opened.dtype, opened.axes)
+        stored = create(generation.level(0), layout, opened.dtype, opened.axes)
         gatherings = [Gathering() for _ in opened.channels]
         for region, block in _copied(opened, stored):
             for channel, part in _by_channel(region, block, opened.axes):
                 gatherings[channel].add(part)
     files = _require_same(image, generation, recipe.inputs["source"], stack.files)
-    shapes = pyramid(generation.folder, average, opened.axes)
+    levels = pyramid(generation.level, averaged, opened.axes)
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
-    scales = ome.multiscales(generation.name, opened.axes, shapes, opened.spacing, opened.units)
+    scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
     facts = {
         "axes": opened.axes,
         "shape": list(opened.shape),
@@ -103,7 +104,8 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "files": vars(files),
         "seconds": elapsed(),
     }
-    image.commit(generation, ome.image_attributes(scales, opened.channels, statistics), facts)
+    colours = display_colours(opened.channels, opened.colours)
+    image.commit(generation, ome.image_attributes(scales, opened.channels, statistics, colours), facts)
 
 
 def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
@@ -119,16 +121,16 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = truth.begin(recipe, {})
         layout = plane_layout(shape, 4)
-        stored = create(generation.folder / "0", layout, _truth_dtype(opened, stack), axes)
+        stored = create(generation.level(0), layout, _truth_dtype(opened, stack), axes)
         _write_planes(stored, _truth_planes(opened, stack))
     files = _require_same(truth, generation, recipe.inputs["truth source"], stack.truth)
-    shapes = pyramid(generation.folder, nearest, axes)
-    scales = ome.multiscales(generation.name, axes, shapes, of_image["spacing"], of_image["units"])
+    levels = pyramid(generation.level, sampled, axes)
+    scales = ome.multiscales(generation, "truth", axes, levels, of_image["spacing"], of_image["units"])
     ome.list_label(dataset.image(stack.name) / "labels", "truth")
     facts = {
         "files": vars(files),
         "ignore": stack.ignore if stack.ignore is None or stack.foreground == "ids" else int(IGNORED),
-        "arrays": vars(fingerprint.of_folder(generation.folder / "0")),
+        "arrays": vars(fingerprint.of_folder(generation.level(0))),
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
     return "truth"

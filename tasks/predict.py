@@ -39,7 +39,8 @@ from unet.settings.predict import Predict
 from unet.settings.record import Cluster
 from unet.store import ome
 from unet.store.arrays import create
-from unet.store.pyramid import average, pyramid
+from unet.store.pyramid import pyramid
+from unet.store.shards import averaged
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     )
     while True:
         generation = _begin(result, recipe, plan)
-        job = job_of(plan=NumericPlan.of(generation.plan), target=generation.folder / "0")
+        job = job_of(plan=NumericPlan.of(generation.plan), target=generation.level(0))
         try:
             return _predict(job, architecture, facts, generation, executor, on_progress)
         except (MemoryError, RuntimeError) as error:
@@ -216,8 +217,8 @@ def _predict(
         on_progress(f"{job.name} {done}/{len(windows)} regions", done / len(windows))
 
     waited = executor.run(job, windows, on_windows)
-    shapes = pyramid(generation.folder, average, job.axes)
-    scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
+    levels = pyramid(generation.level, averaged, job.axes)
+    scales = ome.multiscales(generation, job.name, job.axes, levels, facts["spacing"], facts["units"])
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
     known = {"axes": job.axes, "shape": list(layout.shape), "seconds": elapsed(), "waited": round(waited, 3)}
     scores_of(job.dataset, job.model, job.name).commit(generation, attributes, known)

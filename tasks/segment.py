@@ -38,8 +38,8 @@ from unet.settings.record import Cluster
 from unet.settings.segment import Segment
 from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, create, open_array
-from unet.store.pyramid import nearest, pyramid
-from unet.store.shards import Region, plane_layout
+from unet.store.pyramid import pyramid
+from unet.store.shards import Region, plane_layout, sampled
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +96,8 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, settings)
     measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
-    shapes = pyramid(generation.folder, nearest, job.axes, UNSHUFFLED, map_over_workers(client))
-    scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
+    levels = pyramid(generation.level, sampled, job.axes, UNSHUFFLED, map_over_workers(client))
+    scales = ome.multiscales(generation, model, job.axes, levels, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
     known = {"count": count, "whole": [box.span for box in large], "seconds": elapsed()}
@@ -110,7 +110,7 @@ def drop_scores(dataset: Dataset, model: str, name: str) -> None:
     scores = scores_of(dataset, model, name)
     stamp = scores.committed()
     scores.amend({"dropped": True})
-    (scores.folder / stamp.generation).remove()
+    scores.discard(stamp.generation)
 
 
 def _silent() -> None:
@@ -129,7 +129,7 @@ def _instances(
         image=ome.full_level(image),
         image_axes=facts["axes"],
         scores=Scores(folder, score_axes, chosen(settings.classes, score_axes, open_array(folder).shape, model)),
-        target=generation.folder / "0",
+        target=generation.level(0),
         axes=axes,
         layout=plane_layout(shape, 4),
         settings=settings,

@@ -180,7 +180,7 @@ class _Past:
 
     def _packing(self, stage: str) -> float:
         made = self._made_names(stage, WEIGHED) if stage not in MODEL_STAGES else []
-        sizes = {name: _folder_bytes(self._generation(stage, name)) for name in made}
+        sizes = {name: sum(map(_folder_bytes, self._parts(stage, name))) for name in made}
         parts = [
             size / max(self.bytes(stage, name), 1) for name, size in sizes.items() if size
         ]  # scores may be dropped
@@ -192,9 +192,9 @@ class _Past:
         few = names[:: max(len(names) // count, 1)][:count]
         return [name for name in few if self._result(stage, name).stamp() is not None]
 
-    def _generation(self, stage: str, name: str) -> Folder:
+    def _parts(self, stage: str, name: str) -> list[Folder]:
         result = self._result(stage, name)
-        return result.folder / result.committed().generation
+        return result.parts(result.committed().generation)
 
     def _result(self, stage: str, name: str) -> Result:
         return result_of(self.dataset, stage, name, self.record.model)

@@ -60,7 +60,7 @@ def _copy(walked: Path, top: Path, before: Dataset, after: Dataset, name: str) -
         facts = {"files": vars(known)} | ({"source": [str(file)]} if kind == "image" else {})
         _put(of, to, inputs={source: known.content}, facts=facts)
     truth = labels_of(before, "a", "truth")
-    level = f"{truth.committed().generation}/0"
+    level = f"{truth.committed().generation}.0"
     for file_of_array in (truth.folder / level).files():
         link = Path((after.labels(name, "truth") / level / file_of_array).url)
         link.parent.mkdir(parents=True, exist_ok=True)

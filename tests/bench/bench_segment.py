@@ -36,7 +36,7 @@ from unet.settings.ingest import Source
 from unet.settings.segment import Segment
 from unet.store import ome, shards
 from unet.store.arrays import UNSHUFFLED, Stored, create
-from unet.store.shards import Region, plane_layout, regions
+from unet.store.shards import Level, Region, plane_layout, regions
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
 SETTINGS = Segment(min_size=0)
@@ -68,10 +68,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     ingest_stack(place, make_plan(place, record).stacks["a"], record.ingest)
     result = scores_of(place, "net", "a")
     generation = result.begin(Recipe("predict", 1, {}, {}), {})
-    stored = create(generation.folder / "0", plane_layout((1, SIDE, SIDE), 1), np.uint8, "cyx")
+    stored = create(generation.level(0), plane_layout((1, SIDE, SIDE), 1), np.uint8, "cyx")
     for region in regions(stored.layout):
         stored.write(region, pixels[region[1:]][None])
-    pyramid = ome.multiscales(generation.name, "cyx", [(1, SIDE, SIDE)], {}, {})
+    pyramid = ome.multiscales(generation, "a", "cyx", [Level((1, SIDE, SIDE), (0, 0))], {}, {})
     result.commit(generation, {"ome": {"version": "0.5", "multiscales": pyramid}}, {"axes": "cyx"})
     return place
 

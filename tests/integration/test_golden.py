@@ -24,7 +24,7 @@ from unet.settings.architecture import Architecture
 from unet.settings.record import Record
 from unet.settings.train import Training
 from unet.settings.weigh import Weigh
-from unet.store.pyramid import average, nearest
+from unet.store.pyramid import average, halve
 from unet.training.train import TrainingPlane, train
 from unet.weight_maps.border_weights import weigh_block
 
@@ -47,6 +47,7 @@ TRUTH = discs()
 IMAGE = glow(TRUTH)
 PINNED: dict[tuple[str, int], list[object]] = {
     ("ingest", 1): [79.0, 1723.0, 0.0, 1753.0, 917.38, 426.0, "94906ee49a75"],
+    ("ingest", 2): [79.0, 1723.0, 0.0, 1753.0, 917.38, 426.0, "9501c0f57aca"],
     ("weigh", 1): ["ea2ac4291a7e", 5541.1, 9.802, 6619.5],
     ("weigh", 2): ["ea2ac4291a7e", 5541.23, 9.802, 6619.65, 29143.4, "b836940b2179"],
     ("train", 1): [0.91459, 2.4647, 1.3423, 1.7178],
@@ -55,6 +56,7 @@ PINNED: dict[tuple[str, int], list[object]] = {
     ("predict", 2): [0.5515628, 0.0166919, 0.5467138, 0.5620853, 0.5531597, 0.5663035, 0.5562107, 140.644775],
     ("segment", 1): ["8eeeab85b545", "4ddf610f7047"],
     ("segment", 2): ["8eeeab85b545", "4ddf610f7047", "281bf8ef1c31", "3f50be734cd4"],
+    ("segment", 3): ["8eeeab85b545", "4ddf610f7047", "281bf8ef1c31", "3f50be734cd4"],
     ("evaluate", 1): [0.28571, 0.48364, 0.5653, 0.72658, 0.14819],
 }
 
@@ -86,7 +88,7 @@ def network():
 
 def ingest():
     kept = statistics()
-    return [*vars(kept).values(), digest(average(IMAGE), nearest(TRUTH))]
+    return [*vars(kept).values(), digest(average(IMAGE), *(halve(TRUTH, taken) for taken in ((0, 0), (1, 0), (1, 1))))]
 
 
 def weigh():

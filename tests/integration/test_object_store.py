@@ -154,7 +154,7 @@ def test_what_a_killed_run_began_is_finished_by_the_next(stored, s3, stage, smal
                 stage(each, verb)
     assert re.match(r"took over from predict of process \d+ on .*, which is gone$", told[0])
     new = scores_of(place, "unet", "a").stamp().generation
-    mine = {name: facts for name, facts in begun.items() if f"/{new}/" in name}
+    mine = {name: facts for name, facts in begun.items() if f"/{new}." in name}
     assert len(mine) == 4
     assert {name: place.files()[name] for name in mine} == mine  # none was written again
     assert_same(place, local)

@@ -160,7 +160,7 @@ def until(found, seconds):
 def is_midway(dataset, stage, name="a"):
     """Whether some of the shards that a stage writes of a stack are there, and it is not committed."""
     result = RESULTS[stage](dataset, "unet", name)
-    written = [path for path in Path(result.folder.url).glob("*/0/c/**/*") if path.is_file()]
+    written = [path for path in Path(result.folder.url).glob("*.0/c/**/*") if path.is_file()]
     return len(written) >= 3 and result.stamp() is None
 
 

@@ -173,7 +173,8 @@ def test_out_of_memory_starts_a_smaller_plan(with_model, level, monkeypatch, err
     stamp = scores_of(dataset, "net", "a").committed()
     assert stamp.plan["tile"][0] * stamp.plan["tile"][1] <= 16 * 72
     assert "a: out of memory; going on with tiles of" in caplog.text
-    assert [n for n in scores_of(dataset, "net", "a").folder.names() if n != "zarr.json"] == [stamp.generation]
+    names = scores_of(dataset, "net", "a").folder.names()
+    assert {name.split(".")[0] for name in names} == {"zarr", stamp.generation}
     scarce(monkeypatch, 0, error)
     with pytest.raises(ValueError, match="a must fit the device's memory tile by tile, got a tile is too large"):
         run(dataset, dtype="float32")
@@ -399,7 +400,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
 def test_a_damaged_image_is_named_and_nothing_is_committed(with_model):
     dataset = with_model(picture(40, 40))
     image = image_of(dataset, "a")
-    (shard,) = Path(image.folder.url).glob("*/0/c/0/0")
+    (shard,) = Path(image.folder.url).glob("*.0/c/0/0")
     shard.write_bytes(bytes(reversed(shard.read_bytes())))
     (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net"))
     assert outcome.state == "set aside"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.measure
+from ome_zarr_models._cli import validate
 from scipy.ndimage import gaussian_filter
 
 from flows.planning.plan import make_plan
@@ -20,7 +21,7 @@ from unet.ledger.stamp import Recipe
 from unet.settings.segment import Segment
 from unet.store.arrays import create
 from unet.store.ome import multiscales
-from unet.store.shards import plane_layout, regions
+from unet.store.shards import Level, plane_layout, regions
 
 TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
 
@@ -36,10 +37,10 @@ def put_scores(dataset, scores):
     result = scores_of(dataset, "net", "a")
     generation = result.begin(Recipe("predict", 1, {}, {}), {})
     axes = "c" + "tzyx"[-(scores.ndim - 1) :]
-    stored = create(generation.folder / "0", plane_layout(scores.shape, scores.dtype.itemsize), scores.dtype, axes)
+    stored = create(generation.level(0), plane_layout(scores.shape, scores.dtype.itemsize), scores.dtype, axes)
     for region in regions(stored.layout):
         stored.write(region, scores[region])
-    pyramid = multiscales(generation.name, axes, [scores.shape], {}, {})
+    pyramid = multiscales(generation, "a", axes, [Level(scores.shape, (0, 0))], {}, {})
     result.commit(generation, {"ome": {"version": "0.5", "multiscales": pyramid}}, {"axes": axes})
 
 
@@ -156,6 +157,17 @@ def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage,
     }  # fmt: skip
     np.testing.assert_array_equal(level(scores), before)
     assert plan_of(dataset).pending() == []
+
+
+@pytest.mark.parametrize("name", ["a", "c"])  # c has no truth
+def test_what_viewers_open_is_valid_for_others_and_says_what_it_is(name, dataset, capsys):
+    labels = [labels_of(dataset, name, each) for each in (["truth", "unet"] if name == "a" else ["unet"])]
+    results = [image_of(dataset, name), *labels, scores_of(dataset, "unet", name)]
+    for result in results:
+        validate(result.folder.url)
+        assert "Valid OME-Zarr" in capsys.readouterr().out
+    names = [result.attributes()["ome"]["multiscales"][0]["name"] for result in results]
+    assert names == [name, *(result.folder.name for result in labels), name]
 
 
 def test_a_table_that_was_lost_is_made_again(dataset, stage):
@@ -283,9 +295,9 @@ def test_a_spoilt_shard_of_the_scores_is_named_and_nothing_committed(make, stage
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores[None])
-    (shard,) = Path(dataset.scores("net", "a").url).glob("*/0/c/0/1/2")
+    (shard,) = Path(dataset.scores("net", "a").url).glob("*.0/c/0/1/2")
     spoil(shard)
-    with pytest.raises((ValueError, LookupError), match=rf"/0/c/0/1/2 {says}.*--force"):
+    with pytest.raises((ValueError, LookupError), match=rf"\.0/c/0/1/2 {says}.*--force"):
         run(dataset, Segment())
     assert labels_of(dataset, "a", "net").stamp() is None
     assert dataset.table("net", "a").read() is None

@@ -50,6 +50,8 @@ class Opened:
     """Names of the channels, no two alike; one even when there is no axis c; "0", "1", … where the file has none."""
     plane: ReadPlane
     """The plane (y, x) at an index of the leading axes, such as (t, z) of t z y x; a new array at each call."""
+    colours: tuple[str, ...] = ()
+    """Colour of each channel as the file has it, RRGGBB, or "" where it has none; empty where it has none at all."""
 
 
 class Reader(NamedTuple):

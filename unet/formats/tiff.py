@@ -10,6 +10,7 @@ import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 from xml.etree import ElementTree
@@ -18,6 +19,7 @@ import numpy as np
 import tifffile
 
 from unet.dataset.sources import SUFFIXES, natural_order
+from unet.formats.file_colours import colours_of
 from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, decoding_errors_told, stack_of_pages
 
 # What tifffile says there is raised here as an error, or has no consequence.
@@ -35,7 +37,8 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         _refuse_gaps(file, series)
         with decoding_errors_told(file, "TIFF"):
             sizes, channels = _metadata(tif, series)
-        yield stack_of_pages(_tiff_pages(file, series, axis), sizes, channels)
+            colours = colours_of(tif, _ome_pixels(tif, series) if tif.is_ome else None)
+        yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
 
 
 def _count_tiff(file: str) -> int:
@@ -195,12 +198,17 @@ def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[
     return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
 
 
-def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
+def _ome_pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
+    """What OME-XML says of a scene's pixels; None where it says nothing."""
     images = _xml(tif).findall("{*}Image")
     number = tif.series.index(series)
     if len(images) != len(tif.series):  # tifffile leaves out images of which there are no pages
         images, number = [image for image in images if image.get("Name") == series.name], 0
-    pixels = images[number].find("{*}Pixels") if images else None
+    return images[number].find("{*}Pixels") if images else None
+
+
+def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
+    pixels = _ome_pixels(tif, series)
     if pixels is None:
         return {}, ()
     sizes = {

@@ -1,10 +1,11 @@
 """The ledger is the store itself: what a result was made of is written into the result, last.
 
 A result is a folder with a metadata file (`zarr.json`, `model.json`, `metrics.json`) and its arrays or files below a
-*generation*, a folder named after the digest of stage version, settings, inputs and numeric plan. While a generation is
-in the making its own metadata file says what it is made of; putting the result's is the one act that commits it. Until
-then readers see the generation before; afterwards that one is removed. Kill any process at any moment and run again:
-what is found below a generation of the same recipe is taken on, with the plan it was begun with.
+*generation*, a folder named after the digest of stage version, settings, inputs and numeric plan; levels of a pyramid
+lie beside it, under its name. While a generation is in the making its own metadata file says what it is made of;
+putting the result's is the one act that commits it. Until then readers see the generation before; afterwards that one
+is removed. Kill any process at any moment and run again: what is found of a generation of the same recipe is taken on,
+with the plan it was begun with.
 
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
@@ -31,6 +32,10 @@ class Generation:
     def name(self) -> str:
         """Digest that names it."""
         return self.folder.name
+
+    def level(self, number: int) -> Folder:
+        """Folder of a level of its pyramid: beside its own, as validators look for no level of labels further below."""
+        return Folder(f"{self.folder.url}.{number}")
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,18 @@ class Result:
 
     def discard(self, name: str) -> None:
         """Remove a generation, its metadata file last, so that an interrupted removal is recognised."""
-        generation = self.folder / name
+        *levels, generation = self.parts(name)
+        for level in levels:
+            level.remove()
         for part in generation.names():
             if part != self.metadata_file:
                 (generation / part).remove()
         generation.remove()
+
+    def parts(self, name: str) -> list[Folder]:
+        """Folders that a generation lies in: the levels of its pyramid, and last its own."""
+        levels = [part for part in self.folder.names() if part.startswith(f"{name}.")]
+        return [self.folder / part for part in (*levels, name)]
 
     def amend(self, facts: Json) -> None:
         """Put the metadata file again with more facts on its stamp."""
@@ -102,7 +114,8 @@ class Result:
         self._put(self.folder, attributes)
 
     def _generations(self) -> list[str]:
-        entries = {name: self._entry(self.folder / name) for name in self.folder.names()}
+        names = [name for name in self.folder.names() if "." not in name]  # levels and files are none
+        entries = {name: self._entry(self.folder / name) for name in names}
         return [name for name, entry in entries.items() if "plan" in entry and "generation" not in entry]
 
     def _entry(self, folder: Folder) -> Json:

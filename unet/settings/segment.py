@@ -11,7 +11,7 @@ class Segment:
     """How scores become instances."""
 
     __pydantic_config__: ClassVar = CLOSED
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     threshold: float = 0.5
     """A pixel belongs to an object where the sum of the object classes' scores reaches this; 0 < threshold ≤ 1."""

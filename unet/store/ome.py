@@ -9,41 +9,63 @@ from typing import Any
 
 from unet.dataset.folder import Folder, Json
 from unet.images.normalisation import Statistics
-from unet.ledger.results import Result
-from unet.store.shards import Shape
+from unet.ledger.results import Generation, Result
+from unet.store.shards import Level
 
 VERSION = "0.5"
 AXIS_TYPES = {"t": "time", "c": "channel"}
 
 
 def multiscales(
-    generation: str, axes: str, shapes: Sequence[Shape], spacing: Mapping[str, float], units: Mapping[str, str]
+    generation: Generation,
+    name: str,
+    axes: str,
+    levels: Sequence[Level],
+    spacing: Mapping[str, float],
+    units: Mapping[str, str],
 ) -> list[Json]:
-    """The `multiscales` list of one pyramid whose levels lie at `generation/0`, `generation/1` and so on.
+    """The `multiscales` list of one pyramid, of which each level lies where the generation says.
 
     Pixel sizes that are unknown are 1, without a unit, as the format asks for a number.
+
+    Args:
+        generation: what the levels are of.
+        name: what viewers call the layer: the stack for an image, who drew them for labels.
+        axes: names of the axes.
+        levels: as `unet.store.pyramid` made them.
+        spacing: size of a pixel by axis, where it is known.
+        units: its unit, as the format names it.
     """
     described = [_axis(axis, units) for axis in axes]
     datasets = [
-        {"path": f"{generation}/{level}", "coordinateTransformations": _transformations(axes, level, spacing)}
-        for level in range(len(shapes))
+        {
+            "path": generation.level(number).name,
+            "coordinateTransformations": _transformations(axes, number, level, spacing),
+        }
+        for number, level in enumerate(levels)
     ]
-    return [{"name": generation, "axes": described, "datasets": datasets}]
+    return [{"name": name, "axes": described, "datasets": datasets}]
 
 
-def image_attributes(pyramid: list[Json], channels: Sequence[str], statistics: Sequence[Statistics]) -> Json:
-    """Attributes of an image's group: its pyramid, and how a viewer should show each channel."""
+def image_attributes(
+    pyramid: list[Json], channels: Sequence[str], statistics: Sequence[Statistics], colours: Sequence[str]
+) -> Json:
+    """Attributes of an image's group: its pyramid, and how a viewer should show each channel; colours as RRGGBB."""
     shown = [
-        {"label": name, "color": "FFFFFF", "window": {"start": s.low, "end": s.high, "min": s.min, "max": s.max}}
-        for name, s in zip(channels, statistics, strict=True)
+        {"label": name, "color": colour, "window": {"start": s.low, "end": s.high, "min": s.min, "max": s.max}}
+        for name, s, colour in zip(channels, statistics, colours, strict=True)
     ]
     return {"ome": {"version": VERSION, "multiscales": pyramid, "omero": {"channels": shown}}}
 
 
 def label_attributes(pyramid: list[Json]) -> Json:
-    """Attributes of one label's group."""
-    source = {"image": "../../"}
-    return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": {"version": VERSION, "source": source}}}
+    """Attributes of one label's group: its pyramid, and the image it belongs to.
+
+    No `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. No
+    `properties`: the tables have them, and this file is read for each stack in each plan.
+    """
+    described = {"version": VERSION, "source": {"image": "../../"}}
+    return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": described}}
 
 
 def list_label(labels: Folder, name: str) -> None:
@@ -80,10 +102,11 @@ def _axis(axis: str, units: Mapping[str, str]) -> dict[str, str]:
     return {"name": axis, "type": AXIS_TYPES.get(axis, "space"), **unit}
 
 
-def _transformations(axes: str, level: int, spacing: Mapping[str, float]) -> list[dict[str, Any]]:
+def _transformations(axes: str, number: int, level: Level, spacing: Mapping[str, float]) -> list[dict[str, Any]]:
     """Pixel sizes of a level, and where the middle of its first pixel lies."""
+    first = dict(zip("yx", level.first, strict=True))
     size = [spacing.get(axis, 1.0) for axis in axes]
-    factor = [2**level if axis in "yx" else 1 for axis in axes]
-    scale = {"type": "scale", "scale": [s * f for s, f in zip(size, factor, strict=True)]}
-    shift = {"type": "translation", "translation": [s * (f - 1) / 2 for s, f in zip(size, factor, strict=True)]}
-    return [scale, shift] if level else [scale]
+    scale = [s * 2**number if axis in first else s for s, axis in zip(size, axes, strict=True)]
+    shift = [s * first.get(axis, 0) for s, axis in zip(size, axes, strict=True)]
+    described: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    return [*described, {"type": "translation", "translation": shift}] if number else described

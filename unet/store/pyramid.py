@@ -1,8 +1,9 @@
 """Pyramids: levels of half the size, each made of the one before, shard by shard."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,7 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
 from unet.store.arrays import CODECS, Codecs, Stored, create
-from unet.store.shards import Region, Shape, plane_layout, pyramid_shapes, stack_layout
-
-Reduce = Callable[[NDArray[Any]], NDArray[Any]]
+from unet.store.shards import Level, Region, Shape, plane_layout, stack_layout
 
 RegionMap = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
 
@@ -22,31 +21,51 @@ def _one_by_one(function: Callable[[Region], None], items: Iterable[Region]) -> 
 
 
 def pyramid(
-    folder: Folder, reduce: Reduce, axes: str, codecs: Codecs = CODECS, map_regions: RegionMap = _one_by_one
-) -> list[Shape]:
-    """Levels 1, 2, … of the array `folder/0`, each from the one before, shard by shard; shapes of all levels.
+    folder_of: Callable[[int], Folder],
+    plan: Callable[[Shape], list[Level]],
+    axes: str,
+    codecs: Codecs = CODECS,
+    map_regions: RegionMap = _one_by_one,
+) -> list[Level]:
+    """Levels 1, 2, … of the array at level 0, each from the one before, shard by shard; where all levels lie.
 
     Args:
-        folder: the generation.
-        reduce: halves y and x of a block, such as `average` or `nearest`.
+        folder_of: where the array of a level lies, or is to lie.
+        plan: levels of a shape: `averaged` for images, `sampled` for labels.
         axes: names of the axes.
         codecs: how chunks are packed.
         map_regions: maps a function over regions and says when each is done; default: one after another.
     """
-    finer = Stored(folder / "0")
-    shapes = pyramid_shapes(finer.layout.shape)
+    finer = Stored(folder_of(0))
+    levels = plan(finer.layout.shape)
     several = math.prod(finer.layout.shard[:-2]) > 1
-    for level, shape in enumerate(shapes[1:], start=1):
-        layout = (stack_layout if several else plane_layout)(shape, finer.array.dtype.itemsize)
-        coarser = create(folder / str(level), layout, finer.array.dtype, axes, codecs)
-        for _ in map_regions(partial(_coarsen, finer.folder, coarser.folder, reduce), coarser.missing()):
+    for number, (before, level) in enumerate(pairwise(levels)):
+        layout = (stack_layout if several else plane_layout)(level.shape, finer.array.dtype.itemsize)
+        coarser = create(folder_of(number + 1), layout, finer.array.dtype, axes, codecs)
+        taken = [(start - fine) / 2**number for start, fine in zip(level.first, before.first, strict=True)]
+        for _ in map_regions(partial(_coarsen, finer.folder, coarser.folder, taken), coarser.missing()):
             pass
         finer = coarser
-    return shapes
+    return levels
 
 
-def _coarsen(finer: Folder, coarser: Folder, reduce: Reduce, region: Region) -> None:
-    Stored(coarser).write(region, reduce(Stored(finer).read(_doubled(region))))
+def _coarsen(finer: Folder, coarser: Folder, taken: Sequence[float], region: Region) -> None:
+    Stored(coarser).write(region, halve(Stored(finer).read(_doubled(region)), taken))
+
+
+def halve(block: NDArray[Any], taken: Sequence[float]) -> NDArray[Any]:
+    """A block of half the size along y and x, of the place in each pair of pixels that is taken along each of them.
+
+    0 takes the first, 1 the second, and ½ along both the mean. What a level's metadata says and what is written are
+    thus of one number.
+
+    >>> halve(np.array([[1, 2, 3, 4]]), (0, 1)).tolist()
+    [[2, 4]]
+    """
+    if 0.5 in taken:
+        return average(block)
+    y, x = (int(place) for place in taken)
+    return block[..., y::2, x::2]
 
 
 def average(block: NDArray[Any]) -> NDArray[Any]:
@@ -59,11 +78,6 @@ def average(block: NDArray[Any]) -> NDArray[Any]:
     even = np.pad(block, pad, mode="edge")
     mean = sum(even[..., dy::2, dx::2].astype(np.float64) for dy in (0, 1) for dx in (0, 1)) / 4
     return np.asarray(np.rint(mean) if block.dtype.kind in "iu" else mean).astype(block.dtype)
-
-
-def nearest(block: NDArray[Any]) -> NDArray[Any]:
-    """Every second pixel, for labels."""
-    return block[..., ::2, ::2]
 
 
 def _doubled(region: Region) -> Region:

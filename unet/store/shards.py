@@ -1,4 +1,4 @@
-"""How arrays lie in a store: chunks, shards, pyramid levels and regions, as plain integers.
+"""How arrays lie in a store: chunks, shards, pyramid levels and regions, as plain numbers.
 
 A chunk is what is compressed at once (about 1 MB), a shard is one file and the unit of work: written once, whole, by
 one worker. Two writers within a shard lose data silently, hence `require_whole_shards`.
@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Shape = tuple[int, ...]
 Region = tuple[slice, ...]
@@ -141,6 +141,55 @@ def pyramid_shapes(shape: Shape) -> list[Shape]:
         *leading, height, width = shapes[-1]
         shapes.append((*leading, -(-height // 2), -(-width // 2)))
     return shapes
+
+
+class Level(NamedTuple):
+    """One level of a pyramid, and which pixels of the full level it stands for."""
+
+    shape: Shape
+    first: tuple[float, float]
+    """y and x of the middle of its first pixel, in pixels of the full level; the next ones follow each 2^level."""
+
+
+def averaged(shape: Shape) -> list[Level]:
+    """Levels of an image, whose pixels are means of 2 × 2: the first pixel's middle is that of all it was made of.
+
+    >>> [level.first for level in averaged((2048, 2000))]
+    [(0.0, 0.0), (0.5, 0.5), (1.5, 1.5)]
+    """
+    return [Level(s, ((2**n - 1) / 2, (2**n - 1) / 2)) for n, s in enumerate(pyramid_shapes(shape))]
+
+
+def sampled(shape: Shape) -> list[Level]:
+    """Levels of labels, each pixel of which is one of 2 × 2: within half a pixel of its own where the image's level is.
+
+    Rejected: the most frequent id of 2 × 2. Along an outline two ids have two pixels each, and whichever rule decides
+    there moves all outlines one way; and where the pixels lie could not be said exactly any more.
+
+    >>> [level.first for level in sampled((4096, 4095))]
+    [(0, 0), (0, 0), (2, 2), (2, 2)]
+    """
+    shapes = pyramid_shapes(shape)
+    starts = zip(*(_sampled_from([s[axis] for s in shapes]) for axis in (-2, -1)), strict=True)
+    return [Level(s, (y, x)) for s, (y, x) in zip(shapes, starts, strict=True)]
+
+
+def _sampled_from(sizes: list[int]) -> list[int]:
+    """Which pixel of the full level is the first of each level, along an axis whose levels have these sizes.
+
+    Of each two pixels one is taken: the second where that brings the level nearer to the image's, but where the last
+    pixel has no second, at an odd edge. So the error does not add up: it stays below half a pixel of the level, or a
+    quarter where all sizes are even.
+
+    >>> _sampled_from([4096, 2048, 1024, 512, 256]), _sampled_from([4097, 2049, 1025, 513, 257])
+    ([0, 0, 2, 2, 10], [0, 0, 0, 0, 0])
+    """
+    starts = [0]
+    for level, size in enumerate(sizes[:-1]):
+        first, second, middle = starts[-1], starts[-1] + 2**level, 2**level - 0.5
+        is_nearer = abs(second - middle) < abs(first - middle)
+        starts.append(second if is_nearer and size % 2 == 0 else first)
+    return starts
 
 
 def grow(region: Region, halo: Shape, shape: Shape) -> Region:

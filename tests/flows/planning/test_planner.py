@@ -72,7 +72,7 @@ class Touching:
     def edited(self, stage, name):
         truth = labels_of(self.dataset, name, "truth")
         if stamp := truth.stamp():
-            (truth.folder / stamp.generation / "0/c/9/9/9").write(b"by hand")
+            (truth.folder / f"{stamp.generation}.0/c/9/9/9").write(b"by hand")
 
     @property
     def asked(self):

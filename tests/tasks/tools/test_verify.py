@@ -7,7 +7,7 @@ from tasks.tools.verify import damage
 
 def shard_of(dataset, name):
     """File of one shard of a stack's image."""
-    return next(file for file in Path(dataset.image(name).url).glob("[0-9a-f]*/0/c/**/*") if file.is_file())
+    return next(file for file in Path(dataset.image(name).url).glob("*.0/c/**/*") if file.is_file())
 
 
 def test_what_is_whole_is_silent(dataset):

@@ -21,7 +21,7 @@ from unet.settings.train import Train
 from unet.settings.weigh import Weigh
 from unet.store import ome
 from unet.store.arrays import create
-from unet.store.shards import plane_layout
+from unet.store.shards import Level, plane_layout
 
 PLAN_ONLY = {
     Weigh: {"preset"},
@@ -190,13 +190,12 @@ def put_truth(dataset, pixels):
     """Truth as ingest commits it."""
     truth = labels_of(dataset, "a", "truth")
     generation = truth.begin(Recipe("ingest", 1, {}, {}), {})
-    stored = create(generation.folder / "0", plane_layout(pixels.shape, 4), pixels.dtype, "yx")
+    stored = create(generation.level(0), plane_layout(pixels.shape, 4), pixels.dtype, "yx")
     stored.write(tuple(slice(0, size) for size in pixels.shape), pixels)
-    facts = {"arrays": vars(fingerprint.of_folder(generation.folder / "0"))}
-    truth.commit(
-        generation, ome.label_attributes(ome.multiscales(generation.name, "yx", [pixels.shape], {}, {})), facts
-    )
-    return generation.folder / "0"
+    facts = {"arrays": vars(fingerprint.of_folder(generation.level(0)))}
+    scales = ome.multiscales(generation, "truth", "yx", [Level(pixels.shape, (0, 0))], {}, {})
+    truth.commit(generation, ome.label_attributes(scales), facts)
+    return generation.level(0)
 
 
 def test_truth_edited_by_hand_is_noticed(dataset, recipe_of):

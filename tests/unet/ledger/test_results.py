@@ -21,14 +21,17 @@ def result(request, tmp_path):
 def make(result, recipe, plan=PLAN, text="values"):
     """A committed result whose one file says what it was made of."""
     generation = result.begin(recipe, plan)
-    (generation.folder / "values").write(f"{text} {digest(asdict(recipe))}".encode())
+    for folder in (generation.folder, generation.level(0), generation.level(1)):
+        (folder / "values").write(f"{text} {digest(asdict(recipe))}".encode())
     return result.commit(generation, {"made": text})
 
 
 def seen(result):
-    """What a reader finds: the values of the committed generation."""
+    """What a reader finds: the values of the committed generation, in all of its folders."""
     stamp = result.stamp()
-    return stamp and (result.folder / stamp.generation / "values").read().decode()
+    found = {(part / "values").read().decode() for part in result.parts(stamp.generation)}
+    assert len(found) == 1
+    return found.pop()
 
 
 def test_a_committed_result_says_what_it_was_made_of(result):
@@ -49,7 +52,8 @@ def test_until_the_commit_readers_see_the_generation_before(result):
     make(result, OLD)
     before = seen(result)
     begun = result.begin(NEW, PLAN)
-    (begun.folder / "values").write(b"new")
+    for folder in (begun.folder, begun.level(0)):
+        (folder / "values").write(b"new")
     assert seen(result) == before
     result.commit(begun, {})
     assert seen(result) == "new"
@@ -72,14 +76,17 @@ def test_a_discarded_generation_is_begun_anew_with_the_new_plan(result):
 def test_a_commit_removes_the_other_generations_and_nothing_else(result):
     make(result, OLD)
     half = result.begin(replace(OLD, version=7), PLAN)
+    (half.level(0) / "c/0/0").write(b"half")
     kept = [result.folder / name for name in ("labels/truth/zarr.json", "checkpoints/1", "report.html")]
     (result.folder / "labels/zarr.json").write_json({"attributes": {"ome": {}}})
     for file in kept:
         file.write(b"{}")
     stamp = make(result, NEW)
     assert not half.folder.exists()
+    assert not half.level(0).exists()
     assert all(file.exists() for file in kept)
-    folders = {"labels", "checkpoints", "report.html", result.metadata_file, stamp.generation}
+    folders = {"labels", "checkpoints", "report.html", result.metadata_file}
+    folders |= {stamp.generation, *(f"{stamp.generation}.{level}" for level in (0, 1))}
     assert set(result.folder.names()) == folders
 
 
@@ -120,7 +127,7 @@ def test_killed_at_any_moment_and_run_again(half, tmp_path, monkeypatch):
             raise KilledError
         real[act](folder, *content)
 
-    for moment in range(1, 40):
+    for moment in range(1, 60):
         result = Result(Folder(str(tmp_path / str(moment))))
         left[0] = 0
         make(result, OLD)
@@ -141,7 +148,8 @@ def test_killed_at_any_moment_and_run_again(half, tmp_path, monkeypatch):
             make(result, NEW)
         assert seen(result) == f"values {digest(asdict(NEW))}"
         last = make(result, replace(NEW, version=3)).generation
-        assert {name.split("/")[0] for name in result.folder.files()} == {last, "zarr.json"}
+        folders = {name.split("/")[0] for name in result.folder.files()}
+        assert folders == {last, f"{last}.0", f"{last}.1", "zarr.json"}
     pytest.fail("it was killed every time")
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from unet.dataset.folder import Folder
+from unet.store import pyramid as module
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import average, nearest, pyramid
-from unet.store.shards import regions, stack_layout
+from unet.store.pyramid import average, halve, pyramid
+from unet.store.shards import averaged, pyramid_shapes, regions, sampled, stack_layout
 
-SHAPES = [(1, 1), (33, 65), (3, 41, 1), (2, 100, 61), (2, 2, 45, 83)]
+SHAPES = [(1, 1), (33, 65), (3, 41, 1), (2, 100, 62), (2, 2, 45, 84), (320, 321)]
 
 
 def drawn(shape, dtype, seed=0):
@@ -22,14 +23,13 @@ def fill(stored, values):
     return stored
 
 
-def coarser(values, reduce):
-    """The next level, pixel by pixel."""
+def means(values):
+    """The next level of averages, pixel by pixel."""
     height, width = values.shape[-2:]
     level = np.zeros((*values.shape[:-2], -(-height // 2), -(-width // 2)), values.dtype)
     for index in np.ndindex(*level.shape):
         *leading, y, x = index
-        pixels = values[(*leading, slice(2 * y, 2 * y + 2), slice(2 * x, 2 * x + 2))]
-        level[index] = pixels.flat[0] if reduce is nearest else mean(pixels)
+        level[index] = mean(values[(*leading, slice(2 * y, 2 * y + 2), slice(2 * x, 2 * x + 2))])
     return level
 
 
@@ -38,42 +38,63 @@ def mean(pixels):
     return np.rint(exact) if pixels.dtype.kind in "iu" else exact
 
 
+def written(folder, values, plan):
+    """Folder of each level, and where the levels lie, of a pyramid on disk."""
+
+    def folder_of(number):
+        return folder / f"g.{number}"
+
+    axes = "tzyx"[-values.ndim :]
+    fill(create(folder_of(0), stack_layout(values.shape, values.itemsize), values.dtype, axes), values)
+    return folder_of, pyramid(folder_of, plan, axes)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(("reduce", "dtype"), [(average, np.uint8), (average, np.float32), (nearest, np.uint32)])
-def test_a_pyramid_is_what_slow_loops_say(shape, reduce, dtype, tmp_path, small_shards):
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_averaged_pyramid_is_what_slow_loops_say(shape, dtype, tmp_path, small_shards):
     folder, values = Folder(str(tmp_path)), drawn(shape, dtype)
-    axes = "tzyx"[-len(shape) :]
-    fill(create(folder / "0", stack_layout(shape, values.itemsize), dtype, axes), values)
-    shapes = pyramid(folder, reduce, axes)
-    assert shapes[0] == shape
-    assert max(shapes[-1][-2:]) <= 40
-    assert folder.names() == [str(level) for level in range(len(shapes))]
-    for level in range(1, len(shapes)):
-        values = coarser(values, reduce)
-        stored = Stored(folder / str(level))
+    folder_of, levels = written(folder, values, averaged)
+    assert [level.shape for level in levels] == pyramid_shapes(shape)
+    assert max(levels[-1].shape[-2:]) <= 40
+    assert folder.names() == [folder_of(number).name for number in range(len(levels))]
+    for number in range(1, len(levels)):
+        values = means(values)
+        stored = Stored(folder_of(number))
         assert stored.missing() == []
         np.testing.assert_array_equal(stored.array[...], values)
 
 
-def test_a_half_written_pyramid_is_gone_on_with(tmp_path, small_shards):
-    folder, values = Folder(str(tmp_path)), drawn((3, 200, 190), np.uint8)
-    fill(create(folder / "0", stack_layout(values.shape, 1), np.uint8, "zyx"), values)
-    calls = []
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_sampled_pyramid_holds_the_pixels_of_the_places_that_its_levels_say(shape, tmp_path, small_shards):
+    values = np.arange(np.prod(shape), dtype=np.uint32).reshape(shape)  # no two alike: each tells its place
+    folder_of, levels = written(Folder(str(tmp_path)), values, sampled)
+    for number, level in enumerate(levels):
+        y, x = (start + 2**number * np.arange(size) for start, size in zip(level.first, level.shape[-2:], strict=True))
+        np.testing.assert_array_equal(open_array(folder_of(number))[...], values[..., y[:, None], x])
 
-    def counted(block, stop=None):
-        if len(calls) == stop:
+
+@pytest.mark.parametrize("plan", [averaged, sampled])
+def test_a_half_written_pyramid_is_gone_on_with(plan, tmp_path, small_shards, monkeypatch):
+    folder, values, calls, stop = Folder(str(tmp_path)), drawn((3, 200, 190), np.uint8), [], [17]
+
+    def counted(block, taken):
+        if len(calls) == stop[0]:
             raise OSError("killed")
         calls.append(block.shape)
-        return average(block)
+        return halve(block, taken)
 
-    with pytest.raises(OSError, match="killed"):
-        pyramid(folder, lambda block: counted(block, 17), "zyx")
-    assert Stored(folder / "1").missing()
-    shapes = pyramid(folder, counted, "zyx")
-    assert len(calls) == sum(len(list(regions(Stored(folder / str(level)).layout))) for level in range(1, len(shapes)))
-    for level in range(1, len(shapes)):
-        values = coarser(values, average)
-        np.testing.assert_array_equal(open_array(folder / str(level))[...], values)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "halve", counted)
+        with pytest.raises(OSError, match="killed"):
+            written(folder, values, plan)
+        assert Stored(folder / "g.1").missing()
+        stop[0] = None
+        folder_of, levels = written(folder, values, plan)
+    arrays = [open_array(folder_of(number)) for number in range(len(levels))]
+    assert len(calls) == sum(len(list(regions(array.layout))) for array in arrays[1:])
+    other, _ = written(folder / "other", values, plan)
+    for number, array in enumerate(arrays):
+        np.testing.assert_array_equal(array[...], open_array(other(number))[...])
 
 
 def test_an_average_of_large_integers_does_not_overflow():

@@ -13,11 +13,13 @@ from unet.store.shards import (
     SHARD_BYTES,
     SMALLEST,
     Layout,
+    averaged,
     grow,
     plane_layout,
     pyramid_shapes,
     regions,
     require_whole_shards,
+    sampled,
     shard_index,
     stack_layout,
     within,
@@ -111,3 +113,21 @@ def test_a_grown_region_holds_the_region_where_within_says(layout, halo):
     for region in regions(layout):
         outer = grow(region, (halo,) * whole.ndim, whole.shape)
         np.testing.assert_array_equal(whole[outer][within(region, outer)], whole[region])
+
+
+@given(shapes)
+def test_levels_of_labels_lie_on_those_of_the_image_to_within_half_a_pixel(shape):
+    labels, image = sampled(shape), averaged(shape)
+    assert [level.shape for level in labels] == [level.shape for level in image] == pyramid_shapes(shape)
+    for number, (one, other) in enumerate(zip(labels, image, strict=True)):
+        for start, middle, size, whole in zip(one.first, other.first, one.shape[-2:], shape[-2:], strict=True):
+            assert abs(start - middle) < 2**number / 2
+            assert 0 <= start <= start + 2**number * (size - 1) < whole  # each pixel is one that is there
+
+
+@given(st.integers(1, 20), st.integers(1, 12))
+def test_where_all_sizes_are_even_it_is_a_quarter_of_a_pixel(size, halvings):
+    shape = (size * 2**halvings,) * 2
+    for number, (one, other) in enumerate(zip(sampled(shape), averaged(shape), strict=True)):
+        if number <= halvings:
+            assert abs(one.first[0] - other.first[0]) <= 2**number / 4
