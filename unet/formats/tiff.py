@@ -2,8 +2,8 @@
 
 Left alone, tifffile would read a file that was cut short as a shorter stack, or fill in zeros; `_refuse_truncated` and
 `_refuse_gaps` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
-memory of one page. Pixel sizes come from OME-XML, else from ImageJ, else from the resolution tags where those are per
-centimetre; inches are what printers use, and are not believed.
+memory of one page. Pixel sizes come from OME-XML, else from ImageJ, else from the resolution tags; which of them are
+believed stands in `pixel_sizes`.
 """
 
 import logging
@@ -18,7 +18,9 @@ import numpy as np
 import tifffile
 
 from unet.dataset.sources import SUFFIXES, natural_order
-from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.ome_files import is_part_of_renamed, open_ome, strangers
+from unet.formats.pixel_sizes import SaidSizes
+from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
 # What tifffile says there is raised here as an error, or has no consequence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -47,12 +49,13 @@ def _count_tiff(file: str) -> int:
 def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPageSeries]]]:
     with decoding_errors_told(file, "TIFF"):
         _refuse_truncated(file)
-        tif = tifffile.TiffFile(file)
+        tif = open_ome(file)
     with tif:
         with decoding_errors_told(file, "TIFF"):
             scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
             if not scenes:
                 raise ValueError("it holds no image")
+        _refuse_strangers(file, tif)
         yield tif, scenes
 
 
@@ -122,12 +125,24 @@ def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
         )
 
 
+def _refuse_strangers(file: str, tif: tifffile.TiffFile) -> None:
+    """Refuse a file whose OME-XML speaks of other files alone: its own pages would be read as they happen to lie."""
+    names = [] if tif.series[0].kind.lower() == "ome" else strangers(_xml(tif), Path(file))
+    if names:
+        raise ValueError(
+            f"{file} must lie with the files of its set, as its OME-XML says that all planes are in {names[0]}"
+            f"{f' and {len(names) - 1} others' if len(names) > 1 else ''}, got none of them; give the files back the "
+            "names that they were written with, or copy the missing ones next to it"
+        )
+
+
 def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
     root = _xml(tif)
     pointer = root.find("{*}BinaryOnly")
     if pointer is not None:
         opener = file.with_name(Path(pointer.get("MetadataFile", "")).name or file.name)
-        return opener == file or not opener.name.lower().endswith(SUFFIXES) or not opener.exists()
+        is_here = opener != file and opener.name.lower().endswith(SUFFIXES) and opener.exists()
+        return not is_here and not is_part_of_renamed(root, file)
     names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind("{*}Image/{*}Pixels/{*}TiffData/{*}UUID")}
     if file.name not in names:
         return True
@@ -186,7 +201,7 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
 COLOURS = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 
 
-def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
+def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[SaidSizes, Sequence[str]]:
     """Sizes of a pixel with their units, as far as the file gives them, and the names of the channels."""
     names = RGB if series.keyframe.photometric in COLOURS and "S" in series.keyframe.axes else ()
     if tif.is_ome:
@@ -195,7 +210,7 @@ def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[
     return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
 
 
-def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
+def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[SaidSizes, Sequence[str]]:
     images = _xml(tif).findall("{*}Image")
     number = tif.series.index(series)
     if len(images) != len(tif.series):  # tifffile leaves out images of which there are no pages
@@ -203,27 +218,45 @@ def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
     pixels = images[number].find("{*}Pixels") if images else None
     if pixels is None:
         return {}, ()
-    sizes = {
-        a: (float(pixels.get(f"PhysicalSize{a.upper()}", 0)), pixels.get(f"PhysicalSize{a.upper()}Unit", "µm"))
-        for a in "zyx"
-    }
-    time = (float(pixels.get("TimeIncrement", 0)), pixels.get("TimeIncrementUnit", "s"))
-    return {"t": time, **sizes}, [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
+    named = {a: f"PhysicalSize{a.upper()}" for a in "zyx"}
+    sizes = {a: (pixels.get(name), pixels.get(f"{name}Unit") or "µm") for a, name in named.items()}
+    sizes["t"] = (pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit") or "s")
+    given = {a: size for a, size in sizes.items() if size[0] is not None}
+    return given, [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
 
 
-def _imagej_sizes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Sizes:
+def _imagej_sizes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> SaidSizes:
+    """Sizes as ImageJ writes them: `unit` is that of x, and of y and z where `yunit` and `zunit` are not there."""
     said = tif.imagej_metadata or {}
     unit = str(said.get("unit", ""))
-    y, x = (_per_pixel(series, tag) for tag in ("YResolution", "XResolution"))
-    interval = (float(said.get("finterval", 0)), str(said.get("tunit", "s")))
-    return {"t": interval, "z": (abs(float(said.get("spacing", 0))), unit), "y": (y, unit), "x": (x, unit)}
+    sizes = dict(_tag_sizes(series))
+    if unit.strip():
+        sizes = {a: (_per_pixel(series, tag), str(said.get(f"{a}unit", unit))) for a, tag in RESOLUTIONS.items()}
+    if "spacing" in said:
+        z = said["spacing"]
+        sizes["z"] = (abs(z) if isinstance(z, int | float) else z, str(said.get("zunit", unit)))
+    if said.get("finterval"):
+        sizes["t"] = (said["finterval"], str(said.get("tunit") or "s"))
+    elif isinstance(said.get("fps"), int | float) and said["fps"] > 0:
+        sizes["t"] = (1 / said["fps"], "s")  # frames a second, whatever `tunit` is
+    return {a: size for a, size in sizes.items() if a not in RESOLUTIONS or size[0]}
 
 
-def _tag_sizes(series: tifffile.TiffPageSeries) -> Sizes:
-    if series.keyframe.resolutionunit != tifffile.RESUNIT.CENTIMETER:
-        return {}
-    y, x = (_per_pixel(series, tag) for tag in ("YResolution", "XResolution"))
-    return {"y": (1e4 * y, "µm"), "x": (1e4 * x, "µm")}
+RESOLUTIONS = {"y": "YResolution", "x": "XResolution"}
+"""Tags that hold pixels a unit, by axis."""
+MICROMETRES: dict[int, float] = {
+    tifffile.RESUNIT.CENTIMETER: 1e4,
+    tifffile.RESUNIT.MILLIMETER: 1e3,
+    tifffile.RESUNIT.MICROMETER: 1.0,
+}
+
+
+def _tag_sizes(series: tifffile.TiffPageSeries) -> SaidSizes:
+    unit = series.keyframe.resolutionunit
+    sizes = {a: size for a, tag in RESOLUTIONS.items() if (size := _per_pixel(series, tag))}
+    if unit == tifffile.RESUNIT.INCH:
+        return {a: (size, "inch") for a, size in sizes.items()}
+    return {a: (MICROMETRES[unit] * size, "µm") for a, size in sizes.items() if unit in MICROMETRES}
 
 
 def _per_pixel(series: tifffile.TiffPageSeries, tag: str) -> float:

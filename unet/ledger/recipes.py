@@ -99,7 +99,9 @@ def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
     inputs = {"truth": _judged(dataset, name)}
     image = image_of(dataset, name).stamp()
     if weigh.dimensions == 3 and image is not None:
-        inputs["pixel sizes"] = digest(image.facts["spacing"])
+        units = image.facts.get("units", {})
+        is_mixed = len({units[axis] for axis in units if axis != "t"}) > 1
+        inputs["pixel sizes"] = digest([image.facts["spacing"], units] if is_mixed else image.facts["spacing"])
     return Recipe("weigh", Weigh.VERSION, _settings("weigh", weigh), inputs)
 
 
