@@ -32,6 +32,9 @@ from unet.training.samples import draw_sheet
 from unet.training.split import PlaneRange, extend, split
 from unet.training.train import Trained, TrainingPlane, train
 
+CLASSES = ("background", "object")
+"""What weigh makes of truth, by the values of its classes."""
+
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +87,7 @@ def train_on_stacks(
         ) from error
     _draw_curves(generation, trained)
     record = {
-        "classes": ["background", "object"],
+        "classes": list(CLASSES),
         "class_weights": class_weights,
         "split": [asdict(part) for part in parts],
         "best_step": trained.best,
@@ -158,10 +161,11 @@ def _fitted(settings: Train, view: View, start: Model | None) -> Train:
 def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], classes: int) -> list[float]:
     """Weight of each class: `weigh.class_weights`, else balanced over the training part."""
     everywhere, counts = (class_counts(dataset, p) for p in (parts, [p for p in parts if p.use == "training"]))
-    if len(everywhere) > classes:
+    known = max(len(everywhere), len(CLASSES))  # truth of background alone is refused below
+    if known != classes:
         raise ValueError(
-            f"train.architecture.classes must be ≥ the classes of the truth, background among them, got {classes} for "
-            f"{len(everywhere)}; raise it"
+            f"train.architecture.classes must be {known}, the classes that truth has ({', '.join(CLASSES)}), got "
+            f"{classes}; nothing would teach the network another: set it to {known}"
         )
     counts += [0] * (classes - len(counts))
     if not (counts[0] and sum(counts[1:])):

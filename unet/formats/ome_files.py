@@ -39,6 +39,11 @@ def open_ome(file: str) -> tifffile.TiffFile:
     return tifffile.TiffFile(file, omexml=renamed)
 
 
+def ome_tree(tif: tifffile.TiffFile) -> ElementTree.Element:
+    """The elements of a TIFF's OME-XML; where it has none, none."""
+    return ElementTree.fromstring(tif.ome_metadata or "<OME/>")
+
+
 def renamed_xml(xml: str, file: Path, pages: int) -> str:
     """OME-XML with the names that files have now; as it is where it is damaged, or where all names hold.
 

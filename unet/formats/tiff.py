@@ -2,25 +2,23 @@
 
 Left alone, tifffile would read a file that was cut short as a shorter stack, or fill in zeros; `_refuse_truncated` and
 `_refuse_gaps` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
-memory of one page. Pixel sizes come from OME-XML, else from ImageJ, else from the resolution tags; which of them are
-believed stands in `pixel_sizes`.
+memory of one page.
 """
 
 import logging
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from unet.dataset.sources import SUFFIXES, natural_order
-from unet.formats.ome_files import is_part_of_renamed, open_ome, strangers
-from unet.formats.pixel_sizes import SaidSizes
-from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.dataset.stack_names import SUFFIXES, natural_order
+from unet.formats.ome_files import is_part_of_renamed, ome_tree, open_ome, strangers
+from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.tiff_metadata import tiff_metadata
 
 # What tifffile says there is raised here as an error, or has no consequence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -36,7 +34,7 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         series = scenes[scene or 0]
         _refuse_gaps(file, series)
         with decoding_errors_told(file, "TIFF"):
-            sizes, channels = _metadata(tif, series)
+            sizes, channels = tiff_metadata(tif, series)
         yield stack_of_pages(_tiff_pages(file, series, axis), sizes, channels)
 
 
@@ -127,7 +125,7 @@ def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
 
 def _refuse_strangers(file: str, tif: tifffile.TiffFile) -> None:
     """Refuse a file whose OME-XML speaks of other files alone: its own pages would be read as they happen to lie."""
-    names = [] if tif.series[0].kind.lower() == "ome" else strangers(_xml(tif), Path(file))
+    names = [] if tif.series[0].kind.lower() == "ome" else strangers(ome_tree(tif), Path(file))
     if names:
         raise ValueError(
             f"{file} must lie with the files of its set, as its OME-XML says that all planes are in {names[0]}"
@@ -137,7 +135,7 @@ def _refuse_strangers(file: str, tif: tifffile.TiffFile) -> None:
 
 
 def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
-    root = _xml(tif)
+    root = ome_tree(tif)
     pointer = root.find("{*}BinaryOnly")
     if pointer is not None:
         opener = file.with_name(Path(pointer.get("MetadataFile", "")).name or file.name)
@@ -147,10 +145,6 @@ def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
     if file.name not in names:
         return True
     return file.name == min((name for name in names if file.with_name(name).is_file()), key=natural_order)
-
-
-def _xml(tif: tifffile.TiffFile) -> ElementTree.Element:
-    return ElementTree.fromstring(tif.ome_metadata or "<OME/>")
 
 
 def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> "Pages":
@@ -196,73 +190,6 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
     finally:
         if reopened:
             handle.close()
-
-
-COLOURS = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-
-
-def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[SaidSizes, Sequence[str]]:
-    """Sizes of a pixel with their units, as far as the file gives them, and the names of the channels."""
-    names = RGB if series.keyframe.photometric in COLOURS and "S" in series.keyframe.axes else ()
-    if tif.is_ome:
-        sizes, channels = _ome_metadata(tif, series)
-        return sizes, names or channels
-    return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
-
-
-def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[SaidSizes, Sequence[str]]:
-    images = _xml(tif).findall("{*}Image")
-    number = tif.series.index(series)
-    if len(images) != len(tif.series):  # tifffile leaves out images of which there are no pages
-        images, number = [image for image in images if image.get("Name") == series.name], 0
-    pixels = images[number].find("{*}Pixels") if images else None
-    if pixels is None:
-        return {}, ()
-    named = {a: f"PhysicalSize{a.upper()}" for a in "zyx"}
-    sizes = {a: (pixels.get(name), pixels.get(f"{name}Unit") or "µm") for a, name in named.items()}
-    sizes["t"] = (pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit") or "s")
-    given = {a: size for a, size in sizes.items() if size[0] is not None}
-    return given, [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
-
-
-def _imagej_sizes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> SaidSizes:
-    """Sizes as ImageJ writes them: `unit` is that of x, and of y and z where `yunit` and `zunit` are not there."""
-    said = tif.imagej_metadata or {}
-    unit = str(said.get("unit", ""))
-    sizes = dict(_tag_sizes(series))
-    if unit.strip():
-        sizes = {a: (_per_pixel(series, tag), str(said.get(f"{a}unit", unit))) for a, tag in RESOLUTIONS.items()}
-    if "spacing" in said:
-        z = said["spacing"]
-        sizes["z"] = (abs(z) if isinstance(z, int | float) else z, str(said.get("zunit", unit)))
-    if said.get("finterval"):
-        sizes["t"] = (said["finterval"], str(said.get("tunit") or "s"))
-    elif isinstance(said.get("fps"), int | float) and said["fps"] > 0:
-        sizes["t"] = (1 / said["fps"], "s")  # frames a second, whatever `tunit` is
-    return {a: size for a, size in sizes.items() if a not in RESOLUTIONS or size[0]}
-
-
-RESOLUTIONS = {"y": "YResolution", "x": "XResolution"}
-"""Tags that hold pixels a unit, by axis."""
-MICROMETRES: dict[int, float] = {
-    tifffile.RESUNIT.CENTIMETER: 1e4,
-    tifffile.RESUNIT.MILLIMETER: 1e3,
-    tifffile.RESUNIT.MICROMETER: 1.0,
-}
-
-
-def _tag_sizes(series: tifffile.TiffPageSeries) -> SaidSizes:
-    unit = series.keyframe.resolutionunit
-    sizes = {a: size for a, tag in RESOLUTIONS.items() if (size := _per_pixel(series, tag))}
-    if unit == tifffile.RESUNIT.INCH:
-        return {a: (size, "inch") for a, size in sizes.items()}
-    return {a: (MICROMETRES[unit] * size, "µm") for a, size in sizes.items() if unit in MICROMETRES}
-
-
-def _per_pixel(series: tifffile.TiffPageSeries, tag: str) -> float:
-    """Units a pixel, which the tag has as pixels a unit; 0 where it does not say."""
-    pixels, units = series.keyframe.tags.valueof(tag, (0, 1))
-    return units / pixels if pixels else 0.0
 
 
 READER = Reader(_open_tiff, _count_tiff)

@@ -42,6 +42,36 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
+def withdrawn_recipe() -> Recipe:
+    """Recipe of truth that was taken out of its source: made of nothing, so that any source of truth is new to it."""
+    return Recipe("ingest", Ingest.VERSION, {}, {})
+
+
+def is_withdrawn(dataset: Dataset, name: str) -> bool:
+    """Whether a stack's truth was taken out of its source, as ingest found it, and nobody edited it since."""
+    stamp = labels_of(dataset, name, "truth").stamp()
+    return stamp is not None and not stamp.recipe.inputs and not is_edited(dataset, name)
+
+
+def is_to_be_withdrawn(dataset: Dataset, stack: Stack) -> bool:
+    """Whether a stack's truth came from a source that has it no more, though the source is there.
+
+    Truth that was edited by hand, or drawn here, is nobody's but that person's.
+    """
+    if stack.truth or stack.is_truth_away:
+        return False
+    return labels_of(dataset, stack.name, "truth").stamp() is not None and not is_edited(dataset, stack.name)
+
+
+def has_truth(dataset: Dataset, name: str, stack: Stack | None) -> bool:
+    """Whether a stack has truth that is of use; `stack` is what the sources have of it, if anything."""
+    if stack is not None and stack.truth:
+        return True
+    if truth_content(dataset, name) is None or is_withdrawn(dataset, name):
+        return False
+    return stack is None or not is_to_be_withdrawn(dataset, stack)
+
+
 def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     """Recipe of a stack's image and truth together: a failed ingest is set aside under it.
 

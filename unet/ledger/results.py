@@ -95,10 +95,11 @@ class Result:
                 (generation / part).remove()
         generation.remove()
 
-    def amend(self, facts: Json) -> None:
-        """Put the metadata file again with more facts on its stamp."""
+    def amend(self, facts: Json, recipe: Recipe | None = None) -> None:
+        """Put the metadata file again with more facts on its stamp, or as a result of another recipe."""
         attributes = self.attributes()
-        attributes[KEY] = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
+        stamp = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
+        attributes[KEY] = stamp if recipe is None else {**stamp, "recipe": asdict(recipe)}
         self._put(self.folder, attributes)
 
     def _generations(self) -> list[str]:
@@ -139,6 +140,13 @@ def weights_of(dataset: Dataset, name: str) -> Result:
 def model_of(dataset: Dataset, model: str) -> Result:
     """A trained or imported model."""
     return Result(dataset.model(model), "model.json")
+
+
+def learnt_classes(dataset: Dataset, model: str) -> int:
+    """Number of classes that a model has learnt, background among them; a model brought in is taken at its word."""
+    metadata = model_of(dataset, model).attributes()
+    named: list[str] = metadata.get("classes") or []
+    return len(named) or int(metadata.get("architecture", {}).get("classes", 2))
 
 
 def scores_of(dataset: Dataset, model: str, name: str) -> Result:
