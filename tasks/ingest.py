@@ -121,7 +121,8 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
 def _withdraw_truth(dataset: Dataset, name: str) -> str:
     """Take a stack's truth out of use: its weights are removed, its pixels stay until the source has truth again."""
     weights_of(dataset, name).folder.remove()
-    labels_of(dataset, name, "truth").amend({}, withdrawn_recipe())
+    truth = labels_of(dataset, name, "truth")
+    truth.amend({"withdrawn": True}, withdrawn_recipe(truth.committed().recipe))
     return "its truth is withdrawn, as its source has it no more"
 
 

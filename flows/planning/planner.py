@@ -144,10 +144,11 @@ class Planner:
         stack = self.stacks[name]
         recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
         stamps = [(of_image, recipe)]
+        truth = labels_of(self.dataset, name, "truth").stamp()
         if stack.truth and not recipes.is_edited(self.dataset, name):
-            stamps.append((labels_of(self.dataset, name, "truth").stamp(), recipes.truth_recipe(self.dataset, stack)))
-        elif recipes.is_to_be_withdrawn(self.dataset, stack):
-            stamps.append((labels_of(self.dataset, name, "truth").stamp(), recipes.withdrawn_recipe()))
+            stamps.append((truth, recipes.truth_recipe(self.dataset, stack)))
+        elif truth is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
+            stamps.append((truth, recipes.withdrawn_recipe(truth.recipe)))
         return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
 
     def _has_truth(self, name: str, again: bool) -> bool:

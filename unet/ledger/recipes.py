@@ -42,15 +42,15 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
-def withdrawn_recipe() -> Recipe:
-    """Recipe of truth that was taken out of its source: made of nothing, so that any source of truth is new to it."""
-    return Recipe("ingest", Ingest.VERSION, {}, {})
+def withdrawn_recipe(truth: Recipe) -> Recipe:
+    """Recipe of truth that was taken out of its source: made of nothing now, so that any source is new to it."""
+    return replace(truth, inputs={})
 
 
 def is_withdrawn(dataset: Dataset, name: str) -> bool:
     """Whether a stack's truth was taken out of its source, as ingest found it, and nobody edited it since."""
     stamp = labels_of(dataset, name, "truth").stamp()
-    return stamp is not None and not stamp.recipe.inputs and not is_edited(dataset, name)
+    return stamp is not None and bool(stamp.facts.get("withdrawn")) and not is_edited(dataset, name)
 
 
 def is_to_be_withdrawn(dataset: Dataset, stack: Stack) -> bool:
