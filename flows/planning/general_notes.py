@@ -5,14 +5,18 @@ from collections.abc import Collection, Iterator
 from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset
 from unet.dataset.stack_names import shortened
-from unet.ledger.results import model_of
+from unet.ledger.results import learnt_classes, model_of
 from unet.ledger.truth_findings import small_objects_line
 from unet.settings.record import Record
 
 
 def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> list[str]:
     """Notes, a sentence each; `marked` are the stacks that have truth."""
-    return [*_withdrawn_lines(dataset, record, found, marked), *_small_objects_lines(record, found)]
+    return [
+        *_withdrawn_lines(dataset, record, found, marked),
+        *_small_objects_lines(record, found),
+        *_classes_lines(dataset, record),
+    ]
 
 
 def _withdrawn_lines(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> Iterator[str]:
@@ -33,3 +37,12 @@ def _small_objects_lines(record: Record, found: Findings) -> Iterator[str]:
     checks = {name: check for name, check in found.truth.items() if is_told or check.planes == 1}
     if line := small_objects_line(checks, record.segment.min_size):
         yield line
+
+
+def _classes_lines(dataset: Dataset, record: Record) -> Iterator[str]:
+    """Why segment would be refused: classes that the model has not learnt."""
+    if model_of(dataset, record.model).attributes():
+        try:
+            record.segment.require_learnt_classes(record.model, learnt_classes(dataset, record.model))
+        except ValueError as error:
+            yield str(error)

@@ -295,7 +295,7 @@ def test_classes_that_truth_does_not_have_are_refused_before_training(dataset, s
         "teach the network another one: set it to 2"
     ) or outcome.why.startswith("train.init_from must be a network of 4 classes")
     assert model_of(dataset, "four").stamp() is None
-    assert not [path for path in Path(dataset.model("four").url).rglob("checkpoints/*")]
+    assert not list(Path(dataset.model("four").url).rglob("checkpoints/*"))
 
 
 def test_where_no_stack_is_left_that_trained_the_split_is_made_anew(dataset, caplog):

@@ -224,3 +224,10 @@ def test_what_a_file_says_and_is_not_believed_is_told_once_for_all_its_stacks(tm
     assert plan_of(dataset).notes == (
         "b, c, d: size along y and x taken as unknown: 72 pixels an inch, which is a resolution of printers",
     )
+
+
+def test_classes_that_the_model_has_not_learnt_are_told_before_segment_refuses_them(dataset):
+    set_values(dataset, {"segment.classes": [2]})
+    assert plan_of(dataset).notes == (
+        "segment.classes must be among the classes that unet has learnt, 1, got 2; name one of them",
+    )
