@@ -142,9 +142,12 @@ def model_of(dataset: Dataset, model: str) -> Result:
     return Result(dataset.model(model), "model.json")
 
 
-def learnt_classes(dataset: Dataset, model: str) -> int:
-    """Number of classes that a model has learnt, background among them; a model brought in is taken at its word."""
-    metadata = model_of(dataset, model).attributes()
+def learnt_classes(metadata: Json) -> int:
+    """Number of classes that a model has learnt, background among them; a model brought in is taken at its word.
+
+    >>> learnt_classes({"classes": ["background", "object"], "architecture": {"classes": 4}})
+    2
+    """
     named: list[str] = metadata.get("classes") or []
     return len(named) or int(metadata.get("architecture", {}).get("classes", 2))
 
