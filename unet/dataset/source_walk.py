@@ -78,12 +78,16 @@ class SourceWalk:
             if self.is_image(link.name) or not link.suffix:
                 self.dangling.append(link)
             return
-        if self.other is not None and target.is_relative_to(self.other):
-            return
-        if target.is_dir():
+        if target.is_dir() and not self._is_of_other(target):
             self._follow_to_folder(link, folder, target)
-        elif self.is_image(link.name):
+        elif self.is_image(link.name) and target.is_file() and not (self.each_once and self._is_of_other(target)):
             self._follow_to_file(link, target)
+
+    def _is_of_other(self, target: Path) -> bool:
+        """Whether a place belongs to what is not looked into; if that is around this source, the source does not."""
+        if self.other is None or not target.is_relative_to(self.other):
+            return False
+        return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
 
     def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
         if str(target) in self._seen or not _may_hold_images(target):

@@ -53,7 +53,8 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
             scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
             if not scenes:
                 raise ValueError("it holds no image")
-        _refuse_strangers(file, tif)
+            missing = [] if tif.series[0].kind.lower() == "ome" else strangers(ome_tree(tif), Path(file))
+        _refuse_strangers(file, missing)
         yield tif, scenes
 
 
@@ -123,9 +124,8 @@ def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
         )
 
 
-def _refuse_strangers(file: str, tif: tifffile.TiffFile) -> None:
+def _refuse_strangers(file: str, names: list[str]) -> None:
     """Refuse a file whose OME-XML speaks of other files alone: its own pages would be read as they happen to lie."""
-    names = [] if tif.series[0].kind.lower() == "ome" else strangers(ome_tree(tif), Path(file))
     if names:
         raise ValueError(
             f"{file} must lie with the files of its set, as its OME-XML says that all planes are in {names[0]}"

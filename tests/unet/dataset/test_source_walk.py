@@ -81,6 +81,15 @@ def test_a_file_is_found_once_where_it_is_an_image(tmp_path, each_once, expected
     assert ["which is taken already, and is left out" in line for line in lines] == [True, True] * each_once
 
 
+def test_one_mask_of_many_images_may_lie_in_a_folder_among_the_images(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/b.tif", "raw/masks/a.tif", "raw/masks/deep/c.tif", "raw/all/d.tif")
+    link(tmp_path / "raw/masks", more="deep", images="../all", **{"b.tif": "a.tif", "d.tif": "../all/d.tif"})
+    link(tmp_path / "raw", masks2="masks", **{"e.tif": "masks/a.tif"})
+    truth = {"other": tmp_path / "raw", "each_once": False}
+    assert found(tmp_path / "raw/masks", **truth) == ["a.tif", "b.tif", "d.tif", "deep/c.tif"]
+    assert found(tmp_path / "raw", other=tmp_path / "raw/masks") == ["a.tif", "all/d.tif", "b.tif"]
+
+
 def test_other_kinds_stores_and_datasets_are_not_looked_into_behind_links_either(tmp_path):
     write(tmp_path, "raw/a.tif", "s/d.zarr/e.tif", "cells/dataset.yaml", "cells/f.tif", "s/g.jpg")
     link(tmp_path / "raw", store="../s/d.zarr", cells="../cells", **{"g.jpg": "../s/g.jpg", ".hidden": "../s"})

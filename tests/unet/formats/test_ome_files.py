@@ -1,5 +1,6 @@
 """OME-TIFFs that were renamed: planes are where the OME-XML says they are, or the file is refused in a sentence."""
 
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -127,6 +128,27 @@ def test_parts_that_point_to_metadata_that_was_renamed_are_no_stacks(tmp_path):
 def test_names_that_hold_and_damaged_xml_stay_as_they_are(tmp_path):
     for xml in (one_file_xml("a.ome.tif"), "<OME><Image", "<OME/>"):
         assert renamed_xml(xml, tmp_path / "a.ome.tif", 6) == xml
+
+
+def test_damaged_xml_is_an_error_of_value(tmp_path):
+    for damaged in (one_file_xml("old.ome.tif").replace('Name="one"', 'Name="a & b"'), "<OME><Image>", "<OME"):
+        write(tmp_path / "a.ome.tif", noise(6, 8, 9), damaged + "</OME>")
+        for look in (read, count_scenes):
+            with contextlib.suppress(ValueError):
+                look(str(tmp_path / "a.ome.tif"))
+
+
+def test_several_scenes_of_a_renamed_file_are_all_its_own(tmp_path):
+    image, one = noise(12, 8, 9), one_file_xml("old.ome.tif")
+    scene = one[one.index("<Image") : one.index("</OME>")]
+    shifted = scene.replace('Name="one"', 'Name="two"')
+    for ifd in reversed(range(6)):
+        shifted = shifted.replace(f'IFD="{ifd}"', f'IFD="{ifd + 6}"')
+    write(tmp_path / "new.ome.tif", image, one.replace("</OME>", f"{shifted}</OME>"))
+    assert count_scenes(str(tmp_path / "new.ome.tif")) == 2
+    for number in range(2):
+        values = read(tmp_path / "new.ome.tif", scene=number)[1]
+        np.testing.assert_array_equal(values, image[6 * number : 6 * number + 6].reshape(2, 3, 8, 9))
 
 
 def test_names_in_a_folder_below_keep_it(tmp_path):
