@@ -21,8 +21,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from unet.dataset.source_walk import SourceWalk
-from unet.dataset.stack_names import SUFFIXES, natural_order, safe_name, stem
+from unet.dataset.stack_names import natural_order, safe_name
 from unet.settings.ingest import Source
+
+FORMATS = {".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff", ".png": "png"}
+"""What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
+SUFFIXES = tuple(FORMATS)
 
 Files = tuple[str, ...]
 
@@ -96,6 +100,16 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     truth = [_resolved(source.truth, root) for source in sources if source.truth is not None]
     walks = (SourceWalk(top, None, _is_image, False) for top in (*images, *(top for top in truth if top.exists())))
     return sorted({str(path) for walk in walks for path in walk.files})
+
+
+def stem(name: str) -> str:
+    """Name without its image suffix; any other suffix stays.
+
+    >>> stem("a.b.OME.TIF"), stem("notes.txt")
+    ('a.b', 'notes.txt')
+    """
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name.removesuffix(name[len(name) - len(suffix) :])
 
 
 class _Truth(NamedTuple):

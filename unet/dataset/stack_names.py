@@ -1,13 +1,10 @@
-"""Names: which files are images, in what order people have them, and what a stack is called in a dataset."""
+"""Names: in what order people have them, and what a stack is called in a dataset."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from hashlib import sha256
 
-FORMATS = {".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff", ".png": "png"}
-"""What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
-SUFFIXES = tuple(FORMATS)
 LONGEST = 200
 """Characters of the longest NAME, so that `NAME.ome.zarr.partial` still is a legal name on every file system."""
 
@@ -45,13 +42,3 @@ def shortened(names: Sequence[str], shown: int = 5) -> str:
     """
     few = ", ".join(names[:shown])
     return few if len(names) <= shown else f"{few} and {len(names) - shown} more"
-
-
-def stem(name: str) -> str:
-    """Name without its image suffix; any other suffix stays.
-
-    >>> stem("a.b.OME.TIF"), stem("notes.txt")
-    ('a.b', 'notes.txt')
-    """
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
-    return name.removesuffix(name[len(name) - len(suffix) :])

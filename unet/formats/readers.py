@@ -3,7 +3,7 @@
 The law: what is opened has axes in the order t c z y x, each longer than 1 but for y and x, and all of its planes: a
 file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack.
 
-A format is one module of this room with a `READER`, and its suffix in `unet.dataset.stack_names.FORMATS`: the list of
+A format is one module of this room with a `READER`, and its suffix in `unet.dataset.sources.FORMATS`: the list of
 formats stands there because `status` finds stacks by it and loads no reader; a reader is loaded with its first file.
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from unet.dataset.stack_names import FORMATS
+from unet.dataset.sources import FORMATS
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes
 
 __all__ = ["Opened", "Reader", "count_scenes", "open_stack"]

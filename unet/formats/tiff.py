@@ -15,7 +15,8 @@ from typing import BinaryIO
 import numpy as np
 import tifffile
 
-from unet.dataset.stack_names import SUFFIXES, natural_order
+from unet.dataset.sources import SUFFIXES
+from unet.dataset.stack_names import natural_order
 from unet.formats.ome_files import is_part_of_renamed, ome_tree, open_ome, strangers
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_metadata import tiff_metadata

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from unet.dataset.sources import Catalogue, find_stacks, source_files
+from unet.dataset.sources import SUFFIXES, Catalogue, find_stacks, source_files, stem
 from unet.settings.ingest import Source
 
 
@@ -283,3 +283,8 @@ def test_files_that_links_lead_to_are_looked_at_too_and_truth_that_is_away_has_n
     assert below(tmp_path, source_files([Source("raw", "truth")], tmp_path)) == ["raw/a.tif", "raw/more/b.tif"]
     with pytest.raises(LookupError, match="images must name an existing folder"):
         source_files([Source("rw", "truth")], tmp_path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_stem_loses_one_whole_suffix(suffix):
+    assert stem(f"a.b{suffix}") == "a.b"

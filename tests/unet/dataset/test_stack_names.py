@@ -1,13 +1,12 @@
-"""Laws of names: safe everywhere, in the order that people have them, without suffixes."""
+"""Laws of names: safe everywhere, in the order that people have them."""
 
 import re
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.dataset.stack_names import SUFFIXES, natural_order, safe_name, shortened, stem
+from unet.dataset.stack_names import natural_order, safe_name, shortened
 
 
 @given(st.text())
@@ -33,11 +32,6 @@ def test_natural_order_is_the_order_of_the_numbers(numbers):
 def test_natural_order_is_total(words):
     backwards = words[::-1]
     assert sorted(words, key=natural_order) == sorted(backwards, key=natural_order)
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_stem_loses_one_whole_suffix(suffix):
-    assert stem(f"a.b{suffix}") == "a.b"
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=9), st.integers(1, 9))
