@@ -33,6 +33,8 @@ class SourceWalk:
     """Files by the names that lead to them below `top`, in no order."""
     dangling: list[Path] = field(default_factory=list)
     """Links to files, or folders, that are not there."""
+    empty: list[Path] = field(default_factory=list)
+    """Folders in which there is nothing at all, as where a share is mounted that is away."""
     left_out: list[str] = field(default_factory=list)
     """What else is not followed, and why, a sentence each."""
 
@@ -54,7 +56,10 @@ class SourceWalk:
     def _enter(self, named: Path, real: Path) -> None:
         """Find what lies in a folder; its links are kept for later."""
         self._seen.add(str(real))
-        for entry in sorted(os.scandir(real), key=lambda entry: entry.name):
+        entries = sorted(os.scandir(real), key=lambda entry: entry.name)
+        if not entries:
+            self.empty.append(named)
+        for entry in entries:
             path, real_path = named / entry.name, real / entry.name
             if entry.name.startswith("."):
                 continue

@@ -7,8 +7,8 @@ files of other kinds, other zarr stores and datasets of ours that lie within the
 A file is matched to its truth by its path below the source without suffix, so that `day1/a.ome.tif` finds `day1/a.png`.
 Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s0.tif`, `a-s1.tif`.
 
-Truth that is not in its folder any more is withdrawn; truth whose folder is not there at all, is empty, or that a link
-leads to which leads nowhere, is away: a share may be unmounted for a night.
+Truth that is not in its folder any more is withdrawn; truth whose folder is not there at all or is empty, or that a
+link leads to which leads nowhere, is away: a share may be unmounted for a night.
 
 Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently), and
 JPEG (its artefacts are not the microscope's).
@@ -116,8 +116,10 @@ class _Truth(NamedTuple):
     """Files of truth by key, and what cannot be looked into now."""
 
     labels: dict[str, Files]
-    dangling: frozenset[str] = frozenset()
-    """Keys of links that lead nowhere."""
+    lost: frozenset[str] = frozenset()
+    """Keys of links that lead nowhere, and of folders that are empty: truth of what lies below may be away."""
+    empty: frozenset[str] = frozenset()
+    """Those of folders that are empty."""
     away: str = ""
     """Why there is no truth at all."""
     notes: tuple[str, ...] = ()
@@ -149,14 +151,16 @@ def _find(
             truth=found.labels.get(key, ()),
             foreground=source.foreground,
             ignore=source.ignore,
-            is_truth_away=bool(found.away) or key in found.dangling,
+            is_truth_away=bool(found.away) or any(_lies_in(key, lost) for lost in found.lost),
         )
         for key, files, scene in keyed
     )
     keys = {key for key, _, _ in keyed}
     unmatched = tuple(file for key, files in found.labels.items() if key not in keys for file in files)
     _refuse_misfits(source, keyed, stacks, found, has_known_truth)
-    return Catalogue(stacks, unmatched, (*_notes(walk), *found.notes))
+    empty = sorted(folder for folder in found.empty if any(_lies_in(key, folder) for key in keys))
+    kept = (f"{truth}/{folder} is empty; truth that was taken from it before is kept" for folder in empty)
+    return Catalogue(stacks, unmatched, (*_notes(walk), *found.notes, *kept))
 
 
 def _find_truth(source: Source, images: Path, root: Path) -> _Truth:
@@ -168,7 +172,18 @@ def _find_truth(source: Source, images: Path, root: Path) -> _Truth:
     except (LookupError, OSError) as error:
         kept = f"{error}; truth that was taken from it before is kept, unless its line is removed from dataset.yaml"
         return _Truth({}, away=str(error), notes=(kept,))
-    return _Truth(labels, frozenset(_key(source, top, link) for link in walk.dangling), notes=_notes(walk))
+    links = (_key(source, top, link) if _is_image(link.name) else _below(top, link) for link in walk.dangling)
+    empty = frozenset(_below(top, folder) for folder in walk.empty)
+    return _Truth(labels, empty.union(links), empty, notes=_notes(walk))
+
+
+def _lies_in(key: str, folder: str) -> bool:
+    return key == folder or key.startswith(f"{folder}/")
+
+
+def _below(top: Path, folder: Path) -> str:
+    """Key of all that lies in a folder of a source."""
+    return unicodedata.normalize("NFC", folder.relative_to(top).as_posix())
 
 
 def _notes(walk: SourceWalk) -> tuple[str, ...]:

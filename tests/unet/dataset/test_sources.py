@@ -262,6 +262,24 @@ def test_truth_behind_a_link_that_leads_nowhere_is_away_and_other_truth_is_not(t
     assert [stack.is_truth_away for stack in stacks] == [False, True, False]
 
 
+@pytest.mark.parametrize("slices", [None, "z"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_truth_below_a_folder_that_is_empty_or_a_link_to_nothing_is_away(tmp_path, slices, is_link):
+    write(tmp_path, *(f"raw/day{day}/a.tif" for day in (1, 2, 11)), "truth/day2/a.tif")
+    if is_link:
+        (tmp_path / "truth/day1").symlink_to("/nowhere/at/all")
+    else:
+        (tmp_path / "truth/day1").mkdir()
+    (tmp_path / "truth/nobody").mkdir()
+    catalogue = find_stacks([Source("raw", "truth", slices=slices)], tmp_path, one_scene, lambda name: True)
+    assert [note.split(" is ")[0] for note in catalogue.notes] == [f"{tmp_path.resolve()}/truth/day1"]
+    assert {stack.name[:5].strip("_"): stack.is_truth_away for stack in catalogue.stacks} == {
+        "day1": True,
+        "day2": False,
+        "day11": False,
+    }
+
+
 def test_truth_of_which_nothing_fits_any_more_is_unmatched_where_it_was_known(tmp_path):
     write(tmp_path, "raw/a.tif", "truth/a_mask.tif")
     catalogue = find_stacks([Source("raw", "truth")], tmp_path, one_scene, lambda name: True)
