@@ -22,8 +22,17 @@ from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.outcome import Outcome
-from unet.ledger.recipes import image_recipe, ingest_recipe, is_edited, source_fingerprint, truth_content, truth_recipe
-from unet.ledger.results import Generation, Result, image_of, labels_of
+from unet.ledger.recipes import (
+    has_truth,
+    image_recipe,
+    ingest_recipe,
+    is_edited,
+    is_to_be_withdrawn,
+    source_fingerprint,
+    truth_recipe,
+    withdrawn_recipe,
+)
+from unet.ledger.results import Generation, Result, image_of, labels_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
@@ -71,7 +80,9 @@ def _ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool)
     stamp = image.stamp()
     if force or stamp is None or stamp.recipe != recipe:
         _write_image(image, stack, settings, recipe)
-    if not stack.truth and truth_content(dataset, stack.name) is None:
+    if is_to_be_withdrawn(dataset, stack):
+        return f"image, {_withdraw_truth(dataset, stack.name)}"
+    if not has_truth(dataset, stack.name, stack):
         return "image"
     return f"image, {_ingest_truth(dataset, stack, force)}"
 
@@ -97,6 +108,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "spacing": dict(opened.spacing),
         "units": dict(opened.units),
         "channels": list(opened.channels),
+        "notes": list(opened.notes),
         "statistics": plain_statistics(statistics),
         "source": list(stack.files),
         "scene": stack.scene,
@@ -106,6 +118,14 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     }
     colours = display_colours(opened.channels, opened.colours)
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics, colours), facts)
+
+
+def _withdraw_truth(dataset: Dataset, name: str) -> str:
+    """Take a stack's truth out of use: its weights are removed, its pixels stay until the source has truth again."""
+    weights_of(dataset, name).folder.remove()
+    truth = labels_of(dataset, name, "truth")
+    truth.amend({"withdrawn": True}, withdrawn_recipe(truth.committed().recipe))
+    return "its truth is withdrawn, as its source has it no more"
 
 
 def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:

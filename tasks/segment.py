@@ -124,7 +124,7 @@ def _instances(
     axes, folder = facts["axes"].replace("c", ""), ome.full_level(scores)
     shape = tuple(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis != "c")
     score_axes = scores.committed().facts["axes"]
-    spacing = spacing_in_pixels(axes, facts["spacing"])
+    spacing = spacing_in_pixels(axes, facts["spacing"], facts["units"])
     return Instances(
         image=ome.full_level(image),
         image_axes=facts["axes"],

@@ -32,6 +32,9 @@ from unet.training.samples import draw_sheet
 from unet.training.split import PlaneRange, extend, split
 from unet.training.train import Trained, TrainingPlane, train
 
+CLASSES = ("background", "object")
+"""What weigh makes of truth, by the values of its classes."""
+
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +87,7 @@ def train_on_stacks(
         ) from error
     _draw_curves(generation, trained)
     record = {
-        "classes": ["background", "object"],
+        "classes": list(CLASSES),
         "class_weights": class_weights,
         "split": [asdict(part) for part in parts],
         "best_step": trained.best,
@@ -100,12 +103,16 @@ def train_on_stacks(
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:
     """The model's split: its earlier split with new stacks added, while `train.validation` is the same.
 
-    A new model goes on with the split of the one it starts from, or it would be validated on what that had seen.
+    A new model goes on with the split of the one it starts from, or it would be validated on what that had seen. Where
+    truth was withdrawn from all stacks that trained, a new split is made, as nothing could be trained else.
     """
     planes_of = {name: plane_count(dataset, name) for name in names}
     for model in filter(None, (settings.name, settings.init_from)):
         before, stamp = _split_of(dataset, model), model_of(dataset, model).stamp()
-        if before and stamp and stamp.recipe.settings.get("validation") == plain(settings)["validation"]:
+        validating = {part.stack for part in before} - {part.stack for part in before if part.use == "training"}
+        if before and validating.issuperset(planes_of):
+            log.warning("no stack is left that trained %s, so its split is made anew", model)
+        elif before and stamp and stamp.recipe.settings.get("validation") == plain(settings)["validation"]:
             return extend(before, planes_of)
     return split(planes_of, settings.validation)
 
@@ -163,6 +170,12 @@ def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], settings: Trai
         raise ValueError(
             f"train.architecture.classes must be ≥ the classes of the truth, background among them, got {classes} for "
             f"{len(everywhere)}; raise it"
+        )
+    known = [*CLASSES, *map(str, range(len(CLASSES), len(everywhere)))]  # truth without objects is refused below
+    if len(known) < classes:
+        raise ValueError(
+            f"train.architecture.classes must be {len(known)}, as the classes of truth are {' and '.join(known)}, got "
+            f"{classes}; nothing would teach the network another one: set it to {len(known)}"
         )
     counts += [0] * (classes - len(counts))
     if not (counts[0] and sum(counts[1:])):

@@ -99,7 +99,8 @@ def weigh_stack(
     truth = labels_of(dataset, name, "truth")
     level = ome.full_level(truth)
     axes, shape = ome.axes_of(truth.attributes()), open_array(level).shape
-    spacing = spacing_in_pixels(axes, image_of(dataset, name).committed().facts["spacing"])
+    of_image = image_of(dataset, name).committed().facts
+    spacing = spacing_in_pixels(axes, of_image["spacing"], of_image["units"])
     result = weights_of(dataset, name)
     generation = result.begin(recipe, {})
     layout = weights_layout(shape, min(settings.dimensions, len(spacing)))  # one grid: a region is a shard of each

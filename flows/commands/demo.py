@@ -8,7 +8,7 @@ from typing import Any
 from flows.commands.init import initialise
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
-from unet.dataset.sources import safe_name
+from unet.dataset.stack_names import safe_name
 from unet.ledger.results import report_of
 
 DEMO_SETTINGS = {"train.steps": 300, "train.validate_every": 50}

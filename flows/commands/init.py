@@ -25,6 +25,7 @@ def initialise(
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {images}, {len(marked)} with truth"
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
+    yield from (f"note: {note}" for note in catalogue.notes)
     yield from _show_stacks(dataset, catalogue)
     if dataset.record.exists():
         add_source(dataset, source)

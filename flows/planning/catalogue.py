@@ -1,11 +1,12 @@
 """Which stacks the sources hold; only files that are new or changed are opened, to count their scenes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Catalogue, find_stacks
 from unet.ledger import recipes
-from unet.ledger.results import image_of
+from unet.ledger.results import image_of, labels_of
 from unet.ledger.stamp import Stamp
 from unet.settings.record import Record
 
@@ -25,8 +26,12 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
 
         return count_scenes(file)
 
-    found = find_stacks(record.sources, Path(dataset.url) if dataset.is_local else Path.cwd(), count)
-    return Catalogue(tuple(stack for stack in found.stacks if stack.name not in record.exclude), found.unmatched)
+    def has_known_truth(name: str) -> bool:
+        return labels_of(dataset, name, "truth").stamp() is not None
+
+    root = Path(dataset.url) if dataset.is_local else Path.cwd()
+    found = find_stacks(record.sources, root, count, has_known_truth)
+    return replace(found, stacks=tuple(stack for stack in found.stacks if stack.name not in record.exclude))
 
 
 def _unchanged(dataset: Dataset, name: str, stamp: Stamp) -> tuple[str, ...]:

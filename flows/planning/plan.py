@@ -18,6 +18,7 @@ from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings,
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack
+from unet.dataset.stack_names import shortened
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import model_of, result_of
 from unet.settings.record import Record
@@ -41,7 +42,15 @@ class Plan(Findings):
     def notes(self) -> tuple[str, ...]:
         """What a person should know, a line each."""
         unmatched = (f"{file} belongs to no stack: no image bears its name" for file in self.catalogue.unmatched)
-        return (*self.remarks.values(), *unmatched)
+        return (*self.remarks.values(), *self.general, *self._grouped_notes(), *self.catalogue.notes, *unmatched)
+
+    def _grouped_notes(self) -> Iterator[str]:
+        """What files say and was not believed, a line each for all stacks of which it is true."""
+        stacks: dict[str, list[str]] = {}
+        for name, notes in sorted(self.file_notes.items()):
+            for note in notes:
+                stacks.setdefault(note, []).append(name)
+        yield from (f"{shortened(names)}: {note}" for note, names in stacks.items())
 
     def pending(self, stage: str | None = None, only: Iterable[str] | None = None) -> list[StageStatus]:
         """What is to be made, in the order of the stages; of the model too, whatever stacks it is narrowed to."""

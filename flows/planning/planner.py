@@ -13,6 +13,7 @@ unless the model has changed that all scores are made with:
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from flows.planning.general_notes import general_notes
 from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
@@ -61,6 +62,7 @@ class Planner:
             self._find_status(self._segment_status, "segment", name, name in again)
         of_report = {*self.found.evaluated_stacks(), *self.before.evaluated_stacks()}
         self._find_model_status(self._evaluate_status, "evaluate", self.record.model, again & of_report)
+        self.found.general.extend(general_notes(self.dataset, self.record, self.found, marked))
         return self.found
 
     def _names(self) -> list[str]:
@@ -85,6 +87,8 @@ class Planner:
             found.remarks[key] = before.remarks[key]
         if not again and stage == "weigh" and name in before.truth:
             found.truth[name] = before.truth[name]
+        if not again and stage == "ingest" and name in before.file_notes:
+            found.file_notes[name] = before.file_notes[name]
 
     def _find_model_status(
         self, look: Callable[[str], StageStatus | None], stage: str, model: str, of: Collection[str]
@@ -130,15 +134,21 @@ class Planner:
         return [s for s in stages if self.found.state(s, name) in (("missing",) if s in self.trust else PENDING)]
 
     def _ingest_status(self, name: str) -> StageStatus | None:
+        of_image = image_of(self.dataset, name).stamp()
+        if of_image is not None and of_image.facts.get("notes"):
+            self.found.file_notes[name] = tuple(of_image.facts["notes"])
         if name not in self.stacks:
             said = f"{name}: its source is gone; its image is kept (`unet-flows remove` forgets it)"
             self.found.remarks["ingest", name] = said
             return StageStatus("ingest", name, "fresh", "its source is gone")
         stack = self.stacks[name]
         recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
-        stamps = [(image_of(self.dataset, name).stamp(), recipe)]
+        stamps = [(of_image, recipe)]
+        truth = labels_of(self.dataset, name, "truth").stamp()
         if stack.truth and not recipes.is_edited(self.dataset, name):
-            stamps.append((labels_of(self.dataset, name, "truth").stamp(), recipes.truth_recipe(self.dataset, stack)))
+            stamps.append((truth, recipes.truth_recipe(self.dataset, stack)))
+        elif truth is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
+            stamps.append((truth, recipes.withdrawn_recipe(truth.recipe)))
         return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
 
     def _has_truth(self, name: str, again: bool) -> bool:
@@ -146,8 +156,7 @@ class Planner:
             return ("weigh", name) in self.before.statuses
         if self.found.state("ingest", name) == "set aside":
             return False
-        given = name in self.stacks and bool(self.stacks[name].truth)
-        return given or recipes.truth_content(self.dataset, name) is not None
+        return recipes.has_truth(self.dataset, name, self.stacks.get(name))
 
     def _weigh_status(self, name: str) -> StageStatus | None:
         recipe = recipes.weigh_recipe(self.dataset, name, self.record.weigh)

@@ -35,6 +35,10 @@ class Findings:
     """What a person should know of one stage of one stack."""
     truth: dict[str, TruthCheck] = field(default_factory=dict)
     """What weigh found odd about the truth of each stack, as it lies there now."""
+    file_notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the file of a stack says and was not believed."""
+    general: list[str] = field(default_factory=list)
+    """What a person should know of the dataset as a whole."""
     blocked: set[Key] = field(default_factory=set)
     """What cannot be made in this run: what it is made of is missing, and the stage of that is not run any more."""
 

@@ -17,6 +17,7 @@ from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.images.planes import planes
 from unet.images.windows import Window
+from unet.ledger.recipes import is_withdrawn
 from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.store import ome
 from unet.store.arrays import open_array
@@ -71,8 +72,12 @@ def _file(result: Result, name: str) -> bytes | None:
 
 def _image(dataset: Dataset, name: str, _: str) -> bytes:
     plane, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
-    labels = _small(truth) if truth.stamp() is not None else np.zeros(plane.shape, np.uint8)
+    labels = _small(truth) if _is_truth_shown(dataset, name) else np.zeros(plane.shape, np.uint8)
     return pictures.png(pictures.tint(plane, labels))
+
+
+def _is_truth_shown(dataset: Dataset, name: str) -> bool:
+    return labels_of(dataset, name, "truth").stamp() is not None and not is_withdrawn(dataset, name)
 
 
 def _scores(dataset: Dataset, name: str, model: str) -> bytes | None:
@@ -86,7 +91,7 @@ def _scores(dataset: Dataset, name: str, model: str) -> bytes | None:
 
 def _segments(dataset: Dataset, name: str, model: str) -> bytes:
     plane, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
-    drawn = _small(truth) if truth.stamp() is not None else None
+    drawn = _small(truth) if _is_truth_shown(dataset, name) else None
     return pictures.png(pictures.outlines(plane, _small(labels_of(dataset, name, model)), drawn))
 
 

@@ -28,6 +28,7 @@ def preview_of(stack: Stack) -> SourcePreview:
         words = f"{' × '.join(map(str, image.shape))} ({' '.join(image.axes)}) {image.dtype}"
         sizes = [f"{axis} {size:g} {image.units.get(axis, '')}".strip() for axis, size in image.spacing.items()]
     words += f", pixel size {', '.join(sizes)}" if sizes else ", pixel size unknown"
+    words += f" ({'; '.join(image.notes)})" if image.notes else ""
     if not stack.truth:
         return SourcePreview(words, None, 0, 0.0)
     with open_stack(stack.truth, axis=stack.axis) as truth:

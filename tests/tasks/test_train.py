@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from flows.planning.plan import make_plan, training_stacks
-from tasks.train import _given_weights, train_model, train_on_stacks
+from tasks.train import _given_weights, _parts, train_model, train_on_stacks
 from tasks.training_planes import class_counts
 from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
@@ -283,6 +283,32 @@ def test_more_classes_than_the_network_has_are_refused(dataset):
         ValueError, match=r"train.architecture.classes must be ≥ the classes of the truth, .* got 2 for 4"
     ):
         train_on_stacks(dataset, ["a", "b"], settings, train_recipe(dataset, settings, ["a", "b"]))
+
+
+@pytest.mark.parametrize("start", [None, "unet"])
+def test_classes_that_truth_does_not_have_are_refused_before_training(dataset, stage, start):
+    set_values(dataset, {"train.name": "four", "train.architecture.classes": 4, "train.init_from": start})
+    (outcome,) = stage(dataset, "train")
+    assert outcome.state == "set aside"
+    assert outcome.why == (
+        "train.architecture.classes must be 2, as the classes of truth are background and object, got 4; nothing would "
+        "teach the network another one: set it to 2"
+    ) or outcome.why.startswith("train.init_from must be a network of 4 classes")
+    assert model_of(dataset, "four").stamp() is None
+    assert not list(Path(dataset.model("four").url).rglob("checkpoints/*"))
+
+
+def test_where_no_stack_is_left_that_trained_the_split_is_made_anew(dataset, caplog):
+    settings = read_record(dataset).train
+    assert {part.stack: part.use for part in _parts(dataset, ["a", "b"], settings)} == {
+        "a": "training",
+        "b": "validation",
+    }
+    assert [(part.stack, part.use) for part in _parts(dataset, ["b"], settings)] == [
+        ("b", "training"),
+        ("b", "validation"),
+    ]
+    assert "no stack is left that trained unet, so its split is made anew" in caplog.text
 
 
 # Kill it

@@ -7,26 +7,26 @@ files of other kinds, other zarr stores and datasets of ours that lie within the
 A file is matched to its truth by its path below the source without suffix, so that `day1/a.ome.tif` finds `day1/a.png`.
 Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s0.tif`, `a-s1.tif`.
 
+Truth that is not in its folder any more is withdrawn; truth whose folder is not there at all or is empty, or that a
+link leads to which leads nowhere, is away: a share may be unmounted for a night.
+
 Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently), and
 JPEG (its artefacts are not the microscope's).
 """
 
-import os
-import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple
 
+from unet.dataset.source_walk import SourceWalk
+from unet.dataset.stack_names import natural_order, safe_name
 from unet.settings.ingest import Source
 
 FORMATS = {".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff", ".png": "png"}
 """What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
 SUFFIXES = tuple(FORMATS)
-LONGEST = 200
-"""Characters of the longest NAME, so that `NAME.ome.zarr.partial` still is a legal name on every file system."""
 
 Files = tuple[str, ...]
 
@@ -49,6 +49,8 @@ class Stack:
     """How truth is read, see `Source.foreground`."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
+    is_truth_away: bool = False
+    """Whether nobody can tell now if there is truth: its folder is not there, or a link to it leads nowhere."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,16 @@ class Catalogue:
 
     stacks: tuple[Stack, ...]
     unmatched: Files
+    notes: tuple[str, ...] = ()
+    """What else a person should know: links that are not followed, truth that is away; a sentence each."""
 
 
-def find_stacks(sources: Sequence[Source], root: Path, count_scenes: Callable[[str], int]) -> Catalogue:
+def find_stacks(
+    sources: Sequence[Source],
+    root: Path,
+    count_scenes: Callable[[str], int],
+    has_known_truth: Callable[[str], bool] | None = None,
+) -> Catalogue:
     """Stacks of all sources, sorted by name, each with its truth where there is some.
 
     Args:
@@ -67,51 +76,30 @@ def find_stacks(sources: Sequence[Source], root: Path, count_scenes: Callable[[s
         root: the folder that relative paths of the sources are counted from.
         count_scenes: number of scenes in a file; 0 where the file is a part of a stack that another file opens. A
             ValueError, of a broken file, counts as one scene: reading it will tell what is wrong with it.
+        has_known_truth: whether a stack of this name has truth of an earlier day. Truth that is away, or of which
+            nothing fits, is a note then, where it would be refused else.
 
     Raises:
         LookupError: a folder or file is missing, or holds no images.
         ValueError: two stacks would bear one name, or truth does not fit the images.
     """
-    found = [_find(source, root, count_scenes) for source in sources]
+    found = [_find(source, root, count_scenes, has_known_truth) for source in sources]
     stacks = sorted((stack for part in found for stack in part.stacks), key=lambda stack: stack.name)
     _refuse_collisions((stack.name.lower(), stack.files[0]) for stack in stacks)
-    return Catalogue(tuple(stacks), tuple(file for part in found for file in part.unmatched))
+    unmatched = tuple(file for part in found for file in part.unmatched)
+    return Catalogue(tuple(stacks), unmatched, tuple(note for part in found for note in part.notes))
 
 
 def source_files(sources: Sequence[Source], root: Path) -> list[str]:
-    """Absolute paths of all files of images and of truth, by their names alone.
+    """Absolute paths of all files of images and of truth, by their names alone; truth that is away has none.
 
     Raises:
-        LookupError: a folder or file of the sources is missing.
+        LookupError: a folder or file of images is missing.
     """
-    named = [("images", source.images) for source in sources]
-    named += [("truth", source.truth) for source in sources if source.truth is not None]
-    return sorted({str(path) for setting, at in named for path in _walk(_existing(setting, at, root), None)})
-
-
-def safe_name(path: str) -> str:
-    """Name that is a legal, visible file name everywhere: accents dropped, `/` as `__`, all else unusual as `_`.
-
-    A safe name stays as it is; one of more than 200 characters ends in a digest instead.
-
-    >>> safe_name("2024/Zellkerne grün/01"), safe_name("../.hidden")
-    ('2024__Zellkerne_grun__01', '_.__.hidden')
-    """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", path) if not unicodedata.combining(c))
-    name = re.sub(r"^(\.|$)", "_", re.sub(r"[^A-Za-z0-9._-]", "_", plain.replace("/", "__")))
-    if len(name) <= LONGEST:
-        return name
-    return f"{name[: LONGEST - 9]}-{sha256(path.encode(errors='surrogatepass')).hexdigest()[:8]}"
-
-
-def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Key that sorts names as people do, numbers by their value.
-
-    >>> sorted(["z10.tif", "z2.tif", "z1.tif"], key=natural_order)
-    ['z1.tif', 'z2.tif', 'z10.tif']
-    """
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(int(number or -1), text) for number, text in parts], name
+    images = [_existing("images", source.images, root) for source in sources]
+    truth = [_resolved(source.truth, root) for source in sources if source.truth is not None]
+    walks = (SourceWalk(top, None, _is_image, False) for top in (*images, *(top for top in truth if top.exists())))
+    return sorted({str(path) for walk in walks for path in walk.files})
 
 
 def stem(name: str) -> str:
@@ -124,82 +112,120 @@ def stem(name: str) -> str:
     return name.removesuffix(name[len(name) - len(suffix) :])
 
 
-def _find(source: Source, root: Path, count_scenes: Callable[[str], int]) -> Catalogue:
+class _Truth(NamedTuple):
+    """Files of truth by key, and what cannot be looked into now."""
+
+    labels: dict[str, Files]
+    lost: frozenset[str] = frozenset()
+    """Keys of links that lead nowhere, and of folders that are empty: truth of what lies below may be away."""
+    empty: frozenset[str] = frozenset()
+    """Those of folders that are empty."""
+    away: str = ""
+    """Why there is no truth at all."""
+    notes: tuple[str, ...] = ()
+    """What is wrong with links among them."""
+
+
+def _find(
+    source: Source,
+    root: Path,
+    count_scenes: Callable[[str], int],
+    has_known_truth: Callable[[str], bool] | None,
+) -> Catalogue:
     images = _existing("images", source.images, root)
-    truth = _existing("truth", source.truth, root) if source.truth is not None else None
+    truth = _resolved(source.truth, root) if source.truth is not None else None
     if images == truth:
         raise ValueError(f"truth must be another folder or file than images, got {source.images!r} for both")
-    groups = _groups("images", source, images, truth)
-    labels = _groups("truth", source, truth, images) if truth else {}
+    walk = SourceWalk(images, truth, _is_image, each_once=True)
+    groups = _groups("images", source, images, walk.files)
+    found = _find_truth(source, images, root) if truth else _Truth({})
     if truth and truth.is_file() and len(groups) == 1:
-        labels = dict(zip(groups, labels.values(), strict=True))
-    keyed = [_keyed(*item, source, count_scenes) for item in groups.items()]
-    scenes = [scene for group in keyed for scene in group]
-    _refuse_misfits(source, [(key, files) for key, files, _ in scenes], labels)
-    stacks = (
+        found = _Truth(dict(zip(groups, found.labels.values(), strict=True)))
+    keyed = [scene for item in groups.items() for scene in _keyed(*item, source, count_scenes)]
+    stacks = tuple(
         Stack(
             name=safe_name(images.name if key == "." else key),
             files=files,
             scene=scene,
             axis=source.slices,
-            truth=labels.get(key, ()),
+            truth=found.labels.get(key, ()),
             foreground=source.foreground,
             ignore=source.ignore,
+            is_truth_away=bool(found.away) or any(_lies_in(key, lost) for lost in found.lost),
         )
-        for key, files, scene in scenes
+        for key, files, scene in keyed
     )
-    keys = {key for key, _, _ in scenes}
-    return Catalogue(tuple(stacks), tuple(file for key, files in labels.items() if key not in keys for file in files))
+    keys = {key for key, _, _ in keyed}
+    unmatched = tuple(file for key, files in found.labels.items() if key not in keys for file in files)
+    _refuse_misfits(source, keyed, stacks, found, has_known_truth)
+    empty = sorted(folder for folder in found.empty if any(_lies_in(key, folder) for key in keys))
+    kept = (f"{truth}/{folder} is empty; truth that was taken from it before is kept" for folder in empty)
+    return Catalogue(stacks, unmatched, (*_notes(walk), *found.notes, *kept))
+
+
+def _find_truth(source: Source, images: Path, root: Path) -> _Truth:
+    """Truth of a source; where there is none at all, why."""
+    try:
+        top = _existing("truth", source.truth or "", root)
+        walk = SourceWalk(top, images, _is_image, each_once=False)
+        labels = _groups("truth", source, top, walk.files)
+    except (LookupError, OSError) as error:
+        kept = f"{error}; truth that was taken from it before is kept, unless its line is removed from dataset.yaml"
+        return _Truth({}, away=str(error), notes=(kept,))
+    links = (_key(source, top, link) if _is_image(link.name) else _below(top, link) for link in walk.dangling)
+    empty = frozenset(_below(top, folder) for folder in walk.empty)
+    return _Truth(labels, empty.union(links), empty, notes=_notes(walk))
+
+
+def _lies_in(key: str, folder: str) -> bool:
+    return key == folder or key.startswith(f"{folder}/")
+
+
+def _below(top: Path, folder: Path) -> str:
+    """Key of all that lies in a folder of a source."""
+    return unicodedata.normalize("NFC", folder.relative_to(top).as_posix())
+
+
+def _notes(walk: SourceWalk) -> tuple[str, ...]:
+    lost = (f"{link} is a link to what is not there; mend or remove it" for link in walk.dangling)
+    return (*walk.left_out, *lost)
+
+
+def _resolved(written: str, root: Path) -> Path:
+    return (root / Path(written).expanduser()).resolve()
 
 
 def _existing(setting: str, written: str, root: Path) -> Path:
-    path = (root / Path(written).expanduser()).resolve()
+    path = _resolved(written, root)
     if not path.exists():
         raise LookupError(f"{setting} must name an existing folder or file, got {written!r}, which would be {path}")
     return path
 
 
-def _groups(setting: str, source: Source, top: Path, other: Path | None) -> dict[str, Files]:
-    """Files below `top` but not below `other`, each under its key: the path below `top` that truth is matched by.
-
-    A key is the path without suffix; with `slices` that of the folder, in which all files make one stack.
-    """
-    files = sorted(_walk(top, other), key=lambda path: natural_order(path.as_posix()))
+def _groups(setting: str, source: Source, top: Path, found: Sequence[Path]) -> dict[str, Files]:
+    """Files of a source, each under its key, in natural order; with `slices` several make one stack."""
+    files = sorted(found, key=lambda path: natural_order(path.as_posix()))
     if not files:
         written = getattr(source, setting)
         raise LookupError(f"{setting} {written!r} must hold image files, got none; known are {', '.join(SUFFIXES)}")
     groups: dict[str, list[str]] = {}
     for path in files:
-        below = path.relative_to(top) if path != top else Path(top.name)
-        by_folder = source.slices is not None and path != top
-        key = below.parent.as_posix() if by_folder else (below.parent / stem(below.name)).as_posix()
-        groups.setdefault(unicodedata.normalize("NFC", key), []).append(str(path))
+        groups.setdefault(_key(source, top, path), []).append(str(path))
     if source.slices is None:
         _refuse_collisions((key, file) for key, group in groups.items() for file in group)
     return {key: tuple(group) for key, group in groups.items()}
 
 
-def _walk(top: Path, other: Path | None) -> Iterator[Path]:
-    if top.is_file():
-        yield from [top] if _is_image(top.name) else []
-        return
-    for folder, folders, files in os.walk(top, onerror=_fail, followlinks=True):
-        folders[:] = [name for name in folders if _may_hold_images(Path(folder, name), other)]
-        paths = (Path(folder, name) for name in files if _is_image(name))
-        yield from (path for path in paths if path != other)
-
-
-def _fail(error: OSError) -> NoReturn:
-    raise error
+def _key(source: Source, top: Path, path: Path) -> str:
+    """What truth is matched by: the path below `top` without suffix; with `slices` that of the folder."""
+    below = path.relative_to(top) if path != top else Path(top.name)
+    by_folder = source.slices is not None and path != top
+    key = below.parent.as_posix() if by_folder else (below.parent / stem(below.name)).as_posix()
+    return unicodedata.normalize("NFC", key)
 
 
 def _is_image(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
-
-
-def _may_hold_images(folder: Path, other: Path | None) -> bool:
-    ours = folder.suffix == ".zarr" or (folder / "dataset.yaml").exists()
-    return not ours and not folder.name.startswith(".") and folder.resolve() != other
 
 
 def _keyed(
@@ -221,19 +247,34 @@ def _refuse_collisions(named: Iterable[tuple[str, str]]) -> None:
         seen[name] = file
 
 
-def _refuse_misfits(source: Source, images: Sequence[tuple[str, Files]], labels: Mapping[str, Files]) -> None:
-    """Refuse images that are but parts, truth of which nothing fits, and slices that differ in number from theirs."""
-    if not images:
+def _refuse_misfits(
+    source: Source,
+    keyed: Sequence[tuple[str, Files, int | None]],
+    stacks: Sequence[Stack],
+    found: _Truth,
+    has_known_truth: Callable[[str], bool] | None,
+) -> None:
+    """Refuse images that are but parts, truth that is away or fits nothing, and slices without their truth.
+
+    Of a dataset where it did fit, truth that is away or that fits nothing any more stops nothing else.
+    """
+    if not stacks:
         raise LookupError(f"images {source.images!r} must hold all files of a set, got a part of it; name its folder")
-    matched = [(key, files) for key, files in images if key in labels]
-    if labels and not matched:
+    fits = any(stack.truth or stack.is_truth_away for stack in stacks) and not found.away
+    if (
+        (found.labels or found.away)
+        and not fits
+        and not (has_known_truth and any(has_known_truth(stack.name) for stack in stacks))
+    ):
+        if found.away:
+            raise LookupError(found.away)
         raise ValueError(
-            f"truth must bear the names of images, got none that does: {next(iter(labels))!r} in {source.truth!r}, "
-            f"but {images[0][0]!r} in {source.images!r}; rename the files of truth"
+            f"truth must bear the names of images, got none that does: {next(iter(found.labels))!r} in "
+            f"{source.truth!r}, but {keyed[0][0]!r} in {source.images!r}; rename the files of truth"
         )
-    for key, files in matched:
-        if len(files) != len(labels[key]):
+    for stack in stacks if has_known_truth is None else ():  # else ingest refuses the one stack
+        if stack.truth and len(stack.files) != len(stack.truth):
             raise ValueError(
-                f"each slice must have its truth, got {len(files)} files in {Path(files[0]).parent} "
-                f"but {len(labels[key])} in {Path(labels[key][0]).parent}; add or remove files"
+                f"each slice must have its truth, got {len(stack.files)} files in {Path(stack.files[0]).parent} "
+                f"but {len(stack.truth)} in {Path(stack.truth[0]).parent}; add or remove files"
             )

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote
 
-from unet.dataset.sources import natural_order
+from unet.dataset.stack_names import natural_order
 from unet.evaluation.metrics import METRICS, Metric
 from unet.ledger.truth_findings import TruthCheck, summarise
 

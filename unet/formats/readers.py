@@ -82,4 +82,5 @@ def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Open
             return one.plane(tuple(at.values()))
 
     shape = tuple(sizes[a] for a in axes)
-    yield Opened(axes, shape, first.dtype, first.spacing, first.units, first.channels, plane, first.colours)
+    said = first.spacing, first.units, first.channels
+    yield Opened(axes, shape, first.dtype, *said, plane, notes=first.notes, colours=first.colours)

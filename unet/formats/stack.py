@@ -6,7 +6,6 @@ is there where both its number and its unit are known. A format's reader says wh
 """
 
 import errno
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from unet.images.units import unit_named
+from unet.formats.pixel_sizes import SaidSizes, believed_sizes
 
 AXES = "tczyx"
 
@@ -27,9 +26,6 @@ ReadPlane = Callable[[tuple[int, ...]], np.ndarray]
 
 
 SliceAxis = Literal["z", "t"] | None
-
-
-Sizes = Mapping[str, tuple[float, str]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,8 @@ class Opened:
     """Names of the channels, no two alike; one even when there is no axis c; "0", "1", … where the file has none."""
     plane: ReadPlane
     """The plane (y, x) at an index of the leading axes, such as (t, z) of t z y x; a new array at each call."""
+    notes: tuple[str, ...] = ()
+    """What the file says and was not believed, such as a pixel size of 0; a sentence each."""
     colours: tuple[str, ...] = ()
     """Colour of each channel as the file has it, RRGGBB, or "" where it has none; empty where it has none at all."""
 
@@ -88,7 +86,7 @@ def decoding_errors_told(file: str, kind: str) -> Iterator[None]:
         raise ValueError(f"{file} is not a readable {kind} ({error}): copy it again from the microscope") from error
 
 
-def stack_of_pages(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opened:
+def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> Opened:
     """The stack of a file's pages, with the sizes of its pixels and the names of its channels as the file has them."""
     if pages.dtype.kind not in "buif":
         raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
@@ -97,9 +95,9 @@ def stack_of_pages(pages: Pages, sizes: Sizes, channels: Sequence[str]) -> Opene
     if pages.alpha:
         lengths["c"] -= 1
     axes = ordered_axes(lengths)
-    spacing, units = _known(sizes, axes)
-    names = _channel_names(channels, lengths.get("c", 1))
-    return Opened(axes, tuple(lengths[a] for a in axes), dtype, spacing, units, names, _planes(pages, axes, dtype))
+    spacing, units, notes = believed_sizes(sizes, axes)
+    names, shape = _channel_names(channels, lengths.get("c", 1)), tuple(lengths[a] for a in axes)
+    return Opened(axes, shape, dtype, spacing, units, names, _planes(pages, axes, dtype), notes)
 
 
 def ordered_axes(sizes: Mapping[str, int]) -> str:
@@ -130,13 +128,6 @@ def _refuse_transparent(pages: Pages, page: np.ndarray) -> None:
     opaque = np.iinfo(page.dtype).max if page.dtype.kind in "iu" else 1
     if (page.take(-1, axis=pages.axes[-pages.inner :].index("c")) != opaque).any():
         raise ValueError(f"{pages.file} must be opaque, got an alpha channel that is not; save it without transparency")
-
-
-def _known(sizes: Sizes, axes: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Pixel sizes and units, of the axes where both are known."""
-    named = {a: unit_named(unit) for a, (_, unit) in sizes.items()}
-    units = {a: unit for a, unit in named.items() if unit and a in axes and 0 < sizes[a][0] < math.inf}
-    return {a: sizes[a][0] for a in units}, units
 
 
 def _channel_names(given: Sequence[str], count: int) -> tuple[str, ...]:

@@ -2,25 +2,26 @@
 
 Left alone, tifffile would read a file that was cut short as a shorter stack, or fill in zeros; `_refuse_truncated` and
 `_refuse_gaps` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
-memory of one page. Pixel sizes come from OME-XML, else from ImageJ, else from the resolution tags where those are per
-centimetre; inches are what printers use, and are not believed.
+memory of one page.
 """
 
 import logging
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from unet.dataset.sources import SUFFIXES, natural_order
+from unet.dataset.sources import SUFFIXES
+from unet.dataset.stack_names import natural_order
 from unet.formats.file_colours import colours_of
-from unet.formats.stack import RGB, Opened, Pages, Reader, Sizes, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.ome_files import is_part_of_renamed, ome_tree, open_ome, strangers
+from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
 
 # What tifffile says there is raised here as an error, or has no consequence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -36,8 +37,8 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         series = scenes[scene or 0]
         _refuse_gaps(file, series)
         with decoding_errors_told(file, "TIFF"):
-            sizes, channels = _metadata(tif, series)
-            colours = colours_of(tif, _ome_pixels(tif, series) if tif.is_ome else None)
+            sizes, channels = tiff_metadata(tif, series)
+            colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
         yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
 
 
@@ -50,12 +51,14 @@ def _count_tiff(file: str) -> int:
 def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPageSeries]]]:
     with decoding_errors_told(file, "TIFF"):
         _refuse_truncated(file)
-        tif = tifffile.TiffFile(file)
+        tif = open_ome(file)
     with tif:
         with decoding_errors_told(file, "TIFF"):
             scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
             if not scenes:
                 raise ValueError("it holds no image")
+            missing = [] if tif.series[0].kind.lower() == "ome" else strangers(ome_tree(tif), Path(file))
+        _refuse_strangers(file, missing)
         yield tif, scenes
 
 
@@ -125,20 +128,27 @@ def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
         )
 
 
+def _refuse_strangers(file: str, names: list[str]) -> None:
+    """Refuse a file whose OME-XML speaks of other files alone: its own pages would be read as they happen to lie."""
+    if names:
+        raise ValueError(
+            f"{file} must lie with the files of its set, as its OME-XML says that all planes are in {names[0]}"
+            f"{f' and {len(names) - 1} others' if len(names) > 1 else ''}, got none of them; give the files back the "
+            "names that they were written with, or copy the missing ones next to it"
+        )
+
+
 def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
-    root = _xml(tif)
+    root = ome_tree(tif)
     pointer = root.find("{*}BinaryOnly")
     if pointer is not None:
         opener = file.with_name(Path(pointer.get("MetadataFile", "")).name or file.name)
-        return opener == file or not opener.name.lower().endswith(SUFFIXES) or not opener.exists()
+        is_here = opener != file and opener.name.lower().endswith(SUFFIXES) and opener.exists()
+        return not is_here and not is_part_of_renamed(root, file)
     names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind("{*}Image/{*}Pixels/{*}TiffData/{*}UUID")}
     if file.name not in names:
         return True
     return file.name == min((name for name in names if file.with_name(name).is_file()), key=natural_order)
-
-
-def _xml(tif: tifffile.TiffFile) -> ElementTree.Element:
-    return ElementTree.fromstring(tif.ome_metadata or "<OME/>")
 
 
 def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> "Pages":
@@ -184,60 +194,6 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
     finally:
         if reopened:
             handle.close()
-
-
-COLOURS = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-
-
-def _metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
-    """Sizes of a pixel with their units, as far as the file gives them, and the names of the channels."""
-    names = RGB if series.keyframe.photometric in COLOURS and "S" in series.keyframe.axes else ()
-    if tif.is_ome:
-        sizes, channels = _ome_metadata(tif, series)
-        return sizes, names or channels
-    return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
-
-
-def _ome_pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
-    """What OME-XML says of a scene's pixels; None where it says nothing."""
-    images = _xml(tif).findall("{*}Image")
-    number = tif.series.index(series)
-    if len(images) != len(tif.series):  # tifffile leaves out images of which there are no pages
-        images, number = [image for image in images if image.get("Name") == series.name], 0
-    return images[number].find("{*}Pixels") if images else None
-
-
-def _ome_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[Sizes, Sequence[str]]:
-    pixels = _ome_pixels(tif, series)
-    if pixels is None:
-        return {}, ()
-    sizes = {
-        a: (float(pixels.get(f"PhysicalSize{a.upper()}", 0)), pixels.get(f"PhysicalSize{a.upper()}Unit", "µm"))
-        for a in "zyx"
-    }
-    time = (float(pixels.get("TimeIncrement", 0)), pixels.get("TimeIncrementUnit", "s"))
-    return {"t": time, **sizes}, [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
-
-
-def _imagej_sizes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Sizes:
-    said = tif.imagej_metadata or {}
-    unit = str(said.get("unit", ""))
-    y, x = (_per_pixel(series, tag) for tag in ("YResolution", "XResolution"))
-    interval = (float(said.get("finterval", 0)), str(said.get("tunit", "s")))
-    return {"t": interval, "z": (abs(float(said.get("spacing", 0))), unit), "y": (y, unit), "x": (x, unit)}
-
-
-def _tag_sizes(series: tifffile.TiffPageSeries) -> Sizes:
-    if series.keyframe.resolutionunit != tifffile.RESUNIT.CENTIMETER:
-        return {}
-    y, x = (_per_pixel(series, tag) for tag in ("YResolution", "XResolution"))
-    return {"y": (1e4 * y, "µm"), "x": (1e4 * x, "µm")}
-
-
-def _per_pixel(series: tifffile.TiffPageSeries, tag: str) -> float:
-    """Units a pixel, which the tag has as pixels a unit; 0 where it does not say."""
-    pixels, units = series.keyframe.tags.valueof(tag, (0, 1))
-    return units / pixels if pixels else 0.0
 
 
 READER = Reader(_open_tiff, _count_tiff)

@@ -17,19 +17,20 @@ class Unit(NamedTuple):
 
 
 UNITS = {
-    "angstrom": Unit("Å", 1e-10),
-    "picometer": Unit("pm", 1e-12),
-    "nanometer": Unit("nm", 1e-9),
-    "micrometer": Unit("µm", 1e-6, "um micron microns \\u00b5m"),
-    "millimeter": Unit("mm", 1e-3),
-    "centimeter": Unit("cm", 1e-2),
-    "meter": Unit("m", 1.0),
-    "inch": Unit("in", 0.0254),
-    "microsecond": Unit("µs", None, "us"),
-    "millisecond": Unit("ms", None, "msec"),
-    "second": Unit("s", None, "sec seconds"),
-    "minute": Unit("min", None, "minutes"),
-    "hour": Unit("h", None, "hours"),
+    "angstrom": Unit("Å", 1e-10, "ångström angstroms"),
+    "picometer": Unit("pm", 1e-12, "picometers picometre picometres"),
+    "nanometer": Unit("nm", 1e-9, "nanometers nanometre nanometres"),
+    "micrometer": Unit("µm", 1e-6, "um μ micron microns micrometers micrometre micrometres \\u00b5m \\u03bcm"),
+    "millimeter": Unit("mm", 1e-3, "millimeters millimetre millimetres"),
+    "centimeter": Unit("cm", 1e-2, "centimeters centimetre centimetres"),
+    "meter": Unit("m", 1.0, "meters metre metres"),
+    "inch": Unit("in", 0.0254, 'inches "'),
+    "nanosecond": Unit("ns", None, "nsec nanosec nanoseconds"),
+    "microsecond": Unit("µs", None, "us usec microsec microseconds"),
+    "millisecond": Unit("ms", None, "msec millisec milliseconds"),
+    "second": Unit("s", None, "sec secs seconds"),
+    "minute": Unit("min", None, "mins minutes"),
+    "hour": Unit("h", None, "hr hrs hours"),
     "day": Unit("d", None, "days"),
 }
 """Every unit by its name in OME-Zarr."""
@@ -90,11 +91,26 @@ def pixel_size(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     return {axis: facts["spacing"][axis] for axis in "yx"} | {"unit": unit}
 
 
-def spacing_in_pixels(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...]:
+def spacing_in_pixels(
+    axes: str, sizes: Mapping[str, float], units: Mapping[str, str] | None = None
+) -> tuple[float, ...]:
     """Pixel sizes of the space axes, in y x pixels; where one is unknown, pixels are taken as cubes.
+
+    Sizes in another unit than that of x are brought to it; without `units` all are in one.
 
     >>> spacing_in_pixels("tzyx", {"z": 1.0, "y": 0.25, "x": 0.25})
     (4.0, 1.0, 1.0)
+    >>> micrometre = dict.fromkeys("yx", "micrometer")
+    >>> spacing_in_pixels("zyx", {"z": 500, "y": 0.25, "x": 0.25}, {"z": "nanometer", **micrometre})
+    (2.0, 1.0, 1.0)
     """
-    known = all(axis in sizes for axis in axes if axis in "zyx")
-    return tuple(sizes[axis] / sizes["x"] if known else 1.0 for axis in axes if axis in "zyx")
+    space = [axis for axis in axes if axis in "zyx"]
+    if not all(axis in sizes for axis in space):
+        return tuple(1.0 for _ in space)
+    in_x = {axis: _ratio((units or {}).get(axis), (units or {}).get("x")) for axis in space}
+    return tuple(sizes[axis] * in_x[axis] / sizes["x"] for axis in space)
+
+
+def _ratio(unit: str | None, other: str | None) -> float:
+    """How many of another length one of this is; 1 where they are alike or not known."""
+    return 1.0 if unit == other or unit is None or other is None else metres(unit) / metres(other)

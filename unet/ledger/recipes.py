@@ -42,6 +42,36 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
+def withdrawn_recipe(truth: Recipe) -> Recipe:
+    """Recipe of truth that was taken out of its source: made of nothing now, so that any source is new to it."""
+    return replace(truth, inputs={})
+
+
+def is_withdrawn(dataset: Dataset, name: str) -> bool:
+    """Whether a stack's truth was taken out of its source, as ingest found it, and nobody edited it since."""
+    stamp = labels_of(dataset, name, "truth").stamp()
+    return stamp is not None and bool(stamp.facts.get("withdrawn")) and not is_edited(dataset, name)
+
+
+def is_to_be_withdrawn(dataset: Dataset, stack: Stack) -> bool:
+    """Whether a stack's truth came from a source that has it no more, though the source is there.
+
+    Truth that was edited by hand, or drawn here, is nobody's but that person's.
+    """
+    if stack.truth or stack.is_truth_away:
+        return False
+    return labels_of(dataset, stack.name, "truth").stamp() is not None and not is_edited(dataset, stack.name)
+
+
+def has_truth(dataset: Dataset, name: str, stack: Stack | None) -> bool:
+    """Whether a stack has truth that is of use; `stack` is what the sources have of it, if anything."""
+    if stack is not None and stack.truth:
+        return True
+    if truth_content(dataset, name) is None or is_withdrawn(dataset, name):
+        return False
+    return stack is None or not is_to_be_withdrawn(dataset, stack)
+
+
 def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     """Recipe of a stack's image and truth together: a failed ingest is set aside under it.
 
@@ -99,7 +129,9 @@ def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
     inputs = {"truth": _judged(dataset, name)}
     image = image_of(dataset, name).stamp()
     if weigh.dimensions == 3 and image is not None:
-        inputs["pixel sizes"] = digest(image.facts["spacing"])
+        units = image.facts.get("units", {})
+        is_mixed = len({units[axis] for axis in units if axis != "t"}) > 1
+        inputs["pixel sizes"] = digest([image.facts["spacing"], units] if is_mixed else image.facts["spacing"])
     return Recipe("weigh", Weigh.VERSION, _settings("weigh", weigh), inputs)
 
 

@@ -107,10 +107,11 @@ class Result:
         levels = [part for part in self.folder.names() if part.startswith(f"{name}.")]
         return [self.folder / part for part in (*levels, name)]
 
-    def amend(self, facts: Json) -> None:
-        """Put the metadata file again with more facts on its stamp."""
+    def amend(self, facts: Json, recipe: Recipe | None = None) -> None:
+        """Put the metadata file again with more facts on its stamp, or as a result of another recipe."""
         attributes = self.attributes()
-        attributes[KEY] = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
+        stamp = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
+        attributes[KEY] = stamp if recipe is None else {**stamp, "recipe": asdict(recipe)}
         self._put(self.folder, attributes)
 
     def _generations(self) -> list[str]:
@@ -152,6 +153,16 @@ def weights_of(dataset: Dataset, name: str) -> Result:
 def model_of(dataset: Dataset, model: str) -> Result:
     """A trained or imported model."""
     return Result(dataset.model(model), "model.json")
+
+
+def learnt_classes(metadata: Json) -> int:
+    """Number of classes that a model has learnt, background among them; a model brought in is taken at its word.
+
+    >>> learnt_classes({"classes": ["background", "object"], "architecture": {"classes": 4}})
+    2
+    """
+    named: list[str] = metadata.get("classes") or []
+    return len(named) or int(metadata.get("architecture", {}).get("classes", 2))
 
 
 def scores_of(dataset: Dataset, model: str, name: str) -> Result:

@@ -8,8 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from unet.dataset.stack_names import shortened
+
 SPECK = 9
 """Pixels below which an object is a speck: 3 × 3 is the least that has a pixel with none but its own around it."""
+
+COUNTED_SIZES = 1024
+"""Pixels from which on objects are not counted by their size any more: nobody drops objects as large as that."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class TruthCheck:
     pieces: Finding = Finding()
     touching: Finding = Finding()
     empty: Finding = Finding()
+    sizes: tuple[tuple[int, int], ...] = ()
+    """How many objects there are of each size in pixels, smallest first; of sizes below `COUNTED_SIZES` alone."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "TruthCheck":
@@ -61,7 +68,16 @@ class TruthCheck:
         1
         """
         found = {kind: _finding(values[kind]) for kind in KINDS if kind in values}
-        return cls(values.get("objects", 0), values.get("planes", 0), **found)
+        sizes = tuple((size, count) for size, count in values.get("sizes", ()))
+        return cls(values.get("objects", 0), values.get("planes", 0), **found, sizes=sizes)
+
+    def smaller_than(self, pixels: int) -> int:
+        """Objects of fewer pixels, of those that are counted by their sizes.
+
+        >>> TruthCheck(objects=7, sizes=((9, 4), (16, 2))).smaller_than(16)
+        4
+        """
+        return sum(count for size, count in self.sizes if size < pixels)
 
     def counts(self) -> dict[str, int]:
         """Objects, planes, and how many of each kind.
@@ -174,6 +190,25 @@ def warnings(checks: Mapping[str, TruthCheck]) -> list[str]:
         f"{f' (first: {line.examples[0]})' if line.examples else ''}; {line.kind.effect}"
         for line in summarise(checks, examples=1)
     ]
+
+
+def small_objects_line(checks: Mapping[str, TruthCheck], min_size: int) -> str:
+    """A line that says how many objects of truth `segment.min_size` drops; empty where it drops none.
+
+    >>> small_objects_line({"a": TruthCheck(objects=3, sizes=((9, 2),)), "b": TruthCheck(objects=5)}, 16).split(";")[0]
+    '2 of 8 objects of truth are smaller than segment.min_size 16 (a 2), the smallest of 9 pixels'
+    """
+    small = {name: count for name, check in checks.items() if (count := check.smaller_than(min_size))}
+    if not small:
+        return ""
+    worst = sorted(small, key=lambda name: (-small[name], name))
+    where = shortened([f"{name} {small[name]:,}" for name in worst], 3)
+    objects, least = sum(check.objects for check in checks.values()), min(checks[name].sizes[0][0] for name in small)
+    return (
+        f"{sum(small.values()):,} of {objects:,} objects of truth are smaller than segment.min_size {min_size} "
+        f"({where}), the smallest of {least} pixel{'' if least == 1 else 's'}; they will be dropped, found or not: "
+        "lower segment.min_size"
+    )
 
 
 def _finding(values: Mapping[str, Any]) -> Finding:

@@ -50,3 +50,18 @@ class Segment:
             require(getattr(self, name) >= 0, f"{name} must be ≥ 0 pixels, got {getattr(self, name)}")
         require(self.declump_depth >= 0, f"declump_depth must be ≥ 0 pixels, got {self.declump_depth}")
         require(self.max_declump_box > 0, f"max_declump_box must be > 0 pixels, got {self.max_declump_box}")
+
+    def require_learnt_classes(self, model: str, learnt: int) -> None:
+        """Refuse classes that a model has not learnt, which has so many, background among them.
+
+        >>> Segment(classes=(1, 2)).require_learnt_classes("unet", 2)
+        Traceback (most recent call last):
+        ...
+        ValueError: segment.classes must be among the classes that unet has learnt, 1, got 2; name one of them
+        """
+        known = range(1, learnt)
+        for wrong in (k for k in self.classes or () if k not in known):
+            raise ValueError(
+                f"segment.classes must be among the classes that {model} has learnt, {', '.join(map(str, known))}, got "
+                f"{wrong}; name one of them"
+            )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record
+from unet.ledger.recipes import is_withdrawn
 from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
@@ -104,7 +105,7 @@ class OpenedDataset:
         """What labels a stack has: `truth`, and the names of the models that segmented it."""
         self._require_stack(stack)
         folder = self.place.image(stack) / "labels"
-        return tuple(name for name in folder.names() if _is_finished(labels_of(self.place, stack, name)))
+        return tuple(name for name in folder.names() if self._has_labels(stack, name))
 
     def image(self, stack: str) -> OpenedArray:
         """What the microscope wrote, in its own grey values."""
@@ -153,9 +154,14 @@ class OpenedDataset:
     def _labels(self, stack: str, labels: str, lacking: str) -> OpenedArray:
         self._require_stack(stack)
         result = labels_of(self.place, stack, labels)
-        if not _is_finished(result):
+        if not self._has_labels(stack, labels):
             raise LookupError(f"{stack} must have {lacking}; labels here are {_listed(self.labels(stack))}")
         return _opened(result)
+
+    def _has_labels(self, stack: str, labels: str) -> bool:
+        """Whether labels are there whole, and are not truth that was withdrawn."""
+        is_there = _is_finished(labels_of(self.place, stack, labels))
+        return is_there and not (labels == TRUTH and is_withdrawn(self.place, stack))
 
     def _require_stack(self, stack: str) -> None:
         if not _is_finished(image_of(self.place, stack)):

@@ -152,7 +152,8 @@ def tile_origin(size: int, side: int, chance: float) -> int:
 def _judged_classes(sample: Sample) -> NDArray[Any]:
     """Classes of the sample's pixels that are not ignored, in a row."""
     classes = sample.plane.classes.read(sample.target)
-    return classes[classes != IGNORE]
+    judged: NDArray[Any] = classes[classes != IGNORE]
+    return judged
 
 
 def _read_all(samples: Sequence[Sample], training: Training) -> Drawn:

@@ -28,7 +28,7 @@ from unet.images.array_types import Ids, Indices, Labels, Mask
 from unet.labels.blocks import in_whole, outer_layers
 from unet.labels.components import components
 from unet.labels.seams import Corner, require_tiling
-from unet.ledger.truth_findings import SPECK, Finding, Place, TruthCheck
+from unet.ledger.truth_findings import COUNTED_SIZES, SPECK, Finding, Place, TruthCheck
 from unet.weight_maps.checked_blocks import CheckedBlock, Components, joined_components, reduced_groups
 
 EXAMPLES = 5
@@ -116,7 +116,14 @@ def merge_checks(parts: Iterable[CheckedBlock]) -> TruthCheck:
         pieces=_finding(objects.pieces > 1, objects.value, objects.smallest, shape),
         touching=_finding(objects.touching, objects.value, objects.first, shape),
         empty=Finding(empty.size, tuple(Place(int(plane)) for plane in empty[:EXAMPLES])),
+        sizes=_sizes(objects.size),
     )
+
+
+def _sizes(sizes: Indices) -> tuple[tuple[int, int], ...]:
+    """How many objects there are of each size, of small ones."""
+    found, counts = np.unique(sizes[sizes < COUNTED_SIZES], return_counts=True)
+    return tuple(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _check(labels: Labels, origin: Sequence[int], shape: Sequence[int], dimensions: int, ignore: int | None) -> None:

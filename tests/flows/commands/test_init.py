@@ -96,3 +96,16 @@ def test_one_more_source_is_added_unless_names_collide(files):
     say(files, images="more", truth=None)
     assert make_plan(dataset, read_record(dataset)).names() == ["a", "b", "c", "d"]
     assert dataset.record.read().startswith(b"# The run record of this dataset")
+
+
+def test_links_that_are_not_followed_are_told(files):
+    (files / "image/up").symlink_to("..")
+    (files / "image/z.tif").symlink_to("/nowhere/at/all.tif")
+    _, lines = say(files)
+    assert lines[0] == f"3 stacks in {files}/image, 2 with truth"
+    assert [
+        line.removeprefix(f"note: {files}/image/").split(",")[0] for line in lines if line.startswith("note: ")
+    ] == [
+        f"up is a link to {files}",
+        "z.tif is a link to what is not there; mend or remove it",
+    ]

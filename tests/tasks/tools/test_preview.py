@@ -37,3 +37,12 @@ def test_the_share_of_objects_is_that_of_the_polarity(tmp_path, foreground, shar
 
 def test_truth_of_another_form_has_no_picture(tmp_path):
     assert looked_at(tmp_path, np.zeros((2, 5, 8), np.uint8)).picture is None
+
+
+def test_a_size_that_is_not_believed_is_told(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 8), np.uint8), resolution=(300, 300), resolutionunit="INCH")
+    (stack,) = find_stacks([Source(str(tmp_path))], tmp_path, count_scenes).stacks
+    assert preview_of(stack).words == (
+        "6 × 8 (y x) uint8, pixel size unknown (size along y and x taken as unknown: 300 pixels an inch, which is a "
+        "resolution of printers)"
+    )

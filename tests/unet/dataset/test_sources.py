@@ -1,11 +1,8 @@
-import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from unet.dataset.sources import SUFFIXES, Catalogue, find_stacks, natural_order, safe_name, stem
+from unet.dataset.sources import SUFFIXES, Catalogue, find_stacks, source_files, stem
 from unet.settings.ingest import Source
 
 
@@ -188,29 +185,122 @@ def test_no_sources_no_stacks(tmp_path):
     assert find(tmp_path) == Catalogue((), ())
 
 
-@given(st.text())
-def test_safe_names_are_stable_safe_and_never_leave_the_folder(path):
-    name = safe_name(path)
-    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", name)
-    assert safe_name(name) == name
-    assert (Path("/dataset/images") / f"{name}.ome.zarr").parent == Path("/dataset/images")
+def links(catalogue, root):
+    """Notes without the folder that the test works in."""
+    return [note.replace(f"{root.resolve()}/", "") for note in catalogue.notes]
 
 
-def test_long_names_differ_by_a_digest():
-    one, two = safe_name("x" * 300 + "1"), safe_name("x" * 300 + "2")
-    assert len(one) == len(two) == 200
-    assert one != two
+def test_a_link_to_the_parent_folder_multiplies_nothing(tmp_path):
+    write(tmp_path, "project/raw/a.tif", "project/raw/day1/b.tif", "project/other/c.tif")
+    (tmp_path / "project/raw/up").symlink_to("..")
+    (tmp_path / "project/raw/day1/top").symlink_to(tmp_path / "project/raw")
+    catalogue = find(tmp_path, Source("project/raw"))
+    assert names(catalogue) == ["a", "day1__b"]
+    assert links(catalogue, tmp_path) == [
+        "project/raw/up is a link to project, a folder around it, and is not followed"
+    ]
 
 
-@given(st.lists(st.integers(0, 10**6), unique=True))
-def test_natural_order_is_the_order_of_the_numbers(numbers):
-    assert sorted((f"z{n}.tif" for n in numbers), key=natural_order) == [f"z{n}.tif" for n in sorted(numbers)]
+def test_truth_behind_a_link_among_images_is_not_taken_for_images(tmp_path):
+    write(tmp_path, "raw/a.tif", "truth/a.tif", "truth/day1/b.tif")
+    for name, to in (("whole", "../truth"), ("part", "../truth/day1"), ("one.tif", "../truth/day1/b.tif")):
+        (tmp_path / "raw" / name).symlink_to(to)
+    assert names(find(tmp_path, Source("raw", "truth"))) == ["a"]
 
 
-@given(st.lists(st.text(alphabet="a1.é２0", max_size=6)))
-def test_natural_order_is_total(words):
-    backwards = words[::-1]
-    assert sorted(words, key=natural_order) == sorted(backwards, key=natural_order)
+def test_links_that_lead_nowhere_stop_nothing_and_are_told(tmp_path):
+    write(tmp_path, "raw/a.tif", "truth/a.tif")
+    for link in ("raw/b.tif", "truth/c.tif"):
+        (tmp_path / link).symlink_to("/nowhere/at/all.tif")
+    (tmp_path / "raw/d.tif").symlink_to("d.tif")
+    catalogue = find(tmp_path, Source("raw", "truth"))
+    assert names(catalogue) == ["a"]
+    assert links(catalogue, tmp_path) == [
+        f"{link} is a link to what is not there; mend or remove it"
+        for link in ("raw/b.tif", "raw/d.tif", "truth/c.tif")
+    ]
+
+
+def test_one_mask_may_be_the_truth_of_many_images(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/b.tif", "truth/a.tif")
+    (tmp_path / "truth/b.tif").symlink_to("a.tif")
+    stacks = find(tmp_path, Source("raw", "truth")).stacks
+    assert [below(tmp_path, stack.truth) for stack in stacks] == [["truth/a.tif"], ["truth/b.tif"]]
+
+
+AWAY = {
+    "the folder is gone": lambda truth: truth.rename(truth.with_name("elsewhere")),
+    "the folder is empty": lambda truth: [file.unlink() for file in truth.iterdir()],
+    "it is a link to what is not there": lambda truth: (
+        truth.rename(truth.with_name("elsewhere")),
+        truth.symlink_to("/nowhere/at/all"),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", AWAY)
+def test_truth_that_is_away_is_a_note_where_it_was_known_and_refused_else(tmp_path, way):
+    write(tmp_path, "raw/a.tif", "raw/b.tif", "truth/a.tif")
+    AWAY[way](tmp_path / "truth")
+    for known in (None, lambda name: False):
+        with pytest.raises(LookupError, match="truth "):
+            find_stacks([Source("raw", "truth")], tmp_path, one_scene, known)
+    catalogue = find_stacks([Source("raw", "truth")], tmp_path, one_scene, lambda name: name == "a")
+    assert [(stack.name, stack.truth, stack.is_truth_away) for stack in catalogue.stacks] == [
+        ("a", (), True),
+        ("b", (), True),
+    ]
+    assert [note.endswith("is kept, unless its line is removed from dataset.yaml") for note in catalogue.notes] == [
+        True
+    ]
+
+
+def test_truth_behind_a_link_that_leads_nowhere_is_away_and_other_truth_is_not(tmp_path):
+    write(tmp_path, "raw/a.tif", "raw/b.tif", "raw/c.tif", "truth/a.tif")
+    (tmp_path / "truth/b.png").symlink_to("/nowhere/at/all.png")
+    stacks = find_stacks([Source("raw", "truth")], tmp_path, one_scene, lambda name: True).stacks
+    assert [stack.is_truth_away for stack in stacks] == [False, True, False]
+
+
+@pytest.mark.parametrize("slices", [None, "z"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_truth_below_a_folder_that_is_empty_or_a_link_to_nothing_is_away(tmp_path, slices, is_link):
+    write(tmp_path, *(f"raw/day{day}/a.tif" for day in (1, 2, 11)), "truth/day2/a.tif")
+    if is_link:
+        (tmp_path / "truth/day1").symlink_to("/nowhere/at/all")
+    else:
+        (tmp_path / "truth/day1").mkdir()
+    (tmp_path / "truth/nobody").mkdir()
+    catalogue = find_stacks([Source("raw", "truth", slices=slices)], tmp_path, one_scene, lambda name: True)
+    assert [note.split(" is ")[0] for note in catalogue.notes] == [f"{tmp_path.resolve()}/truth/day1"]
+    assert {stack.name[:5].strip("_"): stack.is_truth_away for stack in catalogue.stacks} == {
+        "day1": True,
+        "day2": False,
+        "day11": False,
+    }
+
+
+def test_truth_of_which_nothing_fits_any_more_is_unmatched_where_it_was_known(tmp_path):
+    write(tmp_path, "raw/a.tif", "truth/a_mask.tif")
+    catalogue = find_stacks([Source("raw", "truth")], tmp_path, one_scene, lambda name: True)
+    assert below(tmp_path, catalogue.unmatched) == ["truth/a_mask.tif"]
+    assert catalogue.stacks[0].truth == ()
+    assert not catalogue.stacks[0].is_truth_away
+
+
+def test_slices_without_their_truth_are_left_to_ingest_where_a_dataset_is_there(tmp_path):
+    write(tmp_path, "raw/1.tif", "raw/2.tif", "truth/1.tif")
+    (stack,) = find_stacks([Source("raw", "truth", slices="z")], tmp_path, one_scene, lambda name: False).stacks
+    assert (len(stack.files), len(stack.truth)) == (2, 1)
+
+
+def test_files_that_links_lead_to_are_looked_at_too_and_truth_that_is_away_has_none(tmp_path):
+    write(tmp_path, "raw/a.tif", "disk/b.tif")
+    (tmp_path / "raw/more").symlink_to("../disk")
+    (tmp_path / "raw/up").symlink_to("..")
+    assert below(tmp_path, source_files([Source("raw", "truth")], tmp_path)) == ["raw/a.tif", "raw/more/b.tif"]
+    with pytest.raises(LookupError, match="images must name an existing folder"):
+        source_files([Source("rw", "truth")], tmp_path)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

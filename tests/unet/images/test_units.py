@@ -38,3 +38,9 @@ def test_a_pixel_size_that_is_not_known_in_one_unit_is_none(spacing, units):
 
 def test_where_a_size_is_unknown_pixels_are_cubes():
     assert spacing_in_pixels("tczyx", {"y": 0.25, "x": 0.25}) == (1.0, 1.0, 1.0)
+
+
+def test_sizes_in_several_units_are_brought_to_one():
+    units = {"z": "nanometer", "y": "micrometer", "x": "micrometer"}
+    assert spacing_in_pixels("zyx", {"z": 500, "y": 0.25, "x": 0.25}, units) == pytest.approx((2, 1, 1))
+    assert spacing_in_pixels("zyx", {"z": 1.25, "y": 0.5, "x": 0.5}, dict.fromkeys("zyx", "nanometer")) == (2.5, 1, 1)

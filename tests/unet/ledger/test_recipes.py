@@ -219,3 +219,41 @@ def test_truth_drawn_in_a_viewer_is_truth_that_was_edited(dataset):
     before = recipes.truth_content(dataset, "a")
     group["0"][0, 0] = 2
     assert recipes.truth_content(dataset, "a") != before
+
+
+def test_truth_is_withdrawn_where_its_source_is_there_and_has_it_no_more(dataset, stack):
+    bare = replace(stack, truth=())
+    assert not recipes.is_to_be_withdrawn(dataset, bare)  # it never had any
+    level = put_truth(dataset, np.ones((8, 8), np.uint32))
+    assert recipes.is_to_be_withdrawn(dataset, bare)
+    for other in (stack, replace(bare, is_truth_away=True)):
+        assert not recipes.is_to_be_withdrawn(dataset, other)
+        assert recipes.has_truth(dataset, "a", other)
+    assert not recipes.has_truth(dataset, "a", bare)
+    assert recipes.has_truth(dataset, "a", None)  # the image's source is gone, too
+    zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 2
+    assert not recipes.is_to_be_withdrawn(dataset, bare)
+    assert recipes.has_truth(dataset, "a", bare)
+
+
+def test_withdrawn_truth_is_none_until_its_source_has_it_again_or_somebody_edits_it(dataset, stack):
+    level, truth = put_truth(dataset, np.ones((8, 8), np.uint32)), labels_of(dataset, "a", "truth")
+    truth.amend({"withdrawn": True}, recipes.withdrawn_recipe(truth.committed().recipe))
+    assert recipes.is_withdrawn(dataset, "a")
+    assert not recipes.has_truth(dataset, "a", None)
+    assert recipes.has_truth(dataset, "a", stack)
+    now = truth.committed().recipe
+    assert now.changes(recipes.withdrawn_recipe(now)) == []
+    assert "truth source is new" in now.changes(recipes.truth_recipe(dataset, stack))
+    zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 2
+    assert not recipes.is_withdrawn(dataset, "a")
+    assert recipes.has_truth(dataset, "a", None)
+
+
+def test_units_are_part_of_weights_in_3_d_where_they_differ(dataset, recipe_of):
+    image, found = image_of(dataset, "a"), []
+    for z in ("micrometer", "nanometer"):
+        facts = {"spacing": dict.fromkeys("zyx", 0.5), "units": {"z": z, "y": "micrometer", "x": "micrometer"}}
+        image.commit(image.begin(Recipe("any", 1, {"z": z}, {}), {}), {}, facts)
+        found.append(recipe_of[Weigh](Weigh(dimensions=3)))
+    assert found[0] != found[1]

@@ -3,6 +3,7 @@
 import itertools
 import os
 import pickle
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,18 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from unet.labels.connected import connected_segments
-from unet.ledger.truth_findings import KINDS, SPECK, Finding, Place, TruthCheck, summarise, warnings, words
+from unet.ledger.truth_findings import (
+    COUNTED_SIZES,
+    KINDS,
+    SPECK,
+    Finding,
+    Place,
+    TruthCheck,
+    small_objects_line,
+    summarise,
+    warnings,
+    words,
+)
 from unet.settings.record import plain
 from unet.weight_maps.truth_check import EXAMPLES, check_block, check_truth, merge_checks
 
@@ -54,12 +66,13 @@ def by_blocks(labels, dimensions, ignore, sides):
 def slow_check(labels, dimensions, ignore):
     """Every plane or volume by itself, every id by itself, by what scikit-image and scipy have."""
     found = {kind: [] for kind in KINDS}
-    objects = 0
+    objects, sizes = 0, Counter()
     for frame in np.ndindex(labels.shape[: labels.ndim - dimensions]):
         group = labels[frame].astype(np.int64)
         ids = sorted(set(np.unique(group).tolist()) - {0, ignore})
         objects += len(ids)
         for one in ids:
+            sizes[int((group == one).sum())] += 1
             pieces, count = ndimage.label(group == one, np.ones((3,) * dimensions))
             regions = skimage.measure.regionprops(pieces)
             least = min(regions, key=lambda region: region.area)  # the first in raster order where equal
@@ -80,7 +93,8 @@ def slow_check(labels, dimensions, ignore):
     empty = [plane for plane, pixels in enumerate(labels.reshape(-1, *labels.shape[-2:])) if not pixels.any()]
     findings = {kind: as_finding(sorted(places), labels.shape) for kind, places in found.items() if kind != "empty"}
     findings["empty"] = Finding(len(empty), tuple(Place(plane) for plane in empty[:EXAMPLES]))
-    return TruthCheck(objects, int(np.prod(labels.shape[:-2])), **findings)
+    small = tuple(sorted((size, count) for size, count in sizes.items() if size < COUNTED_SIZES))
+    return TruthCheck(objects, int(np.prod(labels.shape[:-2])), **findings, sizes=small)
 
 
 def on_edge(mask):
@@ -207,9 +221,28 @@ def test_the_plain_values_of_a_check_are_a_small_json_object_and_come_back():
     check = check_truth(np.random.default_rng(0).integers(0, 50, (3, 200, 200)))
     values = plain(check)
     assert TruthCheck.of(values) == check
-    assert set(values) == {"objects", "planes", *KINDS}
+    assert set(values) == {"objects", "planes", "sizes", *KINDS}
     assert len(str(values)) < 3000
     assert TruthCheck.of({}) == TruthCheck()
+
+
+def test_objects_are_counted_by_their_size_up_to_a_size_that_nobody_drops():
+    labels = np.zeros((100, 100), np.uint16)
+    labels[:3, :3], labels[10:13, :3], labels[20:24, :4], labels[40:, 40:] = 1, 2, 3, 4
+    check = check_truth(labels)
+    assert (check.objects, check.sizes) == (4, ((9, 2), (16, 1)))
+    assert [check.smaller_than(pixels) for pixels in (0, 9, 10, 16, 17, 10**6)] == [0, 0, 2, 2, 3, 3]
+    assert all(size < COUNTED_SIZES for size, _ in check.sizes)
+
+
+def test_small_objects_are_told_with_the_stacks_that_have_most():
+    checks = {
+        name: TruthCheck(9, 1, sizes=((4, count), (20, 1))) for name, count in zip("abcde", range(5), strict=True)
+    }
+    assert small_objects_line(checks, 16).startswith(
+        "10 of 45 objects of truth are smaller than segment.min_size 16 (e 4, d 3, c 2 and 1 more), the smallest of 4 "
+    )
+    assert small_objects_line(checks, 4) == small_objects_line({}, 16) == ""
 
 
 def test_a_warning_counts_over_all_stacks_and_names_the_first_place():

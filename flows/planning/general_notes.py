@@ -1,0 +1,46 @@
+"""What a person should know of a dataset as a whole, beyond its single stacks, from what a look at it found."""
+
+from collections.abc import Collection, Iterator
+
+from flows.planning.status import PENDING, Findings
+from unet.dataset.folder import Dataset, Json
+from unet.dataset.stack_names import shortened
+from unet.ledger.results import learnt_classes, model_of
+from unet.ledger.truth_findings import small_objects_line
+from unet.settings.record import Record
+
+
+def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> Iterator[str]:
+    """Notes, a sentence each; `marked` are the stacks that have truth."""
+    for model in sorted({record.train.name, record.model}):
+        metadata = model_of(dataset, model).attributes()
+        yield from _withdrawn_lines(model, metadata, found, marked)
+        if metadata and model == record.model:
+            yield from _classes_lines(record, metadata)
+    yield from _small_objects_lines(record, found)
+
+
+def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collection[str]) -> Iterator[str]:
+    """Whether a model was made of truth that is there no more, and what becomes of it."""
+    gone = {part["stack"] for part in metadata.get("split", [])} - set(marked)
+    lost = sorted(name for name in gone if found.state("ingest", name) not in ("", "set aside"))
+    if lost and not metadata.get("came_from"):
+        again = found.state("train", model) in PENDING
+        then = "it is trained again without it" if again else "it stays as it is, as nothing trains it again"
+        yield f"{model} was made of truth that is withdrawn or gone, of {shortened(lost)}; {then}"
+
+
+def _classes_lines(record: Record, metadata: Json) -> Iterator[str]:
+    """Why segment would be refused: classes that the model has not learnt."""
+    try:
+        record.segment.require_learnt_classes(record.model, learnt_classes(metadata))
+    except ValueError as error:
+        yield str(error)
+
+
+def _small_objects_lines(record: Record, found: Findings) -> Iterator[str]:
+    """Objects of truth that segments will lack, as they are too small; of 3-D segments planes do not tell."""
+    is_told = record.segment.dimensions <= record.weigh.dimensions
+    checks = {name: check for name, check in found.truth.items() if is_told or check.planes == 1}
+    if line := small_objects_line(checks, record.segment.min_size):
+        yield line

@@ -1,0 +1,113 @@
+"""The files below a source: every real folder is looked into once, whatever links lead to it.
+
+Folders that lie in the source come first, under their own names; then links, in the order of their names. A link to
+another place is followed, as labs gather images by links. One to a folder around the source, or around itself, is not:
+it would bring in what nobody named, the source itself among it.
+
+    raw/a.tif          a
+    raw/day1/b.tif     day1/b
+    raw/again → day1   day1 was looked into
+    raw/up → ..        around the source: not followed, and said
+    raw/more → /disk   more/c, if /disk holds c.tif
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class SourceWalk:
+    """What lies below a folder, or the one file that the source is."""
+
+    top: Path
+    """A real path."""
+    other: Path | None
+    """What is not looked into: the truth among images, or the images around truth; a real path."""
+    is_image: Callable[[str], bool]
+    """Whether a file of this name is to be found."""
+    each_once: bool
+    """Whether a file that several links lead to is found once, as images are; one mask may be truth of many."""
+    files: list[Path] = field(default_factory=list)
+    """Files by the names that lead to them below `top`, in no order."""
+    dangling: list[Path] = field(default_factory=list)
+    """Links to files, or folders, that are not there."""
+    empty: list[Path] = field(default_factory=list)
+    """Folders in which there is nothing at all, as where a share is mounted that is away."""
+    left_out: list[str] = field(default_factory=list)
+    """What else is not followed, and why, a sentence each."""
+
+    def __post_init__(self) -> None:
+        """Walk.
+
+        Raises:
+            OSError: a folder cannot be read.
+        """
+        self._seen: set[str] = set()
+        self._links: list[tuple[Path, Path]] = []
+        if self.top.is_file():
+            self.files += [self.top] if self.is_image(self.top.name) else []
+            return
+        self._enter(self.top, self.top)
+        for link, folder in self._links:  # grows while links are followed
+            self._follow(link, folder)
+
+    def _enter(self, named: Path, real: Path) -> None:
+        """Find what lies in a folder; its links are kept for later."""
+        self._seen.add(str(real))
+        entries = sorted(os.scandir(real), key=lambda entry: entry.name)
+        if not entries:
+            self.empty.append(named)
+        for entry in entries:
+            path, real_path = named / entry.name, real / entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                self._links.append((path, real))
+            elif entry.is_dir():
+                if real_path != self.other and _may_hold_images(real_path):
+                    self._enter(path, real_path)
+            elif self.is_image(entry.name) and real_path != self.other:
+                self._take(path, real_path)
+
+    def _take(self, path: Path, real: Path) -> None:
+        self._seen.add(str(real))
+        self.files.append(path)
+
+    def _follow(self, link: Path, folder: Path) -> None:
+        """Find what a link in a real folder leads to."""
+        try:
+            target = (folder / link.name).resolve(strict=True)
+        except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+            if self.is_image(link.name) or not link.suffix:
+                self.dangling.append(link)
+            return
+        if target.is_dir() and not self._is_of_other(target):
+            self._follow_to_folder(link, folder, target)
+        elif self.is_image(link.name) and target.is_file() and not (self.each_once and self._is_of_other(target)):
+            self._follow_to_file(link, target)
+
+    def _is_of_other(self, target: Path) -> bool:
+        """Whether a place belongs to what is not looked into; if that is around this source, the source does not."""
+        if self.other is None or not target.is_relative_to(self.other):
+            return False
+        return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
+
+    def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
+        if str(target) in self._seen or not _may_hold_images(target):
+            return
+        if self.top.is_relative_to(target) or folder.is_relative_to(target):
+            self.left_out.append(f"{link} is a link to {target}, a folder around it, and is not followed")
+            return
+        self._enter(link, target)
+
+    def _follow_to_file(self, link: Path, target: Path) -> None:
+        if self.each_once and str(target) in self._seen:
+            self.left_out.append(f"{link} is a link to {target}, which is taken already, and is left out")
+            return
+        self._take(link, target)
+
+
+def _may_hold_images(folder: Path) -> bool:
+    return folder.suffix != ".zarr" and not (folder / "dataset.yaml").exists()

@@ -1,0 +1,147 @@
+"""Which files the planes of an OME-TIFF lie in, though files were renamed since they were written.
+
+OME-XML names the file of each plane, with a UUID that the file bears too. Names change in people's hands, UUIDs do not:
+
+- a document of one file only means the file that it stands in, whatever that is called now;
+- of a set, the one file that bears a UUID is meant; where none bears it, or several do (some microscopes write one
+  UUID into all), the file of that name.
+
+Rejected: matching files of a set by their order, where neither name nor UUID tells. A wrong guess would swap planes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import tifffile
+
+TIFF_SUFFIXES = (".tif", ".tiff")
+GONE = "(not here) "
+"""Stands before the name of a file that is another one now, so that nobody opens it."""
+ROOT_UUID = re.compile(r"<(?:\w+:)?OME\b[^>]*?\sUUID\s*=\s*[\"']([^\"']+)[\"']")
+UUIDS = "{*}Image/{*}Pixels/{*}TiffData/{*}UUID"
+
+
+def open_ome(file: str) -> tifffile.TiffFile:
+    """A TIFF, opened; its OME-XML, if it has one, names files as they are called now."""
+    tif = tifffile.TiffFile(file)
+    try:
+        written = tif.ome_metadata
+        renamed = renamed_xml(written, Path(file), len(tif.pages)) if written else written
+    except BaseException:
+        tif.close()
+        raise
+    if not renamed or renamed == written:
+        return tif
+    tif.close()
+    return tifffile.TiffFile(file, omexml=renamed)
+
+
+def ome_tree(tif: tifffile.TiffFile) -> ElementTree.Element:
+    """The elements of a TIFF's OME-XML; where it has none, none."""
+    return ElementTree.fromstring(tif.ome_metadata or "<OME/>")
+
+
+def renamed_xml(xml: str, file: Path, pages: int) -> str:
+    """OME-XML with the names that files have now; as it is where it is damaged, or where all names hold.
+
+    Args:
+        xml: as it was written.
+        file: where it stands.
+        pages: how many that file has.
+    """
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return xml
+    uuids = list(root.iterfind(UUIDS))
+    is_told_by_name = [uuid for uuid in uuids if not uuid.text]
+    for uuid in is_told_by_name:
+        uuid.text = uuid.get("FileName")
+    named = {str(uuid.text): Path(uuid.get("FileName", "")).name for uuid in uuids}
+    if not named:
+        return xml
+    found = _files_of(named, file) if len(named) > 1 else _file_alone(named, root, file, pages)
+    ours = next((uuid for uuid, name in found.items() if name == file.name), None)
+    if found == named and root.get("UUID") in (None, ours) and not is_told_by_name:
+        return xml
+    root.set("UUID", ours or "urn:uuid:none")
+    for uuid in uuids:
+        if found[str(uuid.text)] != named[str(uuid.text)]:  # the folder that a name may hold is kept
+            uuid.set("FileName", found[str(uuid.text)])
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def is_part_of_renamed(root: ElementTree.Element, file: Path) -> bool:
+    """Whether a file that only points to its metadata is part of a set whose metadata's file was renamed."""
+    pointer = root.find("{*}BinaryOnly")
+    wanted, own = "" if pointer is None else pointer.get("UUID", ""), root.get("UUID")
+    claiming = _claims(map(file.with_name, _beside(file))).get(wanted, []) if own and wanted else []
+    return any(f">{own}<" in _xml_of(file.with_name(name)) for name in claiming)
+
+
+def strangers(root: ElementTree.Element, file: Path) -> list[str]:
+    """Names of the files that hold all planes of OME-XML, where none of them is here; else none."""
+    names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind(UUIDS)}
+    are_here = any(name == file.name or file.with_name(name).is_file() for name in names if name)
+    return [] if are_here else sorted(name.removeprefix(GONE) for name in names)
+
+
+def _file_alone(named: Mapping[str, str], root: ElementTree.Element, file: Path, pages: int) -> dict[str, str]:
+    """The file itself, if it has all the planes."""
+    data = [each.attrib for each in root.iterfind("{*}Image/{*}Pixels/{*}TiffData")]
+    needed = max(int(each.get("IFD", 0)) + int(each.get("PlaneCount", 1)) for each in data)
+    return dict.fromkeys(named, file.name) if needed <= pages else dict(named)
+
+
+def _files_of(named: Mapping[str, str], file: Path) -> dict[str, str]:
+    """File of each UUID: the one that bears it, else the one of that name; where there is neither, none."""
+    near = {file.name, *(name for name in named.values() if name and file.with_name(name).is_file())}
+    found = _by_uuid_or_name(named, near, file)
+    if len(found) < len(named):
+        found = _by_uuid_or_name(named, near | _beside(file), file)
+    gone = {uuid: name if name not in near else f"{GONE}{name}" for uuid, name in named.items()}
+    return gone | found
+
+
+def _by_uuid_or_name(named: Mapping[str, str], names: Iterable[str], file: Path) -> dict[str, str]:
+    there = set(names)
+    claims = _claims(file.with_name(name) for name in there)
+    found = {uuid: claims[uuid][0] for uuid in named if len(claims.get(uuid, ())) == 1}
+    taken = set(found.values())
+    return {uuid: name for uuid, name in named.items() if name in there - taken} | found
+
+
+def _beside(file: Path) -> set[str]:
+    return {each.name for each in file.parent.iterdir() if each.name.lower().endswith(TIFF_SUFFIXES)} - {file.name}
+
+
+def _claims(files: Iterable[Path]) -> dict[str, list[str]]:
+    """Names of the files that bear each UUID."""
+    claims: dict[str, list[str]] = {}
+    for file in sorted(files):
+        if uuid := _own_uuid(file):
+            claims.setdefault(uuid, []).append(file.name)
+    return claims
+
+
+def _own_uuid(file: Path) -> str | None:
+    found = ROOT_UUID.search(_xml_of(file))
+    return found and found[1]
+
+
+def _xml_of(file: Path) -> str:
+    """The OME-XML of a TIFF; empty where it has none, or is broken."""
+    try:
+        info = file.stat()
+        return _read_xml(str(file), info.st_size, info.st_mtime_ns)
+    except (OSError, ValueError):
+        return ""
+
+
+@lru_cache(maxsize=1024)  # each file of a set asks for those of all others
+def _read_xml(file: str, size: int, changed: int) -> str:
+    with tifffile.TiffFile(file) as tif:
+        return tif.ome_metadata or ""
