@@ -5,6 +5,9 @@ from typing import ClassVar, Literal
 
 from unet.settings.validation import CLOSED, Dimensions, require
 
+DeclumpBy = Literal["distance", "scores", "both"]
+"""What parts a clump."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -24,9 +27,12 @@ class Segment:
     max_hole_size: int = 0
     """Holes of objects of at most this many pixels are filled; what reaches the edge of the image is no hole."""
     declump_depth: float = 0.0
-    """Clumps are parted where the distance to the background, in y x pixels, falls by so much between two centres.
+    """Clumps are parted where what `declump_by` says falls by so much between two centres; 0: never."""
+    declump_by: DeclumpBy = "both"
+    """What falls where clumps are parted: the distance to the background, the scores, or both.
 
-    0: never.
+    distance: in y x pixels, it falls at a waist; scores: 0 … 1, smoothed, they fall where two objects touch; both: the
+    square root of the distance times the scores, of which 1 is a usual depth.
     """
     max_declump_box: int = 2**22
     """Pixels of the bounding box above which a clump is left whole, and said to be."""
@@ -48,7 +54,7 @@ class Segment:
         require(min(self.classes or (1,)) > 0, f"classes must be ≥ 1, 0 being the background, got {self.classes}")
         for name in ("min_size", "max_hole_size"):
             require(getattr(self, name) >= 0, f"{name} must be ≥ 0 pixels, got {getattr(self, name)}")
-        require(self.declump_depth >= 0, f"declump_depth must be ≥ 0 pixels, got {self.declump_depth}")
+        require(self.declump_depth >= 0, f"declump_depth must be ≥ 0, got {self.declump_depth}")
         require(self.max_declump_box > 0, f"max_declump_box must be > 0 pixels, got {self.max_declump_box}")
 
     def require_learnt_classes(self, model: str, learnt: int) -> None:
