@@ -110,6 +110,7 @@ def trained():
         Architecture(base=4, depth=1, padding="same"),
         tile_size=32,
         batch_size=2,
+        precision="float32",
         steps=3,
         validate_every=3,
         device="cpu",
