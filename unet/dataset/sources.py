@@ -49,6 +49,8 @@ class Stack:
     """How truth is read, see `Source.foreground`."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
+    source: str = ""
+    """The source it was found in, see `Source.images`."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def _find(source: Source, root: Path, count_scenes: Callable[[str], int]) -> Cat
             truth=labels.get(key, ()),
             foreground=source.foreground,
             ignore=source.ignore,
+            source=source.images,
         )
         for key, files, scene in scenes
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.formats.stack import RGB
-from unet.images.normalisation import DIVIDE
+from unet.images.grey_values import DIVIDE
 from unet.ledger.results import Generation, Result, model_of
 from unet.ledger.stamp import Recipe, Stamp
 from unet.network.inference import PRECISIONS, ready_to_predict

@@ -37,7 +37,7 @@ class Ingest:
     """How microscope files become OME-Zarr, and which statistics of each channel are kept for normalisation."""
 
     __pydantic_config__: ClassVar = CLOSED
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     percentile_low: float = 1.0
     """Percentile of a channel that training and prediction map to 0."""

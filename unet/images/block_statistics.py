@@ -1,0 +1,94 @@
+"""What stands out of a channel, and its noise, measured on blocks of 4 × 4 pixels.
+
+Percentiles of pixels cannot tell a few cells from noise, or from hot pixels. In blocks noise averages out, objects do
+not, and a hot pixel vanishes, as the brightest pixel of a block is left out of its mean.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 4
+"""Pixels of a block's side."""
+MOST_BLOCKS = 2**20
+"""Blocks of a channel that are kept, at most; then every `STRIDE`-th alone, and so on."""
+STRIDE = 11
+"""What a subsample is thinned by; an odd prime that hardly ever divides an image's width."""
+SPREADS = 6.0
+"""Robust standard deviations above the median from which a block stands out."""
+FEWEST = 3
+"""Blocks that must stand out: fewer are dirt."""
+LEVEL, QUIET = 0.8, 0.1
+"""Fraction of the blocks that stand out which `level` is not below; of the blocks that vary, for `noise`."""
+NORMAL = 0.6745
+"""Distance from median to quartile of a normal distribution, in standard deviations."""
+
+
+@dataclass(frozen=True)
+class BlockStatistics:
+    """What the blocks of a channel tell, in its own grey values."""
+
+    background: float
+    """Median of the blocks' means."""
+    noise: float
+    """Standard deviation of the pixels within a quiet block, one that nine in ten of those that vary exceed."""
+    level: float
+    """Grey value of what stands out of the background; `background` where nothing does."""
+    top: float
+    """Percentile 99.8 of the blocks' means: far below that of the pixels, where these are noise."""
+
+
+@dataclass
+class Thinned:
+    """Rows of numbers: all up to `most`, of more every 11th, then every 121st, however they were cut into parts."""
+
+    most: int
+    kept: list[NDArray[Any]] = field(default_factory=list)
+    stride: int = 1
+    seen: int = 0
+
+    def due(self) -> slice:
+        """Which of the next rows are to be given."""
+        return slice(-self.seen % self.stride, None, self.stride)
+
+    def add(self, rows: NDArray[Any], of: int) -> None:
+        """Take in the rows that were due, of so many that were there."""
+        self.kept.append(rows)
+        self.seen += of
+        while self.seen > self.most * self.stride:
+            self.stride *= STRIDE
+            self.kept = [np.concatenate(self.kept)[::STRIDE].copy()]
+
+
+@dataclass
+class BlockGathering:
+    """The block statistics of a channel in the making."""
+
+    rows: Thinned = field(default_factory=lambda: Thinned(MOST_BLOCKS))
+    """Mean without the brightest pixel, and standard deviation, of each block."""
+
+    def add(self, plane: NDArray[Any]) -> None:
+        """Take in a plane or a part of one; blocks with pixels that are not finite are left out."""
+        height, width = (size // SIDE for size in plane.shape)
+        cut = plane[: height * SIDE, : width * SIDE].reshape(height, SIDE, width, SIDE)
+        due = np.arange(height * width)[self.rows.due()]
+        blocks = cut[due // max(width, 1), :, due % max(width, 1)].reshape(-1, SIDE * SIDE).astype(np.float64)
+        trimmed = (blocks.sum(1) - blocks.max(1, initial=-np.inf)) / (SIDE * SIDE - 1)
+        self.rows.add(np.stack([trimmed, blocks.std(1, ddof=1)], 1), height * width)
+
+    def finish(self) -> BlockStatistics | None:
+        """Statistics of all blocks; None where there were none."""
+        rows = np.concatenate([np.empty((0, 2)), *self.rows.kept])
+        means, spreads = rows[np.isfinite(rows).all(1)].T
+        if not means.size:
+            return None
+        lower, median, top = np.quantile(means, [0.25, 0.5, 0.998])
+        typical = np.median(spreads)
+        spread = max((median - lower) / NORMAL, typical / SIDE)
+        outstanding = means[means > median + SPREADS * spread]
+        level = np.quantile(outstanding, LEVEL) if outstanding.size >= FEWEST else median
+        varying = spreads[spreads > 0]
+        quiet = min(np.quantile(varying, QUIET), typical) if varying.size else 0.0
+        return BlockStatistics(float(median), float(quiet), float(level), float(top))
