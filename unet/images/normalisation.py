@@ -12,13 +12,13 @@ grey value, saturated or blank, tell nothing and are left out of the percentiles
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.images.block_statistics import BlockGathering, Thinned
+from unet.images.block_statistics import BlockGathering, BlockStatistics, Thinned
 from unet.settings.ingest import Ingest
 
 MOST_KEPT = 2**22
@@ -54,10 +54,12 @@ class Statistics:
     max: float
     mean: float
     std: float
+    background: float = -np.finfo(np.float64).max
+    """Median of the means of blocks of 4 × 4 pixels; see `block_statistics`."""
     noise: float = 0.0
-    """Standard deviation of the pixels within quiet blocks of 4 × 4; see `block_statistics`."""
+    """Standard deviation of the pixels within quiet blocks."""
     level: float = -np.finfo(np.float64).max
-    """Grey value of what stands out of the background, `low` where nothing does."""
+    """Grey value of what stands out of the background; `background` where nothing does."""
     top: float = -np.finfo(np.float64).max
     """Percentile 99.8 of the means of blocks: far below `high` where that is noise."""
     step: float = 0.0
@@ -137,9 +139,10 @@ class Gathering:
         spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / counts.sum()))
         lowest, highest = (_percentile(*(telling if telling[0].size else blank), p) for p in (low, high))
         blocks = self.blocks.finish()
-        more = (blocks.noise, blocks.level, blocks.top) if blocks else (0.0, lowest, highest)
-        step = float(np.diff(values).min(initial=np.inf)) if values.size > 1 else 0.0
-        return Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread, *more, step)
+        blocks = self.blocks.finish() or BlockStatistics(lowest, 0.0, lowest, highest)
+        step = float(np.diff(values).min()) if values.size > 1 else 0.0
+        whole = Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread, step=step)
+        return replace(whole, **asdict(blocks))
 
 
 def _joined(

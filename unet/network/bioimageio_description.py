@@ -29,7 +29,8 @@ class Described:
     """Names of the classes, background first."""
     normalisation: Json
     """How grey values are mapped: `{"rule": "percentiles", "low": 1, "high": 99.8, "clip": [-1, 3]}`, by a stack's
-    percentiles; `{"rule": "fixed", "ranges": [[90, 900]], "clip": [-1, 3]}`, of each channel; or `{"rule": "divide", "by": 255}`."""
+    percentiles; `{"rule": "fixed", "ranges": [[90, 900]], "clip": [-1, 3]}`, of each channel; or `{"rule": "divide",
+    "by": 255}`."""
     documentation: str
     """README in Markdown."""
     about: Json

@@ -41,7 +41,8 @@ class Last:
 Validation = Annotated[Every | Last | tuple[str, ...], one_of("{every: N}, {last: FRACTION} or a list of names")]
 
 GreyValues = Annotated[
-    Literal["auto", "stack", "source"] | tuple[float, float], one_of("auto, stack, source or two grey values [LOW, HIGH]")
+    Literal["auto", "stack", "source"] | tuple[float, float],
+    one_of("auto, stack, source or [LOW, HIGH]"),
 ]
 
 
