@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 SIDE = 4
 """Pixels of a block's side."""
-MOST_BLOCKS = 2**20
-"""Blocks of a channel that are kept, at most; then every `STRIDE`-th alone, and so on."""
+MOST_SQUARES = 2**18
+"""Squares of 2 × 2 blocks of a channel that are kept, at most; then every `STRIDE`-th alone, and so on."""
 STRIDE = 11
 """What a subsample is thinned by; an odd prime that hardly ever divides an image's width."""
 SPREADS = 6.0
@@ -22,6 +22,8 @@ FEWEST = 3
 """Blocks that must stand out: fewer are dirt."""
 LEVEL, QUIET = 0.8, 0.1
 """Fraction of the blocks that stand out which `level` is not below; of the blocks that vary, for `noise`."""
+COARSE = (0.01, 0.998)
+"""Quantiles that the span of squares is taken between."""
 NORMAL = 0.6745
 """Distance from median to quartile of a normal distribution, in standard deviations."""
 
@@ -36,8 +38,8 @@ class BlockStatistics:
     """Standard deviation of the pixels within a quiet block, one that nine in ten of those that vary exceed."""
     level: float
     """Grey value of what stands out of the background; `background` where nothing does."""
-    top: float
-    """Percentile 99.8 of the blocks' means: far below that of the pixels, where these are noise."""
+    coarse: float
+    """Span between percentiles 1 and 99.8 of the means of squares of 8 × 8 pixels: of noise it is small."""
 
 
 @dataclass
@@ -66,29 +68,30 @@ class Thinned:
 class BlockGathering:
     """The block statistics of a channel in the making."""
 
-    rows: Thinned = field(default_factory=lambda: Thinned(MOST_BLOCKS))
-    """Mean without the brightest pixel, and standard deviation, of each block."""
+    rows: Thinned = field(default_factory=lambda: Thinned(MOST_SQUARES))
+    """Of each square of 2 × 2 blocks the four means without the brightest pixel, then the standard deviations."""
 
     def add(self, plane: NDArray[Any]) -> None:
-        """Take in a plane or a part of one; blocks with pixels that are not finite are left out."""
-        height, width = (size // SIDE for size in plane.shape)
-        cut = plane[: height * SIDE, : width * SIDE].reshape(height, SIDE, width, SIDE)
+        """Take in a plane or a part of one; squares with pixels that are not finite are left out."""
+        height, width = (size // (2 * SIDE) for size in plane.shape)
+        cut = plane[: height * 2 * SIDE, : width * 2 * SIDE].reshape(height, 2, SIDE, width, 2, SIDE)
         due = np.arange(height * width)[self.rows.due()]
-        blocks = cut[due // max(width, 1), :, due % max(width, 1)].reshape(-1, SIDE * SIDE).astype(np.float64)
-        trimmed = (blocks.sum(1) - blocks.max(1, initial=-np.inf)) / (SIDE * SIDE - 1)
-        self.rows.add(np.stack([trimmed, blocks.std(1, ddof=1)], 1), height * width)
+        squares = cut.transpose(0, 3, 1, 4, 2, 5)[due // max(width, 1), due % max(width, 1)]
+        blocks = squares.reshape(-1, 4, SIDE * SIDE).astype(np.float64)
+        trimmed = (blocks.sum(2) - blocks.max(2, initial=-np.inf)) / (SIDE * SIDE - 1)
+        self.rows.add(np.concatenate([trimmed, blocks.std(2, ddof=1)], 1), height * width)
 
     def finish(self) -> BlockStatistics | None:
         """Statistics of all blocks; None where there were none."""
-        rows = np.concatenate([np.empty((0, 2)), *self.rows.kept])
-        means, spreads = rows[np.isfinite(rows).all(1)].T
-        if not means.size:
+        rows = np.concatenate([np.empty((0, 8)), *self.rows.kept])
+        rows = rows[np.isfinite(rows).all(1)]
+        if not rows.size:
             return None
-        lower, median, top = np.quantile(means, [0.25, 0.5, 0.998])
+        means, spreads, coarse = rows[:, :4].ravel(), rows[:, 4:].ravel(), rows[:, :4].mean(1)
+        lower, median = np.quantile(means, [0.25, 0.5])
         typical = np.median(spreads)
-        spread = max((median - lower) / NORMAL, typical / SIDE)
-        outstanding = means[means > median + SPREADS * spread]
+        outstanding = means[means > median + SPREADS * max((median - lower) / NORMAL, typical / SIDE)]
         level = np.quantile(outstanding, LEVEL) if outstanding.size >= FEWEST else median
         varying = spreads[spreads > 0]
         quiet = min(np.quantile(varying, QUIET), typical) if varying.size else 0.0
-        return BlockStatistics(float(median), float(quiet), float(level), float(top))
+        return BlockStatistics(float(median), float(quiet), float(level), float(np.ptp(np.quantile(coarse, COARSE))))

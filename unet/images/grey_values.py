@@ -40,6 +40,10 @@ LEAST_NOISE = 0.03
 """Noise in spans that training stacks have at least: some were made without, and augmentation adds some."""
 TOLD, NOISY = 2.0, 1.5
 """Factors between a stack's span, or noise, and the nearest of training above which it is told of."""
+HELD = (0.4, 0.6)
+"""Share of the span that squares hold: up to here it is noise, from here on it is not."""
+SIGMAS_BELOW = 2.33
+"""Standard deviations from the median to percentile 1 of noise."""
 STEP_NOISE = 1 / math.sqrt(12)
 """Standard deviation of rounding to steps of 1."""
 
@@ -72,13 +76,28 @@ class Seen:
 
 
 def noise_in(known: Statistics, span: float) -> float:
-    """Noise of a channel in spans; where blocks do not hold the span, as of rare single counts, rounding is noise too.
+    """Noise of a channel in spans.
 
-    >>> noise_in(Statistics(0, 50, 0, 60, 10, 5, noise=2, level=40, top=50, step=1), 50)
+    Two kinds are not to be seen within blocks; both are known by squares of 8 × 8 pixels, which do not hold the span:
+    rare single counts, of which rounding is the noise, and noise that is alike in neighbouring pixels, such as that of
+    an image that was filtered or compressed. Of it the lower percentile tells, where nothing stands out.
+
+    >>> noise_in(Statistics(0, 50, 0, 60, 10, 5, background=25, noise=2, level=40, coarse=50, step=1), 50)
     0.04
     """
-    held = min(max((max(known.top, known.level) - known.low) / span, 0), 1)
-    return math.hypot(known.noise, STEP_NOISE * known.step * (1 - held)) / span
+    held = min(max(known.coarse, known.level - known.low) / span, 1) if span > 0 else 1
+    of_rounding = STEP_NOISE * known.step * (1 - held)
+    noise = math.hypot(known.noise, of_rounding) / span if span > 0 else 0.0
+    if not is_empty(known):
+        return noise
+    unheld = min(max((HELD[1] - known.coarse / span) / (HELD[1] - HELD[0]), 0), 1) if span > 0 else 0
+    below = (known.background - known.low) / (SIGMAS_BELOW * span) if span > 0 else 0.0
+    return noise + unheld * max(below - noise, 0)
+
+
+def is_empty(known: Statistics) -> bool:
+    """Whether nothing stands out: of empty stacks, and where objects cover most of them."""
+    return known.level <= known.background
 
 
 def rule_of_training(way: str | tuple[float, float], stacks: Sequence[StackStatistics]) -> Json:
@@ -148,9 +167,8 @@ def _held_to(known: Statistics, seen: Seen, clip: tuple[float, float]) -> GreyRa
 
 def _widening(known: Statistics, span: float, seen: Seen) -> float:
     """Factor by which a span is widened, 1 where the noise is like that of training; continuous, and never below 1."""
-    excess = noise_in(known, span) / seen.most_noise if span > 0 else 0.0
-    is_empty = known.level <= known.background
-    return max(excess, 1.0) * (max(excess / EMPTY, 1.0) if is_empty else 1.0)
+    excess = noise_in(known, span) / seen.most_noise
+    return max(excess, 1.0) * (max(excess / EMPTY, 1.0) if is_empty(known) else 1.0)
 
 
 def told_of(rule: Mapping[str, Any], statistics: Sequence[Statistics]) -> str:

@@ -60,8 +60,8 @@ class Statistics:
     """Standard deviation of the pixels within quiet blocks."""
     level: float = -np.finfo(np.float64).max
     """Grey value of what stands out of the background; `background` where nothing does."""
-    top: float = -np.finfo(np.float64).max
-    """Percentile 99.8 of the means of blocks: far below `high` where that is noise."""
+    coarse: float = 0.0
+    """Span of the means of squares of 8 × 8 pixels: far below `high` − `low` where that is noise."""
     step: float = 0.0
     """Least difference of two grey values that occur."""
 
@@ -139,7 +139,7 @@ class Gathering:
         spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / counts.sum()))
         lowest, highest = (_percentile(*(telling if telling[0].size else blank), p) for p in (low, high))
         blocks = self.blocks.finish()
-        blocks = self.blocks.finish() or BlockStatistics(lowest, 0.0, lowest, highest)
+        blocks = self.blocks.finish() or BlockStatistics(lowest, 0.0, lowest, highest - lowest)
         step = float(np.diff(values).min()) if values.size > 1 else 0.0
         whole = Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread, step=step)
         return replace(whole, **asdict(blocks))

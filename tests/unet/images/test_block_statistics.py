@@ -1,5 +1,7 @@
 """What stands out, and noise, against images whose noise and objects are known."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -20,11 +22,11 @@ def noise(sigma=20.0, side=256, seed=0):
 
 def slow(plane):
     """Trimmed mean and standard deviation of every block, one after the other."""
-    height, width = (size // 4 for size in plane.shape)
-    for row in range(height):
-        for column in range(width):
-            block = np.sort(plane[4 * row : 4 * row + 4, 4 * column : 4 * column + 4].ravel())
-            yield block[:-1].mean(), block.std(ddof=1)
+    height, width = (size // 8 for size in plane.shape)
+    for row, column in product(range(height), range(width)):
+        corners = [(8 * row + 4 * i, 8 * column + 4 * j) for i, j in product(range(2), repeat=2)]
+        blocks = [np.sort(plane[y : y + 4, x : x + 4].ravel()) for y, x in corners]
+        yield [block[:-1].mean() for block in blocks] + [block.std(ddof=1) for block in blocks]
 
 
 def test_each_block_has_its_mean_without_the_brightest_and_its_spread():
@@ -56,6 +58,13 @@ def test_hot_pixels_do_not_stand_out(background):
     assert known.level == known.background
 
 
+def test_squares_hold_the_span_of_objects_and_not_that_of_noise():
+    plane = noise()
+    cells = np.kron(np.random.default_rng(0).integers(0, 2, (16, 16)), np.full((16, 16), 500)) + noise()
+    assert found(plane).coarse < 0.15 * np.ptp(np.quantile(plane, [0.01, 0.998]))
+    assert found(cells).coarse > 0.8 * np.ptp(np.quantile(cells, [0.01, 0.998]))
+
+
 def test_cells_on_zeros_have_no_noise():
     plane = np.zeros((256, 256), np.uint16)
     plane[40:60, 50:70] = np.random.default_rng(0).poisson(500, (20, 20))
@@ -66,17 +75,17 @@ def test_cells_on_zeros_have_no_noise():
 
 def test_blocks_with_pixels_that_are_not_finite_are_left_out():
     plane = noise(side=32)
-    plane[:4] = np.nan
-    assert found(plane) == found(plane[4:])
+    plane[:8] = np.nan
+    assert found(plane) == found(plane[8:])
 
 
-@pytest.mark.parametrize("shape", [(3, 100), (0, 8), (2, 2)])
+@pytest.mark.parametrize("shape", [(3, 100), (0, 8), (7, 7)])
 def test_planes_smaller_than_a_block_tell_nothing(shape):
     assert found(np.ones(shape)) is None
 
 
 def test_as_many_blocks_are_kept_however_they_are_cut(monkeypatch):
-    monkeypatch.setattr(block_statistics, "MOST_BLOCKS", 100)
+    monkeypatch.setattr(block_statistics, "MOST_SQUARES", 100)
     plane = noise(side=128)
     whole, parts = found(plane), found(plane[:32], plane[32:64], plane[64:])
     assert whole == parts

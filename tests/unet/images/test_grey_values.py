@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from unet.images.grey_values import (
     Seen,
@@ -25,7 +26,13 @@ AUTO = {"rule": "auto", "clip": list(CLIP), "trained_on": [asdict(SEEN)]}
 def channel(low=100.0, high=1100.0, noise=20.0, **others):
     """Statistics of a channel that is like those of training."""
     return Statistics(
-        low, high, low, high, low, 1, **({"background": low, "noise": noise, "level": low, "top": high} | others)
+        low,
+        high,
+        low,
+        high,
+        low,
+        1,
+        **({"background": low, "noise": noise, "level": low, "coarse": high - low} | others),
     )
 
 
@@ -77,6 +84,15 @@ def test_auto_follows_gain_and_offset(gain, offset, noise):
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
+def test_noise_that_is_alike_in_neighbours_is_noise():
+    """Half of its standard deviation is not to be seen within blocks of 4 × 4 pixels."""
+    image = gaussian_filter(np.random.default_rng(0).normal(100, 50, (1, 256, 256)), (0, 1, 1))
+    (known,) = statistics_of(image)
+    span = known.high - known.low
+    assert noise_in(known, span) * span == pytest.approx(image.std(), rel=0.1)
+    assert known.noise < 0.6 * image.std()
+
+
 def test_rare_single_counts_are_noise_and_a_mask_is_none():
     counts = (np.random.default_rng(0).random((1, 256, 256)) < 0.02).astype(np.uint8)
     mask = np.zeros_like(counts)
@@ -88,7 +104,7 @@ def test_rare_single_counts_are_noise_and_a_mask_is_none():
 
 def test_a_rule_knows_the_spans_and_the_noise_of_its_training_stacks():
     rule = rule_of_training(
-        "auto", [stack("a", channel(0, 1000, 20)), stack("b", channel(0, 500, 20, level=0, top=500))]
+        "auto", [stack("a", channel(0, 1000, 20)), stack("b", channel(0, 500, 20, background=0, level=0, coarse=500))]
     )
     assert rule == {
         "rule": "auto",
