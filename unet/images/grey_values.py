@@ -24,7 +24,11 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from unet.images.normalisation import CLIP, GreyRange, Statistics, own_range
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.images.normalisation import CLIP, GreyRange, Statistics, normalise, own_range, statistics_of
+from unet.settings.ingest import Ingest
 
 Json = dict[str, Any]
 
@@ -146,6 +150,26 @@ def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: st
             return _divided(float(rule["by"]), statistics, stack)
     known_rules = ", ".join((AUTO, STACK, SOURCE, FIXED, PERCENTILES))
     raise ValueError(f"a rule of normalisation must be {known_rules} or {DIVIDE}, got {rule}; import the model again")
+
+
+def normalise_image(
+    image: NDArray[Any], settings: Ingest | None = None, rule: Mapping[str, Any] | None = None
+) -> NDArray[np.float32]:
+    """An image in memory as networks trained here take it: (channels, y, x) of float32.
+
+    Give it the whole image and not a part, which would be mapped differently. For a stack of many planes take the
+    statistics of all: `normalise(plane, by_rule(model.normalisation, statistics_of(stack), "stack"))`.
+
+    Args:
+        image: grey values, y x, or channels y x.
+        settings: which percentiles are taken.
+        rule: `model.normalisation`; default: the image's own grey values, of which a model may know better.
+
+    >>> normalise_image(np.array([[10, 20, 30]])).tolist()
+    [[[0.0, 0.5, 1.0]]]
+    """
+    channels = image[None] if image.ndim == 2 else image
+    return normalise(channels, by_rule(rule or {"rule": STACK}, statistics_of(channels, settings), "the image"))
 
 
 def _divided(divisor: float, statistics: Sequence[Statistics], stack: str) -> list[GreyRange]:

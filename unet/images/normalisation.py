@@ -212,19 +212,6 @@ def statistics_of(image: NDArray[Any], settings: Ingest | None = None) -> list[S
     return found
 
 
-def normalise_image(image: NDArray[Any], settings: Ingest | None = None) -> NDArray[np.float32]:
-    """An image in memory as networks trained here take it: (channels, y, x) of float32, by its own percentiles.
-
-    Give it the whole image and not a part: a part of empty background would have its noise blown up. For a stack of
-    many planes take the statistics of all: `normalise(plane, [own_range(s) for s in statistics_of(stack)])`.
-
-    >>> normalise_image(np.array([[10, 20, 30]])).tolist()
-    [[[0.0, 0.5, 1.0]]]
-    """
-    channels = image[None] if image.ndim == 2 else image
-    return normalise(channels, [own_range(known) for known in statistics_of(channels, settings)])
-
-
 def plain_statistics(statistics: list[Statistics]) -> list[dict[str, float]]:
     """Plain values for a stamp."""
     return [asdict(s) for s in statistics]

@@ -85,8 +85,7 @@ def ready_model(dataset: Dataset, name: str, generation: str, device: str, preci
 def load_model(path: str, name: str = "unet") -> Model:
     """A model of the dataset at `path`, on the CPU and in evaluation mode; LookupError where there is none.
 
-    `model.network` goes into `predict_image`; its images are normalised by `model.normalisation`, those of a network
-    that was trained here by `normalise_image`.
+    `model.network` goes into `predict_image`, its images through `normalise_image(image, rule=model.normalisation)`.
     """
     return load(Dataset(str(path)), name)
 

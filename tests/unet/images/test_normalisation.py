@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unet.images import normalisation
+from unet.images.grey_values import normalise_image
 from unet.images.normalisation import (
     CLIP,
     Gathering,
     GreyRange,
     Statistics,
     normalise,
-    normalise_image,
     own_range,
     plain_statistics,
     statistics_of,
