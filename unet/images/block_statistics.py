@@ -24,6 +24,8 @@ LEVEL, QUIET = 0.8, 0.1
 """Fraction of the blocks that stand out which `level` is not below; of the blocks that vary, for `noise`."""
 COARSE = (0.01, 0.998)
 """Quantiles that the span of squares is taken between."""
+AT_ONCE = 2**14
+"""Squares that are measured at a time, as numpy widens their pixels to 8 bytes each."""
 NORMAL = 0.6745
 """Distance from median to quartile of a normal distribution, in standard deviations."""
 
@@ -75,11 +77,10 @@ class BlockGathering:
         """Take in a plane or a part of one; squares with pixels that are not finite are left out."""
         height, width = (size // (2 * SIDE) for size in plane.shape)
         cut = plane[: height * 2 * SIDE, : width * 2 * SIDE].reshape(height, 2, SIDE, width, 2, SIDE)
-        due = np.arange(height * width)[self.rows.due()]
-        squares = cut.transpose(0, 3, 1, 4, 2, 5)[due // max(width, 1), due % max(width, 1)]
-        blocks = squares.reshape(-1, 4, SIDE * SIDE).astype(np.float64)
-        trimmed = (blocks.sum(2) - blocks.max(2, initial=-np.inf)) / (SIDE * SIDE - 1)
-        self.rows.add(np.concatenate([trimmed, blocks.std(2, ddof=1)], 1), height * width)
+        squares, due = cut.transpose(0, 3, 1, 4, 2, 5), np.arange(height * width)[self.rows.due()]
+        parts = (due[start : start + AT_ONCE] for start in range(0, due.size, AT_ONCE))
+        rows = [_rows(squares[part // width, part % width].reshape(-1, 4, SIDE * SIDE)) for part in parts]
+        self.rows.add(np.concatenate([np.empty((0, 8)), *rows]), height * width)
 
     def finish(self) -> BlockStatistics | None:
         """Statistics of all blocks; None where there were none."""
@@ -95,3 +96,10 @@ class BlockGathering:
         varying = spreads[spreads > 0]
         quiet = min(np.quantile(varying, QUIET), typical) if varying.size else 0.0
         return BlockStatistics(float(median), float(quiet), float(level), float(np.ptp(np.quantile(coarse, COARSE))))
+
+
+def _rows(blocks: NDArray[Any]) -> NDArray[np.float64]:
+    """Trimmed means and standard deviations of each square's blocks, which are given by their pixels (n, 4, 16)."""
+    exact = blocks.astype(np.float64)
+    trimmed = (exact.sum(2) - exact.max(2)) / (SIDE * SIDE - 1)
+    return np.concatenate([trimmed, exact.std(2, ddof=1)], 1)

@@ -17,6 +17,8 @@ from unet.images.grey_values import (
     told_of,
 )
 from unet.images.normalisation import CLIP, GreyRange, Statistics, normalise, own_range, statistics_of
+from unet.images.synthetic import draw_stack
+from unet.labels.connected import connected_segments
 
 few = settings(deadline=None, max_examples=60)
 SEEN = Seen(least_span=900, most_span=1200, most_noise=0.03)
@@ -207,6 +209,59 @@ def test_stacks_outside_of_training_are_told_of(known, words):
 def test_what_is_told_names_the_channel_where_there_are_several():
     rule = AUTO | {"trained_on": [asdict(SEEN)] * 2}
     assert told_of(rule, [channel(), channel(7, 7)]) == "channel 1: nothing stands out of 7"
+
+
+FIELD = (512, 512)
+
+
+def drawn(seed=1):
+    """A dense image as training has it, and its truth."""
+    image, truth = draw_stack(1, 256, seed)
+    return image, truth[0]
+
+
+def noisy(sigma=20.0, mean=100.0):
+    return np.random.default_rng(0).normal(mean, sigma, FIELD)
+
+
+def with_cells(field):
+    """Four cells of a dense image, cut out and put far apart into a field."""
+    (image,), truth = drawn(2)
+    result, sizes = field.copy(), np.bincount(truth.ravel())
+    for n, k in enumerate(np.argsort(sizes[1:])[-4:] + 1):
+        y, x = np.nonzero(truth == k)
+        result[y - y.min() + 40 + 240 * (n // 2), x - x.min() + 40 + 240 * (n % 2)] += image[y, x]
+    return result
+
+
+def count(image):
+    """What a network that knows objects by their brightness finds: smooth areas above a fifth."""
+    rule = rule_of_training("auto", [stack(str(n), *statistics_of(drawn(n)[0])) for n in (1, 3)])
+    scaled = normalise(image[None], by_rule(rule, statistics_of(image[None]), "a"))[0]
+    return connected_segments(gaussian_filter(scaled, 1) > 0.2, min_size=60).max()
+
+
+ZEROS = np.zeros(FIELD)
+HOT = np.zeros(FIELD)
+HOT[5, 5] = 60_000
+SLOPE = np.linspace(0, 100, 512)[None]
+UNKNOWN = np.where(np.indices(FIELD)[0] < 16, np.nan, 0.0)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [ZEROS, noisy(), noisy(5, 20), HOT, noisy() + HOT, noisy() + SLOPE, UNKNOWN, noisy() + 3e9, 0 * ZEROS + 7],
+    ids=["zeros", "noise", "faint noise", "hot", "noise and hot", "slope", "nan", "offset", "constant"],
+)
+@pytest.mark.parametrize("exposure", [0.5, 1, 2])
+def test_four_cells_are_found_wherever_they_lie_and_none_where_they_do_not(field, exposure):
+    assert count(with_cells(field) * exposure) == 4
+    assert count(field * exposure) == 0
+
+
+@pytest.mark.parametrize("field", [np.random.default_rng(0).poisson(rate, FIELD) for rate in (0.02, 0.2, 2)])
+def test_single_counts_are_no_objects(field):
+    assert count(field.astype(np.uint16)) == 0
 
 
 def test_of_imported_models_nothing_is_told():
