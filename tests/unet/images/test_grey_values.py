@@ -1,6 +1,7 @@
 """What becomes 0 and 1 by each rule, and which stacks are told of."""
 
 from dataclasses import asdict
+from functools import cache
 
 import numpy as np
 import pytest
@@ -214,10 +215,16 @@ def test_what_is_told_names_the_channel_where_there_are_several():
 FIELD = (512, 512)
 
 
-def drawn(seed=1):
+@cache
+def drawn(seed):
     """A dense image as training has it, and its truth."""
     image, truth = draw_stack(1, 256, seed)
     return image, truth[0]
+
+
+@cache
+def rule_of_drawn():
+    return rule_of_training("auto", [stack(str(n), *statistics_of(drawn(n)[0])) for n in (1, 3)])
 
 
 def noisy(sigma=20.0, mean=100.0):
@@ -236,8 +243,7 @@ def with_cells(field):
 
 def count(image):
     """What a network that knows objects by their brightness finds: smooth areas above a fifth."""
-    rule = rule_of_training("auto", [stack(str(n), *statistics_of(drawn(n)[0])) for n in (1, 3)])
-    scaled = normalise(image[None], by_rule(rule, statistics_of(image[None]), "a"))[0]
+    scaled = normalise(image[None], by_rule(rule_of_drawn(), statistics_of(image[None]), "a"))[0]
     return connected_segments(gaussian_filter(scaled, 1) > 0.2, min_size=60).max()
 
 
