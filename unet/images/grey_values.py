@@ -2,17 +2,17 @@
 
 A network knows objects by how bright they are against 1, and noise by how faint it is. `auto`, the default: a stack's
 own grey values (`own_range`), but never so stretched that its noise is stronger than that of the training stacks; where
-nothing stands out of noise that is stronger than twice theirs, it is darkened further. So an empty noisy well stays
-dark, what lies in it is found, and images like those of training are as ever. Measured: from 3 % of a span on, the
-noise of the drawn cells, noise beside four cells becomes up to a thousand segments, and cells are found down to a fifth
-of their brightness. A stack that is changed so, or whose span is beyond twice those of training, is told of.
+nothing stands out it may be half as strong again, and is then darkened further. So an empty noisy well stays dark, what
+lies in it is found, and images like those of training are as ever. Measured: from 3 % of a span on, the noise of the
+drawn cells, noise beside four cells becomes up to a thousand segments, and cells are found down to a fifth of their
+brightness. A stack that is changed so, or whose span is beyond twice those of training, is told of.
 
 Tried beside it on nuclei, drawn cells and EM sections, by models trained on each:
 - percentiles alone (`stack`): right where objects cover a percent of the image; of an empty noisy well it makes up to
   thousands of segments, and loses a few cells on zeros, where both percentiles are 0;
 - one pair of values for all (`source`, or two numbers): right on all that is exposed like the training stacks; at half
-  or twice the exposure it loses a fifth to a third of the objects;
-- the background's mode and the training span: as that, and bright backgrounds drift;
+  or twice the exposure a sixth to a quarter of the objects are lost;
+- the background's mode, and the training stacks' span: as that, at half the exposure;
 - the shape of the histogram, (high − median) / (median − low): tells an empty well from nuclei, which are mostly
   background, and not from confluent cells, which are not.
 """
@@ -36,8 +36,9 @@ AUTO, STACK, SOURCE, FIXED = "auto", "stack", "source", "fixed"
 """Rules of networks trained here; see `Train.grey_values`."""
 PERCENTILES, DIVIDE = "percentiles", "divide"
 """Rules of networks trained before there were those: percentiles, not clipped; of some imported ones: a divisor."""
-EMPTY = 2.0
-"""Noise, against the noisiest training stack, above which a stack in which nothing stands out is darkened further."""
+ALIKE = 1.5
+"""Noise, against the noisiest training stack, to which a stack in which nothing stands out is left as it is: objects
+may cover most of it. Beyond, it is darkened by the square."""
 ODD = 2.0
 """Noise, against the middle training stack, above which one is odd: empty wells are trained on as well."""
 LEAST_NOISE = 0.03
@@ -192,7 +193,7 @@ def _held_to(known: Statistics, seen: Seen, clip: tuple[float, float]) -> GreyRa
 def _widening(known: Statistics, span: float, seen: Seen) -> float:
     """Factor by which a span is widened, 1 where the noise is like that of training; continuous, and never below 1."""
     excess = noise_in(known, span) / seen.most_noise
-    return max(excess, 1.0) * (max(excess / EMPTY, 1.0) if is_empty(known) else 1.0)
+    return max(excess / ALIKE, 1.0) ** 2 if is_empty(known) else max(excess, 1.0)
 
 
 def told_of(rule: Mapping[str, Any], statistics: Sequence[Statistics]) -> str:
