@@ -2,7 +2,7 @@
 
 A network knows objects by how bright they are against 1, and noise by how faint it is. `auto`, the default: a stack's
 own grey values (`own_range`), but never so stretched that its noise is stronger than that of the training stacks; where
-nothing stands out it may be half as strong again, and is then darkened further. So an empty noisy well stays dark, what
+nothing stands out it may be somewhat stronger, and is then darkened further. So an empty noisy well stays dark, what
 lies in it is found, and images like those of training are as ever. Measured: from 3 % of a span on, the noise of the
 drawn cells, noise beside four cells becomes up to a thousand segments, and cells are found down to a fifth of their
 brightness. A stack that is changed so, or whose span is beyond twice those of training, is told of.
@@ -36,9 +36,9 @@ AUTO, STACK, SOURCE, FIXED = "auto", "stack", "source", "fixed"
 """Rules of networks trained here; see `Train.grey_values`."""
 PERCENTILES, DIVIDE = "percentiles", "divide"
 """Rules of networks trained before there were those: percentiles, not clipped; of some imported ones: a divisor."""
-ALIKE = 1.5
-"""Noise, against the noisiest training stack, to which a stack in which nothing stands out is left as it is: objects
-may cover most of it. Beyond, it is darkened by the square."""
+ALIKE = (1.5, 2.5)
+"""Noise, against the noisiest training stack, to which a stack in which nothing stands out is left as it is: where
+squares hold none of the span, and where they hold it, as objects may cover most of it. Beyond, it darkens steeply."""
 ODD = 2.0
 """Noise, against the middle training stack, above which one is odd: empty wells are trained on as well."""
 LEAST_NOISE = 0.03
@@ -95,9 +95,13 @@ def noise_in(known: Statistics, span: float) -> float:
     noise = math.hypot(known.noise, of_rounding) / span if span > 0 else 0.0
     if not is_empty(known):
         return noise
-    unheld = min(max((HELD[1] - known.coarse / span) / (HELD[1] - HELD[0]), 0), 1) if span > 0 else 0
     below = (known.background - known.low) / (SIGMAS_BELOW * span) if span > 0 else 0.0
-    return noise + unheld * max(below - noise, 0)
+    return noise + _unheld(known, span) * max(below - noise, 0)
+
+
+def _unheld(known: Statistics, span: float) -> float:
+    """1 where squares hold so little of the span that it is noise, 0 where they hold it."""
+    return min(max((HELD[1] - known.coarse / span) / (HELD[1] - HELD[0]), 0), 1) if span > 0 else 0
 
 
 def is_empty(known: Statistics) -> bool:
@@ -193,7 +197,9 @@ def _held_to(known: Statistics, seen: Seen, clip: tuple[float, float]) -> GreyRa
 def _widening(known: Statistics, span: float, seen: Seen) -> float:
     """Factor by which a span is widened, 1 where the noise is like that of training; continuous, and never below 1."""
     excess = noise_in(known, span) / seen.most_noise
-    return max(excess / ALIKE, 1.0) ** 2 if is_empty(known) else max(excess, 1.0)
+    unheld = _unheld(known, span)
+    alike = ALIKE[0] * unheld + ALIKE[1] * (1 - unheld)
+    return max(excess / alike, 1.0) ** 3 if is_empty(known) else max(excess, 1.0)
 
 
 def told_of(rule: Mapping[str, Any], statistics: Sequence[Statistics]) -> str:

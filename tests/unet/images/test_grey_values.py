@@ -57,12 +57,12 @@ def test_auto_lets_no_noise_be_stronger_than_in_training():
 
 
 def test_auto_makes_an_empty_noisy_well_darker_still():
-    (found,) = by_rule(AUTO, [channel(50, 150, noise=20)], "a")
-    assert 20 / (found.high - found.low) < 0.03 / 2
+    (found,) = by_rule(AUTO, [channel(50, 150, noise=20, coarse=10)], "a")
+    assert 20 / (found.high - found.low) < 0.03 / 4
 
 
 def test_auto_leaves_a_crowded_stack_that_is_a_little_noisier_as_it_is():
-    (found,) = by_rule(AUTO, [channel(noise=44)], "a")
+    (found,) = by_rule(AUTO, [channel(noise=74)], "a")
     assert found.high == 1100
 
 
@@ -78,7 +78,7 @@ def test_auto_has_no_step(noise, more, level):
     spans = [by_rule(AUTO, [channel(noise=1000 * each, level=level)], "a")[0] for each in (noise, noise * more)]
     one, other = (each.high - each.low for each in spans)
     assert 1000 <= one <= other * (1 + 1e-12)
-    assert other <= one * 1.0201 * (1 + 1e-12)
+    assert other <= one * 1.01**3 * (1 + 1e-12)
 
 
 @few
