@@ -255,7 +255,7 @@ def count(image):
 ZEROS = np.zeros(FIELD)
 HOT = np.zeros(FIELD)
 HOT[5, 5] = 60_000
-SLOPE = np.linspace(0, 100, 512)[None]
+SLOPE = np.linspace(0, 30, 512)[None]
 UNKNOWN = np.where(np.indices(FIELD)[0] < 16, np.nan, 0.0)
 
 
