@@ -22,7 +22,7 @@ from unet.evaluation.metrics import METRICS
 from unet.evaluation.report import Report, render_report
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import Generation, labels_of, model_of, report_of, weights_of
+from unet.ledger.results import Generation, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.evaluate import Evaluate
@@ -122,7 +122,7 @@ def _write(
         truth=_checks(dataset, sorted(stacks)),
         settings=settings,
         architecture=metadata["architecture"],
-        notes=_notes(summary, metadata),
+        notes=[*_notes(summary, metadata), *_unlike(dataset, model, sorted(stacks))],
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
     (result.folder / "report.html").write(render_report(report).encode())
@@ -159,3 +159,9 @@ def _notes(summary: dict[str, Any], metadata: Json) -> list[str]:
     if metadata.get("came_from"):
         notes.append(f"The model was brought in from {metadata['came_from']}; all truth here validates it.")
     return notes
+
+
+def _unlike(dataset: Dataset, model: str, names: Sequence[str]) -> list[str]:
+    """Stacks whose grey values lie outside those that the model was trained on, and how far."""
+    stamps = {name: scores_of(dataset, model, name).stamp() for name in names}
+    return [f"{name}: {s.facts['grey_values']}." for name, s in stamps.items() if s and "grey_values" in s.facts]

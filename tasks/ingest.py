@@ -111,6 +111,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "notes": list(opened.notes),
         "statistics": plain_statistics(statistics),
         "source": list(stack.files),
+        "source_folder": stack.source,
         "scene": stack.scene,
         "scenes": 1 if stack.scene is None else count_scenes(stack.files[0]),
         "files": vars(files),

@@ -24,7 +24,9 @@ from tasks.execution.workers import Workers, run_regions
 from tasks.policy import gpu_task
 from tasks.predict_regions import PlanesWindow, StackPrediction, plane_indices, planes_windows
 from tasks.reporting.progress import Sink
+from tasks.training_planes import stack_statistics
 from unet.dataset.folder import Dataset, Json
+from unet.images.grey_values import told_of
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import Generation, Result, image_of, scores_of
@@ -34,7 +36,6 @@ from unet.network.model_files import Model, model_generation, ready_model
 from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, smaller_plan
 from unet.network.prediction_plan import plan_limits, plane_windows, precision_on, scale_of, scores_axes, scores_layout
 from unet.network.tiles import FIXED_SIDE
-from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
 from unet.settings.record import Cluster
 from unet.store import ome
@@ -175,7 +176,7 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
         generation = _begin(result, recipe, plan)
         job = job_of(plan=NumericPlan.of(generation.plan), target=generation.level(0))
         try:
-            return _predict(job, architecture, facts, generation, executor, on_progress)
+            return _predict(job, loaded, facts, generation, executor, on_progress)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -203,12 +204,13 @@ def _less(limits: PlanLimits, plan: NumericPlan, name: str, error: Exception) ->
 @timed
 def _predict(
     job: StackPrediction,
-    architecture: Architecture,
+    model: Model,
     facts: Json,
     generation: Generation,
     executor: Executor,
     on_progress: OnProgress,
 ) -> str:
+    architecture = model.network.architecture
     layout = scores_layout(facts, architecture.classes - 1, job.settings.dtype)
     create(job.target, layout, np.dtype(job.settings.dtype), job.axes)
     windows = list(planes_windows(plane_indices(facts), plane_windows(layout), job.plan.batch))
@@ -220,8 +222,10 @@ def _predict(
     levels = pyramid(generation.level, averaged, job.axes)
     scales = ome.multiscales(generation, job.name, job.axes, levels, facts["spacing"], facts["units"])
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
+    unlike = told_of(model.normalisation, stack_statistics(job.dataset, job.name, model.channels).channels)
     known = {"axes": job.axes, "shape": list(layout.shape), "seconds": elapsed(), "waited": round(waited, 3)}
+    known |= {"grey_values": unlike} if unlike else {}
     scores_of(job.dataset, job.model, job.name).commit(generation, attributes, known)
     seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
     resized = f", at {job.scale[0]:g} × {job.scale[1]:g} of its pixels" if job.scale else ""
-    return f"{math.prod(layout.shape):,} scores{resized}{seams}"
+    return f"{math.prod(layout.shape):,} scores{resized}{seams}" + (f", {unlike}" if unlike else "")

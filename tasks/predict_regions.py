@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from tasks.execution.pipeline import Clock, overlapped
+from tasks.training_planes import stack_statistics
 from unet.dataset.folder import Dataset, Folder, Json
-from unet.images.normalisation import Statistics, by_rule
+from unet.images.grey_values import by_rule
+from unet.images.normalisation import GreyRange
 from unet.images.planes import Plane, planes
 from unet.images.rescaling import Scale
 from unet.images.windows import Window
@@ -96,7 +98,7 @@ class _StackImage:
     """A stack's image, with the model that sees it: its channels, normalised by the model's rule."""
 
     planes: dict[PlaneIndex, Plane]
-    statistics: list[Statistics]
+    ranges: list[GreyRange]
     predictor: WindowPredictor
 
     @classmethod
@@ -105,7 +107,7 @@ class _StackImage:
         facts, array = image.committed().facts, open_array(ome.full_level(image))
         model = ready_model(job.dataset, job.model, job.generation, plan.device, plan.precision)
         channels = channel_indices(model.channels, facts["channels"], job.name)
-        chosen = [Statistics(**facts["statistics"][c]) for c in channels]
+        known = stack_statistics(job.dataset, job.name, model.channels)
         dtype = DTYPES[settings.dtype]
         predictor = Predictor(
             network=model.network,
@@ -117,14 +119,14 @@ class _StackImage:
         )
         return cls(
             planes=dict(zip(plane_indices(facts), planes(array, facts["axes"], channels), strict=True)),
-            statistics=by_rule(model.normalisation, chosen, job.name),
+            ranges=by_rule(model.normalisation, known.channels, job.name, known.source),
             predictor=WindowPredictor(predictor, dtype, job.scale, settings.background_below),
         )
 
     def read(self, work: PlanesWindow) -> WindowPixels:
         around = self.predictor.reading(work.window)
         grey_values = [self.planes[plane].read(around) for plane in work.planes]
-        return self.predictor.prepare(grey_values, work.window, self.statistics)
+        return self.predictor.prepare(grey_values, work.window, self.ranges)
 
     def compute(self, work: PlanesWindow, seen: WindowPixels) -> PendingScores:
         return self.predictor.compute(work.window, seen)

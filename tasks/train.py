@@ -11,10 +11,10 @@ from tasks.execution.timing import elapsed, timed
 from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
-from tasks.training_planes import View, class_counts, image_facts, plane_count, planes_by_subset
+from tasks.training_planes import View, class_counts, image_facts, plane_count, planes_by_subset, stack_statistics
 from unet.dataset.folder import Dataset
 from unet.evaluation import pictures
-from unet.images.normalisation import PERCENTILES
+from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import train_recipe
@@ -126,7 +126,9 @@ def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start:
     """Channels and normalisation: of the model that training starts from, else all channels of the first stack."""
     if start is None:
         channels = settings.channels or tuple(image_facts(dataset, parts[0].stack)["channels"])
-        return View(channels, {"rule": PERCENTILES})
+        trained_on = dict.fromkeys(part.stack for part in parts if part.use == "training")
+        known = [stack_statistics(dataset, stack, channels) for stack in trained_on]
+        return View(channels, rule_of_training(settings.grey_values, known))
     _warn_of_seen(_split_of(dataset, str(settings.init_from)), parts)
     channels = settings.channels or start.channels
     if len(channels) != len(start.channels):

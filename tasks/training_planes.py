@@ -9,7 +9,8 @@ import numpy as np
 
 from unet.dataset.folder import Dataset, Json
 from unet.images.array_types import IGNORE
-from unet.images.normalisation import Statistics, by_rule
+from unet.images.grey_values import StackStatistics, by_rule
+from unet.images.normalisation import Statistics
 from unet.images.planes import Plane, planes
 from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices
@@ -30,6 +31,14 @@ class View:
 def image_facts(dataset: Dataset, name: str) -> Json:
     """What is known of a stack's image; LookupError where there is none."""
     return image_of(dataset, name).committed().facts
+
+
+def stack_statistics(dataset: Dataset, name: str, channels: Sequence[str]) -> StackStatistics:
+    """Statistics of some channels of a stack, and the source it came from."""
+    facts = image_facts(dataset, name)
+    chosen = channel_indices(channels, facts["channels"], name)
+    statistics = [Statistics(**facts["statistics"][c]) for c in chosen]
+    return StackStatistics(name, facts.get("source_folder", ""), statistics)
 
 
 def plane_count(dataset: Dataset, name: str) -> int:
@@ -67,12 +76,13 @@ def _planes_of(dataset: Dataset, part: PlaneRange, view: View) -> list[TrainingP
     facts, _ = image.committed().facts, weights.committed()
     arrays, axes = weights.attributes()["arrays"], facts["axes"]
     chosen = channel_indices(view.channels, facts["channels"], part.stack)
-    statistics = by_rule(view.normalisation, [Statistics(**facts["statistics"][c]) for c in chosen], part.stack)
+    known = stack_statistics(dataset, part.stack, view.channels)
+    ranges = by_rule(view.normalisation, known.channels, part.stack, known.source)
     pixels = planes(open_array(ome.full_level(image)), axes, chosen)
     classes = planes(open_array(weights.folder / arrays["classes"]), axes.replace("c", ""))
     border = planes(open_array(weights.folder / arrays["border"]), axes.replace("c", ""))
     layers = list(zip(pixels, classes, border, strict=True))
-    return [TrainingPlane(*layers[n], statistics, f"{part.stack} plane {n}") for n in range(part.start, part.stop)]
+    return [TrainingPlane(*layers[n], ranges, f"{part.stack} plane {n}") for n in range(part.start, part.stop)]
 
 
 def _held(plane: TrainingPlane) -> TrainingPlane:

@@ -1,7 +1,7 @@
 # What `import unet` offers: lazy_loader reads it when the program runs, editors and mypy when it is written.
 from .evaluation import metrics as metrics
 from .formats.readers import open_stack as open_stack
-from .images.normalisation import normalise_image as normalise_image
+from .images.grey_values import normalise_image as normalise_image
 from .labels.connected import connected_segments as connected_segments
 from .labels.segment_table import segment_table as segment_table
 from .network.inference import predict_image as predict_image

@@ -193,8 +193,12 @@ class Planner:
         if blocked or not (after or model_of(self.dataset, model).stamp()):
             return None
         recipe = recipes.predict_recipe(self.dataset, model, name, self.record.predict)
-        stamps = [(scores_of(self.dataset, model, name).stamp(), recipe)]
-        return self._status_by_recipe(recipe, name, stamps, [*self._pending_stages(name, "ingest"), *after])
+        stamp = scores_of(self.dataset, model, name).stamp()
+        if stamp and stamp.recipe == recipe and "grey_values" in stamp.facts:
+            said = f"{name}: {stamp.facts['grey_values']}; look at what {model} found there"
+            self.found.remarks["predict", name] = said
+        after = [*self._pending_stages(name, "ingest"), *after]
+        return self._status_by_recipe(recipe, name, [(stamp, recipe)], after)
 
     def _segment_status(self, name: str) -> StageStatus | None:
         if self.found.state("predict", name) in ("", "set aside"):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.record_file import read_record
-from unet.images.normalisation import PERCENTILES
+from unet.images.grey_values import DIVIDE, FIXED, PERCENTILES, SOURCE
 from unet.images.planes import Plane, planes
 from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
@@ -132,9 +132,7 @@ def _middle(plane: Plane, architecture: Architecture) -> NDArray[Any]:
 def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
     """What a program must know to use the file."""
     architecture = model.network.architecture
-    rule = dict(model.normalisation)
-    if rule.get("rule") == PERCENTILES:
-        rule |= {"low": ingest["percentile_low"], "high": ingest["percentile_high"]}
+    rule = exported_rule(model, ingest)
     names = metadata.get("classes", [])
     classes = names if len(names) == architecture.classes else [f"class {k}" for k in range(architecture.classes)]
     return {
@@ -147,6 +145,18 @@ def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
         "sizes": legal_sizes(architecture)._asdict(),
         "context": architecture.context,
     }
+
+
+def exported_rule(model: Model, ingest: Json) -> Json:
+    """A model's rule of normalisation as far as the formats can say it: percentiles, two grey values, or a divisor."""
+    rule = model.normalisation
+    clip = {"clip": rule["clip"]} if "clip" in rule else {}
+    if rule["rule"] == DIVIDE:
+        return dict(rule)
+    if rule["rule"] in {FIXED, SOURCE}:
+        ranges = rule.get("pooled") or [[rule["low"], rule["high"]]] * len(model.channels)
+        return {"rule": FIXED, "ranges": ranges, **clip}
+    return {"rule": PERCENTILES, "low": ingest["percentile_low"], "high": ingest["percentile_high"], **clip}
 
 
 def _described(

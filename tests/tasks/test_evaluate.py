@@ -14,7 +14,7 @@ from tasks.reporting.comparison import Scored
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.evaluation.metrics import METRICS
-from unet.ledger.results import labels_of, report_of, weights_of
+from unet.ledger.results import labels_of, report_of, scores_of, weights_of
 from unet.network.model_files import bring_in
 from unet.settings.evaluate import Evaluate
 from unet.settings.record import plain
@@ -83,6 +83,14 @@ def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weigh
         frames |= {(name, plane): pixels.sum(dtype=float) for plane, pixels in enumerate(border)}
     name, plane = max(frames, key=frames.get)
     assert f"what training sees: {name}, plane {plane}" in page
+
+
+def test_the_page_tells_which_stacks_are_unlike_those_of_training(dataset, stage):
+    scores_of(dataset, "unet", "a").amend({"grey_values": "grey values span 9 (90–95 in training)"})
+    set_values(dataset, {"evaluate.confidence": 0.9})
+    stage(dataset, "evaluate")
+    page = (dataset.report("unet") / "report.html").read().decode()
+    assert "a: grey values span 9 (90–95 in training)." in page
 
 
 def test_a_plane_on_which_a_metric_is_undefined_is_left_out():

@@ -19,6 +19,7 @@ from tasks.training_planes import class_counts
 from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
+from unet.images.normalisation import Statistics, own_range
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import image_of, model_of, weights_of
@@ -366,3 +367,23 @@ def test_two_processes_read_from_the_store_and_make_one_model(dataset, stage):
     history = [step["loss"] for step in result.attributes()["history"]]
     assert len(history) == 40
     assert np.mean(history[-5:]) < 0.8 * np.mean(history[:5])
+
+
+@pytest.mark.parametrize("way", ["stack", "source", [0.0, 4000.0]])
+def test_a_model_keeps_the_rule_of_grey_values_that_it_was_trained_by(dataset, stage, way):
+    set_values(dataset, {"train.grey_values": way})
+    assert stage(dataset, "train")[0].state == "done"
+    rule = model_of(dataset, "unet").attributes()["normalisation"]
+    assert rule["rule"] == (way if isinstance(way, str) else "fixed")
+    if way == "source":
+        (source,) = read_record(dataset).sources
+        assert list(rule["sources"]) == [source.images]
+
+
+def test_a_model_knows_the_grey_values_of_its_training_stacks_alone(dataset):
+    metadata = model_of(dataset, "unet").attributes()
+    trained_on = {part["stack"] for part in metadata["split"] if part["use"] == "training"}
+    known = [image_of(dataset, name).committed().facts["statistics"][0] for name in trained_on]
+    (seen,) = metadata["normalisation"]["trained_on"]
+    assert metadata["normalisation"]["rule"] == "auto"
+    assert seen["most_span"] == max(own_range(Statistics(**each)).high - each["low"] for each in known)

@@ -51,6 +51,8 @@ class Stack:
     """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
     is_truth_away: bool = False
     """Whether nobody can tell now if there is truth: its folder is not there, or a link to it leads nowhere."""
+    source: str = ""
+    """The source it was found in, see `Source.images`."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def _find(
             foreground=source.foreground,
             ignore=source.ignore,
             is_truth_away=bool(found.away) or any(_lies_in(key, lost) for lost in found.lost),
+            source=source.images,
         )
         for key, files, scene in keyed
     )

@@ -5,31 +5,48 @@ differently, and seams would appear whatever the network. Integers of up to 16 b
 types all pixels are kept up to `MOST_KEPT`; beyond it every 11th alone, then every 121st and so on: memory stays
 bounded on stacks of any size. Rejected: every 64th pixel, which in an image 512 px wide is the same eight columns of
 each row.
+
+Of a few cells in a wide background percentile 99.8 is background. So what stands out of the background counts too
+(`own_range`); what a model adds, which knows the grey values that it was trained on, is in `grey_values`. Planes of one
+grey value, saturated or blank, tell nothing and are left out of the percentiles, unless there are no others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unet.images.block_statistics import BlockGathering, BlockStatistics, Thinned
 from unet.settings.ingest import Ingest
 
 MOST_KEPT = 2**22
 """Pixels of a channel that are kept where there is no histogram, at most."""
-STRIDE = 11
-"""What a subsample is thinned by; an odd prime that hardly ever divides an image's width."""
-PERCENTILES, DIVIDE = "percentiles", "divide"
-"""Rules of normalisation: between two percentiles of the stack, as the networks trained here; by a fixed divisor, as
-some imported ones."""
 COUNTED = 2**20
 """Pixels counted at a time, as numpy widens them to 8 bytes each."""
+BLANK = 0.9
+"""Fraction of a plane's pixels at its greatest value above which it is of one grey value."""
+CLIP = (-1.0, 3.0)
+"""What normalised grey values are clipped to: a hot pixel of hundreds would change the scores up to 94 px around it."""
+TOLERATED = 0.5
+"""Spans by which what stands out may exceed percentile 99.8 before it is what becomes 1: a bright texture does."""
+
+
+@dataclass(frozen=True)
+class GreyRange:
+    """The grey values of a channel that become 0 and 1, and what normalised ones are clipped to."""
+
+    low: float
+    high: float
+    clip: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of one channel in its own grey values; `low` and `high` are what normalisation maps to 0 and 1."""
+    """Statistics of one channel in its own grey values; percentiles `low` and `high`."""
+
+    clip: ClassVar[None] = None
 
     low: float
     high: float
@@ -37,46 +54,44 @@ class Statistics:
     max: float
     mean: float
     std: float
+    background: float = -np.finfo(np.float64).max
+    """Median of the means of blocks of 4 × 4 pixels; see `block_statistics`."""
+    noise: float = 0.0
+    """Standard deviation of the pixels within quiet blocks."""
+    level: float = -np.finfo(np.float64).max
+    """Grey value of what stands out of the background; `background` where nothing does."""
+    coarse: float = 0.0
+    """Span of the means of squares of 8 × 8 pixels: far below `high` − `low` where that is noise."""
+    step: float = 0.0
+    """Least difference of two grey values that occur."""
 
 
 @dataclass
-class Gathering:
-    """The statistics of one channel in the making; all blocks added must have one type."""
+class Histogram:
+    """How often each value occurs, in the making: exactly for integers of up to 16 bits, else of a subsample."""
 
     counts: NDArray[np.int64] | None = None
-    """Histogram of an integer type of up to 16 bits, from its least value on."""
+    """Of an integer type of up to 16 bits, from its least value on."""
     least: int = 0
-    """The value that the histogram begins at."""
-    kept: list[NDArray[Any]] = field(default_factory=list)
-    """Pixels of any other type, every `stride`-th of all that were seen."""
-    stride: int = 1
-    seen: int = 0
-    """Pixels of any other type that were seen."""
+    """The value that `counts` begins at."""
+    thinned: Thinned = field(default_factory=lambda: Thinned(MOST_KEPT))
+    """Pixels of any other type."""
 
     def add(self, pixels: NDArray[Any]) -> None:
-        """Take in a plane or block; pixels that are not finite are left out."""
+        """Take in flat pixels."""
         if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2:
-            self._count(pixels.ravel())
+            self._count(pixels)
         else:
-            self._keep(pixels.ravel())
+            self.thinned.add(pixels[self.thinned.due()].copy(), pixels.size)
 
-    def finish(self, low: float, high: float) -> Statistics:
-        """Statistics with the percentiles `low` and `high`: the least value that so many percent do not exceed.
-
-        >>> gathering = Gathering()
-        >>> gathering.add(np.arange(101, dtype=np.uint8))
-        >>> gathering.finish(1, 99).low, gathering.finish(1, 99).high
-        (1.0, 99.0)
-        """
-        values, counts = self._histogram()
-        if not counts.size:
-            raise ValueError("a channel must have at least one finite pixel, got none; look at the source file")
-        upto = np.cumsum(counts)
-        total = upto[-1]
-        mean = float((values * counts).sum() / total)
-        spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / total))
-        lowest, highest = (float(values[np.searchsorted(100 * upto, p * total)]) for p in (low, high))
-        return Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread)
+    def finish(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Values that occur, finite and in ascending order, and how often."""
+        if self.counts is not None:
+            seen = np.flatnonzero(self.counts)
+            return (seen + self.least).astype(np.float64), self.counts[seen]
+        kept = np.concatenate([np.empty(0), *self.thinned.kept])
+        values, counts = np.unique(kept[np.isfinite(kept)], return_counts=True)
+        return values, counts
 
     def _count(self, pixels: NDArray[Any]) -> None:
         limits = np.iinfo(pixels.dtype)
@@ -87,38 +102,99 @@ class Gathering:
             part = pixels[start : start + COUNTED].astype(np.intp) - self.least
             self.counts += np.bincount(part, minlength=bins)
 
-    def _keep(self, pixels: NDArray[Any]) -> None:
-        self.kept.append(pixels[-self.seen % self.stride :: self.stride].copy())
-        self.seen += pixels.size
-        while self.seen > MOST_KEPT * self.stride:
-            self.stride *= STRIDE
-            self.kept = [np.concatenate(self.kept)[::STRIDE].copy()]
 
-    def _histogram(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Values that occur, in ascending order, and how often."""
-        if self.counts is not None:
-            seen = np.flatnonzero(self.counts)
-            return (seen + self.least).astype(np.float64), self.counts[seen]
-        kept = np.concatenate([np.empty(0), *self.kept])
-        values, counts = np.unique(kept[np.isfinite(kept)], return_counts=True)
-        return values, counts
+@dataclass
+class Gathering:
+    """The statistics of one channel in the making; all blocks added must have one type."""
+
+    pixels: Histogram = field(default_factory=Histogram)
+    """Of all planes but blank ones."""
+    blank: Histogram = field(default_factory=Histogram)
+    """Of planes of one grey value."""
+    blocks: BlockGathering = field(default_factory=BlockGathering)
+
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Take in planes, or a part of one; pixels that are not finite are left out."""
+        if not pixels.size:
+            return
+        for plane in np.atleast_2d(pixels).reshape(-1, *np.atleast_2d(pixels).shape[-2:]):
+            is_blank = np.count_nonzero(plane == plane.max()) > BLANK * plane.size
+            (self.blank if is_blank else self.pixels).add(plane.ravel())
+            if not is_blank:
+                self.blocks.add(plane)
+
+    def finish(self, low: float, high: float) -> Statistics:
+        """Statistics with the percentiles `low` and `high`: the least value that so many percent do not exceed.
+
+        >>> gathering = Gathering()
+        >>> gathering.add(np.arange(101, dtype=np.uint8))
+        >>> gathering.finish(1, 99).low, gathering.finish(1, 99).high
+        (1.0, 99.0)
+        """
+        telling, blank = self.pixels.finish(), self.blank.finish()
+        values, counts = _joined(telling, blank)
+        if not counts.size:
+            raise ValueError("a channel must have at least one finite pixel, got none; look at the source file")
+        mean = float(values[0] + ((values - values[0]) * counts).sum() / counts.sum())
+        spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / counts.sum()))
+        lowest, highest = (_percentile(*(telling if telling[0].size else blank), p) for p in (low, high))
+        blocks = self.blocks.finish()
+        blocks = self.blocks.finish() or BlockStatistics(lowest, 0.0, lowest, highest - lowest)
+        step = float(np.diff(values).min()) if values.size > 1 else 0.0
+        whole = Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread, step=step)
+        return replace(whole, **asdict(blocks))
 
 
-def normalise(pixels: NDArray[Any], statistics: list[Statistics]) -> NDArray[np.float32]:
-    """Pixels (channels, y, x) as float32 with `low` → 0 and `high` → 1, not clipped.
+def _joined(
+    one: tuple[NDArray[np.float64], NDArray[np.int64]], other: tuple[NDArray[np.float64], NDArray[np.int64]]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Two histograms as one."""
+    values, place = np.unique(np.concatenate([one[0], other[0]]), return_inverse=True)
+    counts = np.zeros(values.size, np.int64)
+    np.add.at(counts, place, np.concatenate([one[1], other[1]]))
+    return values, counts
+
+
+def _percentile(values: NDArray[np.float64], counts: NDArray[np.int64], percent: float) -> float:
+    upto = np.cumsum(counts)
+    return float(values[np.searchsorted(100 * upto, percent * upto[-1])])
+
+
+def own_range(known: Statistics) -> GreyRange:
+    """What a channel's own grey values map to 0 and 1: its percentiles, or what stands out far beyond the upper one.
+
+    Where objects cover more than some percent of the pixels, the percentile lies among them and decides. The rule has
+    no step: an image a little sparser than another is hardly darker or brighter.
+
+    >>> dense, sparse = Statistics(10, 90, 0, 99, 40, 20, level=80), Statistics(10, 20, 0, 99, 15, 5, level=85)
+    >>> own_range(dense).high, own_range(sparse).high
+    (90, 80.0)
+    """
+    span = known.high - known.low
+    return GreyRange(known.low, max(known.high, known.level - TOLERATED * span), CLIP)
+
+
+def normalise(pixels: NDArray[Any], ranges: Sequence[GreyRange | Statistics]) -> NDArray[np.float32]:
+    """Pixels (channels, y, x) as float32 with `low` → 0 and `high` → 1, clipped where the range says so.
 
     A constant channel gives zeros, and so do pixels that are not finite: one NaN would spread over the network's reach.
+    `low` is subtracted before grey values of more than 24 bits are rounded.
 
-    >>> normalise(np.array([[[10, 30]]]), [Statistics(10, 20, 10, 30, 15, 5)]).tolist()
+    >>> normalise(np.array([[[10, 30]]]), [GreyRange(10, 20), GreyRange(10, 20, (-1, 1.5))][:1]).tolist()
     [[[0.0, 2.0]]]
     """
-    scaled = pixels.astype(np.float32)  # then in place: regions are large
-    for channel, known in enumerate(statistics):
-        span = np.float32(known.high - known.low)
-        scaled[channel] -= np.float32(known.low)
-        scaled[channel] /= span if span > 0 else np.float32(np.inf)
+    scaled = np.empty(pixels.shape, np.float32)  # then in place: regions are large
+    exact = np.float32 if pixels.dtype.kind == "f" or pixels.dtype.itemsize <= 2 else np.float64
+    exact = np.float64 if pixels.dtype.itemsize > 4 else exact
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinite, and then clipped
+        for out, channel, known in zip(scaled, pixels, ranges, strict=True):
+            span = np.float32(known.high - known.low)
+            np.subtract(channel, known.low, out=out, dtype=exact, casting="unsafe")
+            np.divide(out, span if span > 0 else np.float32(np.inf), out=out)
+            if known.clip is not None:
+                np.clip(out, *known.clip, out=out)
     if pixels.dtype.kind == "f":
-        scaled[~np.isfinite(scaled)] = 0
+        scaled[~np.isfinite(pixels)] = 0
     return scaled
 
 
@@ -134,43 +210,6 @@ def statistics_of(image: NDArray[Any], settings: Ingest | None = None) -> list[S
         gathering.add(channel)
         found.append(gathering.finish(asked.percentile_low, asked.percentile_high))
     return found
-
-
-def normalise_image(image: NDArray[Any], settings: Ingest | None = None) -> NDArray[np.float32]:
-    """An image in memory as networks trained here take it: (channels, y, x) of float32, by its own percentiles.
-
-    Give it the whole image and not a part: a part of empty background would have its noise blown up. For a stack of
-    many planes take the statistics of all: `normalise(plane, statistics_of(stack))`.
-
-    >>> normalise_image(np.array([[10, 20, 30]])).tolist()
-    [[[0.0, 0.5, 1.0]]]
-    """
-    channels = image[None] if image.ndim == 2 else image
-    return normalise(channels, statistics_of(channels, settings))
-
-
-def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: str) -> list[Statistics]:
-    """Statistics of a stack's channels whose `low` and `high` are what a model's rule maps to 0 and 1.
-
-    `{"rule": "divide", "by": 255}` is for stacks whose brightest pixel lies above 1 and does not exceed the divisor:
-    others are of another range, and the network would see nothing, or far too much.
-
-    >>> by_rule({"rule": "divide", "by": 255}, [Statistics(10, 20, 10, 30, 15, 5)], "a")[0].high
-    255.0
-    """
-    if rule.get("rule") == PERCENTILES:
-        return list(statistics)
-    if rule.get("rule") != DIVIDE:
-        raise ValueError(
-            f"a rule of normalisation must be {PERCENTILES} or {DIVIDE}, got {rule}; import the model again"
-        )
-    most, divisor = max(s.max for s in statistics), float(rule["by"])
-    if most > divisor or 0 < most <= 1:
-        raise ValueError(
-            f"{stack} must hold grey values of 0 to {divisor:g}, by which its model divides, got {most:g} as the "
-            "brightest; convert the images to that range"
-        )
-    return [replace(s, low=0.0, high=divisor) for s in statistics]
 
 
 def plain_statistics(statistics: list[Statistics]) -> list[dict[str, float]]:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Json
-from unet.images.normalisation import DIVIDE
+from unet.images.grey_values import DIVIDE, FIXED
 from unet.network.exports import OPSET
 from unet.settings.architecture import Architecture
 
@@ -28,7 +28,9 @@ class Described:
     classes: tuple[str, ...]
     """Names of the classes, background first."""
     normalisation: Json
-    """The model's rule: `{"rule": "percentiles", "low": 1, "high": 99.8}` or `{"rule": "divide", "by": 255}`."""
+    """How grey values are mapped: `{"rule": "percentiles", "low": 1, "high": 99.8, "clip": [-1, 3]}`, by a stack's
+    percentiles; `{"rule": "fixed", "ranges": [[90, 900]], "clip": [-1, 3]}`, of each channel; or `{"rule": "divide",
+    "by": 255}`."""
     documentation: str
     """README in Markdown."""
     about: Json
@@ -75,7 +77,7 @@ def _input(architecture: Architecture, described: Described, side: int) -> Json:
         "data": {"type": "float32"},
         "pad": {"mode": "reflect"},
         "test_tensor": {"source": "test_input.npy"},
-        "preprocessing": [preprocessing(described.normalisation)],
+        "preprocessing": preprocessing(described.normalisation),
     }
 
 
@@ -96,12 +98,18 @@ def _output(architecture: Architecture, described: Described) -> Json:
     }
 
 
-def preprocessing(rule: Json) -> Json:
-    """A model's rule of normalisation in the words of the format."""
+def preprocessing(rule: Json) -> list[Json]:
+    """A rule of normalisation in the words of the format."""
     if rule["rule"] == DIVIDE:
-        return {"id": "scale_linear", "kwargs": {"gain": 1 / rule["by"], "offset": 0.0}}
+        return [{"id": "scale_linear", "kwargs": {"gain": 1 / rule["by"], "offset": 0.0}}]
+    limits = {"min": rule["clip"][0], "max": rule["clip"][1]} if "clip" in rule else {}
+    clipped = [{"id": "clip", "kwargs": limits}] if limits else []
+    if rule["rule"] == FIXED:
+        gains = [1 / (high - low) for low, high in rule["ranges"]]
+        offsets = [-low * gain for (low, _), gain in zip(rule["ranges"], gains, strict=True)]
+        return [{"id": "scale_linear", "kwargs": {"axis": "channel", "gain": gains, "offset": offsets}}, *clipped]
     percentiles = {"min_percentile": rule["low"], "max_percentile": rule["high"]}
-    return {"id": "scale_range", "kwargs": {"axes": ["y", "x"], **percentiles, "eps": EPSILON}}
+    return [{"id": "scale_range", "kwargs": {"axes": ["y", "x"], **percentiles, "eps": EPSILON}}, *clipped]
 
 
 def scaled(pixels: NDArray[np.float32], rule: Json) -> NDArray[np.float32]:
@@ -112,5 +120,9 @@ def scaled(pixels: NDArray[np.float32], rule: Json) -> NDArray[np.float32]:
     """
     if rule["rule"] == DIVIDE:
         return pixels * np.float32(1 / rule["by"])
+    clip = rule.get("clip", (-np.inf, np.inf))
+    if rule["rule"] == FIXED:
+        lows, highs = np.moveaxis(np.array(rule["ranges"])[:, :, None, None], 1, 0)
+        return np.asarray(np.clip((pixels - lows) / (highs - lows), *clip), np.float32)
     low, high = np.percentile(pixels, (rule["low"], rule["high"]), axis=(-2, -1), keepdims=True)
-    return np.asarray((pixels - low) / (high - low + EPSILON), np.float32)
+    return np.asarray(np.clip((pixels - low) / (high - low + EPSILON), *clip), np.float32)

@@ -6,6 +6,7 @@ the format gives our scores, tile by tile. A network whose tiles never agree is 
 
 Normalisation is declared as percentiles over y and x of one sample, which differ from `statistics` twice: a percentile
 between two grey values that occur is interpolated, by less than their distance; and every plane of a stack has its own.
+What `grey_values` does for sparse images and empty wells the format has no words for.
 Rejected: the format's percentiles of a data set, which are means of those of its samples.
 """
 
@@ -24,7 +25,7 @@ from ruamel.yaml import YAML
 
 from unet.dataset.folder import Json
 from unet.evaluation import pictures
-from unet.images.normalisation import DIVIDE
+from unet.images.grey_values import DIVIDE, FIXED
 from unet.labels.connected import connected_segments
 from unet.network.bioimageio_description import DOI, PAPER, Described, description, scaled
 from unet.network.exports import onnx_model, torchscript, with_softmax
@@ -109,10 +110,13 @@ def readme(title: str, rule: Json, facts: Mapping[str, str], validation: Mapping
 def _feeding(rule: Json) -> str:
     if rule["rule"] == DIVIDE:
         return f"Give grey values of 0 to {rule['by']}, by which they are divided."
+    if rule["rule"] == FIXED:
+        words = ", ".join(f"{low:g} to {high:g}" for low, high in rule["ranges"])
+        return f"Give the microscope's grey values, of which {words} (by channel) become 0 to 1."
     return (
         f"Give whole planes in the microscope's grey values, not tiles: percentiles {rule['low']:g} and "
         f"{rule['high']:g} of each channel become 0 and 1, and those of a tile are others. In training, all planes of "
-        "a stack had the percentiles of the whole stack."
+        "a stack had the percentiles of the whole stack, and what stood out far beyond the upper one became 1 instead."
     )
 
 

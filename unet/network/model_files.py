@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.formats.stack import RGB
-from unet.images.normalisation import DIVIDE
+from unet.images.grey_values import DIVIDE
 from unet.ledger.results import Generation, Result, model_of
 from unet.ledger.stamp import Recipe, Stamp
 from unet.network.inference import PRECISIONS, ready_to_predict
@@ -85,8 +85,7 @@ def ready_model(dataset: Dataset, name: str, generation: str, device: str, preci
 def load_model(path: str, name: str = "unet") -> Model:
     """A model of the dataset at `path`, on the CPU and in evaluation mode; LookupError where there is none.
 
-    `model.network` goes into `predict_image`; its images are normalised by `model.normalisation`, those of a network
-    that was trained here by `normalise_image`.
+    `model.network` goes into `predict_image`, its images through `normalise_image(image, rule=model.normalisation)`.
     """
     return load(Dataset(str(path)), name)
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from unet.images.empty_squares import Emptiness
-from unet.images.normalisation import Statistics, normalise
+from unet.images.normalisation import GreyRange, Statistics, normalise
 from unet.images.rescaling import Scale, covering, inverse, reading, rescaled
 from unet.images.windows import Window
 from unet.network.inference import Pixels, Predictor, RegionScores, quantised
@@ -73,10 +73,12 @@ class WindowPredictor:
         around = self.predictor.reading(self._predicted(window))
         return reading(around, self.scale) if self.scale else around
 
-    def prepare(self, planes: Sequence[NDArray[Any]], window: Window, statistics: list[Statistics]) -> WindowPixels:
+    def prepare(
+        self, planes: Sequence[NDArray[Any]], window: Window, ranges: Sequence[GreyRange | Statistics]
+    ) -> WindowPixels:
         """Planes (channels, y, x) of grey values, as `reading` has them, normalised and at the model's pixel size."""
         around = self.predictor.reading(self._predicted(window))
-        pixels = np.stack([normalise(plane, statistics) for plane in planes])
+        pixels = np.stack([normalise(plane, ranges) for plane in planes])
         if self.scale:
             pixels = rescaled(pixels, around, self.scale)
         tensor = torch.from_numpy(pixels)

@@ -40,6 +40,11 @@ class Last:
 
 Validation = Annotated[Every | Last | tuple[str, ...], one_of("{every: N}, {last: FRACTION} or a list of names")]
 
+GreyValues = Annotated[
+    Literal["auto", "stack", "source"] | tuple[float, float],
+    one_of("auto, stack, source or [LOW, HIGH]"),
+]
+
 
 @dataclass(frozen=True)
 class Training:
@@ -137,6 +142,12 @@ class Train(Training):
     """Names of the channels the network sees; default: all of the first training stack's."""
     validation: Validation = field(default_factory=Every)
     """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
+    grey_values: GreyValues = "auto"
+    """What the network takes for 0 and 1: `auto`, `stack`, `source`, or two grey values [LOW, HIGH].
+
+    `auto`: each stack's own grey values, its noise held to that of the training stacks. `stack`: its own alone.
+    `source`: one pair for all stacks of a source, such as a plate. A model that starts from another keeps its rule.
+    """
     init_from: str | None = None
     """Name of the model whose parameters, architecture and normalisation training begins with; default: none."""
 
@@ -151,3 +162,6 @@ class Train(Training):
                 f"init_from must be another model than name, got {self.init_from!r} for both",
             )
         require(self.channels != (), "channels must name at least one channel, got none")
+        if not isinstance(self.grey_values, str):
+            low, high = self.grey_values
+            require(low < high, f"grey_values must be [LOW, HIGH] in order, got [{low:g}, {high:g}]")

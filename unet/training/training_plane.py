@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unet.images.array_types import IGNORE, Labels
-from unet.images.normalisation import Statistics, normalise, statistics_of
+from unet.images.normalisation import GreyRange, Statistics, normalise, own_range, statistics_of
 from unet.images.planes import Plane, mirrored
 from unet.images.windows import Window
 from unet.settings.weigh import Weigh
@@ -27,12 +27,13 @@ RESIDENT = 0.25
 
 @dataclass(frozen=True)
 class TrainingPlane:
-    """One plane with truth: image, what training sees of the truth, and the image's statistics by channel."""
+    """One plane with truth: image, what training sees of the truth, and the grey values that become 0 and 1."""
 
     image: Plane
     classes: Plane
     border: Plane
-    statistics: list[Statistics]
+    statistics: Sequence[GreyRange | Statistics]
+    """Of each channel, what becomes 0 and 1."""
     name: str = ""
     """Stack and plane, for people."""
     held: tuple[Tensor, Tensor, Tensor] | None = None
@@ -98,7 +99,8 @@ def training_plane(
         raise ValueError(f"labels must have the y x of image {pixels.shape[1:]}, got {labels.shape}")
     classes, border = weigh_block(labels, weigh or Weigh(), ignore=ignore)
     channels = Plane(pixels, tuple((number,) for number in range(len(pixels))))
-    return TrainingPlane(channels, Plane(classes, ((),)), Plane(border, ((),)), statistics_of(pixels))
+    ranges = [own_range(known) for known in statistics_of(pixels)]
+    return TrainingPlane(channels, Plane(classes, ((),)), Plane(border, ((),)), ranges)
 
 
 def class_weights_of(planes: Sequence[TrainingPlane], balance: float = 0.0) -> list[float]:

@@ -14,7 +14,7 @@ from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
 from unet.images.synthetic import draw_stack
 from unet.ledger.outcome import STAGES
-from unet.ledger.results import image_of, weights_of
+from unet.ledger.results import image_of, scores_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings import record as records
 
@@ -45,6 +45,13 @@ def test_a_second_run_has_nothing_to_do(dataset, stage):
     assert plan.notes == ()
     assert {of for of, _ in plan.statuses} == set(STAGES)
     assert stage.all(dataset) == []
+
+
+def test_a_stack_unlike_those_of_training_is_told_of_until_it_is_predicted_anew(dataset):
+    scores_of(dataset, "unet", "a").amend({"grey_values": "grey values span 9 (90–95 in training)"})
+    assert plan_of(dataset).notes == ("a: grey values span 9 (90–95 in training); look at what unet found there",)
+    set_values(dataset, {"predict.test_time_augmentation": 8})
+    assert plan_of(dataset).notes == ()
 
 
 def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stage):

@@ -13,6 +13,7 @@ from tasks.tools import export_model as module
 from tasks.tools.export_model import Signature, example_of, export_model
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record, set_values
+from unet.images.grey_values import rule_of_training
 from unet.images.normalisation import Statistics, normalise
 from unet.images.planes import Plane
 from unet.ledger.results import image_of, model_of, report_of
@@ -42,7 +43,24 @@ def test_the_file_gives_the_scores_of_the_datasets_model(dataset, level):
         torch.testing.assert_close(program(image), network(image), atol=1e-5, rtol=1e-5)
     assert about["channels"] == list(model.channels)
     assert about["classes"] == ["background", "object"]
-    assert about["normalisation"] == {"rule": "percentiles", "low": 1.0, "high": 99.8}
+    assert about["normalisation"] == {"rule": "percentiles", "low": 1.0, "high": 99.8, "clip": [-1.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "exported"),
+    [
+        ({"rule": "percentiles"}, {"rule": "percentiles", "low": 1.0, "high": 99.8}),
+        ({"rule": "divide", "by": 255}, {"rule": "divide", "by": 255}),
+        (rule_of_training((90.0, 900.0), []), {"rule": "fixed", "ranges": [[90, 900]], "clip": [-1, 3]}),
+        (
+            {"rule": "source", "clip": [-1, 3], "sources": {}, "pooled": [[1, 2]]},
+            {"rule": "fixed", "ranges": [[1, 2]], "clip": [-1, 3]},
+        ),
+    ],
+)
+def test_each_rule_is_told_in_words_that_other_programs_have(rule, exported):
+    model = model_files.Model(None, ("0",), rule)
+    assert module.exported_rule(model, {"percentile_low": 1.0, "percentile_high": 99.8}) == exported
 
 
 def test_it_lies_below_the_models_generation_and_goes_with_it(dataset, stage):

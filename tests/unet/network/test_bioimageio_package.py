@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from ruamel.yaml import YAML
 
-from unet.images.normalisation import DIVIDE, PERCENTILES, Gathering, normalise
+from unet.images.grey_values import DIVIDE, PERCENTILES
+from unet.images.normalisation import Gathering, normalise
 from unet.images.synthetic import draw_stack
 from unet.network import bioimageio_description, bioimageio_package
 from unet.network.inference import predict_image
