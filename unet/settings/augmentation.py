@@ -29,6 +29,8 @@ class Augmentation:
     """Grey values of the normalised image (about 0 to 1) are multiplied by up to 1 ± gain; 0 ≤ gain < 1."""
     offset: float = 0.1
     """Up to ± offset is added to them; ≥ 0."""
+    slope: float = 0.3
+    """A background that falls across the tile is added: by up to so much over its side, in any direction; ≥ 0."""
     gamma: float = 1.5
     """They are raised to a power of at most gamma, as likely as 1 / gamma; ≥ 1, at most 4."""
     noise: float = 0.05
@@ -45,6 +47,7 @@ class Augmentation:
             "shift": (0, 1000),
             "gain": (0, 0.99),
             "offset": (0, 10),
+            "slope": (0, 10),
             "gamma": (1, 4),
             "noise": (0, 10),
             "blur": (0, 10),
@@ -64,6 +67,7 @@ class Augmentation:
             scale=1.0,
             gain=0.0,
             offset=0.0,
+            slope=0.0,
             gamma=1.0,
             noise=0.0,
             blur=0.0,

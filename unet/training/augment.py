@@ -55,6 +55,8 @@ class Change:
     """(y and x, 3, 3) in pixels: displacement at the grid's points."""
     gain: float
     offset: float
+    slope: tuple[float, float]
+    """What is added along y and x, over the tile's side; 0 in its middle."""
     gamma: float
     noise: float
     """Standard deviation, in the normalised image's grey values."""
@@ -75,11 +77,18 @@ def draw_change(limits: Augmentation, draw: np.random.Generator) -> Change:
         vectors=draw.normal(0, 1, (2, 3, 3)) * limits.elastic,
         gain=1 + draw.uniform(-1, 1) * limits.gain,
         offset=draw.uniform(-1, 1) * limits.offset,
+        slope=_any_direction(draw, limits.slope),
         gamma=float(np.exp(gamma)),
         noise=draw.uniform(0, 1) * limits.noise,
         blur=draw.uniform(0, 1) * limits.blur,
         seed=int(draw.integers(2**62)),
     )
+
+
+def _any_direction(draw: np.random.Generator, most: float) -> tuple[float, float]:
+    """A vector (y, x) of any direction and of a length up to `most`."""
+    angle, length = draw.uniform(0, 2 * np.pi), draw.uniform(0, most)
+    return float(length * np.sin(angle)), float(length * np.cos(angle))
 
 
 def _rotation(angle: float) -> NDArray[np.float64]:
@@ -173,12 +182,15 @@ def blur(image: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 
 def _grey(image: Tensor, changes: Sequence[Change]) -> Tensor:
-    """Grey values raised to a power, keeping their sign, then scaled and moved."""
+    """Grey values raised to a power, keeping their sign, then scaled and moved, more on one side than on the other."""
     gain, offset, gamma = (
         torch.tensor([getattr(change, name) for change in changes], device=image.device)[:, None, None, None]
         for name in ("gain", "offset", "gamma")
     )
-    return image.sign() * image.abs() ** gamma * gain + offset
+    place = (torch.arange(image.shape[-1], device=image.device) + 0.5) / image.shape[-1] - 0.5
+    down, across = torch.tensor([change.slope for change in changes], device=image.device).unbind(1)
+    slope = down[:, None, None, None] * place[:, None] + across[:, None, None, None] * place
+    return image.sign() * image.abs() ** gamma * gain + offset + slope
 
 
 def _grain(image: Tensor, changes: Sequence[Change]) -> Tensor:

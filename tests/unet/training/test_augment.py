@@ -257,6 +257,19 @@ def test_grey_values_change_within_their_limits(setting, value):
     assert most - 0.2 < max(drawn) <= most
 
 
+def test_a_background_falls_across_the_tile_in_any_direction_and_is_nothing_in_its_middle():
+    batch, drawn = Batch(torch.zeros(1, 1, 63, 63), torch.zeros(1, 63, 63), torch.zeros(1, 63, 63)), []
+    for change in changes_of(replace(NONE, slope=0.4), 50):
+        found = augment(batch, [change], 63).image[0, 0]
+        down, across = (found[-1] - found[0]) * 63 / 62, (found[:, -1] - found[:, 0]) * 63 / 62
+        assert torch.allclose(torch.stack([down, across]), torch.tensor(change.slope)[:, None], atol=1e-5)
+        assert abs(found[31, 31]) < 1e-6
+        drawn.append(np.hypot(*change.slope))
+        assert found.abs().max() <= drawn[-1]
+    assert 0 <= min(drawn) < 0.05
+    assert 0.35 < max(drawn) <= 0.4
+
+
 def test_noise_is_of_the_drawn_strength_and_differs_between_samples():
     changes = changes_of(replace(NONE, noise=0.2), 8)
     batch = Batch(torch.zeros(8, 2, 64, 64), torch.zeros(8, 64, 64), torch.zeros(8, 64, 64))
