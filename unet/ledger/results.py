@@ -95,9 +95,9 @@ class Result:
                 (generation / part).remove()
         generation.remove()
 
-    def amend(self, facts: Json) -> None:
-        """Put the metadata file again with more facts on its stamp."""
-        attributes = self.attributes()
+    def amend(self, facts: Json, more: Mapping[str, Any] | None = None) -> None:
+        """Put the metadata file again with more facts on its stamp, and `more` beside it."""
+        attributes = {**self.attributes(), **(more or {})}
         attributes[KEY] = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
         self._put(self.folder, attributes)
 

@@ -1,0 +1,273 @@
+"""The settings of segment that serve scores with truth best: threshold, least size and declumping depth.
+
+A search over some 60 settings, each time with the best of what came before:
+
+    1. thresholds by 0.05 without declumping; by 0.1, and 0.05 around the best, with a depth of 1 px
+    2. depths of declumping, of which one is taken if it is better than none
+    3. least sizes, up to that of all but 1 % of the true objects
+    4. thresholds by 0.05, and by 0.01 around the best
+
+What is a hair worse than the best is as good: of such settings the more robust one is taken. That is no declumping, else
+the largest depth; the largest least size up to half of that of nearly all true objects, as specks may be elsewhere that
+the validation part does not show; and from the middle of the plateau of thresholds the one whose segments are of the
+size of the objects. What is found is never worse than `UNTUNED` on the same planes.
+
+What is best is said by one metric: AP over IoU 0.5 to 0.95, the mean over planes. Where truth was drawn as a mask and
+more than half of it is object, what is drawn are membranes: then it is V_rand, since ids are then only what the mask
+connects, and a cell of two pixels counts for AP as much as a whole neurite.
+
+Rejected: the product of all three (20 times the work; depth and size hardly move the best threshold once they are near
+their own).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.evaluation import metrics
+from unet.evaluation.contingency import Contingency, contingency, ratio
+from unet.images.array_types import Labels, Mask
+from unet.labels.segmentation import segments_of_scores
+from unet.settings.segment import UNTUNED, Segment, SegmentNumbers
+
+HAIR = 0.002
+"""A difference in the metric that is none: less than what other images would change."""
+COARSE, FINE, FINER = 0.1, 0.05, 0.01
+"""Steps of thresholds."""
+LOWEST, HIGHEST = 0.3, 0.95
+DEPTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Depths of declumping in pixels that are tried."""
+SPARED = 1.0
+"""Percent of the true objects that a least size may drop."""
+METRICS: dict[str, Callable[[Any, Any], float]] = {
+    one.__name__: one
+    for one in (
+        metrics.mean_average_precision,
+        metrics.average_precision,
+        metrics.v_rand,
+        metrics.v_info,
+        metrics.rand_f,
+        metrics.seg,
+        metrics.det,
+        metrics.panoptic_quality,
+        metrics.iou,
+        metrics.dice,
+    )
+}
+"""What may say which settings are best, by name: those that are higher where it is better."""
+OF_PLANES = ("v_rand", "v_info")
+"""Metrics of y x planes alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredTruth:
+    """A plane, or a block of planes that are linked, with its scores and its truth."""
+
+    scores: NDArray[Any]
+    """Of being an object, as they are stored; y x or z y x."""
+    truth: Labels
+    """Ids of objects as people drew them; what nobody judged is 0."""
+    judged: Mask | None = None
+    """Where truth says something; None: everywhere."""
+    spacing: tuple[float, ...] | None = None
+    """Steps along the axes where objects go on along z."""
+    is_mask: bool = False
+    """Whether truth was drawn as a mask, so that ids are what it connects."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings, and how well they serve."""
+
+    threshold: float
+    min_size: int
+    declump_depth: float
+    value: float
+    """Mean of the metric over planes; NaN where it is defined on none."""
+    size_ratio: float
+    """Pixels of segments ÷ those of the true objects that they match; NaN where none does."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found."""
+
+    metric: str
+    best: Trial
+    untuned: Trial
+    """The settings of a model without any."""
+    curve: list[Trial]
+    """Thresholds in ascending order, the other settings as in `best`."""
+
+
+def find_settings(blocks: Sequence[ScoredTruth], settings: Segment, metric: str | None = None) -> Found | None:
+    """The settings that serve these planes best; None where the metric is defined on none of them.
+
+    Args:
+        blocks: planes with scores and truth.
+        settings: of segment; what may be `auto` is looked for whatever it is there, all else holds.
+        metric: name in `METRICS`; default: as the planes' truth asks for.
+    """
+    search = _Search(blocks, settings, metric or fitting_metric(blocks))
+    untuned = search.trial(UNTUNED["threshold"], int(UNTUNED["min_size"]), UNTUNED["declump_depth"])
+    best, curve = search.run()
+    if math.isnan(best.value):
+        return None
+    return Found(search.metric, best if best.value >= untuned.value else untuned, untuned, curve)
+
+
+def fitting_metric(blocks: Sequence[ScoredTruth]) -> str:
+    """Name of the metric for such truth: `v_rand` for masks of membranes, else `mean_average_precision`.
+
+    >>> cells = np.array([[1, 1, 0, 2, 2]])
+    >>> [fitting_metric([ScoredTruth(cells, cells, is_mask=drawn)]) for drawn in (True, False)]
+    ['v_rand', 'mean_average_precision']
+    """
+    judged = sum(block.truth.size if block.judged is None else np.count_nonzero(block.judged) for block in blocks)
+    objects = sum(np.count_nonzero(block.truth) for block in blocks)
+    masks = sum(block.is_mask for block in blocks)
+    return "v_rand" if 2 * objects > judged and 2 * masks > len(blocks) else "mean_average_precision"
+
+
+def values_of(blocks: Iterable[ScoredTruth], settings: SegmentNumbers, metric: str) -> tuple[float, float]:
+    """Mean of a metric over planes, and segments' pixels ÷ matched objects', for one setting."""
+    values, weights, ours, theirs = list[float](), list[float](), 0, 0
+    for block in blocks:
+        segments = segments_of_scores(block.scores, settings, block.spacing)
+        segments = segments if block.judged is None else segments * block.judged
+        table = contingency(block.truth, segments)
+        value = metrics.ten_overlaps(table) if metric == "mean_average_precision" else _value(block, segments, metric)
+        if math.isfinite(value):
+            values.append(value)
+            weights.append(table.objects.size if metric == "seg" else 1)
+        matched = _matched_pixels(table)
+        ours, theirs = ours + matched[0], theirs + matched[1]
+    return ratio(np.dot(values, weights), sum(weights)), ratio(ours, theirs)
+
+
+def _value(block: ScoredTruth, segments: Labels, metric: str) -> float:
+    measure = METRICS[metric]
+    if metric not in OF_PLANES or block.truth.ndim == 2:
+        return measure(block.truth, segments)
+    found = [measure(truth, plane) for truth, plane in zip(block.truth, segments, strict=True)]
+    defined = [value for value in found if math.isfinite(value)]
+    return ratio(sum(defined), len(defined))
+
+
+def _matched_pixels(table: Contingency) -> tuple[int, int]:
+    """Pixels of the segments that match an object, and of those objects."""
+    pairs = table.iou > 0.5
+    return int(table.segments[table.column[pairs]].sum()), int(table.objects[table.row[pairs]].sum())
+
+
+class _Search:
+    """The settings tried so far, each once."""
+
+    def __init__(self, blocks: Sequence[ScoredTruth], settings: Segment, metric: str) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+        automatic: Any = dict.fromkeys(UNTUNED, "auto")
+        self.blocks, self.settings, self.metric = blocks, replace(settings, **automatic), metric
+        self.tried: dict[tuple[float, int, float], Trial] = {}
+
+    def trial(self, threshold: float, min_size: int, declump_depth: float) -> Trial:
+        key = (round(threshold, 2), min_size, declump_depth)
+        if key not in self.tried:
+            numbers = self.settings.numbers(dict(zip(UNTUNED, key, strict=True)))
+            self.tried[key] = Trial(*key, *values_of(self.blocks, numbers, self.metric))
+        return self.tried[key]
+
+    def run(self) -> tuple[Trial, list[Trial]]:
+        """The settings that serve best, and the curve over the thresholds that they are on."""
+        usual = max(size for size in self.sizes if size <= UNTUNED["min_size"])
+        whole = best_of(self.trial(at, usual, 0.0) for at in self.thresholds(FINE))
+        rough = best_of(self.trial(at, usual, 1.0) for at in self.thresholds(COARSE))
+        near = [at for at in self.thresholds(FINE) if abs(at - rough.threshold) <= FINE + FINER / 2]
+        parted = self.best_depth(best_of(self.trial(at, usual, 1.0) for at in near))
+        found = self.best_size(parted if parted.value > whole.value + HAIR else whole)
+        curve = self.curve(found)
+        return middle_of_plateau(curve), curve
+
+    def best_depth(self, like: Trial) -> Trial:
+        """The largest depth that is as good as any."""
+        tried = [self.trial(like.threshold, like.min_size, depth) for depth in DEPTHS]
+        return max(_as_good_as_the_best(tried), key=lambda trial: trial.declump_depth, default=like)
+
+    def best_size(self, like: Trial) -> Trial:
+        """Of the sizes that are as good as any the largest up to half of `spared`, else the least."""
+        tried = [self.trial(like.threshold, size, like.declump_depth) for size in self.sizes]
+        good = _as_good_as_the_best(tried) or [like]
+        return max((trial for trial in good if trial.min_size <= self.spared / 2), key=_min_size, default=good[0])
+
+    def curve(self, like: Trial) -> list[Trial]:
+        """Trials over all thresholds, in ascending order, finer around the best of them."""
+        steps = [self.trial(at, like.min_size, like.declump_depth) for at in self.thresholds(FINE)]
+        best, fine = best_of(steps).threshold, self.thresholds(FINER)
+        near = [at for at in fine if abs(at - best) < FINE]
+        steps += [self.trial(at, like.min_size, like.declump_depth) for at in near]
+        return [trial for _, trial in sorted({trial.threshold: trial for trial in steps}.items())]
+
+    def thresholds(self, step: float) -> list[float]:
+        """Thresholds by so much, below the high threshold."""
+        below = min(HIGHEST, (self.settings.high_threshold or 2) - FINER)
+        count = int((below - LOWEST) / step + 1e-6) + 1
+        return [round(LOWEST + step * n, 2) for n in range(count)] or [round(below, 2)]
+
+    @cached_property
+    def spared(self) -> float:
+        """Pixels that all but a few of the true objects have; 0 without any."""
+        sizes = np.concatenate([np.unique(block.truth[block.truth > 0], return_counts=True)[1] for block in self.blocks])
+        return float(np.percentile(sizes, SPARED)) if sizes.size else 0.0
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Least sizes that are tried: 0, 4, 8, 16 … `spared`."""
+        return [0, *(4 << n for n in range(20) if 4 << n <= self.spared)]
+
+
+def middle_of_plateau(curve: Sequence[Trial]) -> Trial:
+    """Of the thresholds around the best that are as good, the one whose segments are of the objects' size.
+
+    Only the middle half of that plateau is looked at, as its edges are where other images fall off.
+
+    >>> curve = [Trial(t, 0, 0, v, 1.5 - t) for t, v in ((0.3, 0.5), (0.4, 0.9), (0.5, 0.9), (0.6, 0.9), (0.7, 0.4))]
+    >>> middle_of_plateau(curve).threshold
+    0.5
+    """
+    at = curve.index(best_of(curve))
+    low = high = at
+    good = _as_good_as_the_best(curve)
+    while low > 0 and curve[low - 1] in good:
+        low -= 1
+    while high + 1 < len(curve) and curve[high + 1] in good:
+        high += 1
+    middle = (curve[low].threshold + curve[high].threshold) / 2
+    inner = (curve[high].threshold - curve[low].threshold) / 4 + 1e-9
+    half = [trial for trial in curve[low : high + 1] if abs(trial.threshold - middle) <= inner]
+    nearest = min(curve[low : high + 1], key=lambda trial: abs(trial.threshold - middle))
+    return min(half, key=lambda trial: _off_size(trial, middle), default=nearest)
+
+
+def _off_size(trial: Trial, middle: float) -> tuple[float, float]:
+    """How far segments are from the objects' size, and the threshold from the middle."""
+    off = abs(math.log(trial.size_ratio)) if trial.size_ratio > 0 else math.inf
+    return round(off, 3), abs(trial.threshold - middle)
+
+
+def best_of(trials: Iterable[Trial]) -> Trial:
+    """The trial of the highest value; the first of several."""
+    return max(trials, key=lambda trial: -math.inf if math.isnan(trial.value) else trial.value)
+
+
+def _as_good_as_the_best(trials: Sequence[Trial]) -> list[Trial]:
+    best = best_of(trials).value
+    return [trial for trial in trials if trial.value >= best - HAIR]
+
+
+def _min_size(trial: Trial) -> int:
+    return trial.min_size
