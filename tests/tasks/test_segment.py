@@ -13,6 +13,7 @@ from tasks.segment import read_table, segment_stack
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import part_clump
+from unet.labels.segmentation import segments_of_scores
 from unet.ledger.outcome import STAGES
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import image_of, labels_of, scores_of
@@ -216,6 +217,7 @@ def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, leve
     whole = connected_segments(mask, dimensions, settings.connectivity, settings.min_size, settings.max_hole_size)
     assert expected.max() > whole.max()
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), expected)
+    np.testing.assert_array_equal(segments_of_scores(scores, settings, spacing), expected)
     assert word == f"{expected.max():,} segments"
     assert read_table(dataset, "net", "a")["id"].to_pylist() == list(range(1, expected.max() + 1))
 
