@@ -12,6 +12,19 @@ UNTUNED: dict[str, float] = {"threshold": 0.5, "min_size": 16, "declump_depth": 
 """What `auto` stands for where a model has no numbers of its own, such as one that was imported."""
 AUTOMATIC = tuple(UNTUNED)
 """Settings that may be `auto`."""
+TuningMetric = Literal[
+    "mean_average_precision",
+    "average_precision",
+    "v_rand",
+    "v_info",
+    "rand_f",
+    "seg",
+    "det",
+    "panoptic_quality",
+    "iou",
+    "dice",
+]
+"""What may say which numbers are best: names of `unet.evaluation.metrics` that are higher where it is better."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ A search over some 60 settings, each time with the best of what came before:
     3. least sizes, up to that of all but 1 % of the true objects
     4. thresholds by 0.05, and by 0.01 around the best
 
-What is a hair worse than the best is as good: of such settings the more robust one is taken. That is no declumping, else
-the largest depth; the largest least size up to half of that of nearly all true objects, as specks may be elsewhere that
-the validation part does not show; and from the middle of the plateau of thresholds the one whose segments are of the
-size of the objects. What is found is never worse than `UNTUNED` on the same planes.
+What is a hair worse than the best is as good: of such settings the more robust one is taken. That is no declumping,
+else the largest depth; the largest least size up to half of that of nearly all true objects, as specks may be elsewhere
+that the validation part does not show; and from the middle of the plateau of thresholds the one whose segments are of
+the size of the objects. What is found is never worse than `UNTUNED` on the same planes.
 
 What is best is said by one metric: AP over IoU 0.5 to 0.95, the mean over planes. Where truth was drawn as a mask and
 more than half of it is object, what is drawn are membranes: then it is V_rand, since ids are then only what the mask
@@ -21,63 +21,25 @@ their own).
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unet.evaluation import metrics
-from unet.evaluation.contingency import Contingency, contingency, ratio
-from unet.images.array_types import Labels, Mask
-from unet.labels.segmentation import segments_of_scores
-from unet.settings.segment import UNTUNED, Segment, SegmentNumbers
+from unet.settings.segment import UNTUNED, Segment
+from unet.training.scored_truth import METRICS, ScoredTruth, fitting_metric, values_of
 
 HAIR = 0.002
 """A difference in the metric that is none: less than what other images would change."""
 COARSE, FINE, FINER = 0.1, 0.05, 0.01
 """Steps of thresholds."""
-LOWEST, HIGHEST = 0.3, 0.95
+LOWEST, HIGHEST = 0.1, 0.95
 DEPTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Depths of declumping in pixels that are tried."""
 SPARED = 1.0
 """Percent of the true objects that a least size may drop."""
-METRICS: dict[str, Callable[[Any, Any], float]] = {
-    one.__name__: one
-    for one in (
-        metrics.mean_average_precision,
-        metrics.average_precision,
-        metrics.v_rand,
-        metrics.v_info,
-        metrics.rand_f,
-        metrics.seg,
-        metrics.det,
-        metrics.panoptic_quality,
-        metrics.iou,
-        metrics.dice,
-    )
-}
-"""What may say which settings are best, by name: those that are higher where it is better."""
-OF_PLANES = ("v_rand", "v_info")
-"""Metrics of y x planes alone."""
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredTruth:
-    """A plane, or a block of planes that are linked, with its scores and its truth."""
-
-    scores: NDArray[Any]
-    """Of being an object, as they are stored; y x or z y x."""
-    truth: Labels
-    """Ids of objects as people drew them; what nobody judged is 0."""
-    judged: Mask | None = None
-    """Where truth says something; None: everywhere."""
-    spacing: tuple[float, ...] | None = None
-    """Steps along the axes where objects go on along z."""
-    is_mask: bool = False
-    """Whether truth was drawn as a mask, so that ids are what it connects."""
 
 
 @dataclass(frozen=True)
@@ -119,50 +81,6 @@ def find_settings(blocks: Sequence[ScoredTruth], settings: Segment, metric: str 
     if math.isnan(best.value):
         return None
     return Found(search.metric, best if best.value >= untuned.value else untuned, untuned, curve)
-
-
-def fitting_metric(blocks: Sequence[ScoredTruth]) -> str:
-    """Name of the metric for such truth: `v_rand` for masks of membranes, else `mean_average_precision`.
-
-    >>> cells = np.array([[1, 1, 0, 2, 2]])
-    >>> [fitting_metric([ScoredTruth(cells, cells, is_mask=drawn)]) for drawn in (True, False)]
-    ['v_rand', 'mean_average_precision']
-    """
-    judged = sum(block.truth.size if block.judged is None else np.count_nonzero(block.judged) for block in blocks)
-    objects = sum(np.count_nonzero(block.truth) for block in blocks)
-    masks = sum(block.is_mask for block in blocks)
-    return "v_rand" if 2 * objects > judged and 2 * masks > len(blocks) else "mean_average_precision"
-
-
-def values_of(blocks: Iterable[ScoredTruth], settings: SegmentNumbers, metric: str) -> tuple[float, float]:
-    """Mean of a metric over planes, and segments' pixels ÷ matched objects', for one setting."""
-    values, weights, ours, theirs = list[float](), list[float](), 0, 0
-    for block in blocks:
-        segments = segments_of_scores(block.scores, settings, block.spacing)
-        segments = segments if block.judged is None else segments * block.judged
-        table = contingency(block.truth, segments)
-        value = metrics.ten_overlaps(table) if metric == "mean_average_precision" else _value(block, segments, metric)
-        if math.isfinite(value):
-            values.append(value)
-            weights.append(table.objects.size if metric == "seg" else 1)
-        matched = _matched_pixels(table)
-        ours, theirs = ours + matched[0], theirs + matched[1]
-    return ratio(np.dot(values, weights), sum(weights)), ratio(ours, theirs)
-
-
-def _value(block: ScoredTruth, segments: Labels, metric: str) -> float:
-    measure = METRICS[metric]
-    if metric not in OF_PLANES or block.truth.ndim == 2:
-        return measure(block.truth, segments)
-    found = [measure(truth, plane) for truth, plane in zip(block.truth, segments, strict=True)]
-    defined = [value for value in found if math.isfinite(value)]
-    return ratio(sum(defined), len(defined))
-
-
-def _matched_pixels(table: Contingency) -> tuple[int, int]:
-    """Pixels of the segments that match an object, and of those objects."""
-    pairs = table.iou > 0.5
-    return int(table.segments[table.column[pairs]].sum()), int(table.objects[table.row[pairs]].sum())
 
 
 class _Search:
@@ -221,7 +139,9 @@ class _Search:
     @cached_property
     def spared(self) -> float:
         """Pixels that all but a few of the true objects have; 0 without any."""
-        sizes = np.concatenate([np.unique(block.truth[block.truth > 0], return_counts=True)[1] for block in self.blocks])
+        sizes = np.concatenate(
+            [np.unique(block.truth[block.truth > 0], return_counts=True)[1] for block in self.blocks]
+        )
         return float(np.percentile(sizes, SPARED)) if sizes.size else 0.0
 
     @cached_property
