@@ -50,8 +50,8 @@ def tune(
     if not usable:
         named = ", ".join(dict.fromkeys(part.stack for part in parts[:5])) or "no stack with truth"
         raise LookupError(
-            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows predict {dataset.url}`, "
-            "with predict.keep_scores true"
+            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows predict "
+            f"{dataset.url}`, with predict.keep_scores true"
         )
     blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
     planes = list(scored_blocks(dataset, blocks, stored_scores(dataset, model, settings)))
