@@ -68,7 +68,7 @@ class Found:
 
 
 def find_settings(blocks: Sequence[ScoredTruth], settings: Segment, metric: str | None = None) -> Found | None:
-    """The settings that serve these planes best; None where the metric is defined on none of them.
+    """The settings that serve these planes best; None where they hold no object, or the metric says nothing of them.
 
     Args:
         blocks: planes with scores and truth.
@@ -76,11 +76,12 @@ def find_settings(blocks: Sequence[ScoredTruth], settings: Segment, metric: str 
         metric: name in `METRICS`; default: as the planes' truth asks for.
     """
     search = _Search(blocks, settings, metric or fitting_metric(blocks))
+    if not search.spared:
+        return None
     untuned = search.trial(UNTUNED["threshold"], int(UNTUNED["min_size"]), UNTUNED["declump_depth"])
     best, curve = search.run()
-    if math.isnan(best.value):
-        return None
-    return Found(search.metric, best if best.value >= untuned.value else untuned, untuned, curve)
+    best = best_of([best, untuned])
+    return None if math.isnan(best.value) else Found(search.metric, best, untuned, curve)
 
 
 class _Search:
