@@ -7,7 +7,7 @@ dataset; where objects go on along z, as blocks of up to 16 planes of 512 px.
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -156,7 +156,7 @@ def plain_found(found: Found, part: Subset, blocks: Sequence[Block]) -> Json:
     """What was found as plain values: the settings, the metric and its values, where, and the curve."""
     best, planes = found.best, {(block.stack, number) for block in blocks for number in block.planes}
     return {
-        **{name: number for name, number in asdict(best).items() if name not in ("value", "size_ratio")},
+        **{name: number for name, number in best._asdict().items() if name not in ("value", "size_ratio")},
         "metric": found.metric,
         "value": _rounded(best.value),
         "size_ratio": _rounded(best.size_ratio),

@@ -9,7 +9,7 @@ from unet.dataset.folder import Dataset, Json
 from unet.ledger.found_settings import KEY, segment_numbers
 from unet.ledger.results import model_of
 from unet.settings.segment import AUTOMATIC, Segment
-from unet.training.scored_truth import values_of
+from unet.training.scored_truth import served
 from unet.training.split import PlaneRange
 from unet.training.tuning import Trial, find_settings
 
@@ -59,7 +59,8 @@ def tune(
     if found is None:
         raise LookupError("what validates must hold at least one object, got none; draw some, or choose other stacks")
     numbers = segment_numbers(dataset, model, settings)
-    trial = Trial(numbers.threshold, numbers.min_size, numbers.declump_depth, *values_of(planes, numbers, found.metric))
+    now = served(planes, numbers, found.metric)
+    trial = Trial(numbers.threshold, numbers.min_size, numbers.declump_depth, now.mean, now.size_ratio)
     _, value, ratio = plain_trial(trial)
     before = {**{name: getattr(numbers, name) for name in AUTOMATIC}, "value": value, "size_ratio": ratio}
     return Tuned(plain_found(found, usable[0].use, blocks), before)

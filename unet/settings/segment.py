@@ -35,7 +35,7 @@ class Segment:
     VERSION: ClassVar[int] = 2
 
     threshold: Annotated[float | Auto, one_of("a number, or auto")] = "auto"
-    """A pixel belongs to an object where the object classes' scores sum up to this; 0 < threshold ≤ 1; auto: see below.
+    """A pixel belongs to an object where the scores of objects sum up to this, 0 < … ≤ 1; auto: found on validation.
 
     auto, here and below, is what training found to serve the validation part best, or `unet-flows tune` since; it lies
     with the model, and a number given here wins. A model that has none, as it was imported, takes 0.5, 16 and 0.
@@ -45,7 +45,7 @@ class Segment:
     classes: tuple[int, ...] | None = None
     """Classes of the model that are objects, from 1; default: all but the background, 0."""
     min_size: Annotated[int | Auto, one_of("a number of pixels, or auto")] = "auto"
-    """Objects of fewer pixels are dropped, and so are parts of clumps; auto: found on validation (0 drops none)."""
+    """Objects of fewer pixels are dropped, and so are parts of clumps; auto: found on validation."""
     max_hole_size: int = 0
     """Holes of objects of at most this many pixels are filled; what reaches the edge of the image is no hole."""
     declump_depth: Annotated[float | Auto, one_of("a number of pixels, or auto")] = "auto"

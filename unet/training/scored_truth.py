@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,20 +49,48 @@ def fitting_metric(blocks: Sequence[ScoredTruth]) -> str:
     return "v_rand" if 2 * objects > judged and 2 * masks > len(blocks) else "mean_average_precision"
 
 
-def values_of(blocks: Iterable[ScoredTruth], settings: SegmentNumbers, metric: str) -> tuple[float, float]:
-    """Mean of a metric over planes, and segments' pixels ÷ matched objects', for one setting."""
+class Served(NamedTuple):
+    """How well one setting serves some planes."""
+
+    values: NDArray[np.float64]
+    """The metric of each plane; NaN where it is not defined."""
+    weights: NDArray[np.float64]
+    """What each plane counts in the mean: SEG is one over objects."""
+    size_ratio: float
+    """Pixels of segments ÷ those of the true objects that they match; NaN where none does."""
+
+    @property
+    def mean(self) -> float:
+        """Mean of the metric over the planes that have it; NaN where none has."""
+        defined = np.isfinite(self.values)
+        return ratio(np.dot(self.values[defined], self.weights[defined]), self.weights[defined].sum())
+
+    def gain(self, other: "Served") -> tuple[float, float]:
+        """How much better than the other it is, plane by plane, in the mean; and that mean's standard error.
+
+        >>> one, other = (Served(np.array(v), np.ones(3), 1.0) for v in ([0.5, 0.7, 0.9], [0.5, 0.5, 0.5]))
+        >>> [round(float(part), 4) for part in one.gain(other)]
+        [0.2, 0.1155]
+        """
+        gains = self.values - other.values
+        gains = gains[np.isfinite(gains)]
+        return (gains.mean(), gains.std(ddof=1) / math.sqrt(gains.size)) if gains.size > 1 else (gains.sum(), 0.0)
+
+
+def served(blocks: Iterable[ScoredTruth], settings: SegmentNumbers, metric: str) -> Served:
+    """How well one setting serves some planes by a metric."""
     values, weights, ours, theirs = list[float](), list[float](), 0, 0
     for block in blocks:
         segments = segments_of_scores(block.scores, settings, block.spacing)
         segments = segments if block.judged is None else segments * block.judged
         table = contingency(block.truth, segments)
-        value = metrics.ten_overlaps(table) if metric == "mean_average_precision" else _value(block, segments, metric)
-        if math.isfinite(value):
-            values.append(value)
-            weights.append(table.objects.size if metric == "seg" else 1)
+        values.append(
+            metrics.ten_overlaps(table) if metric == "mean_average_precision" else _value(block, segments, metric)
+        )
+        weights.append(table.objects.size if metric == "seg" else 1)
         matched = _matched_pixels(table)
         ours, theirs = ours + matched[0], theirs + matched[1]
-    return ratio(np.dot(values, weights), sum(weights)), ratio(ours, theirs)
+    return Served(np.array(values, float), np.array(weights, float), ratio(ours, theirs))
 
 
 def _value(block: ScoredTruth, segments: Labels, metric: str) -> float:

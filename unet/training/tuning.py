@@ -3,7 +3,7 @@
 A search over some 60 settings, each time with the best of what came before:
 
     1. thresholds by 0.05 without declumping; by 0.1, and 0.05 around the best, with a depth of 1 px
-    2. depths of declumping, of which one is taken if it is better than none
+    2. depths of declumping, of which one is taken if it is better than none by more than one standard error
     3. least sizes, up to that of all but 1 % of the true objects
     4. thresholds by 0.05, and by 0.01 around the best
 
@@ -24,12 +24,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unet.settings.segment import UNTUNED, Segment
-from unet.training.scored_truth import METRICS, ScoredTruth, fitting_metric, values_of
+from unet.training.scored_truth import METRICS, ScoredTruth, Served, fitting_metric, served
 
 HAIR = 0.002
 """A difference in the metric that is none: less than what other images would change."""
@@ -42,8 +42,7 @@ SPARED = 1.0
 """Percent of the true objects that a least size may drop."""
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """Settings, and how well they serve."""
 
     threshold: float
@@ -93,12 +92,14 @@ class _Search:
         automatic: Any = dict.fromkeys(UNTUNED, "auto")
         self.blocks, self.settings, self.metric = blocks, replace(settings, **automatic), metric
         self.tried: dict[tuple[float, int, float], Trial] = {}
+        self.served: dict[tuple[float, int, float], Served] = {}
 
     def trial(self, threshold: float, min_size: int, declump_depth: float) -> Trial:
         key = (round(threshold, 2), min_size, declump_depth)
         if key not in self.tried:
             numbers = self.settings.numbers(dict(zip(UNTUNED, key, strict=True)))
-            self.tried[key] = Trial(*key, *values_of(self.blocks, numbers, self.metric))
+            self.served[key] = found = served(self.blocks, numbers, self.metric)
+            self.tried[key] = Trial(*key, found.mean, found.size_ratio)
         return self.tried[key]
 
     def run(self) -> tuple[Trial, list[Trial]]:
@@ -108,9 +109,14 @@ class _Search:
         rough = best_of(self.trial(at, usual, 1.0) for at in self.thresholds(COARSE))
         near = [at for at in self.thresholds(FINE) if abs(at - rough.threshold) <= FINE + FINER / 2]
         parted = self.best_depth(best_of(self.trial(at, usual, 1.0) for at in near))
-        found = self.best_size(parted if parted.value > whole.value + HAIR else whole)
+        found = self.best_size(parted if self.is_better(parted, whole) else whole)
         curve = self.curve(found)
         return middle_of_plateau(curve), curve
+
+    def is_better(self, one: Trial, other: Trial) -> bool:
+        """Whether a trial is better than another by more than a hair, and by more than chance."""
+        gain, error = self.served[one[:3]].gain(self.served[other[:3]])
+        return one.value > other.value + HAIR and gain > error
 
     def best_depth(self, like: Trial) -> Trial:
         """The largest depth that is as good as any."""

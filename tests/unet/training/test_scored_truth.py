@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from unet.labels.segmentation import segments_of_scores
 from unet.settings.segment import SegmentNumbers
-from unet.training.scored_truth import METRICS, ScoredTruth, fitting_metric, values_of
+from unet.training.scored_truth import METRICS, ScoredTruth, fitting_metric, served
 
 SETTINGS = SegmentNumbers(threshold=0.55, min_size=6)
 
@@ -25,16 +25,16 @@ def test_the_value_is_the_mean_over_planes_and_of_seg_over_objects(metric):
     blocks = [block(seed, 60, 50) for seed in range(3)]
     values = [METRICS[metric](one.truth, segments_of_scores(one.scores, SETTINGS)) for one in blocks]
     weights = [one.truth.max() if metric == "seg" else 1 for one in blocks]
-    found, ratio = values_of(blocks, SETTINGS, metric)
-    assert found == pytest.approx(np.average(values, weights=weights))
-    assert 0 < ratio < 1  # a higher threshold than that of the truth
+    found = served(blocks, SETTINGS, metric)
+    assert found.mean == pytest.approx(np.average(values, weights=weights))
+    assert 0 < found.size_ratio < 1  # a higher threshold than that of the truth
 
 
 def test_the_size_ratio_is_that_of_the_objects_that_are_matched():
     truth = np.array([[1, 1, 1, 1, 0, 0, 2, 2, 2, 2, 0, 3]])
     scores = np.array([[1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0]], float)  # 3 of 4 pixels, and 5 for 4; one is missed
-    assert values_of([ScoredTruth(scores, truth)], SegmentNumbers(min_size=0), "iou")[1] == pytest.approx(8 / 8)
-    assert math.isnan(values_of([ScoredTruth(scores * 0, truth)], SegmentNumbers(), "iou")[1])
+    assert served([ScoredTruth(scores, truth)], SegmentNumbers(min_size=0), "iou").size_ratio == pytest.approx(8 / 8)
+    assert math.isnan(served([ScoredTruth(scores * 0, truth)], SegmentNumbers(), "iou").size_ratio)
 
 
 def test_what_nobody_judged_is_looked_at_in_neither():
@@ -42,21 +42,21 @@ def test_what_nobody_judged_is_looked_at_in_neither():
     judged[:20] = False
     one = block(4, 60, 50, judged=judged)
     segments = segments_of_scores(one.scores, SETTINGS) * judged
-    assert values_of([one], SETTINGS, "seg")[0] == pytest.approx(METRICS["seg"](one.truth, segments))
+    assert served([one], SETTINGS, "seg").mean == pytest.approx(METRICS["seg"](one.truth, segments))
 
 
 def test_planes_without_a_value_are_left_out():
     empty = ScoredTruth(np.zeros((5, 5)), np.zeros((5, 5), int))
     some = block(1, 60, 50)
-    assert values_of([some, empty], SETTINGS, "dice") == values_of([some], SETTINGS, "dice")
-    assert math.isnan(values_of([empty], SETTINGS, "mean_average_precision")[0])
+    assert served([some, empty], SETTINGS, "dice").mean == served([some], SETTINGS, "dice").mean
+    assert math.isnan(served([empty], SETTINGS, "mean_average_precision").mean)
 
 
 def test_metrics_of_planes_are_the_mean_over_those_of_a_block():
     settings, solid = SegmentNumbers(dimensions=3), block(2, 4, 40, 50)
     segments = segments_of_scores(solid.scores, settings)
     planes = [METRICS["v_rand"](*pair) for pair in zip(solid.truth, segments, strict=True)]
-    assert values_of([solid], settings, "v_rand")[0] == pytest.approx(np.mean(planes))
+    assert served([solid], settings, "v_rand").mean == pytest.approx(np.mean(planes))
 
 
 def test_membranes_are_what_was_drawn_as_a_mask_that_covers_more_than_half():
