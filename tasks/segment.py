@@ -8,7 +8,6 @@ import io
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,8 @@ from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Json
 from unet.images.units import spacing_in_pixels
-from unet.labels.instances import BlockClumps, BlockToWrite, Box, Instances, boxes_in, boxes_starting_in
+from unet.labels.clumps import Boxes
+from unet.labels.instances import BlockClumps, BlockToWrite, Instances
 from unet.labels.measures import Measures, merge_measures
 from unet.labels.merging import Merged, merge_blocks
 from unet.labels.renumbering import renumber
@@ -102,7 +102,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     scales = ome.multiscales(generation.name, job.axes, shapes, facts["spacing"], facts["units"])
     dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
-    known = {"count": count, "whole": [box.span for box in large], "seconds": elapsed()}
+    known = {"count": count, "whole": large.box.swapaxes(1, 2).tolist(), "seconds": elapsed()}
     result.commit(generation, ome.label_attributes(scales), known)
     return f"{count:,} segments" + (f"; nothing was found for {model}, so {without}" if without else "")
 
@@ -141,30 +141,37 @@ def _instances(
 
 def _work(
     job: Instances, merged: Merged, blocks: list[Region], client: Workers
-) -> tuple[list[BlockToWrite], int, list[Box]]:
+) -> tuple[list[BlockToWrite], int, Boxes]:
     """Work for each block, the number of segments, and the objects that are too large to be parted."""
     lookups = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
-    if job.settings.declump_depth == 0:
-        return [BlockToWrite(b, ids, ids, []) for b, ids in zip(blocks, lookups, strict=True)], merged.count, []
+    both = list(zip(blocks, lookups, strict=True))
     boxes, large = job.boxes(merged)
-    looks = [BlockClumps(b, ids, boxes_starting_in(b, ids, boxes)) for b, ids in zip(blocks, lookups, strict=True)]
-    clumps = [clump for _, found in run_regions(client, job.part, looks) for clump in found]
-    final = renumber(merged, clumps, job.settings.min_size)
-    parted = {number: replace(boxes[number], parts=parts) for number, parts in final.parts.items()}
+    if job.settings.declump_depth == 0:
+        return (
+            [BlockToWrite(block, ids, ids, boxes.of(np.zeros(0, np.int64)), []) for block, ids in both],
+            merged.count,
+            large,
+        )
+    looks = [BlockClumps(block, ids, boxes.of(ids).starting_in(block)) for block, ids in both]
+    found = [clump for _, clumps in run_regions(client, job.part, looks) for clump in clumps]
+    final = renumber(merged, found, job.settings.min_size)
+    clumps = boxes.of(np.array(list(final.parts)))
+    here = [(block, ids, clumps.of(ids)) for block, ids in both]
     work = [
-        BlockToWrite(b, final.ids[old], old, boxes_in(b, old, parted)) for b, old in zip(blocks, lookups, strict=True)
+        BlockToWrite(block, final.ids[old], old, some, [final.parts[number] for number in some.id.tolist()])
+        for block, old, some in here
     ]
     return work, final.count, large
 
 
-def _say_whole(name: str, large: list[Box], settings: SegmentNumbers) -> None:
-    if large:
-        worst = max(large, key=lambda box: box.pixels)
-        place = ", ".join(f"{start}…{stop}" for start, stop in worst.span)
+def _say_whole(name: str, large: Boxes, settings: SegmentNumbers) -> None:
+    if large.id.size:
+        worst = large.pixels().argmax()
+        place = ", ".join(f"{start}…{stop}" for start, stop in large.box[worst].T)
         log.warning(
             "%s: %d objects are left whole, their bounding boxes being larger than segment.max_declump_box %d pixels; "
             "the largest has %d, at [%s]",
-            name, len(large), settings.max_declump_box, worst.pixels, place,
+            name, large.id.size, settings.max_declump_box, large.pixels()[worst], place,
         )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
     "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
+    "unet/labels/clumps": "tasks/test_segment",
     "unet/labels/instances": "unet/labels/test_connected",
+    "unet/labels/landscape": "unet/labels/test_declumping",
     "unet/labels/merging": "unet/labels/test_connected",
     "unet/labels/seams": "unet/labels/test_connected",
     "unet/ledger/truth_findings": "unet/weight_maps/test_truth_check",

@@ -15,7 +15,7 @@ from unet.evaluation.metrics import METRICS
 from unet.images.normalisation import Gathering, normalise
 from unet.images.planes import Plane
 from unet.labels.connected import connected_segments
-from unet.labels.declumping import part_clump
+from unet.labels.declumping import Declumping, part_clump
 from unet.labels.measures import measure_block
 from unet.network.inference import predict_image, quantised
 from unet.network.unet import UNet
@@ -131,7 +131,7 @@ def segment():
     found = [connected_segments(mask, dimensions, "faces", 16) for dimensions in (2, 3)]
     measures = measure_block(found[1], IMAGE[None], None)
     filled = connected_segments(mask, 2, "faces", 16, max_hole_size=64)
-    parts = part_clump(TRUTH[0] > 0, 2)
+    parts = part_clump(TRUTH[0] > 0, Declumping(2))
     sums = digest(measures.ids, measures.count, measures.place, measures.total)
     return [digest(*found), sums, digest(filled), digest(parts)]
 

@@ -12,7 +12,7 @@ from tasks.execution.dask_workers import workers
 from tasks.segment import read_table, segment_stack
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
-from unet.labels.declumping import part_clump
+from unet.labels.declumping import Declumping, part_clump
 from unet.labels.segmentation import segments_of_scores
 from unet.ledger.outcome import STAGES
 from unet.ledger.recipes import segment_recipe
@@ -180,15 +180,16 @@ def test_scores_that_a_kill_left_behind_are_dropped_without_segmenting_again(dat
     assert plan_of(dataset).pending() == []
 
 
-def parted(mask, settings, dimensions, spacing=None):
+def parted(scores, settings, dimensions, spacing=None):
     """The whole array's objects, each parted by itself, by what the stage's docstrings say."""
+    mask = scores >= np.ceil(255 * settings.threshold)
     labels = connected_segments(mask, dimensions, settings.connectivity, settings.min_size, settings.max_hole_size)
     found = []
     for number in range(1, labels.max() + 1):
         planes = np.unique(np.nonzero(labels == number)[0]) if dimensions < mask.ndim else [...]
         (plane,) = planes
         parts = np.zeros(mask.shape, int)
-        parts[plane] = part_clump(labels[plane] == number, settings.declump_depth, settings.connectivity, spacing)
+        parts[plane] = part_clump(labels[plane] == number, Declumping.of(settings, spacing), scores[plane])
         found += [parts == k for k in range(1, parts.max() + 1) if (parts == k).sum() >= settings.min_size]
     segments = np.zeros(mask.shape, int)
     for number, part in enumerate(sorted(found, key=lambda part: part.ravel().argmax()), start=1):
@@ -203,6 +204,8 @@ def parted(mask, settings, dimensions, spacing=None):
         ((2, 70, 60), Segment(declump_depth=1.0, min_size=12, connectivity="full", threshold=0.4)),
         ((2, 70, 60), Segment(declump_depth=0.5, min_size=30, max_hole_size=40, threshold=0.45)),
         ((20, 40, 50), Segment(declump_depth=1.0, min_size=5, dimensions=3, threshold=0.55)),
+        ((90, 80), Segment(declump_depth=0.3, declump_by="both", min_size=0)),
+        ((20, 40, 50), Segment(declump_depth=0.01, declump_by="scores", min_size=5, dimensions=3, threshold=0.55)),
     ],
 )
 @pytest.mark.usefixtures("small_shards")
@@ -215,7 +218,7 @@ def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, leve
     word = run(dataset, settings)
     dimensions, mask = min(settings.dimensions, len(shape)), scores >= np.ceil(255 * settings.threshold)
     spacing = (2.5, 1, 1) if dimensions == 3 else None
-    expected = parted(mask, settings, dimensions, spacing)
+    expected = parted(scores, settings, dimensions, spacing)
     whole = connected_segments(mask, dimensions, settings.connectivity, settings.min_size, settings.max_hole_size)
     assert expected.max() > whole.max()
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), expected)

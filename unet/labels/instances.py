@@ -5,7 +5,6 @@ Where clumps are parted, `part` comes between: each clump is looked at in its ow
 first pixel lies in; where it reaches beyond the block, the box is read from the scores.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
-from unet.images.array_types import Ids, Labels, Mask
+from unet.images.array_types import Labels
+from unet.labels.clumps import Boxes, boxes_of, clumps_of
 from unet.labels.connected import connected_segments, label_block, relabel_block
-from unet.labels.declumping import part_clump
+from unet.labels.declumping import Declumping, Parted, part_objects
 from unet.labels.measures import Measures, measure_block
 from unet.labels.merging import BlockLabels, Merged, Rules
 from unet.labels.renumbering import Clump
@@ -29,36 +29,13 @@ PLANES = 16
 """Planes of a block where objects go on along z."""
 
 
-@dataclass(frozen=True, eq=False)
-class Box:
-    """An object that may be a clump: where it lies."""
-
-    id: int
-    region: Region
-    """Its bounding box in the whole array."""
-    first: tuple[int, ...]
-    """Its first pixel in the whole array."""
-    parts: Labels | None = None
-    """Final ids of its parts 0 … k, once they are known."""
-
-    @property
-    def span(self) -> list[tuple[int, int]]:
-        """The box as plain values: first index and last plus 1 along each axis."""
-        return [(part.start, part.stop) for part in self.region]
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of the bounding box."""
-        return math.prod(part.stop - part.start for part in self.region)
-
-
 class BlockClumps(NamedTuple):
     """What is needed to part the clumps of a block."""
 
     block: Region
     lookup: Labels
     """Ids of its components."""
-    boxes: Sequence[Box]
+    boxes: Boxes
     """The objects to be looked at."""
 
 
@@ -70,7 +47,10 @@ class BlockToWrite(NamedTuple):
     """Final ids of its components; 0 for clumps."""
     before: Labels
     """Ids of its components before clumps were parted."""
-    clumps: Sequence[Box]
+    clumps: Boxes
+    """The clumps that have pixels in it."""
+    parts: Sequence[Labels]
+    """Of each of these, the final ids of its parts 0 … k."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +91,13 @@ class Instances:
     def part(self, look: BlockClumps) -> list[Clump]:
         """The clumps among a block's objects, with their parts."""
         block, lookup, boxes = look
-        labels = relabel_block(self._mask(block), lookup, self.rules)
-        found = ((box, self._parts(box, block, labels)) for box in boxes)
-        return [self._clump(box, parts) for box, parts in found if parts.max() > 1]
+        scores = of_any(self.scores.read(block))
+        objects = relabel_block(reaching(scores, self.settings.threshold), lookup, self.rules)
+        return [
+            clump
+            for region, some, parted in self._parted(boxes, block, objects, scores)
+            for clump in clumps_of(some.id, parted, [part.start for part in region], self.layout.shape)
+        ]
 
     def write(self, work: BlockToWrite) -> Measures:
         """The second pass: write a block's segments, and measure them."""
@@ -123,88 +107,61 @@ class Instances:
 
     def relabel(self, work: BlockToWrite) -> tuple[Labels, NDArray[Any]]:
         """Write a block's segments; returns them and the scores of its classes."""
-        block, final, before, clumps = work
-        classes = self.scores.read(block)
-        mask = reaching(of_any(classes), self.settings.threshold)
-        labels = relabel_block(mask, final, self.rules)
-        if clumps:
-            objects = relabel_block(mask, before, self.rules)
-            for box in clumps:
-                self._paint(labels, box, block, objects)
+        block, classes = work.block, self.scores.read(work.block)
+        scores = of_any(classes)
+        mask = reaching(scores, self.settings.threshold)
+        labels = relabel_block(mask, work.final, self.rules)
+        if work.parts:
+            self._paint(labels, work, relabel_block(mask, work.before, self.rules), scores)
         target = Stored(self.target)
         for region in overlapping(block, self.layout):
             if not target.is_done(region):
                 target.write(region, labels[within(region, block)])
         return labels, classes
 
-    def boxes(self, merged: Merged) -> tuple[dict[int, Box], list[Box]]:
-        """The objects that may be parted, by their id, and the objects that are too large to be parted."""
-        corners = zip(*np.unravel_index(merged.first, self.layout.shape), strict=True)
-        all_of_them = [
-            Box(number, tuple(map(slice, *box.tolist())), tuple(map(int, corner)))
-            for number, (box, corner) in enumerate(zip(merged.box, corners, strict=True), start=1)
-        ]
-        large = [box for box in all_of_them if box.pixels > self.settings.max_declump_box]
-        return {box.id: box for box in all_of_them if box.pixels <= self.settings.max_declump_box}, large
+    def boxes(self, merged: Merged) -> tuple[Boxes, Boxes]:
+        """The objects that may be parted, and those that are too large to be."""
+        objects = boxes_of(merged, self.layout.shape)
+        small = objects.pixels() <= self.settings.max_declump_box
+        return objects.chosen(small), objects.chosen(~small)
 
-    def _mask(self, block: Region) -> Mask:
-        return reaching(of_any(self.scores.read(block)), self.settings.threshold)
+    def _parted(
+        self, boxes: Boxes, block: Region, objects: Labels, scores: NDArray[Any]
+    ) -> Iterator[tuple[Region, Boxes, Parted]]:
+        """Parts of the objects that lie in a block, all together; of each other one in its own box, which is read.
 
-    def _parts(self, box: Box, block: Region, objects: Labels) -> Ids:
-        """Parts 1 … k of one object in its bounding box, given the objects of a block that it has pixels in.
-
-        The object is parted by its distance to the background. Around its box there is background, but for the edges
-        of the array, beyond which nothing is known. So a layer is added where the array goes on, and cut off again:
-
-            array  ┌─box─┐──────┐         padded  ┌─────┬─┐
-                   │ ●●  │      │    ──▶          │ ●●  │·│   a layer behind and below, none before and above
-                   └─────┘      │                 ├─────┘·│
-                   └────────────┘                 └·······┘
+        A region, the objects that are looked at in it, and their parts.
         """
-        inside = all(b.start <= r.start and r.stop <= b.stop for r, b in zip(box.region, block, strict=True))
-        mask = objects[within(box.region, block)] == box.id if inside else self._read(box)
-        linked = self.rules.dimensions
-        sides = zip(box.region, self.layout.shape, strict=True)
-        more = [(int(part.start > 0), int(part.stop < size)) for part, size in sides][-linked:]
-        padded = np.pad(mask.reshape(mask.shape[-linked:]), more)
-        parts = part_clump(padded, self.settings.declump_depth, self.rules.connectivity, self.spacing)
-        cut = tuple(slice(low, low + side) for (low, _), side in zip(more, mask.shape[-linked:], strict=True))
-        return parts[cut].reshape(mask.shape)
+        inside = boxes.within(block)
+        yield block, boxes.chosen(inside), self._parted_in(block, boxes.chosen(inside), objects, scores)
+        for row in np.flatnonzero(~inside):
+            one = boxes.chosen(np.arange(inside.size) == row)
+            region = tuple(slice(*span) for span in one.box[0].T.tolist())
+            yield region, one, self._parted_in(region, one, *self._read(one, region))
 
-    def _read(self, box: Box) -> Mask:
-        """The object's pixels in its bounding box, read from the scores, its holes filled."""
-        rules = self.rules
-        found = connected_segments(self._mask(box.region), rules.dimensions, rules.connectivity, 0, rules.max_hole_size)
-        return np.asarray(
-            found == found[tuple(at - part.start for at, part in zip(box.first, box.region, strict=True))]
+    def _parted_in(self, region: Region, boxes: Boxes, objects: Labels, scores: NDArray[Any]) -> Parted:
+        linked, origin = self.rules.dimensions, np.array([part.start for part in region])
+        array = np.stack([-origin, np.array(self.layout.shape) - origin])[:, -linked:]
+        sides, how = objects.shape[-linked:], Declumping.of(self.settings, self.spacing)
+        found = part_objects(
+            objects.reshape(sides), boxes.id, (boxes.box - origin)[..., -linked:], array, how, scores.reshape(sides)
         )
+        return found._replace(parts=found.parts.reshape(objects.shape))
 
-    def _clump(self, box: Box, parts: Ids) -> Clump:
-        first = np.unique(parts, return_index=True)[1][-int(parts.max()) :]
-        places = np.unravel_index(first, parts.shape)
-        whole = [place + part.start for place, part in zip(places, box.region, strict=True)]
-        return Clump(box.id, np.ravel_multi_index(whole, self.layout.shape), np.bincount(parts.ravel())[1:])
+    def _read(self, one: Boxes, region: Region) -> tuple[Labels, NDArray[Any]]:
+        """An object's pixels in its bounding box, read from the scores, its holes filled; and the scores."""
+        rules, scores = self.rules, of_any(self.scores.read(region))
+        mask = reaching(scores, self.settings.threshold)
+        found = connected_segments(mask, rules.dimensions, rules.connectivity, 0, rules.max_hole_size)
+        corner = one.box[0, 0]
+        return np.where(found == found[tuple(one.first[0] - corner)], one.id[0], 0), scores
 
-    def _paint(self, labels: Labels, box: Box, block: Region, objects: Labels) -> None:
-        """Write the final ids of a clump's parts where they lie in the block."""
-        assert box.parts is not None
-        parts = self._parts(box, block, objects)
-        shared = tuple(
-            slice(max(r.start, b.start), min(r.stop, b.stop)) for r, b in zip(box.region, block, strict=True)
-        )
-        here = parts[within(shared, box.region)]
-        labels[within(shared, block)] += box.parts[here].astype(labels.dtype)  # 0 so far where a clump is
-
-
-def boxes_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
-    """The objects, out of `boxes`, that have pixels in a block."""
-    return [boxes[number] for number in np.unique(lookup).tolist() if number in boxes]
-
-
-def boxes_starting_in(block: Region, lookup: Labels, boxes: dict[int, Box]) -> list[Box]:
-    """The objects, out of `boxes`, whose first pixel lies in a block."""
-    return [
-        box
-        for box in boxes_in(block, lookup, boxes)
-        if all(part.start <= at < part.stop for at, part in zip(box.first, block, strict=True))
-    ]
+    def _paint(self, labels: Labels, work: BlockToWrite, objects: Labels, scores: NDArray[Any]) -> None:
+        """Write the final ids of the parts of clumps where they lie in a block; there is 0 so far."""
+        ids = dict(zip(work.clumps.id.tolist(), work.parts, strict=True))
+        for region, some, parted in self._parted(work.clumps, work.block, objects, scores):
+            table = np.concatenate([np.zeros(1, labels.dtype), *(ids[number] for number in some.id.tolist())])
+            shared = tuple(
+                slice(max(r.start, b.start), min(r.stop, b.stop)) for r, b in zip(region, work.block, strict=True)
+            )
+            labels[within(shared, work.block)] += table[parted.parts[within(shared, region)]]

@@ -32,7 +32,7 @@ class FinalIds:
     ids: Labels
     """Of each object 0 … n its final id; 0 for the background, and for clumps."""
     parts: Mapping[int, Labels]
-    """Of each clump, a table from its parts 0 … k to their final ids; 0 for the background and what was dropped."""
+    """Of each clump, the final ids of its parts 1 … k; 0 for those that were dropped."""
     count: int
     """Segments there are in the end."""
 
@@ -43,7 +43,7 @@ def renumber(merged: Merged, clumps: Sequence[Clump], min_size: int) -> FinalIds
     >>> merged = Merged({}, 3, np.array([0, 7, 20]), np.zeros((3, 2, 0), int))
     >>> final = renumber(merged, [Clump(1, np.array([0, 9]), np.array([5, 4]))], min_size=1)
     >>> final.ids.tolist(), final.parts[1].tolist(), final.count
-    ([0, 0, 2, 4], [0, 1, 3], 4)
+    ([0, 0, 2, 4], [1, 3], 4)
     """
     whole = np.ones(merged.count + 1, np.bool_)
     whole[[0, *(clump.id for clump in clumps)]] = False
@@ -57,5 +57,5 @@ def renumber(merged: Merged, clumps: Sequence[Clump], min_size: int) -> FinalIds
     ids[objects] = final[: objects.size]
     ends = objects.size + np.cumsum([0, *(clump.first.size for clump in clumps)])
     spans = zip(clumps, ends, ends[1:], strict=False)
-    parts = {clump.id: np.concatenate([np.zeros(1, final.dtype), final[a:b]]) for clump, a, b in spans}
+    parts = {clump.id: final[a:b] for clump, a, b in spans}
     return FinalIds(ids, parts, rows.size)

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from unet.images.array_types import Ids, Labels
+from unet.images.array_types import Labels
+from unet.labels.clumps import boxes_of, clumps_of
 from unet.labels.connected import label_block, relabel_block
-from unet.labels.declumping import part_clump
-from unet.labels.merging import Merged, Rules, merge_blocks
-from unet.labels.renumbering import Clump, renumber
+from unet.labels.declumping import Declumping, part_objects
+from unet.labels.merging import Rules, merge_blocks
+from unet.labels.renumbering import renumber
 from unet.labels.scores import reaching
 from unet.settings.segment import Segment, SegmentNumbers
 
@@ -29,39 +29,29 @@ def segments_of_scores(scores: NDArray[Any], settings: Segment, spacing: Sequenc
     array([[1, 1, 0, 0]], dtype=int32)
     """
     settings = settings.numbers()
-    mask, origin = reaching(scores, settings.threshold), (0,) * scores.ndim
     dimensions = min(settings.dimensions, scores.ndim)
-    rules = Rules(dimensions, settings.connectivity, settings.min_size, settings.max_hole_size)
+    planes = scores.reshape(-1, *scores.shape[-dimensions:])
+    found = [_segments(plane, settings, tuple(spacing) if spacing and dimensions == 3 else None) for plane in planes]
+    before = np.cumsum([0, *(plane.max(initial=0) for plane in found)])
+    return np.stack(
+        [np.where(plane, plane + plane.dtype.type(count), 0) for plane, count in zip(found, before, strict=False)]
+    ).reshape(scores.shape)
+
+
+def _segments(scores: NDArray[Any], settings: SegmentNumbers, spacing: tuple[float, ...] | None) -> Labels:
+    """Segments of one plane, or of one volume where objects go on along z."""
+    mask, origin = reaching(scores, settings.threshold), (0,) * scores.ndim
+    rules = Rules(scores.ndim, settings.connectivity, settings.min_size, settings.max_hole_size)
     high = None if settings.high_threshold is None else reaching(scores, settings.high_threshold)
-    merged = merge_blocks([label_block(mask, origin, mask.shape, rules, high)], rules)
+    declump = settings.declump_depth > 0
+    merged = merge_blocks([label_block(mask, origin, mask.shape, rules, high, declump)], rules)
     labels = relabel_block(mask, merged.lookups[origin], rules)
-    return _parted(labels, merged, settings, spacing) if settings.declump_depth > 0 else labels
-
-
-def _parted(labels: Labels, merged: Merged, settings: SegmentNumbers, spacing: Sequence[float] | None) -> Labels:
-    linked = min(settings.dimensions, labels.ndim)
-    steps, clumps, painted = spacing if linked == 3 else None, [], np.zeros(labels.shape, np.int32)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        mask = labels[box] == number
-        if mask.size > settings.max_declump_box:
-            continue
-        sides = list(zip(box, labels.shape, strict=True))[-linked:]
-        more = [(int(part.start > 0), int(part.stop < size)) for part, size in sides]
-        padded = np.pad(mask.reshape(mask.shape[-linked:]), more)
-        parts = part_clump(padded, settings.declump_depth, settings.connectivity, steps)
-        parts = parts[tuple(slice(low, side - high) for (low, high), side in zip(more, padded.shape, strict=True))]
-        if parts.max() > 1:
-            painted[box] += parts.reshape(mask.shape)
-            clumps.append(_clump(number, parts.reshape(mask.shape), [part.start for part in box], labels.shape))
-    final = renumber(merged, clumps, settings.min_size)
-    found = final.ids[labels]
-    for number, parts_to_ids in final.parts.items():
-        here = labels == number
-        found[here] = parts_to_ids[painted[here]]
-    return found
-
-
-def _clump(number: int, parts: Ids, corner: Sequence[int], shape: Sequence[int]) -> Clump:
-    first = np.unique(parts, return_index=True)[1][-int(parts.max()) :]
-    places = [place + at for place, at in zip(np.unravel_index(first, parts.shape), corner, strict=True)]
-    return Clump(number, np.ravel_multi_index(places, tuple(shape)), np.bincount(parts.ravel())[1:])
+    if not declump:
+        return labels
+    boxes = boxes_of(merged, scores.shape)
+    boxes = boxes.chosen(boxes.pixels() <= settings.max_declump_box)
+    array = np.array([origin, scores.shape])
+    parted = part_objects(labels, boxes.id, boxes.box, array, Declumping.of(settings, spacing), scores)
+    final = renumber(merged, clumps_of(boxes.id, parted, origin, scores.shape), settings.min_size)
+    parts = np.concatenate([np.zeros(1, final.ids.dtype), *final.parts.values()])  # in the order of their clumps
+    return np.asarray(final.ids[labels] + parts[parted.parts])

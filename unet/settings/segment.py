@@ -26,13 +26,16 @@ TuningMetric = Literal[
 ]
 """What may say which numbers are best: names of `unet.evaluation.metrics` that are higher where it is better."""
 
+DeclumpBy = Literal["distance", "scores", "both"]
+"""What parts a clump."""
+
 
 @dataclass(frozen=True)
 class Segment:
     """How scores become instances."""
 
     __pydantic_config__: ClassVar = CLOSED
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     threshold: Annotated[float | Auto, one_of("a number, or auto")] = "auto"
     """A pixel belongs to an object where the scores of objects sum up to this, 0 < … ≤ 1; auto: found on validation.
@@ -48,10 +51,13 @@ class Segment:
     """Objects of fewer pixels are dropped, and so are parts of clumps; auto: found on validation."""
     max_hole_size: int = 0
     """Holes of objects of at most this many pixels are filled; what reaches the edge of the image is no hole."""
-    declump_depth: Annotated[float | Auto, one_of("a number of pixels, or auto")] = "auto"
-    """Clumps are parted where the distance to the background, in y x pixels, falls by so much between two centres.
+    declump_depth: Annotated[float | Auto, one_of("a number, or auto")] = "auto"
+    """Clumps are parted where what `declump_by` says falls by so much between two centres; 0: never; auto: found."""
+    declump_by: DeclumpBy = "both"
+    """What falls where clumps are parted: the distance to the background, the scores, or both.
 
-    0: never; auto: found on validation.
+    distance: in y x pixels, it falls at a waist; scores: 0 … 1, smoothed, they fall where two objects touch; both: the
+    square root of the distance times the scores, of which 1 is a usual depth.
     """
     max_declump_box: int = 2**22
     """Pixels of the bounding box above which a clump is left whole, and said to be."""
@@ -74,8 +80,8 @@ class Segment:
         require(bool(chosen), f"classes must be one class or more, each once, got {self.classes}")
         require(min(self.classes or (1,)) > 0, f"classes must be ≥ 1, 0 being the background, got {self.classes}")
         for name in ("min_size", "max_hole_size", "declump_depth"):
-            size = getattr(self, name)
-            require(size == "auto" or size >= 0, f"{name} must be ≥ 0 pixels, got {size}")
+            size, unit = getattr(self, name), "" if name == "declump_depth" else " pixels"
+            require(size == "auto" or size >= 0, f"{name} must be ≥ 0{unit}, got {size}")
         require(self.max_declump_box > 0, f"max_declump_box must be > 0 pixels, got {self.max_declump_box}")
 
     @property

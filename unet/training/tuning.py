@@ -2,7 +2,7 @@
 
 A search over some 60 settings, each time with the best of what came before:
 
-    1. thresholds by 0.05 without declumping; by 0.1, and 0.05 around the best, with a depth of 1 px
+    1. thresholds by 0.05 without declumping; by 0.1, and 0.05 around the best, with a usual depth
     2. depths of declumping, of which one is taken if it is better than none by more than one standard error
     3. least sizes, up to that of all but 1 % of the true objects
     4. thresholds by 0.05, and by 0.01 around the best
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unet.settings.segment import UNTUNED, Segment
+from unet.settings.segment import UNTUNED, DeclumpBy, Segment
 from unet.training.scored_truth import METRICS, ScoredTruth, Served, fitting_metric, served
 
 HAIR = 0.002
@@ -36,8 +36,12 @@ HAIR = 0.002
 COARSE, FINE, FINER = 0.1, 0.05, 0.01
 """Steps of thresholds."""
 LOWEST, HIGHEST = 0.1, 0.95
-DEPTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-"""Depths of declumping in pixels that are tried."""
+DEPTHS: dict[DeclumpBy, tuple[float, ...]] = {
+    "distance": (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
+    "scores": (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5),
+    "both": (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
+}
+"""Depths of declumping that are tried, by what falls; the fourth is a usual one."""
 SPARED = 1.0
 """Percent of the true objects that a least size may drop."""
 
@@ -91,6 +95,7 @@ class _Search:
             raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
         automatic: Any = dict.fromkeys(UNTUNED, "auto")
         self.blocks, self.settings, self.metric = blocks, replace(settings, **automatic), metric
+        self.depths = DEPTHS[settings.declump_by]
         self.tried: dict[tuple[float, int, float], Trial] = {}
         self.served: dict[tuple[float, int, float], Served] = {}
 
@@ -106,9 +111,9 @@ class _Search:
         """The settings that serve best, and the curve over the thresholds that they are on."""
         usual = max(size for size in self.sizes if size <= UNTUNED["min_size"])
         whole = best_of(self.trial(at, usual, 0.0) for at in self.thresholds(FINE))
-        rough = best_of(self.trial(at, usual, 1.0) for at in self.thresholds(COARSE))
+        rough = best_of(self.trial(at, usual, self.depths[3]) for at in self.thresholds(COARSE))
         near = [at for at in self.thresholds(FINE) if abs(at - rough.threshold) <= FINE + FINER / 2]
-        parted = self.best_depth(best_of(self.trial(at, usual, 1.0) for at in near))
+        parted = self.best_depth(best_of(self.trial(at, usual, self.depths[3]) for at in near))
         found = self.best_size(parted if self.is_better(parted, whole) else whole)
         curve = self.curve(found)
         return middle_of_plateau(curve), curve
@@ -120,7 +125,7 @@ class _Search:
 
     def best_depth(self, like: Trial) -> Trial:
         """The largest depth that is as good as any."""
-        tried = [self.trial(like.threshold, like.min_size, depth) for depth in DEPTHS]
+        tried = [self.trial(like.threshold, like.min_size, depth) for depth in self.depths]
         return max(_as_good_as_the_best(tried), key=lambda trial: trial.declump_depth, default=like)
 
     def best_size(self, like: Trial) -> Trial:

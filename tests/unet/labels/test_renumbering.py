@@ -24,5 +24,5 @@ def test_ids_are_dense_and_in_raster_order(count, minimum, seed):
     dealt = renumber(Merged({}, count, first, np.zeros((count, 2, 0), np.int64)), clumps[::-1], minimum)
     assert dealt.count == len(expected)
     for final, (_, number, part) in enumerate(sorted(expected), start=1):
-        assert (dealt.parts[number][part] if part else dealt.ids[number]) == final
+        assert (dealt.parts[number][part - 1] if part else dealt.ids[number]) == final
     assert sum(np.count_nonzero(table) for table in (dealt.ids, *dealt.parts.values())) == len(expected)

@@ -94,7 +94,7 @@ def train(**settings):
         *(({"segment": {"threshold": t}}, "segment: threshold must be 0 < threshold ≤ 1") for t in (0, 1.01)),
         ({"segment": {"min_size": -1}}, "segment: min_size must be ≥ 0 pixels, got -1"),
         ({"segment": {"max_hole_size": -1}}, "segment: max_hole_size must be ≥ 0 pixels, got -1"),
-        ({"segment": {"declump_depth": -1.0}}, "segment: declump_depth must be ≥ 0 pixels, got -1"),
+        ({"segment": {"declump_depth": -1.0}}, "segment: declump_depth must be ≥ 0, got -1"),
         ({"segment": {"max_declump_box": 0}}, "segment: max_declump_box must be > 0 pixels, got 0"),
         *(
             ({"segment": {"high_threshold": s}}, "segment: high_threshold must be threshold < high_threshold ≤ 1, got")
