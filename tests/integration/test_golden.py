@@ -55,6 +55,7 @@ PINNED: dict[tuple[str, int], list[object]] = {
     ("predict", 2): [0.5515628, 0.0166919, 0.5467138, 0.5620853, 0.5531597, 0.5663035, 0.5562107, 140.644775],
     ("segment", 1): ["8eeeab85b545", "4ddf610f7047"],
     ("segment", 2): ["8eeeab85b545", "4ddf610f7047", "281bf8ef1c31", "3f50be734cd4"],
+    ("segment", 3): ["8eeeab85b545", "4ddf610f7047", "281bf8ef1c31", "3f50be734cd4", "c943445b2d69"],
     ("evaluate", 1): [0.28571, 0.48364, 0.5653, 0.72658, 0.14819],
 }
 
@@ -132,8 +133,9 @@ def segment():
     measures = measure_block(found[1], IMAGE[None], None)
     filled = connected_segments(mask, 2, "faces", 16, max_hole_size=64)
     parts = part_clump(TRUTH[0] > 0, Declumping(2))
+    by_scores = part_clump(TRUTH[0] > 0, Declumping(1, "both"), (IMAGE[0] / IMAGE.max()).astype(np.float32))
     sums = digest(measures.ids, measures.count, measures.place, measures.total)
-    return [digest(*found), sums, digest(filled), digest(parts)]
+    return [digest(*found), sums, digest(filled), digest(parts), digest(by_scores)]
 
 
 def evaluate():

@@ -13,13 +13,14 @@ scores smoothed by 2 or 3 pixels, or with those of the objects around.
 
 Ties: of equal heights along a summit the centre is the first pixel in raster order; centres are numbered in raster
 order; and pixels of one level go to whichever centre reaches them first, those reached at once to the one that was
-there before, as `skimage.segmentation.watershed` has it; centres begin in raster order.
+there before, as `skimage.segmentation.watershed` has it; of centres of one height the first in raster
+order begins.
 
 An object is parted by itself, from its own pixels and whether the array goes on around them; so the result does not
 depend on the blocks it was read in. All objects of a block are parted in one compiled call.
 """
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,7 +205,8 @@ def _join_lakes(parent: Indices, found: Mask, height: Heights, at: int, beside: 
 def _flooded(height: Heights, seeds: Indices, around: Indices, number: int) -> Ids:
     """Parts of the pixels of an object, `number` and those after it, from the seeds downwards."""
     parts, age = np.zeros(height.size, np.int32), 0
-    front = [(-np.inf, 0, seed) for seed in seeds]  # in raster order, and so a heap
+    front = [(-height[seed], 0, seed) for seed in seeds]
+    heapify(front)
     for part, seed in enumerate(seeds):
         parts[seed] = number + part
     while front:

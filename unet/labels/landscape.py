@@ -18,6 +18,9 @@ from unet.settings.segment import DeclumpBy
 OUTSIDE, INSIDE, UNKNOWN = 0, 1, 2
 """Kinds of pixels around an object: not of it, of it, beyond the array."""
 
+LEAST = 1e-9
+"""What scores count at least, so that a filled hole without any is of the object."""
+
 SMOOTHED = 1.0
 """Standard deviation of the Gaussian in y x pixels; it is cut off at three of them."""
 
@@ -125,7 +128,9 @@ def heights(kinds: Kinds, values: Heights, factors: Factors) -> Heights:
     for at in range(len(flat)):
         if flat[at] != INSIDE:
             height[at] = 0
-        elif factors.distance:
+            continue
+        height[at] = max(height[at], LEAST)
+        if factors.distance:
             distance = np.sqrt(squared[at])
             height[at] *= np.sqrt(distance) if factors.scores else distance
     return height

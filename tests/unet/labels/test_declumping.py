@@ -48,13 +48,14 @@ def slow_centres(height, how):
 
 
 def slow_parts(height, seeds, how):
-    """Water rises from all centres at once: of the pixels at its edge the highest is next, then the one seen first."""
+    """Water from the centres: of the pixels at its edge the highest is next, then the one that was seen first."""
     reach = 1 if how.connectivity == "faces" else height.ndim
     steps = np.argwhere(generate_binary_structure(height.ndim, reach)) - 1
     steps = steps[np.argsort(abs(steps).sum(axis=1), kind="stable")]
     parts, seen = np.zeros(height.shape, int), 0
-    front = [(-np.inf, 0, tuple(map(int, np.unravel_index(seed, height.shape)))) for seed in seeds]
-    for number, (_, _, at) in enumerate(front, start=1):
+    places = [tuple(map(int, np.unravel_index(seed, height.shape))) for seed in seeds]
+    front = sorted((-height[at], 0, at) for at in places)
+    for number, at in enumerate(places, start=1):
         parts[at] = number
     while front:
         level, _, at = heappop(front)
@@ -85,7 +86,7 @@ def test_parts_are_the_watershed_of_scikit_image(drawn):
     mask, scores, how = drawn
     height, parts = landscape(mask, scores, how), part_clump(mask, how, scores)
     count, reach = parts.max(), 1 if how.connectivity == "faces" else mask.ndim
-    if count == 2:  # of more their heap begins with any, and so has other ties
+    if count == 2 or (count > 2 and how.by != "distance"):  # theirs begins with any of three centres of one height
         markers = np.zeros(mask.size, int)
         markers[slow_centres(height, how)] = np.arange(1, count + 1)
         theirs = watershed(-height, markers.reshape(mask.shape), connectivity=reach, mask=mask)
@@ -145,6 +146,14 @@ def test_a_dip_of_the_scores_parts_what_has_no_waist():
     for how in (Declumping(0.05, "scores"), Declumping(0.3, "both")):
         parts = part_clump(mask, how, scores)
         assert (parts.max(), parts[12, 10], parts[12, 30]) == (2, 1, 2)
+
+
+def test_a_filled_hole_without_scores_belongs_to_the_parts_around():
+    mask, scores = discs((15, 18), (15, 38), (15, 58), radius=12, shape=(30, 80)), np.ones((30, 80))
+    scores[10:21, 13:24] = 0
+    parts = part_clump(mask, Declumping(0.3, "both"), scores)
+    assert parts.max() > 1
+    np.testing.assert_array_equal(parts > 0, mask)
 
 
 def test_a_larger_split_parts_less():
