@@ -236,7 +236,7 @@ def test_a_clump_larger_than_allowed_is_left_whole_and_named(make, stage, level,
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores[None])
-    run(dataset, Segment(declump_depth=2, max_declump_box=15 * 30))
+    run(dataset, Segment(declump_depth=2, declump_by="distance", max_declump_box=15 * 30))
     found = level(labels_of(dataset, "a", "net"))
     assert (found[10, 10], found[10, 22], *found[35, [30, 42, 54, 66]]) == (1, 2, 3, 3, 3, 3)
     assert labels_of(dataset, "a", "net").committed().facts["whole"] == [[[28, 43], [23, 74]]]
