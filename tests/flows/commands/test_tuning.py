@@ -1,8 +1,10 @@
 """The verb that finds settings again: what it prints, what it keeps, and what is stale then."""
 
 import json
+import shutil
 
 from flows.planning.plan import make_plan
+from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.found_settings import found_with
 from unet.ledger.results import model_of
@@ -74,13 +76,28 @@ def test_a_metric_that_is_none_is_refused(run, dataset):
     assert "mean_average_precision" in err
 
 
+def forget(folder):
+    """Take away what was found with a model."""
+    metadata = (folder / "model.json").read_json()
+    (folder / "model.json").write_json({key: value for key, value in metadata.items() if key != "segment"})
+
+
 def test_status_says_that_a_model_has_none_of_its_own(run, dataset):
-    metadata = model_of(dataset, "unet").attributes()
-    model_of(dataset, "unet").folder.__truediv__("model.json").write_json(
-        {key: value for key, value in metadata.items() if key != "segment"}
-    )
+    forget(model_of(dataset, "unet").folder)
     _, _, err = run("status", dataset.url)
     words = "unet has no settings of segment of its own: threshold 0.5, min_size 16, declump_depth 0; `unet-flows tune`"
     assert words in " ".join(err.split())
     set_values(dataset, {"segment.threshold": 0.6, "segment.min_size": 0, "segment.declump_depth": 0})
     assert "no settings of segment" not in run("status", dataset.url)[2]
+
+
+def test_a_model_that_is_brought_in_keeps_its_own_and_says_where_it_has_none(run, dataset, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(model_of(dataset, "unet").folder.url, elsewhere)
+    assert "no settings of segment" not in run("import", dataset.url, elsewhere, "--as", "tuned")[2]
+    assert found_with(dataset, "tuned") == found_with(dataset, "unet")
+    forget(Folder(str(elsewhere)))
+    status, _, err = run("import", dataset.url, elsewhere, "--as", "other")
+    assert status == 0
+    words = "no settings of segment of its own: threshold 0.5, min_size 16, declump_depth 0; `unet-flows tune"
+    assert f"{words} {dataset.url}`" in " ".join(err.split())
