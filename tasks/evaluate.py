@@ -14,19 +14,20 @@ from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
 from tasks.reporting.comparison import Scored, labels_planes, score
 from tasks.reporting.progress import Sink
-from tasks.reporting.report_pictures import examples, seen_by_training
+from tasks.reporting.report_pictures import examples, how_found, seen_by_training
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
 from unet.evaluation.intervals import bootstrap_interval
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.report import Report, render_report
+from unet.ledger.found_settings import segment_numbers
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
 from unet.ledger.results import Generation, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.evaluate import Evaluate
-from unet.settings.record import Record
+from unet.settings.record import Record, plain
 from unet.training.split import PlaneRange
 
 
@@ -111,6 +112,8 @@ def _write(
     stacks = {name: _stack_means(of_it) for name, of_it in by_stack.items()}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     settings = record.model_dump(mode="json")
+    settings["segment"] = plain(segment_numbers(dataset, model, record.segment))
+    objects, tuning = how_found(dataset, model, record.segment, generation)
     report = Report(
         model=model,
         made=made,
@@ -119,6 +122,8 @@ def _write(
         pictures=shown,
         curve=f"{generation.name}/training.png" if metadata.get("history") else None,
         seen=seen_by_training(dataset, model, scored, generation),
+        objects=objects,
+        tuning=tuning,
         truth=_checks(dataset, sorted(stacks)),
         settings=settings,
         architecture=metadata["architecture"],

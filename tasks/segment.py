@@ -30,12 +30,13 @@ from unet.labels.merging import Merged, merge_blocks
 from unet.labels.renumbering import renumber
 from unet.labels.scores import Scores, chosen
 from unet.labels.segment_table import table_columns
+from unet.ledger.found_settings import segment_numbers, untuned
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import Generation, image_of, labels_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.settings.record import Cluster
-from unet.settings.segment import Segment
+from unet.settings.segment import Segment, SegmentNumbers
 from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, create, open_array
 from unet.store.pyramid import pyramid
@@ -88,13 +89,14 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     """Write one stack's segments and their table; returns their number in words."""
     result, facts = labels_of(dataset, name, model), image_of(dataset, name).committed().facts
     generation = result.begin(recipe, {})
-    job = _instances(dataset, name, model, settings, facts, generation)
+    numbers, without = segment_numbers(dataset, model, settings), untuned(dataset, model, settings)
+    job = _instances(dataset, name, model, numbers, facts, generation)
     create(job.target, job.layout, np.int64 if math.prod(job.layout.shape) >= 2**31 else np.int32, job.axes, UNSHUFFLED)
     blocks = list(job.blocks())
     tick = counter(2 * len(blocks))
     merged = merge_blocks((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
-    _say_whole(name, large, settings)
+    _say_whole(name, large, numbers)
     measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
     levels = pyramid(generation.level, sampled, job.axes, UNSHUFFLED, map_over_workers(client))
     scales = ome.multiscales(generation, model, job.axes, levels, facts["spacing"], facts["units"])
@@ -102,7 +104,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     ome.list_label(dataset.image(name) / "labels", model)
     known = {"count": count, "whole": large.box.swapaxes(1, 2).tolist(), "seconds": elapsed()}
     result.commit(generation, ome.label_attributes(scales), known)
-    return f"{count:,} segments"
+    return f"{count:,} segments" + (f"; nothing was found for {model}, so {without}" if without else "")
 
 
 def drop_scores(dataset: Dataset, model: str, name: str) -> None:
@@ -118,7 +120,7 @@ def _silent() -> None:
 
 
 def _instances(
-    dataset: Dataset, name: str, model: str, settings: Segment, facts: Json, generation: Generation
+    dataset: Dataset, name: str, model: str, settings: SegmentNumbers, facts: Json, generation: Generation
 ) -> Instances:
     image, scores = image_of(dataset, name), scores_of(dataset, model, name)
     axes, folder = facts["axes"].replace("c", ""), ome.full_level(scores)
@@ -162,7 +164,7 @@ def _work(
     return work, final.count, large
 
 
-def _say_whole(name: str, large: Boxes, settings: Segment) -> None:
+def _say_whole(name: str, large: Boxes, settings: SegmentNumbers) -> None:
     if large.id.size:
         worst = large.pixels().argmax()
         place = ", ".join(f"{start}…{stop}" for start, stop in large.box[worst].T)

@@ -12,6 +12,7 @@ from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
 from tasks.training_planes import View, class_counts, image_facts, plane_count, planes_by_subset, stack_statistics
+from tasks.tuning import found_by_training
 from unet.dataset.folder import Dataset
 from unet.evaluation import pictures
 from unet.images.grey_values import rule_of_training
@@ -92,6 +93,7 @@ def train_on_stacks(
         "split": [asdict(part) for part in parts],
         "best_step": trained.best,
         "history": plain_history(trained.history),
+        "segment": found_by_training(dataset, parts, planes, trained.network, choose_device(settings.device)),
     }
     size = pixel_size(image_facts(dataset, parts[0].stack))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)

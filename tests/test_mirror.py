@@ -15,7 +15,6 @@ ELSEWHERE = {
     "unet/settings/evaluate": "unet/settings/test_record",
     "unet/settings/ingest": "unet/settings/test_record",
     "unet/settings/predict": "unet/settings/test_record",
-    "unet/settings/segment": "unet/settings/test_record",
     "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
     "unet/network/bioimageio_description": "unet/network/test_bioimageio_package",
     "tasks/execution/cluster_class": "tasks/execution/test_dask_workers",

@@ -9,6 +9,7 @@ from flows.commands.show import as_text, err, out
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values
+from unet.ledger.found_settings import untuned
 
 verbs = typer.Typer()
 
@@ -26,13 +27,16 @@ def import_model(
     from unet.network.model_files import bring_in
 
     place = Dataset(dataset)
-    read_record(place, {"predict.model": name})
+    record = read_record(place, {"predict.model": name})
     with exit_status(), lease(place, "import", wait, note):
         brought = bring_in(place, Folder(path), name)
         for each in brought.facts.get("notes", []):
             note(each)
         for line in set_values(place, {"predict.model": name}):
             err.print(as_text(line))
+        without = untuned(place, name, record.segment)
+    if without:
+        note(f"it has no settings of segment of its own: {without}; `unet-flows tune {dataset}` finds them by truth")
     out.print(f"{name} is in {place.model(name).url}; next: unet-flows reprocess {dataset}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.stack_names import shortened
+from unet.ledger.found_settings import segment_numbers
 from unet.ledger.results import learnt_classes, model_of
 from unet.ledger.truth_findings import small_objects_line
 from unet.settings.record import Record
@@ -17,7 +18,7 @@ def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Col
         yield from _withdrawn_lines(model, metadata, found, marked)
         if metadata and model == record.model:
             yield from _classes_lines(record, metadata)
-    yield from _small_objects_lines(record, found)
+    yield from _small_objects_lines(dataset, record, found)
 
 
 def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collection[str]) -> Iterator[str]:
@@ -38,9 +39,9 @@ def _classes_lines(record: Record, metadata: Json) -> Iterator[str]:
         yield str(error)
 
 
-def _small_objects_lines(record: Record, found: Findings) -> Iterator[str]:
+def _small_objects_lines(dataset: Dataset, record: Record, found: Findings) -> Iterator[str]:
     """Objects of truth that segments will lack, as they are too small; of 3-D segments planes do not tell."""
     is_told = record.segment.dimensions <= record.weigh.dimensions
     checks = {name: check for name, check in found.truth.items() if is_told or check.planes == 1}
-    if line := small_objects_line(checks, record.segment.min_size):
+    if line := small_objects_line(checks, segment_numbers(dataset, record.model, record.segment).min_size):
         yield line

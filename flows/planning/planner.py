@@ -18,6 +18,7 @@ from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageSta
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.ledger import recipes
+from unet.ledger.found_settings import untuned
 from unet.ledger.outcome import STAGES, why_set_aside
 from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, Stamp
@@ -60,6 +61,7 @@ class Planner:
         for name in names:
             self._find_status(self._predict_status, "predict", name, name in again)
             self._find_status(self._segment_status, "segment", name, name in again)
+        self._remark_on_numbers()
         of_report = {*self.found.evaluated_stacks(), *self.before.evaluated_stacks()}
         self._find_model_status(self._evaluate_status, "evaluate", self.record.model, again & of_report)
         self.found.general.extend(general_notes(self.dataset, self.record, self.found, marked))
@@ -215,6 +217,15 @@ class Planner:
         if status.state == "fresh" and not is_dropped and not self.record.predict.keep_scores:
             return StageStatus("segment", name, "stale", "its scores are to be dropped")
         return self._status_without_scores(status) if is_dropped and status.state in PENDING else status
+
+    def _remark_on_numbers(self) -> None:
+        """Say so where settings of segment are `auto` and the model, such as an imported one, has none of its own."""
+        model = self.record.model
+        without = untuned(self.dataset, model, self.record.segment)
+        is_there = model_of(self.dataset, model).stamp() is not None and not self._pending_training()
+        if without and is_there:
+            said = f"{model} has no settings of segment of its own: {without}; `unet-flows tune` finds them by truth"
+            self.found.remarks["segment", model] = said
 
     def _status_without_scores(self, status: StageStatus) -> StageStatus | None:
         """State of segments that are to be made of scores that were dropped: those are made again first."""

@@ -11,8 +11,11 @@ from tasks.reporting.comparison import Scored, compared, labels_planes, pixels
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.evaluation.report import ReportPicture
+from unet.evaluation.tuning_picture import plot_tuning, tuning_sentences
 from unet.images.planes import planes
+from unet.ledger.found_settings import found_with, segment_numbers
 from unet.ledger.results import Generation, image_of, labels_of, model_of, weights_of
+from unet.settings.segment import Segment
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.weight_maps.picture import PlaneView, telling_window, weights_picture
@@ -31,6 +34,16 @@ def seen_by_training(
 ) -> list[ReportPicture]:
     """What training saw: the weights of the plane with the most of them, and augmented samples."""
     return [*_weights_picture(dataset, scored, generation), *_samples(dataset, model, generation)]
+
+
+def how_found(dataset: Dataset, model: str, settings: Segment, generation: Generation) -> tuple[list[str], str | None]:
+    """What is to be said of the settings of segment, and where the plot lies by which they were found."""
+    found, numbers = found_with(dataset, model), segment_numbers(dataset, model, settings)
+    said = tuning_sentences(settings, numbers, found)
+    if not found:
+        return said, None
+    (generation.folder / "tuning.png").write(plot_tuning(found, numbers.threshold))
+    return said, f"{generation.name}/tuning.png"
 
 
 def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:

@@ -13,6 +13,7 @@ from unet.images.grey_values import DIVIDE, FIXED, PERCENTILES, SOURCE
 from unet.images.planes import Plane, planes
 from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
+from unet.ledger.found_settings import KEY
 from unet.ledger.results import image_of, model_of, report_of
 from unet.ledger.stamp import Stamp
 from unet.network import bioimageio_description, bioimageio_package, model_files
@@ -20,6 +21,7 @@ from unet.network.exports import EXPORT_SUFFIXES, Form, legal_sizes, onnx_model,
 from unet.network.model_files import Model, channel_indices
 from unet.settings.architecture import Architecture
 from unet.settings.record import plain
+from unet.settings.segment import AUTOMATIC
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.split import PlaneRange
@@ -135,6 +137,7 @@ def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
     rule = exported_rule(model, ingest)
     names = metadata.get("classes", [])
     classes = names if len(names) == architecture.classes else [f"class {k}" for k in range(architecture.classes)]
+    found = metadata.get(KEY) or {}
     return {
         "model": name,
         "generation": metadata["unet-flows"]["generation"],
@@ -144,6 +147,7 @@ def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
         "normalisation": rule,
         "sizes": legal_sizes(architecture)._asdict(),
         "context": architecture.context,
+        **({KEY: {setting: found[setting] for setting in AUTOMATIC}} if found else {}),
     }
 
 

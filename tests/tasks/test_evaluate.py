@@ -62,7 +62,9 @@ def test_the_page_and_its_pictures_are_there(dataset):
     report = Path(dataset.report("unet").url)
     page = (report / "report.html").read_text("utf-8")
     pictures = sorted(path.name for path in report.glob("*/*.png"))
-    assert pictures == ["best.png", "median.png", "samples.png", "training.png", "weights.png", "worst.png"]
+    kinds = ["best", "median", "samples", "training", "tuning", "weights", "worst"]
+    assert pictures == [f"{kind}.png" for kind in kinds]
+    assert "So validation chose them" in page
     for path in report.glob("*/*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert f"{path.parent.name}/{path.name}" in page

@@ -59,6 +59,7 @@ def slow_segments(mask, dimensions, connectivity, minimum):
 
 
 def run(dataset, settings):
+    settings = settings.numbers()
     with workers(None) as client:
         return segment_stack(dataset, "a", "net", settings, segment_recipe(dataset, "net", "a", settings), client)
 
@@ -80,7 +81,7 @@ def test_segments_over_several_shards_equal_scikit_image_ids_too(make, stage, le
     stage(dataset, "ingest")
     put_scores(dataset, (scores if dtype == np.uint8 else (scores / np.float32(255)))[None].astype(dtype))
     word = run(dataset, settings)
-    dimensions = min(settings.dimensions, len(shape))
+    dimensions, settings = min(settings.dimensions, len(shape)), settings.numbers()
     expected = slow_segments(scores / 255 >= settings.threshold, dimensions, settings.connectivity, settings.min_size)
     found = level(labels_of(dataset, "a", "net"))
     assert found.dtype == np.int32
@@ -225,6 +226,7 @@ def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, leve
     dataset = make({"a": (scores.astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_scores(dataset, scores[None])
+    settings = settings.numbers()
     word = run(dataset, settings)
     dimensions, mask = min(settings.dimensions, len(shape)), scores >= np.ceil(255 * settings.threshold)
     spacing = (2.5, 1, 1) if dimensions == 3 else None

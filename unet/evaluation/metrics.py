@@ -16,6 +16,7 @@ it is NaN: whoever averages leaves such planes out and says how many.
 | `seg`               | 1       | no        | overlap of each truth object     | truth has no object                 |
 | `det`               | 1       | no        | objects found, merged, made up   | truth has no object                 |
 | `average_precision` | 1       | yes       | objects found, made up           | neither has an object               |
+| `mean_average_precision` | 1  | yes       | the same at ten overlaps         | neither has an object               |
 | `panoptic_quality`  | 1       | yes       | objects found and their overlap  | neither has an object               |
 
 `v_rand`, `v_info` and `warping_error` are of one y x plane. The others take any shape: a stack whose ids are unique
@@ -25,12 +26,13 @@ The measures of objects read one sparse table, `unet.evaluation.contingency`; `u
 pairs of pixels, `unet.evaluation.warping` the one of topology.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from unet.evaluation.contingency import LabelsOrMask, contingency, ratio, require_labels
+from unet.evaluation.contingency import Contingency, LabelsOrMask, contingency, ratio, require_labels
 from unet.evaluation.pixel_pairs import rand_error, rand_f, v_info, v_rand
 from unet.evaluation.warping import warping_error
 
@@ -39,6 +41,7 @@ __all__ = [
     "det",
     "dice",
     "iou",
+    "mean_average_precision",
     "panoptic_quality",
     "pixel_error",
     "rand_error",
@@ -48,6 +51,9 @@ __all__ = [
     "v_rand",
     "warping_error",
 ]
+
+OVERLAPS = np.array([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
+"""IoUs that `mean_average_precision` is taken over."""
 
 
 def pixel_error(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
@@ -141,6 +147,27 @@ def average_precision(truth: LabelsOrMask, prediction: LabelsOrMask, threshold: 
     table = contingency(truth, prediction)
     hits = np.count_nonzero(table.iou > threshold)
     return ratio(hits, table.objects.size + table.segments.size - hits)
+
+
+def mean_average_precision(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:
+    """Mean of `average_precision` over the overlaps 0.50, 0.55 … 0.95, 0 to 1: how many objects, and how exactly.
+
+    NaN where neither has an object, 0 where only one has. The competition then takes the mean over images.
+    Source: Data Science Bowl 2018, Caicedo et al. 2019, Nat Methods 16:1247.
+
+    >>> truth, prediction = np.array([1, 1, 1, 1, 0, 2]), np.array([5, 5, 5, 0, 0, 0])  # an IoU of 3/4: above 5 of 10
+    >>> mean_average_precision(truth, prediction)
+    0.25
+    """
+    require_labels(truth, prediction)
+    return ten_overlaps(contingency(truth, prediction))
+
+
+def ten_overlaps(table: Contingency) -> float:
+    """`mean_average_precision` of a table that is there already."""
+    hits = np.count_nonzero(table.iou[:, None] > OVERLAPS, axis=0)
+    both = table.objects.size + table.segments.size
+    return float(np.mean(hits / (both - hits))) if both else math.nan
 
 
 def panoptic_quality(truth: LabelsOrMask, prediction: LabelsOrMask) -> float:

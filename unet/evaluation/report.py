@@ -44,6 +44,10 @@ class Report:
     """Path of the plot of training."""
     seen: Sequence[ReportPicture] = ()
     """What training saw: weights of one plane, augmented samples."""
+    objects: Sequence[str] = ()
+    """How scores became objects: a sentence on the settings of segment, and more on where they come from."""
+    tuning: str | None = None
+    """Path of the plot by which they were found."""
     truth: Mapping[str, TruthCheck] = field(default_factory=dict)
     """What the check of each stack's truth found."""
     settings: Mapping[str, Any] | None = None
@@ -56,7 +60,7 @@ class Report:
 
     def __post_init__(self) -> None:
         """Refuse pictures that would be fetched from elsewhere, or not be found once the folder has moved."""
-        for path in [*(picture.path for picture in (*self.pictures, *self.seen)), self.curve]:
+        for path in [*(picture.path for picture in (*self.pictures, *self.seen)), self.curve, self.tuning]:
             if path and not path.startswith("data:") and ("://" in path or path.startswith("/")):
                 raise ValueError(
                     f"pictures must be relative paths or data URLs, got {path!r}; save it beside the report"

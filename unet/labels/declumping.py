@@ -31,7 +31,7 @@ from unet.images.array_types import Ids, Indices, Labels, Mask
 from unet.labels.components import root
 from unet.labels.landscape import Block, Factors, Heights, block_of, cut_out, deep, factors_of, heights
 from unet.labels.seams import Connectivity
-from unet.settings.segment import DeclumpBy, Segment
+from unet.settings.segment import DeclumpBy, SegmentNumbers
 
 
 class Parted(NamedTuple):
@@ -60,7 +60,7 @@ class Declumping(NamedTuple):
     """Steps along each axis in y x pixels; default 1."""
 
     @staticmethod
-    def of(settings: Segment, spacing: tuple[float, ...] | None = None) -> "Declumping":
+    def of(settings: SegmentNumbers, spacing: tuple[float, ...] | None = None) -> "Declumping":
         """As the settings have it."""
         return Declumping(settings.declump_depth, settings.declump_by, settings.connectivity, spacing)
 

@@ -21,7 +21,7 @@ from unet.labels.measures import Measures, measure_block
 from unet.labels.merging import BlockLabels, Merged, Rules
 from unet.labels.renumbering import Clump
 from unet.labels.scores import Scores, of_any, reaching, read_channels
-from unet.settings.segment import Segment
+from unet.settings.segment import SegmentNumbers
 from unet.store.arrays import Stored
 from unet.store.shards import Layout, Region, overlapping, regions, within
 
@@ -63,7 +63,7 @@ class Instances:
     target: Folder
     axes: str
     layout: Layout
-    settings: Segment
+    settings: SegmentNumbers
     spacing: tuple[float, ...] | None = None
     """Steps along the linked axes, in y x pixels."""
 

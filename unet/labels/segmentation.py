@@ -13,7 +13,7 @@ from unet.labels.declumping import Declumping, part_objects
 from unet.labels.merging import Rules, merge_blocks
 from unet.labels.renumbering import renumber
 from unet.labels.scores import reaching
-from unet.settings.segment import Segment
+from unet.settings.segment import Segment, SegmentNumbers
 
 
 def segments_of_scores(scores: NDArray[Any], settings: Segment, spacing: Sequence[float] | None = None) -> Labels:
@@ -21,12 +21,14 @@ def segments_of_scores(scores: NDArray[Any], settings: Segment, spacing: Sequenc
 
     Args:
         scores: of being an object, 0 … 1, or 0 … 255 as they are stored (uint8); y x, or with t or z before.
-        settings: as in dataset.yaml; `classes` has no meaning here, as scores of several are summed before.
+        settings: as in dataset.yaml, `auto` being what it is where nothing was found; `classes` has no meaning here, as
+            scores of several are summed before.
         spacing: steps along z y x where objects go on along z; default 1.
 
     >>> segments_of_scores(np.array([[0.9, 0.6, 0.1, 0.8]]), Segment(min_size=2))
     array([[1, 1, 0, 0]], dtype=int32)
     """
+    settings = settings.numbers()
     dimensions = min(settings.dimensions, scores.ndim)
     planes = scores.reshape(-1, *scores.shape[-dimensions:])
     found = [_segments(plane, settings, tuple(spacing) if spacing and dimensions == 3 else None) for plane in planes]
@@ -36,7 +38,7 @@ def segments_of_scores(scores: NDArray[Any], settings: Segment, spacing: Sequenc
     ).reshape(scores.shape)
 
 
-def _segments(scores: NDArray[Any], settings: Segment, spacing: tuple[float, ...] | None) -> Labels:
+def _segments(scores: NDArray[Any], settings: SegmentNumbers, spacing: tuple[float, ...] | None) -> Labels:
     """Segments of one plane, or of one volume where objects go on along z."""
     mask, origin = reaching(scores, settings.threshold), (0,) * scores.ndim
     rules = Rules(scores.ndim, settings.connectivity, settings.min_size, settings.max_hole_size)

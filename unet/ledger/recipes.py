@@ -11,6 +11,7 @@ from typing import Any
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.sources import Stack
 from unet.ledger import fingerprint
+from unet.ledger.found_settings import segment_numbers
 from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
 from unet.settings.evaluate import Evaluate
@@ -151,9 +152,9 @@ def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) ->
 
 
 def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) -> Recipe:
-    """Recipe of the segments made of a stack's scores, and of their table."""
+    """Recipe of the segments made of a stack's scores, and of their table; `auto` stands in it as a number."""
     inputs = {"image": _generation(image_of(dataset, name)), "scores": _generation(scores_of(dataset, model, name))}
-    return Recipe("segment", Segment.VERSION, plain(segment), inputs)
+    return Recipe("segment", Segment.VERSION, plain(segment_numbers(dataset, model, segment)), inputs)
 
 
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:

@@ -107,9 +107,9 @@ class Result:
         levels = [part for part in self.folder.names() if part.startswith(f"{name}.")]
         return [self.folder / part for part in (*levels, name)]
 
-    def amend(self, facts: Json, recipe: Recipe | None = None) -> None:
-        """Put the metadata file again with more facts on its stamp, or as a result of another recipe."""
-        attributes = self.attributes()
+    def amend(self, facts: Json, recipe: Recipe | None = None, more: Mapping[str, Any] | None = None) -> None:
+        """Put the metadata file again with more facts on its stamp and `more` beside it, or as of another recipe."""
+        attributes = {**self.attributes(), **(more or {})}
         stamp = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
         attributes[KEY] = stamp if recipe is None else {**stamp, "recipe": asdict(recipe)}
         self._put(self.folder, attributes)

@@ -1,9 +1,30 @@
 """How scores become instances."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal
 
-from unet.settings.validation import CLOSED, Dimensions, require
+from unet.settings.validation import CLOSED, Dimensions, one_of, require
+
+Auto = Literal["auto"]
+"""What was found with the model: the best on its validation part."""
+UNTUNED: dict[str, float] = {"threshold": 0.5, "min_size": 16, "declump_depth": 0.0}
+"""What `auto` stands for where a model has no numbers of its own, such as one that was imported."""
+AUTOMATIC = tuple(UNTUNED)
+"""Settings that may be `auto`."""
+TuningMetric = Literal[
+    "mean_average_precision",
+    "average_precision",
+    "v_rand",
+    "v_info",
+    "rand_f",
+    "seg",
+    "det",
+    "panoptic_quality",
+    "iou",
+    "dice",
+]
+"""What may say which numbers are best: names of `unet.evaluation.metrics` that are higher where it is better."""
 
 DeclumpBy = Literal["distance", "scores", "both"]
 """What parts a clump."""
@@ -16,18 +37,22 @@ class Segment:
     __pydantic_config__: ClassVar = CLOSED
     VERSION: ClassVar[int] = 3
 
-    threshold: float = 0.5
-    """A pixel belongs to an object where the sum of the object classes' scores reaches this; 0 < threshold ≤ 1."""
+    threshold: Annotated[float | Auto, one_of("a number, or auto")] = "auto"
+    """A pixel belongs to an object where the scores of objects sum up to this, 0 < … ≤ 1; auto: found on validation.
+
+    auto, here and below, is what training found to serve the validation part best, or `unet-flows tune` since; it lies
+    with the model, and a number given here wins. A model that has none, as it was imported, takes 0.5, 16 and 0.
+    """
     high_threshold: float | None = None
     """Objects are kept only where one of their pixels reaches this; > threshold, default: any object (hysteresis)."""
     classes: tuple[int, ...] | None = None
     """Classes of the model that are objects, from 1; default: all but the background, 0."""
-    min_size: int = 16
-    """Objects of fewer pixels are dropped, and so are parts of clumps."""
+    min_size: Annotated[int | Auto, one_of("a number of pixels, or auto")] = "auto"
+    """Objects of fewer pixels are dropped, and so are parts of clumps; auto: found on validation."""
     max_hole_size: int = 0
     """Holes of objects of at most this many pixels are filled; what reaches the edge of the image is no hole."""
-    declump_depth: float = 0.0
-    """Clumps are parted where what `declump_by` says falls by so much between two centres; 0: never."""
+    declump_depth: Annotated[float | Auto, one_of("a number, or auto")] = "auto"
+    """Clumps are parted where what `declump_by` says falls by so much between two centres; 0: never; auto: found."""
     declump_by: DeclumpBy = "both"
     """What falls where clumps are parted: the distance to the background, the scores, or both.
 
@@ -43,8 +68,10 @@ class Segment:
 
     def __post_init__(self) -> None:
         """Refuse thresholds outside of (0, 1], and negative sizes."""
-        require(0 < self.threshold <= 1, f"threshold must be 0 < threshold ≤ 1, got {self.threshold}")
-        strong = self.high_threshold is None or self.threshold < self.high_threshold <= 1
+        threshold = 0.0 if self.threshold == "auto" else self.threshold
+        if self.threshold != "auto":
+            require(0 < threshold <= 1, f"threshold must be 0 < threshold ≤ 1, got {threshold}")
+        strong = self.high_threshold is None or threshold < self.high_threshold <= 1
         require(
             strong,
             f"high_threshold must be threshold < high_threshold ≤ 1, got {self.high_threshold} for {self.threshold}",
@@ -52,10 +79,29 @@ class Segment:
         chosen = self.classes is None or (self.classes and len(set(self.classes)) == len(self.classes))
         require(bool(chosen), f"classes must be one class or more, each once, got {self.classes}")
         require(min(self.classes or (1,)) > 0, f"classes must be ≥ 1, 0 being the background, got {self.classes}")
-        for name in ("min_size", "max_hole_size"):
-            require(getattr(self, name) >= 0, f"{name} must be ≥ 0 pixels, got {getattr(self, name)}")
-        require(self.declump_depth >= 0, f"declump_depth must be ≥ 0, got {self.declump_depth}")
+        for name in ("min_size", "max_hole_size", "declump_depth"):
+            size, unit = getattr(self, name), "" if name == "declump_depth" else " pixels"
+            require(size == "auto" or size >= 0, f"{name} must be ≥ 0{unit}, got {size}")
         require(self.max_declump_box > 0, f"max_declump_box must be > 0 pixels, got {self.max_declump_box}")
+
+    @property
+    def automatic(self) -> list[str]:
+        """Names of the settings that are `auto`."""
+        return [name for name in AUTOMATIC if getattr(self, name) == "auto"]
+
+    def numbers(self, found: Mapping[str, Any] = UNTUNED) -> "SegmentNumbers":
+        """The same settings with each `auto` replaced by what was `found`, or by `UNTUNED` where that has none.
+
+        A found threshold that is above `high_threshold` leaves nothing for that to say: every object reaches it.
+
+        >>> Segment(min_size=4).numbers({"threshold": 0.7, "min_size": 30}).min_size
+        4
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values |= {name: found.get(name, UNTUNED[name]) for name in self.automatic}
+        if self.high_threshold is not None and values["threshold"] >= self.high_threshold:
+            values["high_threshold"] = None
+        return SegmentNumbers(**values)
 
     def require_learnt_classes(self, model: str, learnt: int) -> None:
         """Refuse classes that a model has not learnt, which has so many, background among them.
@@ -71,3 +117,12 @@ class Segment:
                 f"segment.classes must be among the classes that {model} has learnt, {', '.join(map(str, known))}, got "
                 f"{wrong}; name one of them"
             )
+
+
+@dataclass(frozen=True)
+class SegmentNumbers(Segment):
+    """How scores become instances, in numbers alone: nothing is `auto` any more."""
+
+    threshold: float = UNTUNED["threshold"]
+    min_size: int = int(UNTUNED["min_size"])
+    declump_depth: float = UNTUNED["declump_depth"]

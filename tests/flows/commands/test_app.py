@@ -13,6 +13,7 @@ from flows.server.unstick import Stuck
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import Holder
 from unet.dataset.record_file import read_record, set_values
+from unet.ledger.found_settings import found_with
 from unet.ledger.outcome import set_aside
 from unet.ledger.results import weights_of
 
@@ -149,7 +150,7 @@ def test_a_dry_run_tries_settings_and_leaves_the_record_as_it_is(run, dataset):
     assert [words[:2] for words in said] == [
         ["segment", "a"], ["segment", "b"], ["segment", "c"], ["evaluate", "unet"]
     ]  # fmt: skip
-    assert said[0][-1] == "threshold 0.5 → 0.6"
+    assert said[0][-1] == f"threshold {found_with(dataset, 'unet')['threshold']} → 0.6"
     assert dataset.record.read() == before
     assert re.fullmatch(r"[<\d. ]+ min", said[0][2])
     assert re.search(r"^4 results to make, minutes by past rates: .* min$", out, re.MULTILINE)
@@ -170,7 +171,7 @@ def test_a_run_that_would_not_fit_the_disk_is_refused_before_a_server_starts(run
     set_values(dataset, {"segment.threshold": 0.6})
     refused(run("reprocess", dataset.url), *words, status=1)
     assert run("reprocess", dataset.url, "--dry-run")[0] == 0
-    set_values(dataset, {"segment.threshold": 0.5})
+    set_values(dataset, {"segment.threshold": "auto"})
     assert run("reprocess", dataset.url)[0] == 0
 
 

@@ -13,6 +13,7 @@ from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
 from unet.images.synthetic import draw_stack
+from unet.ledger.found_settings import found_with
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import image_of, scores_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
@@ -55,9 +56,10 @@ def test_a_stack_unlike_those_of_training_is_told_of_until_it_is_predicted_anew(
 
 
 def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stage):
+    found = found_with(dataset, "unet")["threshold"]
     set_values(dataset, {"segment.threshold": 0.6})
     assert whys(plan_of(dataset)) == {
-        **{("segment", name): "threshold 0.5 → 0.6" for name in "abc"},
+        **{("segment", name): f"threshold {found} → 0.6" for name in "abc"},
         ("evaluate", "unet"): "after segment",
     }
     assert {(o.stage, o.name) for o in stage.all(dataset)} == set(whys(plan_of(dataset))) | {

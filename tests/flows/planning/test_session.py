@@ -90,7 +90,7 @@ def test_it_is_made_again_where_another_run_worked_meanwhile(dataset, planned, m
     with ExitStack() as other:
         other.enter_context(lease(dataset, "train"))
         session = Session(dataset.url)
-        set_values(dataset, {"segment.threshold": 0.5})
+        set_values(dataset, {"segment.threshold": "auto"})
         threading.Timer(0.3, other.pop_all().close).start()
         with session.leased("reprocess", wait=True, say=lambda _: None):
             assert session.plan.pending() == []
@@ -103,7 +103,7 @@ def test_who_asks_for_another_dataset_or_after_the_end_is_given_a_session_of_its
     with open_session(dataset.url, ("segment.threshold=0.6",), "segment", alone=True) as alone:
         assert alone is not session
         assert {status.stage for status in alone.plan.pending()} == {"segment"}
-    assert read_record(dataset).segment.threshold == 0.5
+    assert read_record(dataset).segment.threshold == "auto"
 
 
 def test_one_stage_alone_has_nothing_to_do_where_nothing_was_made(make):

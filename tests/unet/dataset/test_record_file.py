@@ -77,7 +77,7 @@ def test_a_change_is_made_where_the_person_reads_of_it(written):
         "exclude": ["a"],
     }
     assert set_values(written, changes | {"cluster": "tcp://host:1"}) == [
-        "segment.threshold: 0.5 → 0.6",
+        "segment.threshold: auto → 0.6",
         "train.architecture.base: 16 → 8",
         "train.validation: {'every': 5} → {'last': 0.2}",
         "exclude: [] → ['a']",

@@ -21,6 +21,7 @@ from unet.evaluation.metrics import (
     det,
     dice,
     iou,
+    mean_average_precision,
     panoptic_quality,
     pixel_error,
     rand_error,
@@ -34,7 +35,7 @@ from unet.evaluation.metrics import (
 ALL = [getattr(metrics, name) for name in metrics.__all__]
 """Every measure: each is under the laws below."""
 ERRORS = [pixel_error, rand_error, warping_error]
-SYMMETRIC = [pixel_error, iou, dice, average_precision, panoptic_quality]
+SYMMETRIC = [pixel_error, iou, dice, average_precision, mean_average_precision, panoptic_quality]
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -183,6 +184,8 @@ def test_objects_as_slow_oracles(pair):
     assert same(panoptic_quality(*pair), slow_panoptic_quality(*pair))
     for threshold in (0.5, 0.55, 0.75, 0.95):
         assert same(average_precision(*pair, threshold), slow_average_precision(*pair, threshold))
+    ten = [slow_average_precision(*pair, percent / 100) for percent in range(50, 100, 5)]
+    assert same(mean_average_precision(*pair), sum(ten) / 10)
 
 
 @quick
@@ -329,6 +332,7 @@ def test_one_image_empty():
         seg: 0,
         det: 0,
         average_precision: 0,
+        mean_average_precision: 0,
         panoptic_quality: 0,
     }
     all_made_up = {m for m in ALL if math.isnan(m(empty, full))}

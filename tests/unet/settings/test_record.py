@@ -99,7 +99,7 @@ def train(**settings):
         ({"segment": {"max_declump_box": 0}}, "segment: max_declump_box must be > 0 pixels, got 0"),
         *(
             ({"segment": {"high_threshold": s}}, "segment: high_threshold must be threshold < high_threshold ≤ 1, got")
-            for s in (0.5, 1.1)
+            for s in (0, 1.1)
         ),
         ({"segment": {"classes": [0]}}, "segment: classes must be ≥ 1, 0 being the background"),
         *(({"segment": {"classes": c}}, "segment: classes must be one class or more, each once") for c in ([], [1, 1])),

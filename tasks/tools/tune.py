@@ -1,0 +1,77 @@
+"""The settings of segment, found again from scores on disk, and kept with the model."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from tasks.evaluate import parts_of
+from tasks.tuning import PIXELS_READ, blocks_of, plain_found, plain_trial, scored_blocks, stored_scores
+from unet.dataset.folder import Dataset, Json
+from unet.ledger.found_settings import KEY, segment_numbers
+from unet.ledger.results import model_of
+from unet.settings.segment import AUTOMATIC, Segment
+from unet.training.scored_truth import served
+from unet.training.split import PlaneRange
+from unet.training.tuning import Trial, find_settings
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was found, and the settings before on the same planes."""
+
+    found: Json
+    """As model.json keeps it."""
+    before: Json
+    """Settings as segments are made by now, with their `value` and `size_ratio`."""
+
+
+def tune(
+    dataset: Dataset,
+    model: str,
+    marked: Sequence[str],
+    scored: Collection[str],
+    settings: Segment,
+    metric: str | None = None,
+) -> Tuned:
+    """The settings that serve a model's validation part best, by its scores on disk; nothing is written.
+
+    Args:
+        dataset: the folder.
+        model: name of the model.
+        marked: stacks with truth.
+        scored: stacks with scores that this model made.
+        settings: of segment; numbers in it win only when segments are made.
+        metric: name of the metric that says what is best; default: as the planes' truth asks for.
+
+    Raises:
+        LookupError: there is nothing to find them on.
+    """
+    parts = _validating(dataset, model, marked)
+    usable = [part for part in parts if part.stack in scored]
+    if not usable:
+        named = ", ".join(dict.fromkeys(part.stack for part in parts[:5])) or "no stack with truth"
+        raise LookupError(
+            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows predict "
+            f"{dataset.url}`, with predict.keep_scores true"
+        )
+    blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
+    planes = list(scored_blocks(dataset, blocks, stored_scores(dataset, model, settings)))
+    found = find_settings(planes, settings, metric)
+    if found is None:
+        raise LookupError("what validates must hold at least one object, got none; draw some, or choose other stacks")
+    numbers = segment_numbers(dataset, model, settings)
+    now = served(planes, numbers, found.metric)
+    trial = Trial(numbers.threshold, numbers.min_size, numbers.declump_depth, now.mean, now.size_ratio)
+    _, value, ratio = plain_trial(trial)
+    before = {**{name: getattr(numbers, name) for name in AUTOMATIC}, "value": value, "size_ratio": ratio}
+    return Tuned(plain_found(found, usable[0].use, blocks), before)
+
+
+def keep(dataset: Dataset, model: str, found: Json) -> None:
+    """Write what was found into model.json; the model stays the one it is."""
+    model_of(dataset, model).amend({}, more={KEY: found})
+
+
+def _validating(dataset: Dataset, model: str, marked: Sequence[str]) -> list[PlaneRange]:
+    """What validates the model; where nothing does, what it was trained on."""
+    parts = parts_of(dataset, marked, model)
+    return [part for part in parts if part.use == "validation"] or parts

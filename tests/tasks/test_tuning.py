@@ -1,0 +1,133 @@
+"""Laws of where the settings of segment are found: evenly over what validates, from the same scores as on disk."""
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from tasks.training_planes import View, planes_by_subset
+from tasks.tuning import Block, blocks_of, found_by_training, in_words, scored_blocks, stored_scores
+from unet.dataset.record_file import set_values
+from unet.images.synthetic import draw_stack
+from unet.images.windows import Window
+from unet.ledger.found_settings import found_with
+from unet.ledger.results import labels_of, model_of, scores_of
+from unet.network.model_files import load
+from unet.settings.segment import AUTOMATIC, Segment
+from unet.training.split import PlaneRange
+from unet.training.tuning import find_settings
+
+EVERYTHING = 2**40
+
+
+def pixels_of(blocks):
+    """How often each pixel of each plane is looked at."""
+    seen = {}
+    for block in blocks:
+        for number in block.planes:
+            plane = seen.setdefault((block.stack, number), np.zeros((64, 64), int))
+            plane[block.window.slices] += 1
+    return seen
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_blocks_tile_all_planes_of_the_parts(dataset, monkeypatch, dimensions):
+    monkeypatch.setattr("tasks.tuning.SIDE", 48)
+    monkeypatch.setattr("tasks.tuning.SOLID_SIDE", 40)
+    parts = [PlaneRange("a", 0, 2, "validation"), PlaneRange("b", 1, 2, "validation")]
+    blocks = blocks_of(dataset, parts, Segment(dimensions=dimensions), EVERYTHING)
+    seen = pixels_of(blocks)
+    assert set(seen) == {("a", 0), ("a", 1), ("b", 1)}
+    assert all((plane == 1).all() for plane in seen.values())
+    assert {len(block.planes) for block in blocks} == ({1} if dimensions == 2 else {1, 2})
+
+
+def test_too_many_are_thinned_evenly(dataset, monkeypatch):
+    monkeypatch.setattr("tasks.tuning.SIDE", 16)
+    parts = [PlaneRange("a", 0, 2, "validation")]
+    few = blocks_of(dataset, parts, Segment(), 64 * 64 // 2)
+    assert sum(block.pixels for block in few) == 64 * 64 // 2
+    assert {number for block in few for number in block.planes} == {0, 1}
+
+
+def test_blocks_of_linked_planes_end_with_their_frame(make, stage):
+    image = np.random.default_rng(0).integers(0, 99, (3, 5, 32, 32)).astype(np.uint16)
+    dataset = make({"a": (image, None)})
+    stage(dataset, "ingest")
+    blocks = blocks_of(dataset, [PlaneRange("a", 2, 13, "training")], Segment(dimensions=3), EVERYTHING)
+    assert [block.planes for block in blocks] == [range(2, 5), range(5, 10), range(10, 13)]
+
+
+def test_training_finds_what_the_scores_on_disk_give(dataset):
+    found = found_with(dataset, "unet")
+    assert found["part"] == "validation"
+    assert found["n"] == 2
+    blocks = blocks_of(dataset, [PlaneRange("b", 0, 2, "validation")], Segment(), EVERYTHING)
+    again = find_settings(list(scored_blocks(dataset, blocks, stored_scores(dataset, "unet", Segment()))), Segment())
+    assert {name: found[name] for name in AUTOMATIC} == {name: getattr(again.best, name) for name in AUTOMATIC}
+    assert found["value"] == pytest.approx(again.best.value, abs=1e-4)
+    assert found["value"] >= found["at_default"]
+    assert f"({found['metric']} {found['value']:.3f}" in in_words(found)
+
+
+def test_where_nothing_validates_the_training_part_is_taken_and_said(dataset):
+    model = load(dataset, "unet")
+    parts = [PlaneRange("a", 0, 2, "training")]
+    planes = planes_by_subset(dataset, parts, View(model.channels, model.normalisation), 1.0)
+    found = found_by_training(dataset, parts, planes, model.network, torch.device("cpu"))
+    assert found["part"] == "training"
+
+
+def test_without_an_object_nothing_is_found_and_the_training_is_kept(tmp_path, dataset, stage):
+    truth = tmp_path / "copy/files/truth/b.ome.tif"
+    tifffile.imwrite(truth, np.zeros_like(tifffile.imread(truth)), ome=True, metadata={"axes": "ZYX"})
+    set_values(dataset, {"train.steps": 1})
+    outcomes = stage.all(dataset, until="segment")
+    assert {outcome.state for outcome in outcomes} == {"done"}
+    assert found_with(dataset, "unet") is None
+    assert outcomes[-1].why.endswith("; nothing was found for unet, so threshold 0.5, min_size 16, declump_depth 0")
+
+
+def test_linked_planes_are_read_as_one_block(dataset):
+    settings, block = Segment(dimensions=3), Block("b", range(2), Window(0, 0, 64, 40), True)
+    (solid,) = scored_blocks(dataset, [block], stored_scores(dataset, "unet", settings))
+    assert solid.scores.shape == solid.truth.shape == (2, 64, 40)
+    assert solid.spacing == (2.5, 1.0, 1.0)
+    flat = [Block("b", range(n, n + 1), Window(0, 0, 64, 40), False) for n in range(2)]
+    planes = list(scored_blocks(dataset, flat, stored_scores(dataset, "unet", Segment())))
+    np.testing.assert_array_equal(solid.scores, [plane.scores for plane in planes])
+    np.testing.assert_array_equal(solid.truth, [plane.truth for plane in planes])
+
+
+def test_ignored_pixels_are_not_judged(make, stage):
+    image, truth = draw_stack(planes=2, side=64, seed=1)
+    truth = truth.astype(np.uint16)
+    truth[:, :20] = 999
+    dataset = make({"a": (image, truth)}, {"ignore": 999})
+    stage(dataset, "ingest")
+    (one,) = scored_blocks(
+        dataset, [Block("a", range(1), Window(0, 0, 64, 64), False)], lambda _: np.zeros((1, 64, 64))
+    )
+    np.testing.assert_array_equal(one.judged, truth[0] != 999)
+    assert one.truth.max() < 999
+    assert not one.is_mask
+
+
+def test_a_mask_is_known_as_one(make, stage):
+    image, truth = draw_stack(planes=1, side=64, seed=1)
+    dataset = make({"a": (image, ((truth > 0) * 255).astype(np.uint8))}, {"foreground": 255})
+    stage(dataset, "ingest")
+    block = Block("a", range(1), Window(0, 0, 64, 64), False)
+    (one,) = scored_blocks(dataset, [block], lambda _: np.zeros((1, 64, 64)))
+    assert one.is_mask
+
+
+def test_what_was_found_is_no_part_of_what_makes_scores_stale(dataset):
+    assert "segment" not in model_of(dataset, "unet").committed().recipe.settings
+    assert scores_of(dataset, "unet", "a").committed().recipe.inputs["model"] == (
+        model_of(dataset, "unet").committed().generation
+    )
+    assert (
+        labels_of(dataset, "a", "unet").committed().recipe.settings["threshold"]
+        == (found_with(dataset, "unet")["threshold"])
+    )

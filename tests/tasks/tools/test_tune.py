@@ -1,0 +1,57 @@
+"""Settings found again from scores on disk: the best there is, kept with the model, and nothing else is touched."""
+
+import pytest
+
+from tasks.evaluate import parts_of
+from tasks.tools.tune import keep, tune
+from unet.dataset.folder import Folder
+from unet.ledger.found_settings import found_with
+from unet.ledger.results import model_of, scores_of
+from unet.network.model_files import bring_in
+from unet.settings.segment import AUTOMATIC, UNTUNED, Segment
+from unet.training.split import PlaneRange
+
+
+def test_it_finds_what_training_found_and_writes_nothing(dataset):
+    before = model_of(dataset, "unet").attributes()
+    tuned = tune(dataset, "unet", ["a", "b"], {"a", "b"}, Segment())
+    assert {name: tuned.found[name] for name in AUTOMATIC} == {name: before["segment"][name] for name in AUTOMATIC}
+    assert tuned.before["value"] == tuned.found["value"]
+    assert model_of(dataset, "unet").attributes() == before
+
+
+def test_what_is_kept_changes_nothing_else_of_the_model(dataset):
+    before = model_of(dataset, "unet").attributes()
+    tuned = tune(dataset, "unet", ["a", "b"], ["b"], Segment(threshold=0.9, min_size=0), "iou")
+    keep(dataset, "unet", tuned.found)
+    assert (tuned.before["threshold"], tuned.before["min_size"]) == (0.9, 0)
+    assert tuned.found["value"] > tuned.before["value"]
+    assert tuned.found["metric"] == "iou"
+    assert model_of(dataset, "unet").attributes() == before | {"segment": tuned.found}
+
+
+def test_a_model_that_was_brought_in_keeps_what_was_found_and_is_tuned_on_all_truth(dataset):
+    bring_in(dataset, Folder(model_of(dataset, "unet").folder.url), "other")
+    assert found_with(dataset, "other") == found_with(dataset, "unet")
+    assert parts_of(dataset, ["a"], "other") == [PlaneRange("a", 0, 2, "validation")]
+    with pytest.raises(LookupError, match="other must have scores of what validates it, got none of a, b; run `unet-"):
+        tune(dataset, "other", ["a", "b"], [], Segment())
+    for name in ("a", "b"):
+        source, target = scores_of(dataset, "unet", name).folder, scores_of(dataset, "other", name).folder
+        for file in source.files():
+            (target / file).write((source / file).read())
+    tuned = tune(dataset, "other", ["a", "b"], ["a", "b"], Segment())
+    assert (tuned.found["part"], tuned.found["n"]) == ("validation", 4)
+    assert tuned.found["at_default"] <= tuned.found["value"]
+
+
+def test_scores_of_the_training_part_alone_are_no_help(dataset):
+    with pytest.raises(LookupError, match="got none of b; run `unet-flows predict"):
+        tune(dataset, "unet", ["a", "b"], ["a"], Segment())
+
+
+def test_before_are_the_usual_settings_where_the_model_has_none(dataset):
+    keep(dataset, "unet", {})
+    tuned = tune(dataset, "unet", ["a", "b"], ["a", "b"], Segment())
+    assert {name: tuned.before[name] for name in AUTOMATIC} == UNTUNED
+    assert tuned.before["value"] == tuned.found["at_default"]

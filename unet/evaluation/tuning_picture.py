@@ -1,0 +1,88 @@
+"""How the settings of segment were found: a plot of the metric over the thresholds, and what to say of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unet.evaluation.pictures import SEGMENTS_COLOUR, figure_png, hexadecimal, new_figure
+from unet.settings.segment import AUTOMATIC, UNTUNED, Segment, SegmentNumbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NAMES = {"mean_average_precision": "average precision over IoU 0.5 to 0.95", "average_precision": "AP at IoU 0.5"}
+"""What metrics are called where their own name does not say it."""
+BLUE = "#0072b2"
+
+
+def plot_tuning(found: Mapping[str, Any], threshold: float) -> bytes:
+    """PNG of the metric and of the size ratio over the thresholds, with the one in use, and the best, marked.
+
+    Args:
+        found: as model.json keeps it: the settings, `metric` and `curve`, rows of threshold, value and size ratio.
+        threshold: the one that segments are made with.
+    """
+    figure = new_figure(8, 5)
+    values, ratios = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    _plot_column(values, found["curve"], 1, BLUE)
+    _plot_column(ratios, found["curve"], 2, hexadecimal(SEGMENTS_COLOUR))
+    ratios.axhline(1, color="0.6", linewidth=0.8)
+    for axes in (values, ratios):
+        axes.axvline(threshold, color="0.2", linewidth=1, linestyle="--")
+    values.text(threshold, 1.01, f"in use: {threshold:g}", transform=values.get_xaxis_transform(), ha="center")
+    if found["threshold"] != threshold:
+        values.plot(found["threshold"], found["value"], "o", mfc="none", mec="0.2", ms=12, label="found")
+        values.legend(frameon=False)
+    values.set_ylabel(_name(found["metric"]))
+    ratios.set(xlabel="threshold of the scores", ylabel="size of segments\n÷ of objects")
+    figure.align_ylabels()
+    return figure_png(figure)
+
+
+def _plot_column(axes: "Axes", curve: Sequence[Sequence[float | None]], column: int, colour: str) -> None:
+    points = np.array([(row[0], row[column]) for row in curve], float)
+    axes.plot(points[:, 0], points[:, 1], "o-", color=colour, markersize=4)
+
+
+def tuning_sentences(settings: Segment, numbers: SegmentNumbers, found: Mapping[str, Any] | None) -> list[str]:
+    """Which settings segments were made with, and where those that are `auto` come from.
+
+    >>> tuning_sentences(Segment(threshold=0.6), Segment(threshold=0.6).numbers(), None)[1][:48]
+    'Nothing was found with this model for min_size, '
+    """
+    used = ", ".join(f"{name} {getattr(numbers, name):g}" for name in AUTOMATIC)
+    said = [f"Segments are made with {used}."]
+    if settings.automatic:
+        said += [_found(found) if found else _not_found(settings)]
+    for name in AUTOMATIC:
+        if name not in settings.automatic:
+            instead = f", where {found[name]:g} was found" if found and found[name] != getattr(numbers, name) else ""
+            said += [f"{name} is what dataset.yaml says{instead}."]
+    return said
+
+
+def _found(found: Mapping[str, Any]) -> str:
+    planes = f"{found['n']} plane{'' if found['n'] == 1 else 's'}"
+    usual = found.get("at_default")
+    beside = (
+        "" if usual is None else f", where {', '.join(f'{value:g}' for value in UNTUNED.values())} give {usual:.3f}"
+    )
+    best = f"found best by {_name(found['metric'])}, {found['value']:.3f}{beside}"
+    if found["part"] == "validation":
+        return (
+            f"They were {best}, on the validation part ({planes}). So validation chose them, as it chose the "
+            "checkpoint: new images will be segmented a little less well than its figures say."
+        )
+    return f"They were {best}, on the training part ({planes}), as nothing validates: new images may need others."
+
+
+def _not_found(settings: Segment) -> str:
+    return (
+        f"Nothing was found with this model for {', '.join(settings.automatic)}: these are the usual ones; "
+        "`unet-flows tune` finds those that serve the truth of this dataset."
+    )
+
+
+def _name(metric: str) -> str:
+    return NAMES.get(metric, metric.replace("_", " "))

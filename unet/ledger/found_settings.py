@@ -1,0 +1,36 @@
+"""What was found with a model: the numbers that `auto` stands for in the settings of segment, as model.json holds them.
+
+They are no part of the model's generation: finding them again changes no score. They go into the recipe of segments as
+numbers, so that segments are stale exactly where a number of theirs changed.
+"""
+
+from unet.dataset.folder import Dataset, Json
+from unet.ledger.results import model_of
+from unet.settings.segment import UNTUNED, Segment, SegmentNumbers
+
+KEY = "segment"
+"""Where model.json holds them, with the metric they were found by, its values, and its curve over the thresholds."""
+
+
+def found_with(dataset: Dataset, model: str) -> Json | None:
+    """What was found with a model; None where nothing was, as it was imported or made before."""
+    result = model_of(dataset, model)
+    return result.folder.once("found", lambda: result.attributes().get(KEY))
+
+
+def segment_numbers(dataset: Dataset, model: str, settings: Segment) -> SegmentNumbers:
+    """Settings of segment in numbers: those of dataset.yaml, for each `auto` what was found with the model."""
+    found = found_with(dataset, model)
+    try:
+        return settings.numbers(found or UNTUNED)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{model_of(dataset, model).folder.url}/model.json is damaged: its {KEY}: {error}; run `unet-flows tune`"
+        ) from error
+
+
+def untuned(dataset: Dataset, model: str, settings: Segment) -> str:
+    """Which settings are `auto` though nothing was found with the model, in words; empty where none is."""
+    if not settings.automatic or found_with(dataset, model):
+        return ""
+    return ", ".join(f"{name} {UNTUNED[name]:g}" for name in settings.automatic)
