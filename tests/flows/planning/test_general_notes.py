@@ -183,11 +183,11 @@ SIZES = {"objects": 40, "planes": 2, "sizes": [[9, 3], [15, 1], [16, 5]]}
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({}, "4 of "),
+        ({"segment.min_size": 16}, "4 of "),
         ({"segment.min_size": 9}, ""),
         ({"segment.min_size": 10}, "3 of "),
         ({"segment.min_size": 17}, "9 of "),
-        ({"segment.dimensions": 3}, ""),
+        ({"segment.min_size": 16, "segment.dimensions": 3}, ""),
     ],
 )
 def test_objects_of_truth_that_are_too_small_are_told(dataset, settings, told):
@@ -198,6 +198,13 @@ def test_objects_of_truth_that_are_too_small_are_told(dataset, settings, told):
     assert [note.startswith(f"{told}100 objects of truth are smaller than segment.min_size") for note in notes] == (
         [True] if told else []
     )
+
+
+def test_the_size_that_was_found_with_the_model_is_the_one_told_of(dataset):
+    weights_of(dataset, "a").amend({"truth": SIZES})
+    model_of(dataset, "unet").amend({}, more={"segment": {"threshold": 0.4, "min_size": 12, "declump_depth": 0.0}})
+    notes = plan_of(dataset).notes
+    assert any(note.startswith("3 of ") and "smaller than segment.min_size 12 (" in note for note in notes), notes
 
 
 def test_sizes_are_known_once_a_stack_is_weighed(make, stage):
