@@ -69,6 +69,8 @@ def others(value, kind):
             found = [2 * value or 2]
         case float():
             found = [(value + 1) / 2 if value > 1 else value / 2 or 0.25]  # factors stay above 1
+        case "auto" if tuple[float, float] in get_args(kind):
+            found = ["stack", (100.0, 900.0)]
         case "auto":
             found = [0.25 if float in get_args(kind) else 7]
         case str():
