@@ -34,6 +34,7 @@ TRAINING = Training(
         "validate_every": 3,
         "checkpoint_every": 4,
         "learning_rate": 0.01,
+        "precision": "float32",
         "device": "cpu",
     },
 )
