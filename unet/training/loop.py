@@ -10,9 +10,9 @@ What is validated and kept is the running average of the parameters, which is st
 
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from time import monotonic
 
 import numpy as np
 import torch
@@ -147,7 +147,7 @@ class TrainingLoop:
 
     def _bound_steps(self) -> None:
         """Lower the number of steps, at step `TIMED`, to what the minutes allow; the first process says it for all."""
-        now = time.monotonic()
+        now = monotonic()
         self.first_read = self.first_read or (self.step, now)
         first, since = self.first_read
         if self.step != TIMED or first == TIMED:

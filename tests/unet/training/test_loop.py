@@ -180,7 +180,7 @@ def states_of(settings):
 def clock_of(monkeypatch, seconds):
     """A clock that goes on by so many seconds at each look."""
     ticks = itertools.count()
-    monkeypatch.setattr(loop.time, "monotonic", lambda: seconds * next(ticks))
+    monkeypatch.setattr(loop, "monotonic", lambda: seconds * next(ticks))
 
 
 @pytest.mark.parametrize(("minutes", "steps"), [(0.4, 24), (0.5, 30), (0.1, 20), (1, 40), (0, 40)])
