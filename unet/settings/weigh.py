@@ -65,7 +65,7 @@ class Weigh(BorderWeights):
     gap_width: int = 2
     """Width in pixels of the gap that is cut between touching objects; even = half on either side, 1 = one-sided."""
     class_weights: tuple[float, ...] | None = None
-    """Weight of background and of objects; default: training balances them by their counts in its training part."""
+    """Weight of background and of objects; default: as `train.class_balance` has it, over the training part."""
     dimensions: Dimensions = 2
     """2: each y x plane by itself; 3: whole volumes, distances along z in units of the y x pixel."""
 
