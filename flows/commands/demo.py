@@ -13,7 +13,7 @@ from unet.ledger.results import report_of
 
 DEMO_SETTINGS = {"train.steps": 300, "train.validate_every": 50}
 SMALL_DEMO = {
-    "train.steps": 80,
+    "train.steps": 120,
     "train.validate_every": 20,
     "train.learning_rate": 0.005,
     "train.batch_size": 2,
