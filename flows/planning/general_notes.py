@@ -14,7 +14,8 @@ from unet.settings.record import Record
 def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> Iterator[str]:
     """Notes, a sentence each; `marked` are the stacks that have truth."""
     for model in sorted({record.train.name, record.model}):
-        metadata = model_of(dataset, model).attributes()
+        result = model_of(dataset, model)
+        metadata = result.folder.once("metadata", result.attributes)
         yield from _withdrawn_lines(model, metadata, found, marked)
         if metadata and model == record.model:
             yield from _classes_lines(record, metadata)

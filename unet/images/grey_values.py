@@ -138,6 +138,16 @@ def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: st
     >>> by_rule({"rule": "divide", "by": 255}, [Statistics(10, 20, 10, 30, 15, 5)], "a")[0].high
     255.0
     """
+    try:
+        return _ranges(rule, statistics, stack, source)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{stack}: its model's rule of normalisation must be whole, got {dict(rule)} ({error!r}); copy the model "
+            "again, or train it"
+        ) from error
+
+
+def _ranges(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: str, source: str) -> list[GreyRange]:
     clip: Any = tuple(rule.get("clip", ())) or None
     match rule.get("rule"):
         case "auto":

@@ -15,7 +15,7 @@ KEY = "segment"
 def found_with(dataset: Dataset, model: str) -> Json | None:
     """What was found with a model; None where nothing was, as it was imported or made before."""
     result = model_of(dataset, model)
-    return result.folder.once("found", lambda: result.attributes().get(KEY))
+    return result.folder.once("metadata", result.attributes).get(KEY)
 
 
 def segment_numbers(dataset: Dataset, model: str, settings: Segment) -> SegmentNumbers:
@@ -23,9 +23,11 @@ def segment_numbers(dataset: Dataset, model: str, settings: Segment) -> SegmentN
     found = found_with(dataset, model)
     try:
         return settings.numbers(found or UNTUNED)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
+        named = ", ".join(settings.automatic)
         raise ValueError(
-            f"{model_of(dataset, model).folder.url}/model.json is damaged: its {KEY}: {error}; run `unet-flows tune`"
+            f"{model_of(dataset, model).folder.url}/model.json is damaged: its {KEY}: {error}; give {named} of segment "
+            "numbers in dataset.yaml, then run `unet-flows tune`, and set them to auto again"
         ) from error
 
 

@@ -12,6 +12,8 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from statistics import median
 from time import monotonic
 
 import numpy as np
@@ -70,8 +72,8 @@ class TrainingLoop:
     kept: dict[str, Tensor] = field(default_factory=dict)
     history: list[Step] = field(default_factory=list)
     unread: list[Tensor] = field(default_factory=list)
-    first_read: tuple[int, float] | None = None
-    """Step and time, in seconds, of this process's first reading of the loss."""
+    reads: list[tuple[int, float]] = field(default_factory=list)
+    """Step and time, in seconds, of this process's readings of the loss, up to step `TIMED`."""
 
     @property
     def training(self) -> Training:
@@ -147,12 +149,12 @@ class TrainingLoop:
 
     def _bound_steps(self) -> None:
         """Lower the number of steps, at step `TIMED`, to what the minutes allow; the first process says it for all."""
-        now = monotonic()
-        self.first_read = self.first_read or (self.step, now)
-        first, since = self.first_read
-        if self.step != TIMED or first == TIMED:
+        if self.step <= TIMED:
+            self.reads.append((self.step, monotonic()))
+        if self.step != TIMED or len(self.reads) < 2:
             return
-        allowed = steps_within(self.training.minutes, (now - since) / (TIMED - first), self.training.steps)
+        times = [(now - then) / (step - before) for (before, then), (step, now) in pairwise(self.reads)]
+        allowed = steps_within(self.training.minutes, median(times), self.training.steps)  # one stall says nothing
         self.steps = int(self.fabric.broadcast(allowed))
         if self.steps < self.training.steps:
             log.info("%d steps of %d fit into %g minutes", self.steps, self.training.steps, self.training.minutes)

@@ -1,8 +1,7 @@
 """How the parameters move: the optimiser, its learning rate step by step, and the running average that is kept.
 
-Rejected, tried on nuclei and membranes: an end by validation alone, which leaves the rate's fall to nothing undone, and
-that fall is worth more than the steps it takes; tiles with mirrored context beyond what the loss is taken over, which
-cost half as much again and brought nothing.
+Rejected, tried on nuclei: tiles with mirrored context beyond what the loss is taken over, which cost half as much again
+and brought nothing.
 """
 
 import math
@@ -19,7 +18,7 @@ from unet.settings.train import Training
 WARM_UP = 0.05
 """Share of the steps over which the learning rate rises to its peak."""
 TIMED = 20
-"""The step at which the minutes become a number of steps, by the time since the first reading of the loss."""
+"""The step at which the minutes become a number of steps, by the middle one of the times that those before took."""
 
 
 def rate_at(step: int, steps: int, peak: float) -> float:

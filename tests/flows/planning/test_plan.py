@@ -251,7 +251,7 @@ def test_a_plan_reads_each_card_of_a_stack_once(dataset, monkeypatch):
     metadata = {url: count for url, count in read.items() if "/labels/truth/" not in url and "/models/" not in url}
     assert {url.rsplit("/", 2)[1] for url in metadata} >= {"a.ome.zarr", "a.zarr", "unet"}
     assert set(metadata.values()) == {1}
-    assert max(read.values()) <= 5  # of truth also the axes; of the model also its split, network, origin and classes
+    assert max(read.values()) <= 4  # of truth also the axes; of the model also its split, network and origin
 
 
 def test_a_stage_of_which_nothing_can_be_made_in_this_run_is_due_so_that_its_flow_says_so(make, stage):

@@ -277,3 +277,12 @@ def test_single_counts_are_no_objects(field):
 
 def test_of_imported_models_nothing_is_told():
     assert not told_of({"rule": "divide", "by": 255}, [channel(0, 10)])
+
+
+DAMAGED = [{"rule": "auto"}, {"rule": "fixed", "low": 3}, {"rule": "auto", "trained_on": [{"a": 1}]}]
+
+
+@pytest.mark.parametrize("rule", DAMAGED)
+def test_a_rule_that_is_not_whole_is_told_with_the_stack(rule):
+    with pytest.raises(ValueError, match=r"monday: its model's rule of normalisation must be whole, got .*; copy the"):
+        by_rule(rule, [Statistics(0, 1, 0, 1, 0, 0)], "monday")

@@ -49,7 +49,18 @@ def test_segments_are_stale_exactly_where_a_number_changed(dataset):
     assert before.changes(recipe()) == ["threshold 0.5 → 0.7"]
 
 
-def test_a_damaged_entry_is_told(dataset):
-    model_of(dataset, "unet").amend({}, more={KEY: FOUND | {"threshold": 7}})
-    with pytest.raises(ValueError, match=r"model.json is damaged: its segment: threshold must be .* got 7; run `unet-"):
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (FOUND | {"threshold": 7}, "threshold must be .* got 7"),
+        (FOUND | {"threshold": "high"}, "not supported"),
+        ([1], "'list' object has no attribute 'get'"),
+    ],
+)
+def test_a_damaged_entry_is_told_and_numbers_do_without_it(dataset, entry, told):
+    model_of(dataset, "unet").amend({}, more={KEY: entry})
+    with pytest.raises(
+        ValueError, match=rf"model.json is damaged: its segment: .*{told}.*; give threshold, min_size, "
+    ):
         segment_numbers(dataset, "unet", Segment())
+    assert segment_numbers(dataset, "unet", Segment(0.5, min_size=3, declump_depth=0)).min_size == 3

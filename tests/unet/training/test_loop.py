@@ -192,6 +192,13 @@ def test_minutes_become_steps_by_the_speed_of_the_first(monkeypatch, minutes, st
     assert steps == loop.TIMED or trained.history[-1].rate == loop.rate_at(steps, steps, SMALL.learning_rate)
 
 
+def test_one_stall_among_the_first_steps_does_not_end_the_training(monkeypatch):
+    """Another program holds the machine for an hour at the tenth step; all others take a second."""
+    ticks = itertools.count()
+    monkeypatch.setattr(loop, "monotonic", lambda: (tick := next(ticks)) + 3600.0 * (tick >= 10))
+    assert len(train([speckled()], [], EVEN, replace(SMALL, steps=40, minutes=0.5)).history) == 30
+
+
 def test_a_training_goes_on_to_the_steps_that_its_minutes_once_became(monkeypatch, tmp_path):
     clock_of(monkeypatch, 1.0)
     settings, checkpoints = replace(SMALL, steps=60, minutes=0.5), Checkpoints(Folder(str(tmp_path)))
