@@ -40,7 +40,7 @@ from unet.store.arrays import Stored, create, open_array
 from unet.store.pyramid import pyramid
 from unet.store.shards import Region, averaged, plane_layout, regions, sampled, stack_layout
 
-IGNORED = np.iinfo(np.uint32).max
+IGNORED = np.uint32(np.iinfo(np.uint32).max)
 """Id of pixels nobody judged, in truth that is made of a mask."""
 
 

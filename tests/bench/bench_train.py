@@ -121,7 +121,7 @@ class WholeImages(Dataset[dict[str, Tensor]]):
             mask = np.asarray(opened).astype(np.int64)
         image = image / 255 if (image > 1).any() else image
         y, x = np.random.default_rng(i).integers(0, SIDE - TRAINING.tile_size, 2)
-        window = slice(y, y + TRAINING.tile_size), slice(x, x + TRAINING.tile)
+        window = slice(y, y + TRAINING.tile_size), slice(x, x + TRAINING.tile_size)
         return {"image": torch.tensor(image[None][:, *window]), "mask": torch.tensor(mask[window])}
 
 

@@ -33,8 +33,8 @@ from unet.store.read_ahead import read_ahead
 from unet.training.augment import Batch, Change, augment, draw_change, margin
 from unet.training.training_plane import TrainingPlane, held_on_device, window_of
 
-VALIDATION_TILES = 32
-"""Windows that a look at the validation part takes at most, spread over its planes."""
+VALIDATION_PIXELS = 2**21
+"""Pixels that a look at the validation part takes at most, in windows spread over its planes."""
 READING_THREADS = 2
 """Threads that read windows."""
 AHEAD = 4
@@ -90,7 +90,7 @@ def validation_batches(planes: Sequence[TrainingPlane], training: Training, devi
         for y in range(0, max(plane.image.window.height - side // 2, 1), side)
         for x in range(0, max(plane.image.window.width - side // 2, 1), side)
     ]
-    for sample in windows[:: -(-len(windows) // VALIDATION_TILES) or 1]:
+    for sample in windows[:: -(-len(windows) * side**2 // VALIDATION_PIXELS) or 1]:
         if _judged_classes(sample).size:
             yield _finish(_read_all([sample], training), training, device)
 

@@ -42,7 +42,7 @@ LOWEST, HIGHEST = 0.1, 0.95
 DEPTHS: dict[DeclumpBy, tuple[float, ...]] = {
     "distance": (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
     "scores": (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5),
-    "both": (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
+    "both": (0.25, 0.35, 0.5, 0.6, 0.8, 1.0, 1.5),
 }
 """Depths of declumping that are tried, by what falls; the one in the middle is a usual one."""
 SPARED = 1.0

@@ -141,7 +141,8 @@ def test_the_border_term_is_seen_only_where_it_is_asked_for(asked):
     }
 
 
-def test_a_look_is_at_no_more_than_32_windows_spread_over_all_frames():
+def test_a_look_is_at_no_more_than_so_many_pixels_spread_over_all_frames(monkeypatch):
+    monkeypatch.setattr(samples, "VALIDATION_PIXELS", 32 * 16**2)
     planes = [plane(np.full((64, 64), n, np.float32), np.zeros((64, 64), int), name=str(n)) for n in range(5)]
     looks = list(validation_batches(planes, SMALL, CPU))
     assert len(looks) <= 32
