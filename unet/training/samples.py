@@ -10,13 +10,12 @@ dense truth this changes next to nothing. Rejected: tiles within the plane, whos
 shown; tiles by density of objects, which tells the network that objects are more common than they are.
 
 When: sample i of step k depends on the seed, k and i alone, so a resumed run draws what an undisturbed one would have
-drawn, and processes that share a batch draw its parts. Windows are read ahead by a few threads while the device works.
+drawn, and processes that share a batch draw its parts. A few threads draw ahead while the device works.
 """
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from math import floor
 from typing import Any
 
@@ -35,10 +34,10 @@ from unet.training.training_plane import TrainingPlane, held_on_device, window_o
 
 VALIDATION_PIXELS = 2**21
 """Pixels that a look at the validation part takes at most, in windows spread over its planes."""
-READING_THREADS = 2
-"""Threads that read windows."""
+DRAWING_THREADS = 2
+"""Threads that read windows and change them."""
 AHEAD = 4
-"""Steps whose windows are read ahead, at most."""
+"""Steps whose batches are drawn ahead, at most."""
 TRIES = 1000
 """Windows drawn for one sample, at most, until one holds a pixel that is not ignored."""
 OBJECT_TRIES = 50
@@ -74,11 +73,14 @@ def batches(
         start: steps that were done before.
         first: number of the first sample drawn of each step, for processes that share a batch.
     """
-    held = held_on_device(planes, device)
-    draw, steps = partial(draw_step, held, training, first), range(start, training.steps)
-    with closing(read_ahead(draw, steps, READING_THREADS, AHEAD, "samples")) as drawn:
-        for _, windows in drawn:
-            yield _finish(windows.result(), training, device)
+    held, steps = held_on_device(planes, device), range(start, training.steps)
+
+    def draw(step: int) -> Batch:
+        return _finish(draw_step(held, training, first, step), training, device)
+
+    with closing(read_ahead(draw, steps, DRAWING_THREADS, AHEAD, "samples")) as drawn:
+        for _, batch in drawn:
+            yield batch.result()
 
 
 def validation_batches(planes: Sequence[TrainingPlane], training: Training, device: torch.device) -> Iterator[Batch]:
