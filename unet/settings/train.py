@@ -55,13 +55,13 @@ class Training:
 
     architecture: Architecture = field(default_factory=lambda: Architecture(base=16, padding="same", norm="batch"))
     """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
-    tile_size: int = 256
+    tile_size: int = 128
     """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
     batch_size: int = 4
     """Samples in a step, over all devices."""
     object_share: float = 0.5
     """Share of the samples that are drawn again until they show an object, so that rare ones are seen; 0 to 1."""
-    steps: int = 10_000
+    steps: int = 40_000
     """Steps of the optimiser, at most."""
     minutes: float = 20.0
     """Minutes within which training must end: made steps once, by the speed of the first 20; 0 = all steps."""
@@ -77,7 +77,7 @@ class Training:
     """The network that is kept is a running average of the steps': the share it keeps at each; 0 = none, < 1."""
     gradient_clip: float = 1.0
     """Largest norm of a step's gradient, which is scaled down to it; 0 = as it is."""
-    dice_weight: float = 1.0
+    dice_weight: float = 0.5
     """Weight of the soft Dice loss, which lies between 0 and 1, beside the cross entropy; ≥ 0."""
     class_balance: float = 0.0
     """How far the cross entropy makes rare classes count as much as others: 0 = all pixels alike, 1 = all classes."""
@@ -85,11 +85,11 @@ class Training:
     """How each sample is varied: turned, deformed, scaled, its grey values changed."""
     use_border_weights: bool = True
     """Whether the border term is added to the class weights in the loss."""
-    validate_every: int = 100
+    validate_every: int = 400
     """Steps between two looks at the validation part; the best parameters are kept."""
     patience: int = 0
     """Looks without a better validation loss after which training ends; 0 = all steps are made."""
-    checkpoint_every: int = 200
+    checkpoint_every: int = 800
     """Steps between two checkpoints, from which a training that was killed goes on."""
     memory_gb: float = 2.0
     """GB of image, classes and border kept in memory; a larger training part is read from disk sample by sample."""
