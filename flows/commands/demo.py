@@ -11,7 +11,7 @@ from unet.dataset.record_file import read_record, set_values
 from unet.dataset.stack_names import safe_name
 from unet.ledger.results import report_of
 
-DEMO_SETTINGS = {"train.steps": 1200, "train.validate_every": 200}
+DEMO_SETTINGS = {"train.steps": 600, "train.validate_every": 100}
 SMALL_DEMO = {
     "train.steps": 120,
     "train.validate_every": 20,

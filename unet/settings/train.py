@@ -57,11 +57,11 @@ class Training:
     """The network; its defaults here are small enough for two CPU cores. `Architecture()` is the paper's."""
     tile_size: int = 128
     """Side in pixels of the y x square that the loss is taken over, one sample; made legal for the architecture."""
-    batch_size: int = 4
+    batch_size: int = 8
     """Samples in a step, over all devices."""
     object_share: float = 0.5
     """Share of the samples that are drawn again until they show an object, so that rare ones are seen; 0 to 1."""
-    steps: int = 40_000
+    steps: int = 20_000
     """Steps of the optimiser, at most."""
     minutes: float = 20.0
     """Minutes within which training must end: made steps once, by the speed of the first 20; 0 = all steps."""
@@ -85,11 +85,11 @@ class Training:
     """How each sample is varied: turned, deformed, scaled, its grey values changed."""
     use_border_weights: bool = True
     """Whether the border term is added to the class weights in the loss."""
-    validate_every: int = 400
+    validate_every: int = 200
     """Steps between two looks at the validation part; the best parameters are kept."""
     patience: int = 0
     """Looks without a better validation loss after which training ends; 0 = all steps are made."""
-    checkpoint_every: int = 800
+    checkpoint_every: int = 400
     """Steps between two checkpoints, from which a training that was killed goes on."""
     memory_gb: float = 2.0
     """GB of image, classes and border kept in memory; a larger training part is read from disk sample by sample."""

