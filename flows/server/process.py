@@ -29,6 +29,8 @@ OWN = {
     "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "none",  # which no page is of: by default every page may read answers
 }
 """What a server of ours is told, unless a person says otherwise."""
+PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+"""Where it stands for how many seconds a server may start; Prefect knows it too."""
 NOT_STARTED = 3
 """Exit status of a server that could not start, as uvicorn has it."""
 
@@ -43,12 +45,13 @@ class ServerProcess:
     begin: int
     """Bytes of the log that were there before."""
 
-    def await_health(self, seconds: float = 180) -> None:
+    def await_health(self) -> None:
         """Wait until it answers.
 
         Raises:
             RuntimeError: it ended, or does not answer in time.
         """
+        seconds = float(os.environ[PATIENCE])
         end = time.monotonic() + seconds
         while not address.is_healthy(self.api):
             if self.process.poll() is not None:

@@ -66,7 +66,7 @@ def test_a_server_that_dies_as_it_starts_is_told_with_its_last_words_and_its_dat
     instead(FAILS)
     server = start_server()
     with pytest.raises(RuntimeError) as told:
-        server.await_health(seconds=60)
+        server.await_health()
     words = (
         r"the server must start, got exit status 3 \(alembic.CommandError: Can't locate revision 'ff'\); see .*server"
     )
@@ -74,11 +74,12 @@ def test_a_server_that_dies_as_it_starts_is_told_with_its_last_words_and_its_dat
     server.end()
 
 
-def test_a_server_that_does_not_answer_is_told_in_time(instead):
+def test_a_server_that_does_not_answer_is_told_in_time(instead, monkeypatch):
     instead(WAITS)
+    monkeypatch.setenv(module.PATIENCE, "0")
     server = start_server()
     with pytest.raises(RuntimeError, match=r"the server must answer within 0 s, got nothing; see .*server\.log"):
-        server.await_health(seconds=0)
+        server.await_health()
     server.end()
 
 
