@@ -87,11 +87,12 @@ def start_ephemeral() -> ServerProcess | None:
     It is named before Prefect is imported, which would start one of its own else: without a guard, and left behind by
     kill -9. One that was killed meanwhile is started again, where Prefect will look for it.
     """
-    port, there = 0, _started[-1:]
-    if "PREFECT_API_URL" in os.environ:
-        if not there or there[0].process.poll() is None or there[0].api != os.environ["PREFECT_API_URL"]:
+    named, port = os.environ.get("PREFECT_API_URL"), 0
+    if named:
+        last = _started[-1] if _started else None
+        if last is None or last.api != named or last.process.poll() is None:
             return None
-        port = urlsplit(there[0].api).port or 0
+        port = urlsplit(named).port or 0
     address.authenticate()
     server = start_server(port, **EPHEMERAL)
     os.environ["PREFECT_API_URL"] = server.api

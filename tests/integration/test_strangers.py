@@ -74,6 +74,7 @@ def served(request, tmp_path_factory):
     log = folder / "serve.log"
     try:
         until(lambda: "the UI is at" in log.read_text() or process.poll() is not None, 600)
+        assert process.poll() is None, log.read_text()
         served = Served(lab, dataset, request.param)
         until(lambda: served.ask("deployments/filter"), 120)
         yield served

@@ -93,6 +93,7 @@ def test_the_ephemeral_one_is_named_asks_for_the_secret_and_is_started_once(home
     server.process.wait()
     again = start_ephemeral()  # where Prefect looks for it
     assert again.api == server.api
+    assert start_ephemeral() is None
     again.end()
     server.end()
 
