@@ -87,9 +87,9 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="Another name of this machine in browsers.")
     ] = None,
-    auth: Annotated[
-        bool, typer.Option("--no-auth/ ", help="Ask nobody for a password: whoever reaches it may do everything.")
-    ] = True,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Ask nobody for a password: whoever reaches it may do everything.")
+    ] = False,
     cron: Annotated[str, typer.Option(help="When reprocess runs by itself.")] = "0 2 * * *",
     watch: Annotated[float, typer.Option(min=0, metavar="MINUTES", help="Time between two looks; 0: none.")] = 5,
     notify: NotifyOption = None,
@@ -101,7 +101,9 @@ def serve(
     from flows.server.serve import serve as run_server
 
     with exit_status():
-        wanted = Service(tuple(map(absolute, datasets)), port, host, cron, watch, notify, tuple(name or ()), auth)
+        wanted = Service(
+            tuple(map(absolute, datasets)), port, host, cron, watch, notify, tuple(name or ()), not no_auth
+        )
         run_server(wanted, say)
 
 
