@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from flows.server.definitions import read_definitions
 from tests.conftest import make_dataset
 from tests.flows.lab import Lab, stop, until
 from unet.images.synthetic import draw_stack
@@ -59,7 +60,7 @@ class Served:
         headers = {"content-type": "application/json"}
         headers["authorization"] = f"Basic {base64.b64encode(self.secret.encode()).decode()}" if self.asks else ""
         request = urllib.request.Request(f"{self.lab.api}/{what}", json.dumps(asked).encode(), headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)
 
 
@@ -76,7 +77,7 @@ def served(request, tmp_path_factory):
         until(lambda: "the UI is at" in log.read_text() or process.poll() is not None, 600)
         assert process.poll() is None, log.read_text()
         served = Served(lab, dataset, request.param)
-        until(lambda: served.ask("deployments/filter"), 120)
+        until(lambda: len(served.ask("deployments/filter")) == len(read_definitions()), 600)
         yield served
     finally:
         stop(process)
@@ -159,17 +160,19 @@ def test_the_labs_own_browser_is_asked_once_and_never_elsewhere(served, browser,
     person = browser.new_context()  # whose browser keeps what it was told
     for name in ("127.0.0.1", "localhost"):
         page = person.new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(240_000)
         asked = []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.goto(f"http://{name}:{served.lab.port}/deployments")
         if served.asks:
             page.locator("input[type=password]").fill(served.secret)
             page.get_by_role("button", name="Login").or_(page.get_by_role("button").first).first.click()
-        page.get_by_text("reprocess").first.wait_for()
-        page.screenshot(path=tmp_path / f"{name}.png")
-        page.reload()
-        page.get_by_text("reprocess").first.wait_for()
+        try:
+            page.get_by_role("link", name="reprocess").first.wait_for()
+            page.reload()
+            page.get_by_role("link", name="reprocess").first.wait_for()
+        finally:
+            page.screenshot(path=tmp_path / f"{name}.png")
         own = (f"http://{name}:{served.lab.port}/", "data:", "blob:")
         assert [url for url in asked if not url.startswith(own)] == []
         page.close()
