@@ -66,7 +66,7 @@ class ServerProcess:
         with self.log.open("rb") as log:
             log.seek(self.begin)
             words = last_words(log.read().decode("utf-8", "replace"))
-        said = f" ({words})" if words else ""
+        said = f" ({words})" if words and self.process.returncode > 0 else ""  # who was killed has not said why
         return f"exit status {self.process.returncode}{said}; see {self.log}"
 
     def end(self, seconds: float = 30) -> None:

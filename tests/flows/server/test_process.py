@@ -89,8 +89,11 @@ def test_the_ephemeral_one_is_named_asks_for_the_secret_and_is_started_once(home
     assert os.environ["PREFECT_API_URL"] == server.api
     assert os.environ[address.ASKED] == os.environ[address.GIVEN] == (home / "secret").read_text().strip()
     assert start_ephemeral() is None
+    with server.log.open("a") as log:
+        log.write("OperationalError: of another hour\n")
     server.process.kill()
     server.process.wait()
+    assert server.how_it_ended() == f"exit status -9; see {home}/server.log"
     again = start_ephemeral()  # where Prefect looks for it
     assert again.api == server.api
     assert start_ephemeral() is None
