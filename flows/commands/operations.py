@@ -83,9 +83,13 @@ def _take_arrivals(place: Dataset) -> None:
 def serve(
     datasets: DatasetsArgument,
     port: Annotated[int, typer.Option(help="Port of the server.")] = 4200,
-    host: Annotated[
-        str, typer.Option(help="Address it listens at; any but this machine's own wants an auth string.")
-    ] = ("127.0.0.1"),
+    host: Annotated[str, typer.Option(help="Address it listens at; 0.0.0.0: all of this machine.")] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="Another name of this machine in browsers.")
+    ] = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Ask nobody for a password: whoever reaches it may do everything.")
+    ] = False,
     cron: Annotated[str, typer.Option(help="When reprocess runs by itself.")] = "0 2 * * *",
     watch: Annotated[float, typer.Option(min=0, metavar="MINUTES", help="Time between two looks; 0: none.")] = 5,
     notify: NotifyOption = None,
@@ -97,7 +101,10 @@ def serve(
     from flows.server.serve import serve as run_server
 
     with exit_status():
-        run_server(Service(tuple(map(absolute, datasets)), port, host, cron, watch, notify), say)
+        wanted = Service(
+            tuple(map(absolute, datasets)), port, host, cron, watch, notify, tuple(name or ()), not no_auth
+        )
+        run_server(wanted, say)
 
 
 @verbs.command(help="Put deployments, work pools and automations of datasets onto a Prefect server there is.")

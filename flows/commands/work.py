@@ -2,7 +2,6 @@
 
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import typer
@@ -13,6 +12,7 @@ from flows.planning.estimate import estimate
 from flows.planning.plan import require_known
 from flows.planning.session import Session
 from flows.server import address
+from flows.server.process import start_ephemeral
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import parse_change, read_record, set_values
@@ -81,12 +81,13 @@ def _call_flow(order: Order, began: float) -> list[Outcome]:
     where = address.configure()
     address.require_access()
     word = f"starting {where}" if where.startswith("an ") else f"using {where}"
-    with err.status(word), ThreadPoolExecutor(1) as pool:
-        started = pool.submit(address.start_ephemeral)  # the server starts while torch and the others are imported
+    with err.status(word):
+        started = start_ephemeral()  # the server starts while torch and the others are imported
         from flows.reprocess import STAGE_FLOWS, reprocess
         from tasks.execution.outcomes import SetAside
 
-        started.result()
+        if started is not None:
+            started.await_health()
     only, tried = list(order.only) or None, list(order.tried) or None
     more = {"refresh": True} if order.refresh else {}
     try:

@@ -7,12 +7,15 @@ SQLite, in a place of this user's own, so that a person's other Prefect settings
 import base64
 import json
 import os
-import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
+
+from flows.server.guard import LOOPBACK
+from flows.server.secret import PRIVATE_FOLDER, make_private, read_secret
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -40,41 +43,32 @@ ASKED, GIVEN = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 
 def user_home() -> Path:
     """The per-user place of server and database; `UNET_FLOWS_HOME` overrides it."""
-    return Path(os.environ.get("UNET_FLOWS_HOME") or platformdirs.user_state_path("unet-flows"))
+    return Path(os.environ.get("UNET_FLOWS_HOME") or platformdirs.user_state_path("unet-flows")).absolute()
 
 
 def configure(quiet: bool = True) -> str:
     """Tell Prefect where it is, before it is imported; says which server will be used."""
     for key, value in (SETTINGS | (QUIET if quiet else {})).items():
         os.environ.setdefault(key, value)
-    os.environ.setdefault("PREFECT_HOME", str(user_home() / "prefect"))
+    _make_places()
     _bypass_proxy()
-    for folder in (user_home(), Path(os.environ["PREFECT_HOME"])):  # SQLite makes a file, but no folder
-        folder.mkdir(parents=True, exist_ok=True)
-    if "PREFECT_API_URL" in os.environ:
-        return os.environ["PREFECT_API_URL"]
-    running = served_address()
-    if running:
-        os.environ["PREFECT_API_URL"] = running
-        return running
-    return "an ephemeral server"
+    api = os.environ.get("PREFECT_API_URL") or served_address()
+    if api is None:
+        return "an ephemeral server"
+    os.environ["PREFECT_API_URL"] = api
+    if api.replace("//localhost:", "//127.0.0.1:") == _card()[0] and secret_file().exists():
+        os.environ.setdefault(GIVEN, read_secret(secret_file()))
+    return api
 
 
-def start_ephemeral() -> None:
-    """Start the ephemeral server now, so that Ctrl-C does not reach it: it must outlive an interrupted run.
-
-    Prefect starts it on the first call else, in the terminal's process group, and an interrupted run then waits for
-    minutes for a server that is gone.
-    """
-    if "PREFECT_API_URL" in os.environ:
+def _make_places() -> None:
+    """Make the folders of server and database; SQLite makes a file, but no folder."""
+    user_home().mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if "PREFECT_HOME" in os.environ:  # a person's own: its mode is his
+        Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
         return
-    from prefect.server.api.server import SubprocessASGIServer
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits the mask
-    try:
-        SubprocessASGIServer().start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    make_private(user_home() / "prefect")
+    os.environ["PREFECT_HOME"] = str(user_home() / "prefect")
 
 
 def server_file() -> Path:
@@ -82,13 +76,39 @@ def server_file() -> Path:
     return user_home() / "server.json"
 
 
+def secret_file() -> Path:
+    """File that holds what this user's servers ask for, unless another auth string was set."""
+    return user_home() / "secret"
+
+
 def served_address() -> str | None:
     """API address of the server that `serve` started, where it answers."""
+    served = served_process()
+    return served[0] if served else None
+
+
+def served_process() -> tuple[str, int] | None:
+    """API address of the server that `serve` started, where it answers, and the number of its process."""
+    api, pid = _card()
+    return (api, pid) if is_process(pid) and is_healthy(api) else None
+
+
+def _card() -> tuple[str, int]:
+    """What `serve` wrote of its server; nothing where it is damaged."""
     try:
-        url = str(json.loads(server_file().read_text())["api"])
+        card = json.loads(server_file().read_text())
+        return str(card["api"]), int(card["pid"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return url if is_healthy(url) else None
+        return "", 0
+
+
+def is_process(pid: int) -> bool:
+    """Whether a process of this user has this number: who else answers where a server was must not get its secret."""
+    try:
+        os.kill(pid, 0)
+    except (OSError, OverflowError):
+        return False
+    return pid > 0  # 0 and below are groups of processes
 
 
 def is_healthy(api: str) -> bool:
@@ -101,10 +121,9 @@ def is_healthy(api: str) -> bool:
 
 
 def authenticate() -> None:
-    """Have the server ask for the auth string and its clients give it, whichever of the two was set."""
-    string = os.environ.get(ASKED) or os.environ.get(GIVEN)
-    if string:
-        os.environ[ASKED] = os.environ[GIVEN] = string
+    """Have the server ask for an auth string and its clients give it: whichever was set, else this user's secret."""
+    string = os.environ.get(ASKED) or os.environ.get(GIVEN) or read_secret(secret_file())
+    os.environ[ASKED] = os.environ[GIVEN] = string
 
 
 def require_access() -> None:
@@ -129,7 +148,15 @@ def require_access() -> None:
 
 
 def _bypass_proxy() -> None:
-    """Reach what is on this machine directly, also where a proxy is set for everything else."""
+    """Reach what is on this machine directly, also where a proxy is set for everything else.
+
+    A SOCKS proxy is forgotten where the server is on this machine: Prefect's client fails at its mere sight, and
+    nothing else here can use one.
+    """
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     if "127.0.0.1" not in given:
         os.environ["no_proxy"] = f"{given},127.0.0.1,localhost".strip(",")
+    if (urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname or "127.0.0.1") in LOOPBACK:
+        for key, value in list(os.environ.items()):
+            if key.lower().endswith("_proxy") and value.lower().startswith("socks"):
+                del os.environ[key]

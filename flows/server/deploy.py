@@ -1,11 +1,13 @@
 """Deployments, work pools and automations onto a server there is; again and again with the same result."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
 from flows.server import automations
+from flows.server.address import GIVEN
 from flows.server.definitions import TAG, Definition, names_of, read_definitions
 
 Say = Callable[[str], None]
@@ -45,10 +47,11 @@ class Deploy:
     def next(self) -> list[str]:
         """What to start on the machines that work."""
         limits = {"gpu": "1          # one for each GPU"}
-        commands = [f"prefect worker start --pool {p} --limit {limits.get(p, '4')}" for p in self.pools]
-        return ["next, on every machine that works:", f"  export PREFECT_API_URL={self.api} DO_NOT_TRACK=1"] + [
-            f"  {command}" for command in commands
-        ]
+        commands = [f"export PREFECT_API_URL={self.api} DO_NOT_TRACK=1"]
+        if os.environ.get(GIVEN):
+            commands.append(f"export {GIVEN}=…    # which the server asks for, as of this command")
+        commands += [f"prefect worker start --pool {p} --limit {limits.get(p, '4')}" for p in self.pools]
+        return ["next, on every machine that works:", *(f"  {command}" for command in commands)]
 
 
 def deploy(wanted: Deploy, say: Say) -> None:

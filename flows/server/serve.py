@@ -9,12 +9,10 @@ comes after it, and does the work of all looks that were due meanwhile.
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +23,12 @@ from zoneinfo import available_timezones
 
 from flows.server import address, automations
 from flows.server.definitions import TAG, names_of, read_definitions
+from flows.server.guard import LOOPBACK
+from flows.server.process import start_server
+from flows.server.secret import open_privately, read_secret
 
 if TYPE_CHECKING:
     from prefect.runner import Runner
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,24 @@ class Service:
     """Minutes between looks at the sources; 0 = none."""
     notify: str | None = None
     """Where messages are posted."""
+    names: Sequence[str] = ()
+    """What browsers call this machine, beside its own names and addresses."""
+    auth: bool = True
+    """Whether the server asks for a secret."""
 
     def words(self, ui: str) -> str:
         """What a person is told as it begins."""
         looks = f", looks every {self.every:g} minutes" if self.every else ""
         return f"the UI is at {ui}; reprocess runs at {self.cron!r}, {timezone()}{looks}; Ctrl-C ends it"
+
+    def access(self) -> str:
+        """What a person is told of who may use the server."""
+        if not self.auth:
+            who = "every user of this machine" if self.host in LOOPBACK else f"whoever reaches {self.host}:{self.port}"
+            return f"warning: {who} can run and change everything, as --no-auth was said"
+        own = os.environ[address.ASKED] == read_secret(address.secret_file())
+        where = address.secret_file() if own else f"{address.ASKED} or {address.GIVEN}"
+        return f"the UI asks once for a password: what stands in {where}"
 
 
 def serve(service: Service, say: Callable[[str], None]) -> None:
@@ -58,23 +70,30 @@ def serve(service: Service, say: Callable[[str], None]) -> None:
         signal.signal(stop, signal.default_int_handler)
     os.environ.pop("PREFECT_API_URL", None)
     address.configure(quiet=False)
-    address.authenticate()
-    if service.host not in LOOPBACK and not os.environ.get(address.ASKED):
-        say(
-            f"warning: whoever reaches {service.host}:{service.port} can run and change everything; set {address.ASKED}"
-        )
     joins = address.served_address() is not None
+    _agree_on_access(service, joins)
+    if not joins:
+        say(service.access())
     try:
-        with _running_server(service.port, service.host) as api:
+        with _running_server(service) as (api, is_gone):
             os.environ["PREFECT_API_URL"] = api
             address.require_access()
             if not joins:
                 _pause_deployments()
             say(service.words(api.removesuffix("/api")))
-            _serve_flows(service, api.removesuffix("/api"))
+            _serve_flows(service, api.removesuffix("/api"), is_gone)
     except KeyboardInterrupt:
         pass
     say("ended")
+
+
+def _agree_on_access(service: Service, joins: bool) -> None:
+    """Have server and commands use one auth string, or none; a server that is joined has chosen."""
+    if service.auth:
+        address.authenticate()
+    elif not joins:
+        for key in (address.ASKED, address.GIVEN):
+            os.environ.pop(key, None)
 
 
 def timezone() -> str:
@@ -84,54 +103,26 @@ def timezone() -> str:
 
 
 @contextmanager
-def _running_server(port: int, host: str = "127.0.0.1") -> Iterator[str]:
-    """API address of this user's server: one that runs already, or one that runs as long as this."""
-    joined = address.served_address()
+def _running_server(service: Service) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """API address of this user's server, which runs already, or as long as this; and what says how it ended."""
+    joined = address.served_process()
     if joined:
-        yield joined
+        api, pid = joined
+        yield api, lambda: None if address.is_process(pid) else "the end of the `serve` that started it"
         return
-    api = f"http://{'127.0.0.1' if host in ('0.0.0.0', *LOOPBACK) else host}:{port}/api"
-    if address.is_healthy(api):
-        raise RuntimeError(f"port {port} must be free, got another Prefect server there; choose one by --port")
-    process = _start_server(port, host)
+    names = service.names if service.host in LOOPBACK else (*service.names, socket.gethostname(), socket.getfqdn())
+    server = start_server(service.port, service.host, names)
     try:
-        _await_server(api, process)
-        address.server_file().write_text(json.dumps({"api": api, "pid": process.pid}))
-        yield api
+        server.await_health()
+        with open_privately(address.server_file()) as card:
+            card.write(json.dumps({"api": server.api, "pid": server.process.pid}).encode())
+        yield server.api, lambda: None if server.process.poll() is None else server.how_it_ended()
     finally:
         address.server_file().unlink(missing_ok=True)
-        _end_server(process)
+        server.end()
 
 
-def _start_server(port: int, host: str) -> subprocess.Popen[bytes]:
-    """A Prefect server; host and port go by environment, as the UI asks that for its API."""
-    environment = os.environ | {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
-    if host not in LOOPBACK:  # a browser elsewhere asks this machine by name
-        environment.setdefault("PREFECT_SERVER_UI_API_URL", f"http://{socket.getfqdn()}:{port}/api")
-    command = [sys.executable, "-m", "prefect", "server", "start"]
-    with (address.user_home() / "server.log").open("ab") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-
-
-def _await_server(api: str, process: subprocess.Popen[bytes], seconds: float = 180) -> None:
-    log, end = address.user_home() / "server.log", time.monotonic() + seconds
-    while not address.is_healthy(api):
-        if process.poll() is not None:
-            raise RuntimeError(f"the server must start, got exit status {process.returncode}; see {log}")
-        if time.monotonic() > end:
-            raise RuntimeError(f"the server must answer within {seconds:.0f} s, got nothing; see {log}")
-        time.sleep(0.5)
-
-
-def _end_server(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    process.terminate()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def _serve_flows(service: Service, ui: str) -> None:
+def _serve_flows(service: Service, ui: str, is_gone: Callable[[], str | None]) -> None:
     """Run what is due, one at a time; and every flow on a click in the UI, listed under its dataset's name.
 
     One at a time is said to the runner and not to the server: there, a run that was killed would hold its place for
@@ -149,7 +140,7 @@ def _serve_flows(service: Service, ui: str) -> None:
             when = [schedules[each.flow]] if each.flow in schedules else []
             runner.add_deployment(each.deployment(name, dataset, when, on_pool=False))
     automations.install(service.notify, ui)
-    asyncio.run(_run_until_stopped(runner))
+    asyncio.run(_run_until_stopped(runner, is_gone))
 
 
 def _pause_deployments() -> None:
@@ -164,10 +155,14 @@ def _pause_deployments() -> None:
                 client.pause_deployment(each.id)
 
 
-async def _run_until_stopped(runner: "Runner") -> None:
-    """Run until SIGINT or SIGTERM; then end what is running, and have the server know.
+async def _run_until_stopped(runner: "Runner", is_gone: Callable[[], str | None]) -> None:
+    """Run until SIGINT or SIGTERM, or until the server is gone; then end what is running, and have the server know.
 
-    Prefect's own answer to SIGTERM never gets that far, and its runs would look as if they went on.
+    Prefect's own answer to SIGTERM never gets that far, and its runs would look as if they went on; without a server
+    it would ask for it for good.
+
+    Raises:
+        RuntimeError: the server ended before this.
     """
     loop = asyncio.get_running_loop()
 
@@ -178,4 +173,11 @@ async def _run_until_stopped(runner: "Runner") -> None:
 
     runner.handle_sigterm = stop  # type: ignore[method-assign]  # which it will install
     signal.signal(signal.SIGINT, stop)
-    await runner.start()
+    serving = asyncio.create_task(runner.start())
+    while not (await asyncio.wait([serving], timeout=1))[0]:
+        if how := is_gone():
+            logging.disable(logging.CRITICAL)  # page after page of a server that does not answer
+            serving.cancel()
+            await asyncio.wait([serving], timeout=60)
+            raise RuntimeError(f"the server must run as long as this, got {how}; start it again")
+    await serving

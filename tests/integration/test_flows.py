@@ -329,7 +329,7 @@ def test_a_run_makes_one_whole_plan_reads_the_record_once_and_holds_one_lease(
 ):
     image, _ = draw_stack(planes=1, side=64, seed=9)
     tifffile.imwrite(tmp_path / "copy/files/image/new.ome.tif", image, ome=True, metadata={"axes": "ZYX"})
-    monkeypatch.setattr("flows.server.address.start_ephemeral", lambda: None)  # that of the tests runs
+    monkeypatch.setattr("flows.commands.work.start_ephemeral", lambda: None)  # that of the tests runs
     if way in ("flow", "stage"):
         outcomes = (reprocess if way == "flow" else ingest)(dataset.url)
         stages = [outcome.stage for outcome in outcomes]

@@ -90,6 +90,7 @@ class Place:
     def start(self, log, *command, **more):
         with (self.folder / log).open("wb") as out:
             options = {"env": self.environment | more, "stdout": out, "stderr": out, "start_new_session": True}
+            options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may have it ignored
             self.started.append(subprocess.Popen([sys.executable, *command], cwd=ROOT, **options))
         return self.started[-1]
 
@@ -205,18 +206,25 @@ def test_a_run_that_is_cancelled_on_the_server_ends_soon_and_the_next_one_finish
 
 @pytest.mark.prefect
 @pytest.mark.slow
-@pytest.mark.parametrize(("stage", "has_server"), [("predict", False), ("segment", True)])
-def test_a_command_that_is_terminated_says_so_and_the_next_one_finishes_it(tall, place, stage, has_server):
+@pytest.mark.parametrize(
+    ("stage", "has_server", "how", "word"),
+    [
+        ("predict", False, signal.SIGTERM, "SIGTERM"),
+        ("segment", True, signal.SIGTERM, "SIGTERM"),
+        ("predict", False, signal.SIGINT, "Ctrl-C"),
+    ],
+)
+def test_a_command_that_is_stopped_says_so_and_the_next_one_finishes_it(tall, place, stage, has_server, how, word):
     if not has_server:  # it starts one for itself, on the same database
         del place.environment["PREFECT_API_URL"]
     process = place.slowly("run.log", "-m", "flows.commands.app", "reprocess", tall.url)
     until(lambda: is_midway(tall, stage), 240)
     below = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
+    process.send_signal(how)
+    assert process.wait(60) == 128 + how
     assert psutil.wait_procs(below, 30)[1] == []
     *_, said = place.said("run.log").splitlines()
-    assert said == "note: stopped by SIGTERM; what is done is kept, and the next run goes on from there"
+    assert said == f"note: stopped by {word}; what is done is kept, and the next run goes on from there"
     assert "Traceback" not in place.said("run.log")
     assert {run["state_name"] for run in (*place.runs("reprocess"), *place.runs(stage))} == {"Crashed"}
     assert require_consistent(tall).statuses[stage, "a"].state == "missing"

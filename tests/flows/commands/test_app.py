@@ -188,6 +188,14 @@ def test_a_dataset_that_another_run_works_on_is_left_alone(run, dataset, monkeyp
     assert dataset.image("c").exists()
 
 
+def test_a_server_asks_for_a_password_unless_it_is_told_not_to(run, dataset, monkeypatch):
+    served = []
+    monkeypatch.setattr("flows.server.serve.serve", lambda service, say: served.append(service))
+    assert run("serve", dataset.url)[0] == 0
+    assert run("serve", dataset.url, "--no-auth", "--name", "lab.example", "--name", "lab")[0] == 0
+    assert [(service.auth, service.names) for service in served] == [(True, ()), (False, ("lab.example", "lab"))]
+
+
 def test_unstick_asks_a_server_that_runs(run, monkeypatch):
     monkeypatch.setattr("flows.server.address.configure", lambda: "an ephemeral server")
     refused(run("unstick"), "a Prefect server must be running, got none; set PREFECT_API_URL")

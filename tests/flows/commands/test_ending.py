@@ -33,6 +33,14 @@ def test_sigterm_ends_what_is_below_with_its_own_status_and_is_said_once():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_ctrl_c_says_what_sigterm_says_once():
+    said = []
+    with pytest.raises(SystemExit) as ended, plainly(said.append), plainly(said.append):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert said == ["stopped by Ctrl-C; what is done is kept, and the next run goes on from there"]
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import threading
@@ -22,6 +23,8 @@ def home(tmp_path, monkeypatch):
     for key in [
         *address.SETTINGS,
         *address.QUIET,
+        address.ASKED,
+        address.GIVEN,
         "PREFECT_HOME",
         "PREFECT_API_URL",
         "http_proxy",
@@ -56,13 +59,13 @@ def answering():
 
 def put_card(home, api):
     home.mkdir(exist_ok=True)
-    (home / "server.json").write_text(json.dumps({"api": api, "pid": 1}))
+    (home / "server.json").write_text(json.dumps({"api": api, "pid": os.getpid()}))
 
 
 def test_without_a_server_there_is_an_ephemeral_one_in_a_place_of_our_own(home):
     assert address.configure() == "an ephemeral server"
     assert os.environ["PREFECT_HOME"] == str(home / "prefect")
-    assert (home / "prefect").is_dir()
+    assert stat.S_IMODE((home / "prefect").stat().st_mode) == stat.S_IMODE(home.stat().st_mode) == 0o700
     assert "PREFECT_API_URL" not in os.environ
 
 
@@ -77,7 +80,57 @@ def test_the_server_that_serve_started_is_used_while_it_answers(home):
         put_card(home, api)
         assert address.configure() == api
         assert os.environ["PREFECT_API_URL"] == api
+        put_card(home, "http://127.0.0.1:9/api")
     assert address.served_address() is None
+
+
+def test_what_answers_where_a_server_was_is_not_taken_for_it(home, monkeypatch):
+    with answering() as api:
+        for pid in (-1, 0, 2**22 + 1, 10**30):  # nobody's
+            home.mkdir(exist_ok=True)
+            address.server_file().write_text(json.dumps({"api": api, "pid": pid}))
+            assert address.served_address() is None
+        put_card(home, api)
+        monkeypatch.setattr(os, "kill", _refuse)  # somebody else's
+        assert address.configure() == "an ephemeral server"
+
+
+def _refuse(*_):
+    raise PermissionError("Operation not permitted")
+
+
+def test_our_own_server_gets_the_secret_and_no_other_does(home, monkeypatch):
+    address.authenticate()
+    secret = os.environ[address.GIVEN]
+    assert secret == address.secret_file().read_text().strip() == os.environ[address.ASKED]
+    with answering() as api:
+        put_card(home, api)
+        for told in (None, api, api.replace("127.0.0.1", "localhost"), "http://lab:4200/api"):
+            for key in (address.ASKED, address.GIVEN, "PREFECT_API_URL"):
+                monkeypatch.delenv(key, raising=False)
+            if told:
+                monkeypatch.setenv("PREFECT_API_URL", told)
+            address.configure()
+            assert os.environ.get(address.GIVEN) == (None if told == "http://lab:4200/api" else secret)
+        monkeypatch.delenv("PREFECT_API_URL")
+        monkeypatch.setenv(address.GIVEN, "lab:said")
+        address.configure()
+        assert os.environ[address.GIVEN] == "lab:said"
+
+
+@pytest.mark.parametrize("key", ["all_proxy", "ALL_PROXY", "http_proxy", "HTTPS_PROXY"])
+def test_a_socks_proxy_is_forgotten_where_the_server_is_on_this_machine(monkeypatch, key):
+    for value in ("socks5://proxy:1080", "SOCKS://proxy:1080"):
+        monkeypatch.setenv(key, value)
+        monkeypatch.setenv("PREFECT_API_URL", "http://lab.example:4200/api")
+        address.configure()
+        assert os.environ[key] == value
+        monkeypatch.delenv("PREFECT_API_URL")
+        address.configure()
+        assert key not in os.environ
+    monkeypatch.setenv(key, "http://proxy:3128")
+    address.configure()
+    assert os.environ[key] == "http://proxy:3128"
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(home, monkeypatch):
@@ -183,41 +236,3 @@ def test_a_run_that_fails_says_one_sentence_on_the_terminal(make):
     assert len(said) == 1, ended.stderr
     (line,) = said
     assert re.search(r"set aside.* broken at ingest: .*broken.tif is not a readable TIFF", line)
-
-
-INTERRUPTED = """
-import os, signal
-from flows.server import address
-from unet.images.synthetic import draw_stack
-address.configure()
-from prefect import flow
-address.begin()
-
-@flow
-def interrupted():
-    os.killpg(0, signal.SIGINT)
-
-try:
-    interrupted()
-except KeyboardInterrupt:
-    from prefect.client.orchestration import get_client
-    with get_client(sync_client=True) as client:
-        print(*(run.state.type.value for run in client.read_flow_runs()))
-"""
-
-
-@pytest.mark.prefect
-@pytest.mark.slow
-def test_an_ephemeral_server_hears_of_the_run_that_ctrl_c_ended_and_the_terminal_stays_quiet(tmp_path):
-    script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED)
-    ended = subprocess.run(
-        [sys.executable, script],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=Path.cwd(),
-        start_new_session=True,
-    )
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("CRASHED\n", "", 0)

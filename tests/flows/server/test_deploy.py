@@ -59,8 +59,14 @@ def deployed(lab, cells):
     return lab.run("deploy", cells).stdout
 
 
-def test_what_to_start_next_is_said():
+def test_what_to_start_next_is_said(monkeypatch):
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
     words = "\n".join(Deploy(["/d/a"], "http://lab:4200/api").next())
+    assert "PREFECT_API_AUTH_STRING" not in words
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "lab:hush")
+    words = "\n".join(Deploy(["/d/a"], "http://lab:4200/api").next())
+    assert "export PREFECT_API_AUTH_STRING=… " in words
+    assert "hush" not in words
     assert "prefect worker start --pool gpu --limit 1 " in words
     assert "PREFECT_API_URL=http://lab:4200/api" in words
 

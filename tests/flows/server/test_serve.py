@@ -1,7 +1,9 @@
 """Laws of `serve`: nights come by themselves, other commands use its server, and when it ends nothing is left of it."""
 
+import asyncio
 import base64
 import json
+import logging
 import os
 import signal
 import socket
@@ -29,7 +31,9 @@ from unet.ledger.results import image_of, labels_of
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home of its own, with nothing said about Prefect."""
-    for key in [key for key in os.environ if key.startswith("PREFECT_")]:
+    told = {address.ASKED, address.GIVEN, "PREFECT_API_URL", "PREFECT_HOME", *address.SETTINGS, *address.QUIET}
+    for key in told | {key for key in os.environ if key.startswith("PREFECT_")}:
+        monkeypatch.setenv(key, "")  # so that it is put back afterwards
         monkeypatch.delenv(key)
     monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path / "home"))
     address.user_home().mkdir()
@@ -51,29 +55,57 @@ def test_a_night_is_that_of_this_machine(zone, name, monkeypatch):
     assert module.timezone() == name
 
 
-def test_a_server_of_someone_else_is_refused(home, monkeypatch):
-    monkeypatch.setattr(address, "is_healthy", lambda api: True)
-    with (
-        pytest.raises(RuntimeError, match="must be free, got another Prefect server there"),
-        module._running_server(4200),
-    ):
-        pass
+def test_a_server_of_someone_else_is_refused(home):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        service = module.Service(["/data/d"], other.getsockname()[1])
+        words = f"port {service.port} of 127.0.0.1 must be free, got .*; choose one by --port"
+        with pytest.raises(RuntimeError, match=words), module._running_server(service):
+            pass
+    assert not address.server_file().exists()
 
 
-def test_a_server_of_ones_own_is_joined_and_left_running(home, monkeypatch):
+def test_a_server_of_ones_own_is_joined_left_running_and_its_end_is_told(home, monkeypatch):
     monkeypatch.setattr(address, "is_healthy", lambda api: True)
-    address.server_file().write_text('{"api": "http://127.0.0.1:4300/api", "pid": 1}')
-    with module._running_server(4200) as api:
-        assert api == "http://127.0.0.1:4300/api"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as first:
+        address.server_file().write_text(json.dumps({"api": "http://127.0.0.1:4300/api", "pid": first.pid}))
+        with module._running_server(module.Service(["/data/d"])) as (api, how_it_ended):
+            assert api == "http://127.0.0.1:4300/api"
+            assert how_it_ended() is None
+            first.kill()
+            first.wait()
+            assert how_it_ended() == "the end of the `serve` that started it"
     assert address.server_file().exists()
 
 
 def test_a_server_that_does_not_start_says_where_to_look(home, port, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    words = r"the server must start, got exit status 1; see .*server\.log"
-    with pytest.raises(RuntimeError, match=words), module._running_server(port):
+    address.configure()
+    words = r"the server must start, got exit status 1; see .*server\.log; its database is .*prefect\.db"
+    with pytest.raises(RuntimeError, match=words), module._running_server(module.Service(["/data/d"], port)):
         pass
     assert not address.server_file().exists()
+
+
+class Runner:
+    """What runs until it is stopped, and whether it was."""
+
+    started, was_ended = True, False
+
+    async def start(self):
+        try:
+            await asyncio.sleep(600)
+        finally:
+            self.was_ended = True
+
+
+def test_who_serves_ends_in_a_sentence_when_the_server_does(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(logging, "disable", lambda *_: None)
+    runner = Runner()
+    words = "the server must run as long as this, got exit status -9; start it again"
+    with pytest.raises(RuntimeError, match=words):
+        asyncio.run(module._run_until_stopped(runner, lambda: "exit status -9"))
+    assert runner.was_ended
 
 
 def _told(monkeypatch, **how):
@@ -88,17 +120,29 @@ def _told(monkeypatch, **how):
     monkeypatch.setattr(module, "_running_server", interrupted)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     module.serve(module.Service(["/data/d"], **how), said.append)
+    assert said.pop() == "ended"
     return said
 
 
-def test_who_listens_to_the_network_without_an_auth_string_is_warned(home, monkeypatch):
-    (warning, ended) = _told(monkeypatch, host="0.0.0.0")
-    assert warning.startswith("warning: whoever reaches 0.0.0.0:4200 can run and change everything; set PREFECT_")
-    assert ended == "ended"
-    assert _told(monkeypatch) == ["ended"]
+def test_a_server_asks_for_this_users_secret_and_says_where_it_stands(home, monkeypatch):
+    (told,) = _told(monkeypatch)
+    assert told == f"the UI asks once for a password: what stands in {home}/secret"
+    assert os.environ[address.ASKED] == os.environ[address.GIVEN] == (home / "secret").read_text().strip()
+    monkeypatch.delenv(address.ASKED)
     monkeypatch.setenv(address.GIVEN, AUTH)
+    (told,) = _told(monkeypatch, host="0.0.0.0")
+    assert told.endswith(f"what stands in {address.ASKED} or {address.GIVEN}")
+    assert os.environ[address.ASKED] == AUTH
+
+
+def test_one_that_asks_nobody_says_what_that_means(home, monkeypatch):
     monkeypatch.setenv(address.ASKED, AUTH)
-    assert _told(monkeypatch, host="0.0.0.0") == ["ended"]
+    monkeypatch.setenv(address.GIVEN, AUTH)
+    (warning,) = _told(monkeypatch, auth=False)
+    assert warning == "warning: every user of this machine can run and change everything, as --no-auth was said"
+    (warning,) = _told(monkeypatch, auth=False, host="0.0.0.0")
+    assert warning.startswith("warning: whoever reaches 0.0.0.0:4200 can run and change everything")
+    assert not {address.ASKED, address.GIVEN} & set(os.environ)
 
 
 @pytest.fixture
@@ -132,9 +176,9 @@ def _until(found, seconds):
 
 
 def _ask(api, what, **body):
-    headers = {"content-type": "application/json"}
-    if address.GIVEN in os.environ:
-        headers["authorization"] = f"Basic {base64.b64encode(os.environ[address.GIVEN].encode()).decode()}"
+    string = os.environ[address.GIVEN] if address.GIVEN in os.environ else address.secret_file().read_text().strip()
+    basic = f"Basic {base64.b64encode(string.encode()).decode()}"
+    headers = {"content-type": "application/json", "authorization": basic}
     request = urllib.request.Request(f"{api}/{what}/filter", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
@@ -183,6 +227,31 @@ def test_ctrl_c_ends_all(serving):
     _end(process, signal.SIGINT)
 
 
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_killing_it_ends_its_server_too(serving):
+    process, _, _ = serving("0 2 * * *")
+    server = psutil.Process(json.loads(address.server_file().read_text())["pid"])
+    process.kill()
+    assert psutil.wait_procs([server], 60)[1] == []
+    assert address.served_address() is None  # though the file is left
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_it_ends_with_its_server_with_a_run_in_its_midst_and_without_traces(serving, home):
+    process, _, api = serving("* * * * *")
+    _until(lambda: _runs(api, "reprocess", "RUNNING"), 240)
+    family = psutil.Process(process.pid).children(recursive=True)
+    psutil.Process(json.loads(address.server_file().read_text())["pid"]).kill()
+    assert process.wait(120) == 1
+    assert psutil.wait_procs(family, 120)[1] == []
+    *_, told = (home / "serve.log").read_text().splitlines()
+    assert told.startswith("failed: the server must run as long as this, got exit status -9; see ")
+    assert "Traceback" not in (home / "serve.log").read_text()
+    assert not address.server_file().exists()
+
+
 def _copy_slowly(whole, file, seconds):
     """Write a file in eight pieces over so many seconds, as a microscope or a slow network does."""
     data = whole.read_bytes()
@@ -216,7 +285,7 @@ def test_a_file_copied_slowly_into_the_watched_folder_is_segmented_once_it_is_wh
     assert make_plan(dataset, read_record(dataset)).statuses["segment", "new"].state == "fresh"
     assert _runs(api, "watch", "FAILED") == []
     assert all(run["auto_scheduled"] for run in _runs(api, "watch"))
-    monkeypatch.delenv(address.GIVEN)
+    monkeypatch.setenv(address.GIVEN, "lab:guess")
     with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         _ask(api, "deployments")
     refused.value.close()
