@@ -108,6 +108,14 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     return sorted({str(path) for walk in walks for path in walk.files})
 
 
+def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
+    """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
+    tops = [_resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
+    walks = [SourceWalk(top, None, _is_image, False) for top in tops if top.is_dir()]
+    linked = {path.resolve().parent for walk in walks for path in walk.files}
+    return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
+
+
 def stem(name: str) -> str:
     """Name without its image suffix; any other suffix stays.
 
