@@ -89,17 +89,16 @@ def outcome_or_error(
         log.warning("%s waits: %s", name, why)
         return Outcome(of_now.stage if of_now else "", name, "waiting", why)
     except OSError as error:
-        told = _full(dataset, error) if error.errno in NO_ROOM else error
-        log.warning("%s: %s", name, told)
-        return told
+        failed = _full(dataset, error) if error.errno in NO_ROOM else error
+        log.warning("%s: %s", name, printable(str(failed)))
+        return failed
     except Exception as error:
         if of_now is None or is_stopped():
             return error
         expected = isinstance(error, ValueError | LookupError)
-        log.warning(
-            "%s set aside at %s: %s", name, of_now.stage, printable(str(error)), exc_info=None if expected else error
-        )
-        return set_aside(dataset, of_now, name, error)
+        told = set_aside(dataset, of_now, name, error)
+        log.warning("%s set aside at %s: %s", name, told.stage, told.why, exc_info=None if expected else error)
+        return told
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
 

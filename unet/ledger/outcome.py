@@ -35,4 +35,4 @@ def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> 
 def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
     """Why a stack was set aside at a stage, where this recipe was what failed; else None."""
     values = dataset.set_aside(recipe.stage, name).read_json()
-    return values["why"] if values and recipe.is_of(values.get("recipe")) else None
+    return str(values.get("why", "unknown")) if values and recipe.is_of(values.get("recipe")) else None
