@@ -14,7 +14,7 @@ class Hang(BaseException):  # no error, or what turns errors into sentences woul
 
 @contextmanager
 def within(seconds):
-    """What is below is ended after so many seconds of a processor; who waits at something, after `IDLE` times as many."""
+    """Ends what is below after so many seconds of a processor, or, where it waits, `IDLE` times as many of a clock."""
 
     def stop(*_):
         raise Hang(f"it took more than {seconds} s")
