@@ -11,6 +11,7 @@ from flows.stage_run import run_name
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import HeldError
 from unet.dataset.record_file import read_record
+from unet.dataset.stack_names import printable
 from unet.ledger.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def _find_arrivals(place: Dataset) -> Arrivals:
     except (ValueError, LookupError, OSError) as error:
         if is_news(place, str(error)):
             raise
-        log.warning("still so: %s", error)
+        log.warning("still so: %s", printable(str(error)))
         return Arrivals()
     is_news(place, "")
     return arrivals

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
-from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.formats.readers import Opened, count_scenes, open_stack
@@ -20,7 +18,7 @@ from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
-from unet.ledger.fingerprint import Fingerprint, sizes_and_times
+from unet.ledger.fingerprint import sizes_and_times
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
     has_truth,
@@ -28,11 +26,11 @@ from unet.ledger.recipes import (
     ingest_recipe,
     is_edited,
     is_to_be_withdrawn,
-    source_fingerprint,
     truth_recipe,
     withdrawn_recipe,
 )
-from unet.ledger.results import Generation, Result, image_of, labels_of, weights_of
+from unet.ledger.results import Result, image_of, labels_of, weights_of
+from unet.ledger.source_reading import SourceReading, unfinished
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
@@ -72,7 +70,7 @@ def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool =
         now = sizes_and_times(files)
         if now == before:
             raise
-        raise _unfinished([file for file in files if now.get(file) != before.get(file)]) from error
+        raise unfinished([file for file in files if now.get(file) != before.get(file)]) from error
 
 
 def _ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool) -> str:
@@ -89,15 +87,16 @@ def _ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool)
 
 @timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
+    reading = SourceReading(stack.files)
     with open_stack(stack.files, stack.scene, stack.axis) as opened:
-        generation = image.begin(recipe, {})
+        generation = reading.begin(image, recipe)
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
         stored = create(generation.level(0), layout, opened.dtype, opened.axes)
         gatherings = [Gathering() for _ in opened.channels]
         for region, block in _copied(opened, stored):
             for channel, part in _by_channel(region, block, opened.axes):
                 gatherings[channel].add(part)
-    files = _require_same(image, generation, recipe.inputs["source"], stack.files)
+    files = reading.finish(image, generation, recipe.inputs["source"])
     levels = pyramid(generation.level, averaged, opened.axes)
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
@@ -138,13 +137,14 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     if edited or not stack.truth or (not force and stamp is not None and stamp.recipe == recipe):
         _require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
         return "truth kept as it was edited by hand" if edited else "truth as before"
+    reading = SourceReading(stack.truth)
     with open_stack(stack.truth, axis=stack.axis) as opened:  # truth of a scene is a file of its own
         _require_fit(stack.name, opened.axes, opened.shape, shape)
-        generation = truth.begin(recipe, {})
+        generation = reading.begin(truth, recipe)
         layout = plane_layout(shape, 4)
         stored = create(generation.level(0), layout, _truth_dtype(opened, stack), axes)
         _write_planes(stored, _truth_planes(opened, stack))
-    files = _require_same(truth, generation, recipe.inputs["truth source"], stack.truth)
+    files = reading.finish(truth, generation, recipe.inputs["truth source"])
     levels = pyramid(generation.level, sampled, axes)
     scales = ome.multiscales(generation, "truth", axes, levels, of_image["spacing"], of_image["units"])
     ome.list_label(dataset.image(stack.name) / "labels", "truth")
@@ -155,20 +155,6 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
     return "truth"
-
-
-def _require_same(result: Result, generation: Generation, content: str, files: tuple[str, ...]) -> Fingerprint:
-    """Fingerprint of files after they were read; if they changed meanwhile, what was written is removed."""
-    found = source_fingerprint(result, files)
-    if found.content != content:
-        result.discard(generation.name)
-        raise _unfinished(files)
-    return found
-
-
-def _unfinished(files: Sequence[str]) -> UnfinishedError:
-    which = files[0] if len(files) == 1 else f"one of {len(files)} files in {Path(files[0]).parent}"
-    return UnfinishedError(f"{which} changed while it was read; the next run takes it once it is written")
 
 
 def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:

@@ -36,8 +36,8 @@ from unet.network.model_files import Model, model_generation, ready_model
 from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, smaller_plan
 from unet.network.prediction_plan import plan_limits, plane_windows, precision_on, scale_of, scores_axes, scores_layout
 from unet.network.tiles import FIXED_SIDE
+from unet.settings.cluster import Cluster
 from unet.settings.predict import Predict
-from unet.settings.record import Cluster
 from unet.store import ome
 from unet.store.arrays import create
 from unet.store.pyramid import pyramid

@@ -35,7 +35,7 @@ from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import Generation, image_of, labels_of, scores_of
 from unet.ledger.stamp import Recipe
-from unet.settings.record import Cluster
+from unet.settings.cluster import Cluster
 from unet.settings.segment import Segment, SegmentNumbers
 from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, create, open_array

@@ -31,7 +31,7 @@ from unet.ledger.recipes import ignored_id, weigh_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck, warnings, words
-from unet.settings.record import Cluster
+from unet.settings.cluster import Cluster
 from unet.settings.weigh import Weigh
 from unet.store import ome
 from unet.store.arrays import UNSHUFFLED, Stored, create, open_array

@@ -20,6 +20,7 @@ from flows.planning.plan import Plan, make_plan, require_known
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values
+from unet.dataset.stack_names import shortened
 
 verbs = typer.Typer()
 
@@ -60,20 +61,29 @@ def export_labels(
     dataset: DatasetArgument,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write into.")],
     only: OnlyOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write files anew that are there.")] = False,
 ) -> None:
-    """Export segments and tables."""
+    """Export segments and tables; status 1 where files that were there already were kept."""
     from tasks.tools.export_labels import export_labels as export
+    from tasks.tools.export_labels import require_own_folder
 
     place = Dataset(dataset)
-    model = read_record(place).model
-    plan = make_plan(place, read_record(place))
+    record, kept = read_record(place), list[Path]()
+    model, plan = record.model, make_plan(place, record)
     require_known(plan, only or ())
+    require_own_folder(place, record.sources, to)
     names = [name for name in plan.names() if (not only or name in only) and place.table(model, name).exists()]
     if not names:
         raise LookupError(f"{dataset} must hold segments of {model}, got none; run `unet-flows reprocess {dataset}`")
     for name in names:
-        for path in export(place, name, model, to):
+        exported = export(place, name, model, to, overwrite)
+        kept += exported.kept
+        for path in exported.written:
             out.print(as_text(path))
+    if kept:
+        said = shortened([str(path) for path in kept])
+        err.print(as_text(f"kept, as they were there: {said}; --overwrite writes them anew"))
+        raise typer.Exit(1)
 
 
 @verbs.command(help="Forget stacks and all that was made from them; their source files are left where they are.")

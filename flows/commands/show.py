@@ -6,14 +6,25 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.planning.estimate import Estimate, as_bytes, as_minutes
 from flows.planning.plan import Plan
 from flows.planning.status import StageStatus
+from unet.dataset.stack_names import UNSEEN, printable
 from unet.ledger.outcome import STAGES, Outcome
 from unet.ledger.truth_findings import warnings
 
-out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
+
+class Terminal(Console):
+    """A console on which text of files, as their names, is shown and never obeyed."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """All that is printed passes here."""
+        return super().render_str(printable(text), **how)
+
+
+out, err = Terminal(soft_wrap=True, highlight=False), Terminal(stderr=True, soft_wrap=True, highlight=False)
 
 COLOURS = {"fresh": "green", "set aside": "red"}
 
@@ -32,7 +43,12 @@ def show_json(plan: Plan, statuses: Sequence[StageStatus], cost: Estimate | None
         values["disk"] = {"bytes": cost.bytes, "packed": cost.packed, "needed": cost.room, "free": cost.free}
     values["set_aside"] = [vars(status) for status in plan.set_aside()]
     values["truth"] = {name: check.counts() for name, check in plan.truth.items()}
-    print(json.dumps(values, indent=1, ensure_ascii=False))
+    print(json_text(values))
+
+
+def json_text(values: Any) -> str:
+    """Values as JSON that a terminal may be shown, too."""
+    return UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(values, indent=1, ensure_ascii=False))
 
 
 def show_pending(plan: Plan, pending: Sequence[StageStatus], cost: Estimate, stage: str | None, seconds: float) -> None:

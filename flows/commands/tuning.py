@@ -1,13 +1,12 @@
 """The verb that finds the settings of segment again."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from flows.commands.options import DatasetArgument, JsonFlag, WaitFlag, exit_status, note
-from flows.commands.show import as_text, out
+from flows.commands.show import as_text, json_text, out
 from flows.planning.plan import Plan, make_plan
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
@@ -49,7 +48,7 @@ def tune(
             plan = make_plan(place, record)
     stale = [status.name for status in plan.pending("segment")]
     if as_json:
-        print(json.dumps({**vars(tuned), "written": not dry_run, "stale": stale}, indent=1, ensure_ascii=False))
+        print(json_text({**vars(tuned), "written": not dry_run, "stale": stale}))
         return
     _show(tuned.found, tuned.before)
     _say_next(dataset, record, tuned.found, stale, dry_run)

@@ -17,6 +17,7 @@ from flows.planning.catalogue import find_catalogue
 from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack, source_files
+from unet.dataset.stack_names import printable
 from unet.ledger.fingerprint import sizes_and_times
 from unet.settings.record import Record
 
@@ -46,7 +47,8 @@ class Arrivals:
         taken = [f"{name}: taken" for name in self.ready]
         waiting = [f"{name}: waiting: {why}" for name, why in self.waiting.items()]
         gone = [f"{file} is gone; what was made from it is kept" for file in self.gone]
-        return [*_first_lines(taken, "taken"), *_first_lines(waiting, "waiting"), *_first_lines(gone, "gone")]
+        lines = [*_first_lines(taken, "taken"), *_first_lines(waiting, "waiting"), *_first_lines(gone, "gone")]
+        return [printable(line) for line in lines]
 
 
 def look_at_sources(place: Dataset, record: Record, now: float | None = None) -> Arrivals:

@@ -12,10 +12,9 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import platformdirs
-
 from flows.server.guard import LOOPBACK
 from flows.server.secret import PRIVATE_FOLDER, make_private, read_secret
+from unet.dataset import user_place
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -41,9 +40,7 @@ ASKED, GIVEN = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 """Where the auth string stands that a server asks for, and that its clients give; nowhere else."""
 
 
-def user_home() -> Path:
-    """The per-user place of server and database; `UNET_FLOWS_HOME` overrides it."""
-    return Path(os.environ.get("UNET_FLOWS_HOME") or platformdirs.user_state_path("unet-flows")).absolute()
+user_home = user_place.user_home
 
 
 def configure(quiet: bool = True) -> str:

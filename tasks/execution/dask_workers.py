@@ -24,8 +24,9 @@ from distributed.versions import VersionMismatchWarning
 
 from tasks.execution.cluster_class import cluster_class
 from tasks.execution.workers import Resources, Threads, Workers
+from unet.dataset.user_place import StartedCluster, trusted_cluster
 from unet.ledger.versions import COMPUTE, TALK, Versions, difference, of_here
-from unet.settings.record import Cluster
+from unet.settings.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -202,14 +203,23 @@ def workers(cluster: str | Cluster | None) -> Iterator[Workers]:
             stack.callback(threads.stop)
             yield threads
             return
-        if isinstance(cluster, Cluster):
-            started = stack.enter_context(cluster_class(cluster.cls)(**cluster.options))
-            found = DaskWorkers(_connect(started, cluster.cls), QUEUED)
+        where = trusted_cluster(cluster)
+        if isinstance(where, StartedCluster):
+            found = DaskWorkers(_connect(stack.enter_context(_start(where)), where.cls), QUEUED)
         else:
-            found = DaskWorkers(_connect(cluster, cluster))
+            found = DaskWorkers(_connect(where, where))
         stack.callback(found.stop)
         found.require_alike()
         yield found
+
+
+def _start(cluster: StartedCluster) -> Any:
+    """The cluster, started; on this machine its pages are for this machine alone, unless told otherwise."""
+    local = LOOPBACK if cluster.cls.rpartition(".")[2].startswith("Local") else {}
+    try:
+        return cluster_class(cluster.cls)(**local | cluster.options)
+    except TypeError as error:
+        raise ValueError(f"cluster.options must be what {cluster.cls} takes, got {error}") from error
 
 
 def _connect(where: Any, name: str) -> Client:

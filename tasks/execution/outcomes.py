@@ -9,6 +9,7 @@ from threading import Event
 
 from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
+from unet.dataset.stack_names import printable
 from unet.ledger.outcome import Outcome, set_aside
 from unet.ledger.stamp import Recipe
 
@@ -84,18 +85,20 @@ def outcome_or_error(
         of_now = recipe(name)
         word = work(name, of_now)
     except UnfinishedError as error:
-        log.warning("%s waits: %s", name, error)
-        return Outcome(of_now.stage if of_now else "", name, "waiting", str(error))
+        why = printable(str(error))
+        log.warning("%s waits: %s", name, why)
+        return Outcome(of_now.stage if of_now else "", name, "waiting", why)
     except OSError as error:
-        told = _full(dataset, error) if error.errno in NO_ROOM else error
-        log.warning("%s: %s", name, told)
-        return told
+        failed = _full(dataset, error) if error.errno in NO_ROOM else error
+        log.warning("%s: %s", name, printable(str(failed)))
+        return failed
     except Exception as error:
         if of_now is None or is_stopped():
             return error
         expected = isinstance(error, ValueError | LookupError)
-        log.warning("%s set aside at %s: %s", name, of_now.stage, error, exc_info=None if expected else error)
-        return set_aside(dataset, of_now, name, error)
+        told = set_aside(dataset, of_now, name, error)
+        log.warning("%s set aside at %s: %s", name, told.stage, told.why, exc_info=None if expected else error)
+        return told
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
 

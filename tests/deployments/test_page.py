@@ -115,7 +115,7 @@ def test_docker_is_told_of_services_that_are_there(words):
 def test_all_files_it_names_are_there():
     named = re.findall(r"\b(?:deployments/)?((?:kubernetes|slurm)/[\w*]+(?:\.\w+)?|\w+\.yaml|Dockerfile)\b", PAGE)
     folders = (ROOT / "deployments", ROOT / "deployments/kubernetes", ROOT)
-    elsewhere = {"dataset.yaml"}  # of each dataset
+    elsewhere = {"dataset.yaml", "clusters.yaml"}  # of each dataset, and of each user
     missing = [name for name in set(named) - elsewhere if not any(list(folder.glob(name)) for folder in folders)]
     assert missing == []
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
-from unet.dataset.record_file import read_record
-from unet.settings.record import Cluster
+from unet.dataset.record_file import read_record, set_values
+from unet.dataset.user_place import StartedCluster, trusted_cluster
 
 SLURM = Path(__file__).parents[2] / "deployments/slurm"
 SBATCH = """#!/bin/sh
@@ -55,7 +55,8 @@ def ids(file):
 
 def given():
     """The cluster that the example names."""
-    return yaml.safe_load((SLURM / "dataset.yaml").read_text("utf-8"))["cluster"]
+    name = yaml.safe_load((SLURM / "dataset.yaml").read_text("utf-8"))["cluster"]
+    return yaml.safe_load((SLURM / "clusters.yaml").read_text("utf-8"))[name]
 
 
 def here(jobs, **options):
@@ -84,14 +85,20 @@ def test_a_job_asks_for_what_the_example_says(tmp_path):
     assert command[command.index("--nthreads") + 1] == "8"
 
 
-def test_a_record_takes_the_example(make):
+def test_a_record_takes_the_example_by_its_name_and_without_programs_in_itself(make, monkeypatch, tmp_path):
     from unet.images.synthetic import draw_stack
 
-    dataset = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)}, cluster=given())
-    assert read_record(dataset).cluster == Cluster(**given())
+    dataset = make({"a": (draw_stack(planes=1, side=64, seed=1)[0], None)}, cluster="slurm")
+    monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path))
+    shutil.copy(SLURM / "clusters.yaml", tmp_path)
+    assert trusted_cluster(read_record(dataset).cluster) == StartedCluster(**given())
+    programs = ("job_script_prologue", "log_directory")
+    plain = {name: value for name, value in given()["options"].items() if name not in programs}
+    assert set_values(dataset, {"cluster": {"cls": given()["cls"], "options": plain}})
+    assert read_record(dataset).cluster.options == plain
 
 
-def test_jobs_compute_what_this_machine_computes_and_end_with_the_run(dataset, jobs):
+def test_jobs_compute_what_this_machine_computes_and_end_with_the_run(dataset, jobs, monkeypatch):
     from tasks.weigh import weigh_stacks
     from unet.ledger.results import weights_of
     from unet.store.arrays import open_array
@@ -104,9 +111,11 @@ def test_jobs_compute_what_this_machine_computes_and_end_with_the_run(dataset, j
             for kind, path in result.attributes()["arrays"].items()
         }
 
+    monkeypatch.setenv("UNET_FLOWS_HOME", str(jobs))
+    (jobs / "clusters.yaml").write_text(yaml.safe_dump({"slurm": here(jobs)}))
     before = weights()
     shutil.rmtree(Path(dataset.url) / "weights")
-    outcomes = weigh_stacks.fn(dataset.url, ["a", "b"], read_record(dataset).weigh, Cluster(**here(jobs)))
+    outcomes = weigh_stacks.fn(dataset.url, ["a", "b"], read_record(dataset).weigh, "slurm")
     assert [outcome.state for outcome in outcomes] == ["done", "done"]
     after = weights()
     assert len(before) == 4

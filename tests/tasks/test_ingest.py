@@ -1,5 +1,7 @@
 """Laws of ingest: what the microscope wrote is kept, what people drew is never lost, and a bad stack stops no other."""
 
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import imagecodecs
@@ -273,6 +275,36 @@ def test_a_file_that_is_written_while_it_is_read_waits_for_the_next_run(make, st
     tifffile.imwrite(file, pixels)
     (outcome,) = stage(dataset, "ingest")
     assert outcome.state == "done"
+
+
+@pytest.mark.parametrize("kind", ["image", "truth"])
+def test_pixels_of_a_file_that_is_what_it_was_again_are_not_kept(make, stage, level, monkeypatch, kind):
+    """A when it was hashed, B while it was read, A when it was hashed again; size and time of change stay."""
+    from tasks import ingest as module
+
+    pixels = np.random.default_rng(0).integers(0, 9, (64, 64)).astype(np.uint16)
+    dataset = make({"a": (pixels, pixels)})
+    file, open_stack = Path(dataset.url).parent / f"files/{kind}/a.ome.tif", module.open_stack
+    before, stat = file.read_bytes(), file.stat()
+
+    @contextmanager
+    def opening(files, *how, **more):
+        is_it = files == (str(file.resolve()),)
+        if is_it:
+            file.write_bytes(before.replace(pixels.tobytes(), (pixels + 1).tobytes()))
+        with open_stack(files, *how, **more) as opened:
+            yield opened
+        if is_it:
+            file.write_bytes(before)
+            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    with monkeypatch.context() as during:
+        during.setattr(module, "open_stack", opening)
+        (outcome,) = stage(dataset, "ingest")
+    assert (outcome.state, file.read_bytes()) == ("waiting", before)
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "a")), pixels)
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), pixels)
 
 
 def test_a_file_that_cannot_be_read_as_it_is_being_written_waits_too(make, stage, monkeypatch):

@@ -25,8 +25,8 @@ from unet.network import model_files, numeric_plan
 from unet.network.inference import Predictor, predict_image, quantised
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
+from unet.settings.cluster import Cluster
 from unet.settings.predict import Predict
-from unet.settings.record import Cluster
 
 SMALL = Architecture(base=4, depth=2, padding="same", norm="batch")
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 Facts = tuple[int, int]
 """Bytes of a file, and its time of change in nanoseconds."""
 
@@ -44,8 +46,8 @@ class Memory:
     def of(cls, values: Mapping[str, Any] | None) -> "Memory":
         """Memory read from plain values; damaged values give an empty one, which costs one more look."""
         try:
-            return cls({path: Sighting(**facts) for path, facts in (values or {}).get("files", {}).items()})
-        except (TypeError, AttributeError):
+            return cls(TypeAdapter(dict[str, Sighting]).validate_python((values or {}).get("files", {}), strict=False))
+        except ValidationError:
             return cls({})
 
     def plain(self) -> dict[str, Any]:

@@ -19,7 +19,16 @@ from typing import Any, TypeVar
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from unet.dataset.filesystem import ABSENT, changed_at, files_below, open_filesystem, plain_os_errors
+from unet.dataset.filesystem import (
+    ABSENT,
+    changed_at,
+    files_below,
+    open_filesystem,
+    open_regular,
+    plain_os_errors,
+    read_regular,
+)
+from unet.dataset.safe_load import LARGEST_JSON, load_json
 from unet.settings.validation import require_plain
 
 Json = dict[str, Any]
@@ -123,15 +132,16 @@ class Folder:
 
     def open(self) -> Any:
         """The file as a stream of bytes, for one that may be larger than memory."""
+        if self.is_local:
+            return open_regular(self.url)
         filesystem, path = self._place
         return filesystem.open(path, "rb")
 
-    def read(self) -> bytes | None:
-        """Bytes of the file, None where there is none."""
+    def read(self, at_most: int | None = None) -> bytes | None:
+        """Bytes of the file, None where there is none; of a local one that is too long to be used, `at_most` are."""
         try:
             if self.is_local:
-                with open(self.url, "rb") as file:  # noqa: PTH123  # a path of pathlib's takes as long as the reading
-                    return file.read()
+                return read_regular(self.url, at_most)
             filesystem, path = self._place
             with plain_os_errors(self.url):
                 return bytes(filesystem.cat_file(path))
@@ -140,13 +150,13 @@ class Folder:
 
     def read_json(self) -> Json | None:
         """The file's JSON object, None where there is no file; ValueError where it is none."""
-        content = self.read()
+        content = self.read(LARGEST_JSON + 1)
         if content is None:
             return None
         try:
-            values = json.loads(content)
+            values = load_json(content, self.url)
         except ValueError as error:
-            raise ValueError(f"{self.url} must hold JSON; it is damaged: remove it and run again") from error
+            raise ValueError(f"{error}; it is damaged: remove it and run again") from error
         if not isinstance(values, dict):
             raise ValueError(f"{self.url} must hold a JSON object, got {type(values).__name__}; remove it, run again")
         return values

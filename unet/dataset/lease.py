@@ -19,7 +19,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from unet.dataset.folder import Dataset, Folder
+from unet.settings.validation import require
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,12 @@ class Holder:
     started: float
     """Seconds since 1970, as is `renewed`."""
     renewed: float
+
+    def __post_init__(self) -> None:
+        """Refuse what no process and no clock has: a lease may have been written by anybody."""
+        require(0 < self.pid < 2**31, f"pid must be that of a process, got {self.pid}")
+        for name in ("started", "renewed"):
+            require(0 <= getattr(self, name) < 2**33, f"{name} must be seconds since 1970, got {getattr(self, name)}")
 
     @classmethod
     def now(cls, what: str) -> "Holder":
@@ -179,9 +188,9 @@ def _read_holder(file: Folder, patience: float = 2.0) -> Holder | None:
     """Who holds a lease; None where nobody does, or who did was killed before the name was written."""
     end = time.monotonic() + patience
     while True:
-        with suppress(ValueError, TypeError):  # a name is being written
+        with suppress(ValueError):  # a name is being written; or it is none
             values = file.read_json()
-            return Holder(**values) if values else None
+            return TypeAdapter(Holder).validate_python(values) if values else None
         if time.monotonic() >= end:
             return None
         time.sleep(0.05)

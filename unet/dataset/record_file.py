@@ -11,9 +11,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 
 from unet.dataset.folder import Dataset, Json
+from unet.dataset.safe_load import LARGEST_YAML, load_yaml
 from unet.settings.ingest import Source
 from unet.settings.record import Record, plain
 
@@ -53,10 +53,7 @@ def parse_change(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(f"a change must be section.key=value, got {text!r}; write it like train.steps=500")
-    try:
-        return key.strip(), _plain(YAML(typ="safe", pure=True).load(value))
-    except YAMLError as error:
-        raise ValueError(f"a change must give {key.strip()} a value in YAML, got {value!r}") from error
+    return key.strip(), _plain(load_yaml(value, f"the value of {key.strip()}"))
 
 
 def write_record(dataset: Dataset, sources: Sequence[Source]) -> None:
@@ -133,7 +130,7 @@ def _yaml() -> YAML:
 
 
 def _text(dataset: Dataset) -> str:
-    content = dataset.record.read()
+    content = dataset.record.read(4 * LARGEST_YAML + 1)  # a character takes four bytes at most
     if content is None:
         raise LookupError(
             f"{dataset.url} must be a dataset, got a folder without dataset.yaml; run `unet-flows init {dataset.url}`"
@@ -146,11 +143,9 @@ def _text(dataset: Dataset) -> str:
 
 def _parse(dataset: Dataset, text: str) -> Any:
     """The settings in a text, with its comments; an empty dictionary where there are only comments."""
-    try:
-        values = _yaml().load(text)
-        values = _yaml().load(f"{text}\n{{}}\n") if values is None else values  # or its comments would be lost
-    except YAMLError as error:
-        raise ValueError(f"{dataset.record.url} must be YAML, got {' '.join(str(error).split())}") from error
+    values = load_yaml(text, dataset.record.url, _yaml())
+    if values is None:  # or its comments would be lost
+        values = load_yaml(f"{text}\n{{}}\n", dataset.record.url, _yaml())
     if not isinstance(values, dict):
         kind = "a list" if isinstance(values, list) else type(values).__name__
         raise ValueError(f"{dataset.record.url} must hold settings by name, got {kind}")

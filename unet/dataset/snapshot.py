@@ -125,12 +125,12 @@ class ListedFolder(SeenFolder):
         start = len(self._inside) + 1
         return {name[start:]: self._listing.files[name] for name in self._listing.below(self._inside)}
 
-    def read(self) -> bytes | None:
+    def read(self, at_most: int | None = None) -> bytes | None:
         """Bytes of the file, None where there is none."""
         if self._inside not in self._listing.files:
             return None
         is_metadata = METADATA_FILE.fullmatch(self._inside)
-        return self._listing.metadata_files.get(self._inside) if is_metadata else super().read()
+        return self._listing.metadata_files.get(self._inside) if is_metadata else super().read(at_most)
 
 
 @dataclass(frozen=True)

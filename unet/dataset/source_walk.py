@@ -2,7 +2,8 @@
 
 Folders that lie in the source come first, under their own names; then links, in the order of their names. A link to
 another place is followed, as labs gather images by links. One to a folder around the source, or around itself, is not:
-it would bring in what nobody named, the source itself among it.
+it would bring in what nobody named, the source itself among it. What bears an image's name and is no file, as a pipe
+or a device, is never opened: reading it may never end.
 
     raw/a.tif          a
     raw/day1/b.tif     day1/b
@@ -15,6 +16,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from unet.dataset.filesystem import no_file
 
 
 @dataclass
@@ -69,11 +72,14 @@ class SourceWalk:
                 if real_path != self.other and _may_hold_images(real_path):
                     self._enter(path, real_path)
             elif self.is_image(entry.name) and real_path != self.other:
-                self._take(path, real_path)
+                self._take_file(path, real_path, entry.is_file())
 
-    def _take(self, path: Path, real: Path) -> None:
-        self._seen.add(str(real))
-        self.files.append(path)
+    def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
+        if is_file:
+            self._seen.add(str(real))
+            self.files.append(path)
+        else:
+            self.left_out.append(f"{no_file(str(path), real.stat().st_mode)}, and is left out")
 
     def _follow(self, link: Path, folder: Path) -> None:
         """Find what a link in a real folder leads to."""
@@ -85,7 +91,7 @@ class SourceWalk:
             return
         if target.is_dir() and not self._is_of_other(target):
             self._follow_to_folder(link, folder, target)
-        elif self.is_image(link.name) and target.is_file() and not (self.each_once and self._is_of_other(target)):
+        elif self.is_image(link.name) and not target.is_dir() and not (self.each_once and self._is_of_other(target)):
             self._follow_to_file(link, target)
 
     def _is_of_other(self, target: Path) -> bool:
@@ -106,7 +112,7 @@ class SourceWalk:
         if self.each_once and str(target) in self._seen:
             self.left_out.append(f"{link} is a link to {target}, which is taken already, and is left out")
             return
-        self._take(link, target)
+        self._take_file(link, target, target.is_file())
 
 
 def _may_hold_images(folder: Path) -> bool:

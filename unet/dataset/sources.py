@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from unet.dataset.filesystem import no_file
 from unet.dataset.source_walk import SourceWalk
 from unet.dataset.stack_names import natural_order, safe_name
 from unet.settings.ingest import Source
@@ -100,8 +101,19 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     """
     images = [_existing("images", source.images, root) for source in sources]
     truth = [_resolved(source.truth, root) for source in sources if source.truth is not None]
-    walks = (SourceWalk(top, None, _is_image, False) for top in (*images, *(top for top in truth if top.exists())))
+    walks = (
+        SourceWalk(top, None, _is_image, False)
+        for top in (*images, *(top for top in truth if top.is_dir() or top.is_file()))
+    )
     return sorted({str(path) for walk in walks for path in walk.files})
+
+
+def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
+    """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
+    tops = [_resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
+    walks = [SourceWalk(top, None, _is_image, False) for top in tops if top.is_dir()]
+    linked = {path.resolve().parent for walk in walks for path in walk.files}
+    return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
 
 
 def stem(name: str) -> str:
@@ -200,6 +212,10 @@ def _resolved(written: str, root: Path) -> Path:
 
 def _existing(setting: str, written: str, root: Path) -> Path:
     path = _resolved(written, root)
+    if path.exists() and not (path.is_dir() or path.is_file()):
+        raise LookupError(
+            f"{setting} must name a folder or file: {no_file(str(path), path.stat().st_mode)}; name another"
+        )
     if not path.exists():
         raise LookupError(f"{setting} must name an existing folder or file, got {written!r}, which would be {path}")
     return path

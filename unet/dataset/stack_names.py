@@ -8,6 +8,9 @@ from hashlib import sha256
 LONGEST = 200
 """Characters of the longest NAME, so that `NAME.ome.zarr.partial` still is a legal name on every file system."""
 
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and line feed, those that turn the direction of text, and bytes that are no UTF-8."""
+
 
 def safe_name(path: str) -> str:
     """Name that is a legal, visible file name everywhere: accents dropped, `/` as `__`, all else unusual as `_`.
@@ -22,6 +25,15 @@ def safe_name(path: str) -> str:
     if len(name) <= LONGEST:
         return name
     return f"{name[: LONGEST - 9]}-{sha256(path.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal shows as it is: what would move its cursor, colour it or turn its direction is spelled out.
+
+    >>> printable("a\x1b[2Jb\u202e.tif, grün\n")
+    'a\\x1b[2Jb\\u202e.tif, grün\n'
+    """
+    return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -5,10 +5,10 @@ its room and then fills it holds zeros where pixels are to come; only that it ch
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import tifffile
 
+from unet.dataset.filesystem import open_regular
 from unet.formats.readers import open_stack
 from unet.formats.tiff import scenes_of
 
@@ -37,7 +37,7 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
 
 
 def _require_png_end(file: str) -> None:
-    with Path(file).open("rb") as stream:
+    with open_regular(file) as stream:
         stream.seek(-min(len(PNG_END), stream.seek(0, 2)), 2)
         if stream.read() != PNG_END:
             raise ValueError(f"{file} must end as a PNG does, got something else: it is not whole")

@@ -9,6 +9,7 @@ OME-XML names the file of each plane, with a UUID that the file bears too. Names
 Rejected: matching files of a set by their order, where neither name nor UUID tells. A wrong guess would swap planes.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -16,6 +17,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import tifffile
+
+from unet.formats.tiff_plausibility import refuse_absurd_xml
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 GONE = "(not here) "
@@ -29,6 +32,8 @@ def open_ome(file: str) -> tifffile.TiffFile:
     tif = tifffile.TiffFile(file)
     try:
         written = tif.ome_metadata
+        if written:
+            refuse_absurd_xml(written, Path(file))
         renamed = renamed_xml(written, Path(file), len(tif.pages)) if written else written
     except BaseException:
         tif.close()
@@ -63,14 +68,17 @@ def renamed_xml(xml: str, file: Path, pages: int) -> str:
     named = {str(uuid.text): Path(uuid.get("FileName", "")).name for uuid in uuids}
     if not named:
         return xml
+    is_blocked = [uuid for uuid in uuids if not _may_be_opened(file, uuid.get("FileName", ""))]
     found = _files_of(named, file) if len(named) > 1 else _file_alone(named, root, file, pages)
     ours = next((uuid for uuid, name in found.items() if name == file.name), None)
-    if found == named and root.get("UUID") in (None, ours) and not is_told_by_name:
+    if found == named and root.get("UUID") in (None, ours) and not (is_told_by_name or is_blocked):
         return xml
     root.set("UUID", ours or "urn:uuid:none")
     for uuid in uuids:
         if found[str(uuid.text)] != named[str(uuid.text)]:  # the folder that a name may hold is kept
             uuid.set("FileName", found[str(uuid.text)])
+        elif uuid in is_blocked:
+            uuid.set("FileName", f"{GONE}{named[str(uuid.text)]}")
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -87,6 +95,15 @@ def strangers(root: ElementTree.Element, file: Path) -> list[str]:
     names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind(UUIDS)}
     are_here = any(name == file.name or file.with_name(name).is_file() for name in names if name)
     return [] if are_here else sorted(name.removeprefix(GONE) for name in names)
+
+
+def _may_be_opened(file: Path, name: str) -> bool:
+    """Whether what OME-XML names lies below the folder of its file, and is a file if it is there."""
+    inside = os.path.normpath(name)
+    if Path(inside).is_absolute() or inside.startswith(os.pardir):
+        return False
+    path = file.parent / inside
+    return path.is_file() or not path.exists() or inside == os.curdir
 
 
 def _file_alone(named: Mapping[str, str], root: ElementTree.Element, file: Path, pages: int) -> dict[str, str]:
@@ -115,7 +132,8 @@ def _by_uuid_or_name(named: Mapping[str, str], names: Iterable[str], file: Path)
 
 
 def _beside(file: Path) -> set[str]:
-    return {each.name for each in file.parent.iterdir() if each.name.lower().endswith(TIFF_SUFFIXES)} - {file.name}
+    names = (each.name for each in os.scandir(file.parent) if each.is_file())  # a pipe would be waited at
+    return {name for name in names if name.lower().endswith(TIFF_SUFFIXES)} - {file.name}
 
 
 def _claims(files: Iterable[Path]) -> dict[str, list[str]]:

@@ -1,25 +1,35 @@
 """PNG files, opened as stacks of one plane."""
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
 
+from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
 PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 """Samples of a pixel by the colour type of the header; 3, a palette, is missing."""
+DEFLATE = 1032
+"""Bytes that one of a PNG can become at most."""
+OTHER = 2**26
+"""Bytes of a PNG that are not of its pixels, such as what a program notes of itself, at most."""
 
 
 @contextmanager
 def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
-    with decoding_errors_told(file, "PNG"), Path(file).open("rb") as stream:
+    with decoding_errors_told(file, "PNG"), open_regular(file) as stream:
         signature, width, height, bits, colour = struct.unpack(">8s8xIIBB", stream.read(26))
         if signature != b"\x89PNG\r\n\x1a\n":
             raise ValueError("it does not begin as one")
+        refuse_unwritten(stream.fileno())
+        size = os.fstat(stream.fileno()).st_size
+        packed = height * (width * PNG_SAMPLES.get(colour, 1) * bits // 8 + 1)  # each row begins with a byte of its own
+        if not packed // DEFLATE <= size <= 2 * packed + OTHER:
+            raise ValueError(f"it claims {packed:,} bytes of pixels, which its {size:,} bytes cannot be")
     if colour not in PNG_SAMPLES:
         raise ValueError(f"{file} must hold grey or RGB values, got a palette; save it as grey values or as TIFF")
     samples = PNG_SAMPLES[colour]
@@ -27,7 +37,7 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
 
     def read(_: int) -> np.ndarray:
         with decoding_errors_told(file, "PNG"):
-            decoded: np.ndarray = imagecodecs.png_decode(Path(file).read_bytes())
+            decoded: np.ndarray = imagecodecs.png_decode(read_regular(file))
             return decoded.reshape(shape)
 
     dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)

@@ -16,12 +16,14 @@ from typing import BinaryIO
 import numpy as np
 import tifffile
 
+from unet.dataset.filesystem import open_regular, refuse_unwritten
 from unet.dataset.sources import SUFFIXES
 from unet.dataset.stack_names import natural_order
 from unet.formats.file_colours import colours_of
 from unet.formats.ome_files import is_part_of_renamed, ome_tree, open_ome, strangers
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
+from unet.formats.tiff_plausibility import refuse_absurd, refuse_empty_segments, refuse_lost_planes
 
 # What tifffile says there is raised here as an error, or has no consequence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -37,6 +39,7 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         series = scenes[scene or 0]
         _refuse_gaps(file, series)
         with decoding_errors_told(file, "TIFF"):
+            refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
         yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
@@ -57,6 +60,7 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
             scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
             if not scenes:
                 raise ValueError("it holds no image")
+            refuse_lost_planes(tif)
             missing = [] if tif.series[0].kind.lower() == "ome" else strangers(ome_tree(tif), Path(file))
         _refuse_strangers(file, missing)
         yield tif, scenes
@@ -78,10 +82,11 @@ TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 
 def _refuse_truncated(file: str) -> None:
     """Refuse a TIFF whose directories or descriptions lie beyond its end; planes beyond it fail as they are read."""
-    with Path(file).open("rb") as stream:
+    with open_regular(file) as stream:
         head = stream.read(8)
         if head[:2] not in ORDERS:
             raise ValueError("it does not begin as one")
+        refuse_unwritten(stream.fileno())
         order = ORDERS[head[:2]]
         big = struct.unpack(order + "H", head[2:4])[0] == 43
         offsets, entries = (order + "Q", order + "Q") if big else (order + "I", order + "H")
@@ -190,6 +195,7 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
         handle.open()
     try:
         with decoding_errors_told(handle.path, "TIFF"):
+            refuse_empty_segments(page)
             return page.asarray().reshape(page.shape)
     finally:
         if reopened:

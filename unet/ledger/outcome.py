@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from unet.dataset.folder import Dataset
+from unet.dataset.stack_names import printable
 from unet.ledger.stamp import Recipe
 
 Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
@@ -25,7 +26,7 @@ class Outcome:
 
 def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
     """Write down why a stack failed; it is tried again when what it was made of changes."""
-    why = str(error) or type(error).__name__
+    why = printable(str(error)) or type(error).__name__
     values = {"why": why, "do": "mend the cause and run again; `--force` tries it unchanged", "recipe": asdict(recipe)}
     dataset.set_aside(recipe.stage, name).write_json(values)
     return Outcome(recipe.stage, name, "set aside", why)
@@ -34,4 +35,4 @@ def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> 
 def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
     """Why a stack was set aside at a stage, where this recipe was what failed; else None."""
     values = dataset.set_aside(recipe.stage, name).read_json()
-    return values["why"] if values and recipe.is_of(values.get("recipe")) else None
+    return str(values.get("why", "unknown")) if values and recipe.is_of(values.get("recipe")) else None

@@ -11,10 +11,11 @@ Rejected: a database of runs (it can disagree with the files), and time stamps (
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unet.dataset.folder import Dataset, Folder, Json
+from unet.ledger.metadata_types import SCHEMAS, Entry, Facts, require_types
 from unet.ledger.stamp import Recipe, Stamp, digest
 
 KEY = "unet-flows"
@@ -53,10 +54,10 @@ class Result:
         values = self._entry(self.folder)
         if "generation" not in values:
             return None
+        file = (self.folder / self.metadata_file).url
         try:
-            return Stamp.of(values)
+            return replace(Stamp.of(values), facts=Facts(values.get("facts", {}), file))
         except ValueError as error:
-            file = (self.folder / self.metadata_file).url
             raise ValueError(f"{file} is damaged: {error}; remove it and run again") from error
 
     def committed(self) -> Stamp:
@@ -120,15 +121,17 @@ class Result:
         return [name for name, entry in entries.items() if "plan" in entry and "generation" not in entry]
 
     def _entry(self, folder: Folder) -> Json:
-        entry = self._open(folder).get(KEY, {})
-        if not isinstance(entry, dict):
-            file = (folder / self.metadata_file).url
-            raise ValueError(f"{file} is damaged: {KEY} must be an object; remove it and run again")
+        entry: Json = self._open(folder).get(KEY, {})
+        require_types(entry, Entry, (folder / self.metadata_file).url)
         return entry
 
     def _open(self, folder: Folder) -> Json:
-        values = (folder / self.metadata_file).read_json() or {}
-        return (values.get("attributes") or {}) if self.metadata_file == "zarr.json" else values
+        file = folder / self.metadata_file
+        values = file.read_json() or {}
+        if self.metadata_file == "zarr.json":
+            values = values.get("attributes") or {}
+        require_types(values, SCHEMAS[self.metadata_file], file.url)
+        return values
 
     def _put(self, folder: Folder, attributes: Json) -> None:
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}

@@ -14,13 +14,14 @@ A network of one class gives one score z, of which a sigmoid makes the probabili
 becomes the network of the scores (0, z), and softmax of these is (1 − sigmoid(z), sigmoid(z)).
 """
 
-import io
+import reprlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from unet.network.torch_files import read_torch
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
@@ -61,11 +62,10 @@ def read_checkpoint(content: bytes, file: str) -> Checkpoint:
 def _read(content: bytes, file: str) -> tuple[dict[str, Tensor], object]:
     """Tensors by key, without the prefix of data-parallel training; and the values of the masks, if they are there."""
     try:
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes make torch fail in a dozen ways; a pickle with code is one of them
-        said = " ".join(str(error).split())[:160] or type(error).__name__
+        found = read_torch(content)
+    except ValueError as error:
         raise ValueError(
-            f"{file} must be a whole checkpoint of nothing but tensors, got: {said}; copy it again, "
+            f"{file} must be a whole checkpoint of nothing but tensors, got: {error}; copy it again, "
             "or save its state_dict alone with torch.save"
         ) from error
     if not isinstance(found, Mapping):
@@ -198,7 +198,7 @@ def _notes(architecture: Architecture, form: str, single: bool, values: object) 
     if single:
         notes.append("its one class became two, background first; the scores of the second are its sigmoid's")
     if values is not None:
-        notes.append(f"its classes were these values in the masks: {str(values)[:80]}")
+        notes.append(f"its classes were these values in the masks: {reprlib.repr(values)[:80]}")
     return notes
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unet.dataset.folder import Dataset, Folder, Json
+from unet.dataset.stack_names import shortened
 from unet.formats.stack import RGB
 from unet.images.grey_values import DIVIDE
 from unet.ledger.results import Generation, Result, model_of
@@ -138,6 +139,7 @@ def _load(metadata: Json, folder: Folder) -> Model:
         parameters = safetensors.torch.load(content)
         architecture = TypeAdapter(Architecture).validate_python(metadata["architecture"])
         _require_size(parameters, architecture)
+        _require_finite(parameters)
         network = UNet(architecture)
         network.load_state_dict(parameters)
         network.eval()
@@ -154,6 +156,13 @@ def _require_size(parameters: Mapping[str, Tensor], architecture: Architecture) 
     found = replace(architecture, in_channels=channels, classes=classes, base=base, depth=depth)
     if found != architecture:
         raise ValueError(f"parameters of {found} for {architecture}")
+
+
+def _require_finite(parameters: Mapping[str, Tensor]) -> None:
+    """Refuse values that are no numbers: every score would be none, and every segment missing."""
+    wrong = [name for name, tensor in parameters.items() if not torch.isfinite(tensor).all()]
+    if wrong:
+        raise ValueError(f"NaN or infinity in {shortened(wrong, 3)}: its training diverged, or it is damaged")
 
 
 def channel_indices(wanted: Sequence[str], present: Sequence[str], stack: str) -> tuple[int, ...]:

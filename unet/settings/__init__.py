@@ -1,8 +1,9 @@
 """What may a person set? One frozen dataclass a stage, and the one record that `dataset.yaml` is read into.
 
 One module a stage: `ingest`, `weigh`, `train` (with `architecture`, the network, and `augmentation`, how samples are
-varied), `predict`, `segment`, `evaluate`. `record` composes them, with the articles' settings of `presets.yaml`;
-`validation` says in one sentence what is wrong, `renamed` which settings had another name.
+varied), `predict`, `segment`, `evaluate`. `cluster`: who may compute. `record` composes them, with the articles'
+settings of `presets.yaml`; `validation` says in one sentence what is wrong, `renamed` which settings had another
+name.
 
 Light: nothing here imports numpy, scipy, torch, zarr or dask.
 """

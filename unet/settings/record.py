@@ -10,7 +10,7 @@ flat record (a setting would no longer live with the function that reads it).
 
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
@@ -21,27 +21,14 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 
+from unet.settings.cluster import Cluster, Where
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest, Source, Watch
 from unet.settings.predict import Predict
 from unet.settings.segment import Segment
 from unet.settings.train import Train
-from unet.settings.validation import first_fault, one_of, require_no_secrets
+from unet.settings.validation import first_fault, require_no_secrets
 from unet.settings.weigh import Weigh
-
-
-class Cluster(BaseModel):
-    """A dask cluster to start: a class such as `dask_jobqueue.SLURMCluster` and what it is called with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cls: str
-    """Dotted name of the class."""
-    options: dict[str, Any] = {}
-    """What it is called with."""
-
-
-Where = Annotated[str | Cluster | None, one_of("a scheduler's address or {cls: CLASS, options: {…}}")]
 
 
 class Record(BaseModel):
@@ -61,13 +48,13 @@ class Record(BaseModel):
     evaluate: Evaluate = Evaluate()
     watch: Watch = Watch()
     cluster: Where = None
-    """Who computes: a dask scheduler's address, or {cls: CLASS, options: {…}}; default: this machine's threads."""
+    """Who computes: a name in clusters.yaml, a scheduler's address or {cls: …, options: {…}}; default: this process."""
 
     @field_validator("cluster")
     @classmethod
     def _holds_no_secret(cls, cluster: str | Cluster | None) -> str | Cluster | None:
-        if cluster is not None:
-            require_no_secrets("it", cluster.options if isinstance(cluster, Cluster) else {"address": cluster})
+        if isinstance(cluster, str):
+            require_no_secrets("it", {"address": cluster})
         return cluster
 
     @property

@@ -171,9 +171,14 @@ def open_array(folder: Folder) -> Stored:
 def _open(folder: Folder) -> Any:
     try:
         with plain_os_errors(folder.url):
-            return zarr.open_array(_store(folder), mode="r+")
+            return zarr.open_array(_store(folder), mode="r+", zarr_format=3)  # version 2 knows codecs that run pickles
     except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
+    except OSError:
+        raise
+    except Exception as error:  # whatever zarr makes of damaged metadata
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise ValueError(f"{folder.url}/zarr.json is damaged ({said}); {AGAIN}") from error
 
 
 def _store(folder: Folder) -> Any:

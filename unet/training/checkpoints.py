@@ -11,7 +11,6 @@ state, and dropout is seeded anew at each step).
 import hashlib
 import io
 import logging
-import pickle
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from unet.dataset.folder import Folder, Json
+from unet.network.torch_files import read_torch
 from unet.settings.architecture import Architecture
 
 log = logging.getLogger(__name__)
@@ -91,10 +91,10 @@ def to_bytes(state: CheckpointState) -> bytes:
 def from_bytes(content: bytes) -> CheckpointState:
     """The state of a file; ValueError where it is none. Nothing in it is run."""
     try:
-        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        values = read_torch(content)
         history = tuple(Step(**row) for row in values["history"])
         return CheckpointState(**{**values, "architecture": Architecture(**values["architecture"]), "history": history})
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise ValueError(f"a checkpoint must hold tensors and plain values of a training, got {said}") from error
 

@@ -44,6 +44,24 @@ def test_a_source_that_is_missing_or_empty(run, tmp_path):
     assert not (tmp_path / "d").exists()
 
 
+def test_what_names_hold_is_shown_and_never_obeyed_by_the_terminal(run, tmp_path, stage):
+    """A cursor that moves, a colour, a line that is written over, text that runs backwards."""
+    nasty, seen = "a\x1b[2J\rb\x9bc\u202efit", "a\\x1b[2J\\rb\\x9bc\\u202efit"
+    (tmp_path / "image").mkdir()
+    (tmp_path / f"image/{nasty}.tif").write_bytes(b"no image")
+    (tmp_path / f"image/{nasty}-2.tif").symlink_to("/nowhere")
+    told = [run("init", tmp_path / "d", "--images", tmp_path / "image")]
+    dataset = Dataset(str(tmp_path / "d"))
+    (outcome,) = stage(dataset, "ingest")
+    assert outcome.state == "set aside"
+    assert seen in outcome.why
+    told += [run("status", dataset.url), run("status", dataset.url, "--json"), run("status", f"{tmp_path}/{nasty}")]
+    for _, out, err in told:
+        assert re.findall("[\x1b\r\x9b\u202e]", out + err) == []
+        assert "[2J" in out + err
+    assert json.loads(told[2][1])["set_aside"][0]["why"] == outcome.why
+
+
 def test_a_source_that_went_missing_after_init(run, tmp_path, image):
     assert run("init", tmp_path / "d", "--images", image)[0] == 0
     image.rename(tmp_path / "moved")
@@ -239,6 +257,11 @@ def test_import_remove_and_export_labels(run, tmp_path, dataset):
     set_values(dataset, {"predict.model": "unet"})
     status, out, _ = run("export-labels", dataset.url, "--to", tmp_path / "out", "--only", "b")
     assert (status, out.split()) == (0, [f"{tmp_path}/out/b.tif", f"{tmp_path}/out/b.csv"])
+    status, out, err = run("export-labels", dataset.url, "--to", tmp_path / "out", "--only", "b")
+    assert (status, out) == (1, "")
+    assert f"kept, as they were there: {tmp_path}/out/b.tif, {tmp_path}/out/b.csv; --overwrite" in err
+    assert run("export-labels", dataset.url, "--to", tmp_path / "out", "--only", "b", "--overwrite")[0] == 0
+    refused(run("export-labels", dataset.url, "--to", tmp_path / "copy/files/image"), "--to must be neither in")
 
     status, out, _ = run("remove", dataset.url, "c", "--yes")
     assert (status, out.strip()) == (0, "c is forgotten")

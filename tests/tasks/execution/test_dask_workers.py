@@ -10,7 +10,7 @@ from distributed.comm import CommClosedError
 from tasks.execution.dask_workers import LOOPBACK, workers
 from tasks.execution.workers import run_regions
 from unet.dataset.folder import Folder
-from unet.settings.record import Cluster
+from unet.settings.cluster import Cluster
 from unet.store.arrays import Stored, create, open_array
 from unet.store.shards import Layout
 
@@ -43,6 +43,25 @@ def test_a_worker_that_is_lost_while_it_is_asked_what_it_runs_refuses_nothing(mo
         assert dict(run_regions(crew, abs, [-1], lambda: None)) == {-1: 1}
 
 
+@pytest.fixture
+def owned(tmp_path, monkeypatch):
+    """Writes `clusters.yaml` of who runs this."""
+    monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path))
+    return (tmp_path / "clusters.yaml").write_text
+
+
+def test_who_runs_this_may_say_more_of_a_cluster_than_a_record_may(owned):
+    owned("lab: {cls: distributed.LocalCluster, options: {n_workers: 1, processes: false, silence_logs: 50}}")
+    with workers("lab") as crew:
+        assert dict(run_regions(crew, abs, [-1], lambda: None)) == {-1: 1}
+
+
+def test_options_that_a_class_does_not_take_are_told(owned):
+    owned("lab: {cls: distributed.SpecCluster, options: {no_such: 3}}")
+    with pytest.raises(ValueError, match=r"options must be what distributed\.SpecCluster takes, got"), workers("lab"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("cls", "says"),
     [
@@ -53,6 +72,7 @@ def test_a_worker_that_is_lost_while_it_is_asked_what_it_runs_refuses_nothing(mo
         ("no_such_module.Cluster", "must name an installed class, got 'no_such_module.Cluster': No module named"),
     ],
 )
-def test_a_class_that_is_no_cluster_is_not_called(cls, says):
-    with pytest.raises(ValueError, match=f"cluster.cls {says}"), workers(Cluster(cls=cls, options={"args": "true"})):
+def test_a_class_that_is_no_cluster_is_not_called(cls, says, owned):
+    owned(f"lab: {{cls: {cls}, options: {{args: 'true'}}}}")
+    with pytest.raises(ValueError, match=f"cluster.cls {says}"), workers("lab"):
         pass

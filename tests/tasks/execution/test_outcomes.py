@@ -58,7 +58,7 @@ def test_a_failing_world_is_raised_after_the_others_were_done(place):
 
 def test_a_damaged_card_is_named(dataset):
     (dataset.weights("a") / "zarr.json").write(b"{")
-    with pytest.raises(ValueError, match=r"a\.zarr/zarr\.json must hold JSON; it is damaged: remove it and run again"):
+    with pytest.raises(ValueError, match=r"zarr\.json must hold JSON, got .*; it is damaged: remove it and run again"):
         make_plan(dataset, read_record(dataset))
 
     def recipe(name):

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.execution.dask_workers import LOOPBACK, workers
 from tasks.execution.workers import IN_FLIGHT, run_regions
-from unet.settings.record import Cluster
+from unet.settings.cluster import Cluster
 
 HERE = {"processes": False, "n_workers": 1, "threads_per_worker": 2, **LOOPBACK}
 

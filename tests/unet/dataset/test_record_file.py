@@ -240,7 +240,7 @@ def test_yaml_runs_nothing(section, dataset, tmp_path):
     put(dataset, f"{section}: !!python/object/apply:os.mkdir ['{tmp_path}/ran']\n")
     with pytest.raises(ValueError, match=section):
         read_record(dataset)
-    with pytest.raises(ValueError, match="a change must give a a value in YAML"):
+    with pytest.raises(ValueError, match="the value of a must be YAML"):
         parse_change(f"a=!!python/object/apply:os.mkdir ['{tmp_path}/ran']")
     assert not (tmp_path / "ran").exists()
 
@@ -264,7 +264,7 @@ def test_changes_of_the_command_line(text, change):
     [
         ("threshold", "a change must be section.key=value, got 'threshold'"),
         ("=1", "a change must be section.key=value"),
-        ("a={b", "a change must give a a value in YAML, got '{b'"),
+        ("a={b", "the value of a must be YAML, got"),
     ],
 )
 def test_changes_that_are_none(text, says):

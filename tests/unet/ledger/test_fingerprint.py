@@ -80,3 +80,30 @@ def test_of_a_folder(url, tmp_path):
     assert fingerprint.of_folder(folder, vars(before)).content == before.content
     (folder / "0/c/0/1").remove()
     assert fingerprint.of_folder(folder, vars(before)).content != before.content
+
+
+def test_of_a_file_with_large_holes_what_is_on_the_disk_is_read(tmp_path):
+    """A terabyte of which nobody wrote more than two pages: reading all of it would take the night."""
+    path, found = tmp_path / "a.tif", []
+    for at, content in ((0, b"a"), (0, b"b"), (2**39, b"b"), (2**39 + 2**20, b"b")):
+        path.unlink(missing_ok=True)
+        with path.open("wb") as file:
+            file.seek(at)
+            file.write(content * 8192)
+        os.truncate(path, 2**40)
+        found.append(fingerprint.of_files([str(path)]).content)
+    assert len(set(found)) == 4
+    with path.open("r+b") as file:  # what was a hole becomes zeros that somebody wrote
+        file.seek(2**35)
+        file.write(bytes(3 * 2**20))
+    os.utime(path, ns=(1, 1))
+    assert fingerprint.of_files([str(path)]).content == found[-1]
+
+
+def test_small_holes_change_nothing(tmp_path):
+    (tmp_path / "dense").mkdir()
+    (tmp_path / "dense/a.tif").write_bytes(b"a" * 4096 + bytes(2**20))
+    (tmp_path / "a.tif").write_bytes(b"a" * 4096)
+    os.truncate(tmp_path / "a.tif", 4096 + 2**20)
+    dense, sparse = (fingerprint.of_files([str(tmp_path / name)]).content for name in ("dense/a.tif", "a.tif"))
+    assert dense == sparse

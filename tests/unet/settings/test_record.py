@@ -9,17 +9,18 @@ import pytest
 from unet.dataset.record_file import field_docs
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
+from unet.settings.cluster import Cluster
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest, Source
 from unet.settings.predict import Predict
-from unet.settings.record import Cluster, Record, plain, presets
+from unet.settings.record import Record, plain, presets
 from unet.settings.segment import Segment
 from unet.settings.train import Train, Training
 from unet.settings.weigh import BorderWeights, Weigh
 
 MODEL = "must be letters, digits, - and _ and not 'truth', got"
 VALIDATION = "train.validation: must be {every: N}, {last: FRACTION} or a list of names, got"
-CLUSTER = "cluster: must be a scheduler's address or {cls: CLASS, options: {…}}, got"
+CLUSTER = "cluster: must be a scheduler's address, a name in clusters.yaml or {cls: CLASS, options: {…}}, got"
 
 
 def train(**settings):
@@ -158,7 +159,7 @@ def test_the_model_that_predicts():
 
 
 @pytest.mark.parametrize(
-    "cluster", ["tcp://host:8786", {"cls": "distributed.LocalCluster", "options": {"n": [1]}}, None]
+    "cluster", ["tcp://host:8786", {"cls": "distributed.LocalCluster", "options": {"n_workers": 1}}, None]
 )
 def test_clusters(cluster):
     record = Record.read({"cluster": cluster})

@@ -85,3 +85,23 @@ def test_an_array_that_is_not_there_is_no_error_of_the_world(tmp_path):
         for act in (open_array, lambda folder: Stored(folder).array):
             with pytest.raises(LookupError, match=r"must hold an array, got nothing there; run `unet-flows reprocess`"):
                 act(Folder(url))
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b"", b"[]", b'{"zarr_format": 3, "node_type": "array", "shape": "x"}', b"\xff"]
+)
+def test_metadata_that_are_damaged_are_told_with_their_file(tmp_path, content):
+    folder = Folder(str(tmp_path / "array"))
+    (folder / "zarr.json").write(content)
+    with pytest.raises((ValueError, LookupError), match=r"array(/zarr\.json is damaged \(\w+: | must hold an array)"):
+        open_array(folder)
+
+
+def test_an_array_of_zarr_2_which_knows_codecs_that_run_pickles_is_none(tmp_path):
+    (tmp_path / "array").mkdir()
+    (tmp_path / "array/.zarray").write_text(
+        '{"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|O", "fill_value": null, "order": "C", '
+        '"compressor": null, "filters": [{"id": "pickle"}]}'
+    )
+    with pytest.raises(LookupError, match="must hold an array, got nothing there"):
+        open_array(Folder(str(tmp_path / "array")))

@@ -1,0 +1,58 @@
+"""Reading source files that somebody may be writing: what is kept of them is of one moment, or nothing is.
+
+Content alone does not tell: a file that was A when it was hashed, B while it was read, and A again when it was hashed
+anew, would have B's pixels kept as A's. So the time at which the system last changed the file counts too, which nobody
+can set back, as a copy's time of change can be. A run that goes on from a killed one takes over what that read only
+where the files were not touched since.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from unet.dataset.arrivals import UnfinishedError
+from unet.ledger.fingerprint import Fingerprint, moments
+from unet.ledger.recipes import source_fingerprint
+from unet.ledger.results import Generation, Result
+from unet.ledger.stamp import Recipe
+
+NOTE = "source.json"
+"""What a generation in the making keeps of the files that it is made of."""
+
+
+class SourceReading:
+    """Files of one stack's image, or of its truth, from before they are opened until all is read."""
+
+    def __init__(self, files: tuple[str, ...]) -> None:
+        self.files, self.before = files, moments(files)
+
+    def begin(self, result: Result, recipe: Recipe) -> Generation:
+        """The generation to write into; what an earlier run left is taken on if the files were not touched since."""
+        seen = json.dumps(self.before).encode()
+        generation = result.begin(recipe, {})
+        if (generation.folder / NOTE).read() not in (None, seen):
+            result.discard(generation.name)
+            generation = result.begin(recipe, {})
+        (generation.folder / NOTE).write(seen)
+        return generation
+
+    def finish(self, result: Result, generation: Generation, content: str) -> Fingerprint:
+        """The files' fingerprint now that all is read; UnfinishedError where they changed, and nothing is kept.
+
+        Args:
+            result: what is made of them.
+            generation: what was written.
+            content: digest that they had before they were read.
+        """
+        found = source_fingerprint(result, self.files)
+        if found.content != content or moments(self.files) != self.before:
+            result.discard(generation.name)
+            raise unfinished(self.files)
+        (generation.folder / NOTE).remove()
+        return found
+
+
+def unfinished(files: Sequence[str]) -> UnfinishedError:
+    """The error of files that somebody writes."""
+    which = files[0] if len(files) == 1 else f"one of {len(files)} files in {Path(files[0]).parent}"
+    return UnfinishedError(f"{which} changed while it was read; the next run takes it once it is written")
