@@ -132,7 +132,7 @@ def test_a_stack_whose_segments_failed_is_left_out_and_the_report_is_fresh(datas
         return whole(place, name, *rest)
 
     monkeypatch.setattr(segment, "segment_stack", failing)
-    set_values(dataset, {"segment.threshold": 0.6})
+    set_values(dataset, {"segment.threshold": 0.37})
     outcomes = {(o.stage, o.name): o.state for o in stage.all(dataset)}
     assert outcomes["segment", "a"] == "set aside"
     assert outcomes["evaluate", "unet"] == "done"

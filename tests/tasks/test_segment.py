@@ -133,7 +133,7 @@ def plan_of(dataset):
 
 
 def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage, level):
-    set_values(dataset, {"predict.keep_scores": False, "segment.threshold": 0.6})
+    set_values(dataset, {"predict.keep_scores": False, "segment.threshold": 0.37})
     assert {(work.stage, work.name) for work in plan_of(dataset).pending()} == {
         ("segment", "a"), ("segment", "b"), ("segment", "c"), ("evaluate", "unet")
     }  # fmt: skip
@@ -147,7 +147,7 @@ def test_dropped_scores_are_fresh_until_segments_need_them_again(dataset, stage,
     set_values(dataset, {"segment.threshold": 0.55})
     cells = plan_of(dataset).statuses
     assert cells["predict", "a"].why == "its scores were dropped"
-    assert cells["segment", "a"].why == "threshold 0.6 → 0.55"
+    assert cells["segment", "a"].why == "threshold 0.37 → 0.55"
     alone = make_plan(dataset, read_record(dataset), trust=STAGES)  # `unet-flows segment` has nothing to make it from
     assert alone.pending("segment") == []
     assert "a: its scores were dropped; `unet-flows reprocess` makes them again" in alone.notes

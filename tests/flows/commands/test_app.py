@@ -162,18 +162,18 @@ def test_a_second_run_says_quickly_that_there_is_nothing_to_do(run, dataset):
 
 def test_a_dry_run_tries_settings_and_leaves_the_record_as_it_is(run, dataset):
     before = dataset.record.read()
-    status, out, _ = run("reprocess", dataset.url, "--dry-run", "--set", "segment.threshold=0.6")
+    status, out, _ = run("reprocess", dataset.url, "--dry-run", "--set", "segment.threshold=0.37")
     assert status == 0
     said = [re.split(" {2,}", line) for line in out.splitlines() if line.startswith(("segment", "evaluate"))]
     assert [words[:2] for words in said] == [
         ["segment", "a"], ["segment", "b"], ["segment", "c"], ["evaluate", "unet"]
     ]  # fmt: skip
-    assert said[0][-1] == f"threshold {found_with(dataset, 'unet')['threshold']} → 0.6"
+    assert said[0][-1] == f"threshold {found_with(dataset, 'unet')['threshold']} → 0.37"
     assert dataset.record.read() == before
     assert re.fullmatch(r"[<\d. ]+ min", said[0][2])
     assert re.search(r"^4 results to make, minutes by past rates: .* min$", out, re.MULTILINE)
     assert re.search(r"^131.1 kB unpacked, about .* as they are written; .* are free, about .* are needed$", out, re.M)
-    status, out, _ = run("reprocess", dataset.url, "--dry-run", "--json", "--set", "segment.threshold=0.6")
+    status, out, _ = run("reprocess", dataset.url, "--dry-run", "--json", "--set", "segment.threshold=0.37")
     assert json.loads(out)["disk"].keys() == {"bytes", "packed", "needed", "free"}
     assert [cell["bytes"] for cell in json.loads(out)["results"]] == [round(2 * 64 * 64 * 4 * 4 / 3)] * 3 + [0]
     assert [(cell["stage"], cell["state"]) for cell in json.loads(out)["results"]] == [
@@ -186,7 +186,7 @@ def test_a_run_that_would_not_fit_the_disk_is_refused_before_a_server_starts(run
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
     monkeypatch.setattr("flows.server.address.configure", lambda: pytest.fail("a server is started"))
     words = ["the disk must have about", "free for 4 results, got 1.0 kB; free some"]
-    set_values(dataset, {"segment.threshold": 0.6})
+    set_values(dataset, {"segment.threshold": 0.37})
     refused(run("reprocess", dataset.url), *words, status=1)
     assert run("reprocess", dataset.url, "--dry-run")[0] == 0
     set_values(dataset, {"segment.threshold": "auto"})
@@ -198,7 +198,7 @@ def test_a_dataset_that_another_run_works_on_is_left_alone(run, dataset, monkeyp
     holder = Holder.now("train")
     (dataset / "lease.json").write_json(vars(replace(holder, machine="elsewhere/1")))
     assert run("reprocess", dataset.url)[0] == 0  # nothing is to be done
-    set_values(dataset, {"segment.threshold": 0.6})
+    set_values(dataset, {"segment.threshold": 0.37})
     words = ["is worked on by train of process", "on elsewhere, since", "--wait"]
     for command in (["reprocess", dataset.url], ["segment", dataset.url], ["remove", dataset.url, "c", "--yes"]):
         refused(run(*command), *words, status=1)

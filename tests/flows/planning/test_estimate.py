@@ -63,7 +63,7 @@ def test_bytes_are_those_of_the_arrays_unpacked(dataset):
 
 
 def test_what_takes_the_place_of_a_result_needs_room_for_one(dataset):
-    set_values(dataset, {"segment.threshold": 0.6})
+    set_values(dataset, {"segment.threshold": 0.37})
     cost = estimated(dataset)
     assert 0 < cost.room <= cost.packed / 3 + 1
     for name in "abc":

@@ -57,16 +57,16 @@ def test_a_stack_unlike_those_of_training_is_told_of_until_it_is_predicted_anew(
 
 def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stage):
     found = found_with(dataset, "unet")["threshold"]
-    set_values(dataset, {"segment.threshold": 0.6})
+    set_values(dataset, {"segment.threshold": 0.37})
     assert whys(plan_of(dataset)) == {
-        **{("segment", name): f"threshold {found} → 0.6" for name in "abc"},
+        **{("segment", name): f"threshold {found} → 0.37" for name in "abc"},
         ("evaluate", "unet"): "after segment",
     }
     assert {(o.stage, o.name) for o in stage.all(dataset)} == set(whys(plan_of(dataset))) | {
         ("segment", "a"), ("segment", "b"), ("segment", "c"), ("evaluate", "unet")
     }  # fmt: skip
     set_values(dataset, {"segment.threshold": 0.5})
-    assert whys(plan_of(dataset))["segment", "a"] == "threshold 0.6 → 0.5"
+    assert whys(plan_of(dataset))["segment", "a"] == "threshold 0.37 → 0.5"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_stack_that_is_excluded_or_forgotten_is_nowhere(dataset):
 
 
 def test_only_narrows_the_work_to_some_stacks(dataset):
-    set_values(dataset, {"segment.threshold": 0.6})
+    set_values(dataset, {"segment.threshold": 0.37})
     works = plan_of(dataset).pending(only=["b"])
     assert [(work.stage, work.name) for work in works] == [("segment", "b"), ("evaluate", "unet")]
     with pytest.raises(LookupError, match="a name must be that of a stack of the dataset, got 'z'; known: a, b, c"):
@@ -162,7 +162,7 @@ def test_only_narrows_the_work_to_some_stacks(dataset):
 
 
 def test_one_stage_alone_takes_what_is_upstream_as_it_is(dataset):
-    set_values(dataset, {"weigh.sigma": 3.0, "segment.threshold": 0.6})
+    set_values(dataset, {"weigh.sigma": 3.0, "segment.threshold": 0.37})
     alone = plan_of(dataset, trust=STAGES)
     assert [work.name for work in alone.pending("segment")] == ["a", "b", "c"]
     assert alone.pending("predict") == []

@@ -17,7 +17,7 @@ from unet.ledger.results import KEY, labels_of, result_of, scores_of
 CHANGES = (
     {},
     {"weigh.sigma": 3.0},
-    {"segment.threshold": 0.6},
+    {"segment.threshold": 0.37},
     {"predict.keep_scores": False},
     {"predict.model": "guest"},
     {"train.validation": {"last": 0.5}, "evaluate.bootstrap_resamples": 7},

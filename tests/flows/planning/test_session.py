@@ -43,7 +43,7 @@ CHANGES = {
     "a new stack": lambda dataset, tmp_path: add_stack(dataset, tmp_path, truth=False),
     "a new stack with truth": lambda dataset, tmp_path: add_stack(dataset, tmp_path, truth=True),
     "a broken stack": break_stack,
-    "a setting of segment": lambda dataset, _: set_values(dataset, {"segment.threshold": 0.6}),
+    "a setting of segment": lambda dataset, _: set_values(dataset, {"segment.threshold": 0.37}),
     "a setting of weigh": lambda dataset, _: set_values(dataset, {"weigh.sigma": 3.0}),
     "scores are not kept": lambda dataset, _: set_values(dataset, {"predict.keep_scores": False}),
 }
@@ -83,9 +83,9 @@ def test_it_is_made_again_where_another_run_worked_meanwhile(dataset, planned, m
     monkeypatch.setattr("unet.dataset.lease.LOOK", 0.05)
     session = Session(dataset.url)
     with lease(dataset, "train"):
-        set_values(dataset, {"segment.threshold": 0.6})
+        set_values(dataset, {"segment.threshold": 0.37})
     with session.leased("reprocess"):
-        assert session.record.segment.threshold == 0.6
+        assert session.record.segment.threshold == 0.37
         assert {status.stage for status in session.plan.pending()} == {"segment", "evaluate"}
     with ExitStack() as other:
         other.enter_context(lease(dataset, "train"))
