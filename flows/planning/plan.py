@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import product
 
 from flows.planning.catalogue import find_catalogue
-from flows.planning.planner import Planner, stacks_of_model
+from flows.planning.planner import Planner, stacks_of_model, usable_truth
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.snapshot import Snapshot
@@ -137,5 +137,7 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
 
 def training_stacks(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
     """Stacks that a model is made of; `refresh` takes in all that have truth now."""
-    weighed = [name for stage, name in plan.statuses if stage == "weigh" and plan.state(stage, name) == "fresh"]
-    return weighed if refresh else stacks_of_model(model_of(dataset, record.train.name), weighed)
+    marked = [name for stage, name in plan.statuses if stage == "weigh"]
+    if refresh:
+        return [name for name in marked if plan.state("weigh", name) == "fresh"]
+    return stacks_of_model(model_of(dataset, record.train.name), usable_truth(dataset, plan, marked))

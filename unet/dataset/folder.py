@@ -10,6 +10,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
@@ -30,6 +31,10 @@ T = TypeVar("T")
 
 LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
 """What no name may hold: parts that are empty, `.` or `..`; backslashes part names on Windows, `::` URLs in fsspec."""
+
+
+DRAFT = re.compile(r"(?:^|/)\.[^/]+\.[0-9a-f]{8}$|\.partial$")
+"""Name of a file that is being written, or that a kill left behind half-written."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class Folder:
     def name(self) -> str:
         """Last part of the path."""
         return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def parent(self) -> "Folder":
+        """The folder that this lies in."""
+        return Folder(self.url.rstrip("/").rsplit("/", 1)[0])
 
     def exists(self) -> bool:
         """Whether a file or folder is here."""
@@ -177,7 +187,7 @@ class Folder:
     def remove(self) -> None:
         """Remove the file or folder, if it is there."""
         filesystem, path = self._place
-        with plain_os_errors(self.url):
+        with suppress(FileNotFoundError), plain_os_errors(self.url):  # another run was quicker
             if filesystem.exists(path):
                 literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
                 filesystem.rm(literal, recursive=True)

@@ -1,0 +1,159 @@
+"""What a committed generation consists of: each file by name, bytes and digest; and what of it is lost or damaged now.
+
+Before a result is committed its files are listed in `contents.json` of the generation, and its metadata keeps a digest
+of their names and sizes. So a mere listing tells a hole, at every plan, and reading all tells a single wrong bit. What
+a reading found is noted in `damaged.json`, for the next run to mend without reading all again.
+
+What is mended keeps its generation: it is made of the same inputs by the same plan, so nothing that was made of it is
+stale. Checkpoints and exports are no part of a model, and what people may edit, the full level of truth, must only be
+there. On an object store, which guards its bytes itself, shards have no digest; their own checksums stay.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from unet.dataset.folder import DRAFT, Folder, Json
+from unet.ledger.stamp import digest
+
+CONTENTS, DAMAGED = "contents.json", "damaged.json"
+PUBLISHED = "published"
+"""What stands in `damaged.json` for the copy that people find under a name of its own."""
+APART = ("checkpoints/", "exports/")
+"""Folders of a generation that are no part of the result."""
+
+Sizes = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of one generation of a result, by their paths below the result's folder."""
+
+    folder: Folder
+    """The result's."""
+    generation: str
+    is_edited: bool = False
+    """Whether people may edit the full level."""
+
+    @cached_property
+    def _found(self) -> Sizes:
+        """Bytes of every file of the generation, drafts that a kill left behind too."""
+        parts = [part for part in self.folder.names() if part.partition(".")[0] == self.generation]
+        below = ((f"{part}/{name}", size) for part in parts for name, (size, _) in (self.folder / part).files().items())
+        return {name: size for name, size in below if not name.startswith(self._apart)}
+
+    @property
+    def _apart(self) -> tuple[str, ...]:
+        return tuple(f"{self.generation}/{name}" for name in APART)
+
+    @property
+    def drafts(self) -> list[Folder]:
+        """Files that were being written when a run was killed."""
+        return [self.folder / name for name in self._found if DRAFT.search(name)]
+
+    @property
+    def sizes(self) -> Sizes:
+        """Bytes of every file that the result consists of."""
+        own = {f"{self.generation}/{name}" for name in (CONTENTS, DAMAGED)}
+        return {name: size for name, size in self._found.items() if name not in own and not DRAFT.search(name)}
+
+    def write(self) -> Json:
+        """List the files; what the result's metadata keeps of the list."""
+        for draft in self.drafts:
+            draft.remove()
+        files = {name: [size, self._digest(name)] for name, size in sorted(self.sizes.items())}
+        content = json.dumps(files, indent=0).encode()
+        self._file(CONTENTS).write(content)
+        self._file(DAMAGED).remove()
+        return {"files": len(files), "listed": self._listed(self.sizes), "digest": _digest(content)}
+
+    def holes(self, kept: Json | None) -> list[str]:
+        """Files that are not there or of another size, and those that a reading found damaged; quick where none is.
+
+        Args:
+            kept: what the metadata has of the list; None of a result that was made before there was one.
+        """
+        marked = self._read(DAMAGED) if f"{self.generation}/{DAMAGED}" in self._found else {}
+        noted = list(marked or {})
+        if kept is None or (not noted and self._has(CONTENTS) and self._listed(self.sizes) == kept.get("listed")):
+            return noted
+        known = self.known(kept)
+        if known is None:
+            return sorted({*noted, f"{self.generation}/{CONTENTS}"})
+        wrong = (name for name, (size, _) in known.items() if self._is_hole(name, size, known))
+        return sorted({*noted, *wrong})
+
+    def damage(self, kept: Json) -> list[str]:
+        """Files that are not there, or do not hold what they held; all are read, but what people may edit."""
+        known = self.known(kept)
+        if known is None:
+            return [f"{self.generation}/{CONTENTS}"]
+        holes = self.holes(kept)
+        read = (name for name, (_, made) in known.items() if made and name not in holes and not self._is_free(name))
+        return sorted({*holes, *(name for name in read if self._digest(name) != known[name][1])})
+
+    def known(self, kept: Json) -> dict[str, tuple[int, str]] | None:
+        """Bytes and digest of each file as it was made; None where the list itself is lost or damaged."""
+        content = self._file(CONTENTS).read()
+        if content is None or _digest(content) != kept.get("digest"):
+            return None
+        return {name: (size, made) for name, (size, made) in json.loads(content).items()}
+
+    def is_untouched(self, kept: Json) -> bool:
+        """Whether all files of the full level that are there hold what they held."""
+        known = self.known(kept) or {}
+        files = [name for name, size in self.sizes.items() if size and name.startswith(self._full)]
+        return bool(known) and all(name in known and self._digest(name) == known[name][1] for name in files)
+
+    def mark(self, names: Iterable[str]) -> None:
+        """Note that these are damaged, for the next run to make them again."""
+        self._file(DAMAGED).write_json(dict.fromkeys(sorted(names), "damaged"))
+
+    def clear(self, names: Iterable[str]) -> None:
+        """Remove what is damaged, so that it is made again."""
+        for name in names:
+            if name != PUBLISHED:
+                (self.folder / name).remove()
+        self._file(CONTENTS).remove()
+
+    @property
+    def _full(self) -> str:
+        return f"{self.generation}.0/"
+
+    def _is_free(self, name: str) -> bool:
+        """Whether people may change what a file holds."""
+        return self.is_edited and name.startswith(self._full)
+
+    def _is_hole(self, name: str, size: int, known: dict[str, tuple[int, str]]) -> bool:
+        now, layout = self.sizes.get(name, 0), f"{self._full}zarr.json"
+        if not self._is_free(name):
+            return now != size or name not in self.sizes
+        is_their_layout = bool(self.sizes.get(layout)) and self.sizes[layout] != known[layout][0]
+        return not now and not is_their_layout  # another layout has other shards
+
+    def _has(self, name: str) -> bool:
+        return self._found.get(f"{self.generation}/{name}", 0) > 0
+
+    def _listed(self, sizes: Sizes) -> str:
+        return digest(sorted((name, size > 0 if self._is_free(name) else size) for name, size in sizes.items()))
+
+    def _digest(self, name: str) -> str:
+        if not self.folder.is_local and "/c/" in name:
+            return ""
+        with (self.folder / name).open() as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=6)).hexdigest()
+
+    def _file(self, name: str) -> Folder:
+        return self.folder / self.generation / name
+
+    def _read(self, name: str) -> Json | None:
+        try:
+            return self._file(name).read_json()
+        except ValueError:
+            return {}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=6).hexdigest()
