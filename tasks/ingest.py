@@ -169,8 +169,8 @@ def _require_whole(name: str, truth: Result) -> None:
     """Refuse truth that lacks a file and is nobody's copy: only who drew it can put it back."""
     if holes := truth.holes():
         raise ValueError(
-            f"truth of {name} must be there, got no whole {truth.where(holes[0])}, and no source to take it from; write "
-            "it again, empty planes too (zarr leaves them out unless its config says write_empty_chunks)"
+            f"truth of {name} must be there, got no whole {truth.where(holes[0])}, and no source to take it from; "
+            "write it again, empty planes too (zarr leaves them out unless its config says write_empty_chunks)"
         )
 
 

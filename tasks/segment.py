@@ -107,7 +107,8 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     merged = merge_blocks((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, numbers)
-    measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
+    measured = sorted(run_regions(client, job.write, work, tick), key=_place)  # sums depend on the order
+    measures = [each for _, each in measured]
     levels = pyramid(generation.level, sampled, job.axes, UNSHUFFLED, map_over_workers(client))
     scales = ome.multiscales(generation, model, job.axes, levels, facts["spacing"], facts["units"])
     (generation.folder / TABLE).write(_parquet(merge_measures(measures), job, facts, generation.name))
@@ -123,6 +124,10 @@ def drop_scores(dataset: Dataset, model: str, name: str) -> None:
     stamp = scores.committed()
     scores.amend({"dropped": True})
     scores.discard(stamp.generation)
+
+
+def _place(measured: tuple[BlockToWrite, Measures]) -> tuple[int, ...]:
+    return tuple(part.start for part in measured[0].block)
 
 
 def _silent() -> None:

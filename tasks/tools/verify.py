@@ -52,6 +52,8 @@ def _damage(result: Result) -> list[str]:
         files |= {f"{part.name}/{file}" for part in parts for file in _undecoded(part)}
     if result.published and not _is_published(result, stamp.generation):
         files.add(PUBLISHED)
+    if not result.is_metadata_whole():
+        files.add(result.metadata_file)
     if files:
         try:
             contents.mark(files)
@@ -71,17 +73,22 @@ def _undecoded(folder: Folder) -> Iterator[str]:
     """Shards below a folder that are missing, or cannot be decoded."""
     for file in folder.files():
         path, _, last = file.rpartition("/")
-        if last == "zarr.json" and ((folder / file).read_json() or {}).get("node_type") == "array":
-            below = f"{path}/" if path else ""
-            yield from (f"{below}{shard}" for shard in _undecoded_shards(Stored(folder / path if path else folder)))
+        array = folder / path if path else folder
+        try:
+            is_array = last == "zarr.json" and ((folder / file).read_json() or {}).get("node_type") == "array"
+            undecoded = list(_undecoded_shards(Stored(array))) if is_array else []
+        except (ValueError, LookupError):  # of the array's own metadata
+            undecoded = [last]
+        yield from (f"{path}/{each}" if path else each for each in undecoded)
 
 
 def _undecoded_shards(stored: Stored) -> Iterator[str]:
     for region in regions(stored.layout):
+        index = shard_index(region, stored.layout)
         try:
             stored.read(region)
         except (ValueError, LookupError):
-            yield "/".join(["c", *map(str, shard_index(region, stored.layout))])
+            yield "/".join(["c", *map(str, index)])
 
 
 def _list_damage(dataset: Dataset, name: str) -> list[str]:

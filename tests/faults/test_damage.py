@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_all, shrink_shards
 from tests.faults.whole import NOT_OURS, files, finish, held, pending, verified
 from unet.dataset.folder import Dataset
 
@@ -53,18 +52,6 @@ def damaged(dataset, name, how, chance):
     if content is not None:
         path.write_bytes(content)
     return True
-
-
-@pytest.fixture(scope="module")
-def finished(walked, tmp_path_factory):
-    """A finished dataset whose arrays have several shards and levels."""
-    folder = tmp_path_factory.mktemp("damaged")
-    shutil.copytree(walked / "files", folder / "files")
-    shutil.copy(walked / "dataset/dataset.yaml", (folder / "dataset").mkdir() or folder / "dataset/dataset.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_shards(32, patch.setattr)
-        run_all(Dataset(str(folder / "dataset")))
-        yield folder
 
 
 def cases(dataset, chance, count=None):

@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from glob import escape
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -108,6 +109,12 @@ class Folder:
                 return int(filesystem.size(path) or 0)
         except ABSENT:
             return 0
+
+    def changed(self) -> datetime:
+        """When the file was put, by the time of the store; FileNotFoundError where there is none."""
+        filesystem, path = self._place
+        with plain_os_errors(self.url):
+            return cast(datetime, filesystem.modified(path))
 
     def names(self) -> list[str]:
         """Names of the files and folders right below, sorted; none where there is no folder."""

@@ -38,9 +38,13 @@ class Contents:
     """Whether people may edit the full level."""
 
     @cached_property
+    def _names(self) -> list[str]:
+        return self.folder.names()
+
+    @cached_property
     def _found(self) -> Sizes:
         """Bytes of every file of the generation, drafts that a kill left behind too."""
-        parts = [part for part in self.folder.names() if part.partition(".")[0] == self.generation]
+        parts = [part for part in self._names if part.partition(".")[0] == self.generation]
         below = ((f"{part}/{name}", size) for part in parts for name, (size, _) in (self.folder / part).files().items())
         return {name: size for name, size in below if not name.startswith(self._apart)}
 
@@ -56,8 +60,8 @@ class Contents:
     @property
     def sizes(self) -> Sizes:
         """Bytes of every file that the result consists of."""
-        own = {f"{self.generation}/{name}" for name in (CONTENTS, DAMAGED)}
-        return {name: size for name, size in self._found.items() if name not in own and not DRAFT.search(name)}
+        own = f"{self.generation}/{CONTENTS}"
+        return {name: size for name, size in self._found.items() if name != own and not DRAFT.search(name)}
 
     def write(self) -> Json:
         """List the files; what the result's metadata keeps of the list."""
@@ -66,7 +70,7 @@ class Contents:
         files = {name: [size, self._digest(name)] for name, size in sorted(self.sizes.items())}
         content = json.dumps(files, indent=0).encode()
         self._file(CONTENTS).write(content)
-        self._file(DAMAGED).remove()
+        (self.folder / DAMAGED).remove()
         return {"files": len(files), "listed": self._listed(self.sizes), "digest": _digest(content)}
 
     def holes(self, kept: Json | None) -> list[str]:
@@ -75,8 +79,7 @@ class Contents:
         Args:
             kept: what the metadata has of the list; None of a result that was made before there was one.
         """
-        marked = self._read(DAMAGED) if f"{self.generation}/{DAMAGED}" in self._found else {}
-        noted = list(marked or {})
+        noted = self._noted()
         if kept is None or (not noted and self._has(CONTENTS) and self._listed(self.sizes) == kept.get("listed")):
             return noted
         known = self.known(kept)
@@ -102,14 +105,15 @@ class Contents:
         return {name: (size, made) for name, (size, made) in json.loads(content).items()}
 
     def is_untouched(self, kept: Json) -> bool:
-        """Whether all files of the full level that are there hold what they held."""
-        known = self.known(kept) or {}
-        files = [name for name, size in self.sizes.items() if size and name.startswith(self._full)]
+        """Whether all files of the full level that are there, and are not known to be damaged, hold what they held."""
+        known, noted = self.known(kept) or {}, self._noted()
+        there = (name for name, size in self.sizes.items() if size and name not in noted)
+        files = [name for name in there if name.startswith(self._full)]
         return bool(known) and all(name in known and self._digest(name) == known[name][1] for name in files)
 
     def mark(self, names: Iterable[str]) -> None:
         """Note that these are damaged, for the next run to make them again."""
-        self._file(DAMAGED).write_json(dict.fromkeys(sorted(names), "damaged"))
+        (self.folder / DAMAGED).write_json(dict.fromkeys(sorted(names), "damaged"))
 
     def clear(self, names: Iterable[str]) -> None:
         """Remove what is damaged, so that it is made again."""
@@ -148,11 +152,11 @@ class Contents:
     def _file(self, name: str) -> Folder:
         return self.folder / self.generation / name
 
-    def _read(self, name: str) -> Json | None:
+    def _noted(self) -> list[str]:
         try:
-            return self._file(name).read_json()
-        except ValueError:
-            return {}
+            return list((self.folder / DAMAGED).read_json() or {}) if DAMAGED in self._names else []
+        except ValueError:  # a reading finds it again
+            return []
 
 
 def _digest(content: bytes) -> str:

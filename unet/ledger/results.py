@@ -11,6 +11,7 @@ too and is published, a copy, once that is committed; before, the copy of the ge
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,8 @@ from unet.dataset.folder import DRAFT, Dataset, Folder, Json
 from unet.ledger.contents import PUBLISHED, Contents
 from unet.ledger.stamp import Recipe, Stamp, digest
 
-KEY = "unet-flows"
+KEY, CHECK = "unet-flows", "check"
+"""Our part of a metadata file, and in it the digest of all the rest."""
 GENERATION = re.compile(r"[0-9a-f]{12}")
 TABLE, PAGE = "table.parquet", "report.html"
 """Files of a generation that are published."""
@@ -64,7 +66,7 @@ class Result:
         if "generation" not in values:
             return None
         try:
-            return Stamp.of(values)
+            return Stamp.of({key: value for key, value in values.items() if key != CHECK})
         except ValueError as error:
             file = (self.folder / self.metadata_file).url
             raise ValueError(f"{file} is damaged: {error}; remove it and run again") from error
@@ -91,6 +93,13 @@ class Result:
         """Whether what is committed was made by this recipe, and is whole."""
         stamp = self.known_stamp()
         return stamp is not None and stamp.recipe == recipe and not self.holes()
+
+    def is_metadata_whole(self) -> bool:
+        """Whether the committed metadata is what was put, to the bit; that of before there was a check is."""
+        values = (self.folder / self.metadata_file).read_json() or {}
+        entry = (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY]
+        check = entry.pop(CHECK, None)
+        return check in (None, digest(values))
 
     def contents(self, generation: str) -> Contents:
         """The files of a generation."""
@@ -222,8 +231,13 @@ class Result:
         return (values.get("attributes") or {}) if self.metadata_file == "zarr.json" else values
 
     def _put(self, folder: Folder, attributes: Json) -> None:
+        attributes = {**attributes, KEY: {key: value for key, value in attributes[KEY].items() if key != CHECK}}
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        (folder / self.metadata_file).write_json(group if self.metadata_file == "zarr.json" else attributes)
+        values = json.loads(json.dumps(group if self.metadata_file == "zarr.json" else attributes))
+        if folder == self.folder:
+            check = digest(values)
+            (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY][CHECK] = check
+        (folder / self.metadata_file).write_json(values)
 
 
 def _agree(plan: Json, asked: Json, same: Sequence[str]) -> bool:
