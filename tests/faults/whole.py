@@ -27,7 +27,7 @@ def content(path: Path):
     if path.suffix == ".json":
         return settled(json.loads(path.read_bytes()))
     if path.suffix == ".html":
-        return re.sub(r"\d{4}-\d\d-\d\d[^<]*", "", path.read_text("utf-8"))
+        return re.sub(r"\d{4}-\d\d-\d\d[^<]*|<code>[^<]*</code>", "", path.read_text("utf-8"))
     return hashlib.blake2b(path.read_bytes()).hexdigest()
 
 
