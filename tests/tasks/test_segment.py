@@ -176,9 +176,13 @@ def test_a_table_that_was_lost_is_made_again(dataset, stage):
     dataset.table("unet", "b").remove()
     works = plan_of(dataset).pending()
     assert [(work.stage, work.name, work.state) for work in works] == [
-        ("segment", "b", "missing"), ("evaluate", "unet", "stale")
+        ("segment", "b", "stale"), ("evaluate", "unet", "stale")
     ]  # fmt: skip
-    stage.all(dataset)
+    assert works[0].why == f"{dataset.table('unet', 'b').url} missing or damaged"
+    (outcome,) = stage(dataset, "segment")
+    assert outcome.why == "table written"
+    assert plan_of(dataset).pending() == []
+    assert dataset.table("unet", "b").size() > 0
     assert read_table(dataset, "unet", "b").num_rows == labels_of(dataset, "b", "unet").committed().facts["count"]
 
 
@@ -292,7 +296,7 @@ def test_chosen_classes_are_the_objects_and_the_table_says_which(make, stage, le
     ("spoil", "says"),
     [
         (lambda shard: shard.write_bytes(b"no shard"), "is damaged \\(Stored and computed checksum"),
-        (lambda shard: shard.write_bytes(b""), "must be there, got nothing"),
+        (lambda shard: shard.write_bytes(b""), "is damaged"),
         (lambda shard: shard.unlink(), "must be there, got nothing"),
     ],
 )
@@ -304,7 +308,7 @@ def test_a_spoilt_shard_of_the_scores_is_named_and_nothing_committed(make, stage
     put_scores(dataset, scores[None])
     (shard,) = Path(dataset.scores("net", "a").url).glob("*.0/c/0/1/2")
     spoil(shard)
-    with pytest.raises((ValueError, LookupError), match=rf"\.0/c/0/1/2 {says}.*--force"):
+    with pytest.raises((ValueError, LookupError), match=rf"\.0/c/0/1/2 {says}.*--verify"):
         run(dataset, Segment())
     assert labels_of(dataset, "a", "net").stamp() is None
     assert dataset.table("net", "a").read() is None
