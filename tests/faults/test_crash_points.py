@@ -200,7 +200,7 @@ def test_a_process_that_ends_at_a_crash_point_too(point, stage, how):
 def test_segments_are_those_of_the_table_where_a_run_dies_between_them(finished, tmp_path):
     """Dies right before the metadata of segments, and right after, with the settings set back."""
     expected = undisturbed(tmp_path / "whole", finished, "segment")
-    for at in range(max(expected[2] - 12, 1), expected[2] + 1):
+    for at in range(max(expected[2] - 8, 1), expected[2] + 1, 2):
         try_point(finished, tmp_path / "copy", "segment", [(at, "before")], expected)
 
 

@@ -66,7 +66,7 @@ class Result:
         if "generation" not in values:
             return None
         try:
-            return Stamp.of({key: value for key, value in values.items() if key != CHECK})
+            return Stamp.of(values)
         except ValueError as error:
             file = (self.folder / self.metadata_file).url
             raise ValueError(f"{file} is damaged: {error}; remove it and run again") from error
@@ -228,10 +228,12 @@ class Result:
 
     def _open(self, folder: Folder) -> Json:
         values = (folder / self.metadata_file).read_json() or {}
-        return (values.get("attributes") or {}) if self.metadata_file == "zarr.json" else values
+        attributes: Json = (values.get("attributes") or {}) if self.metadata_file == "zarr.json" else values
+        if isinstance(attributes.get(KEY), dict):
+            attributes[KEY].pop(CHECK, None)
+        return attributes
 
     def _put(self, folder: Folder, attributes: Json) -> None:
-        attributes = {**attributes, KEY: {key: value for key, value in attributes[KEY].items() if key != CHECK}}
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
         values = json.loads(json.dumps(group if self.metadata_file == "zarr.json" else attributes))
         if folder == self.folder:

@@ -23,13 +23,13 @@ class MissingShardError(LookupError):
 
 
 class _Demanding:
-    """What both kinds of store add to zarr's own: a shard that is read must be there."""
+    """What both kinds of store add to zarr's own: a shard that is read must be there, and hold something."""
 
     read_only: bool
 
     async def get(self, key: str, *given: Any, **more: Any) -> Any:
         found = await super().get(key, *given, **more)  # type: ignore[misc]
-        if found is None and self.read_only and key.startswith("c/"):
+        if self.read_only and key.startswith("c/") and (found is None or not len(found)):  # zarr's own: fill values
             raise MissingShardError(key)
         return found
 

@@ -79,11 +79,14 @@ def test_an_array_goes_to_other_workers_after_it_was_used(tmp_path):
     assert pickle.loads(pickle.dumps(stored)).read((slice(0, 5),)).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_a_shard_that_is_not_there_is_never_read_as_zeros(stored):
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_shard_that_is_not_there_is_never_read_as_zeros(stored, emptied):
     values = drawn((2, 10, 13), np.uint16)
     regions_of = list(regions(fill(stored, values).layout))
     shard = stored.folder / "c/1/1/0"
     shard.remove()
+    if emptied:
+        shard.write(b"")
     again, left = open_array(stored.folder), [region for region in regions_of if stored.is_done(region)]
     assert len(left) == len(regions_of) - 1
     for read in (
