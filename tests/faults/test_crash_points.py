@@ -118,7 +118,7 @@ def undisturbed(folder, finished, stage):
 
 
 def back(dataset, finished):
-    """The settings as they were before."""
+    """Put the settings as they were before."""
     dataset.record.write((finished / "dataset/dataset.yaml").read_bytes())
 
 
@@ -128,7 +128,8 @@ def killed_here(dataset, stage, at, how):
         try:
             run_stage(dataset, stage)
         except KilledError:
-            return
+            return True
+    return False
 
 
 def stage_killed(url, stage, at, how, pipe):
@@ -142,6 +143,7 @@ def stage_killed(url, stage, at, how, pipe):
 def killed_there(dataset, stage, at, how):
     with child(stage_killed, dataset.url, stage, at, how) as (process, _):
         process.join(120)
+        return process.exitcode == 9
 
 
 def try_point(finished, folder, stage, points, expected, kill=killed_here):
@@ -152,7 +154,7 @@ def try_point(finished, folder, stage, points, expected, kill=killed_here):
     before = results(dataset, stage)
     for at, how in points:
         set_values(dataset, CHANGE[stage])
-        kill(dataset, stage, at, how)
+        assert kill(dataset, stage, at, how) or len(points) > 1, told
         back(dataset, finished)
         between = results(dataset, stage)
         assert {name: before[name] for name in between} == between, told
