@@ -52,7 +52,7 @@ def _damage(result: Result) -> list[str]:
         files |= {f"{part.name}/{file}" for part in parts for file in _undecoded(part)}
     if result.published and not _is_published(result, stamp.generation):
         files.add(PUBLISHED)
-    if not result.is_metadata_whole():
+    if not result.is_edited and not result.is_metadata_whole():
         files.add(result.metadata_file)
     if files:
         try:

@@ -14,8 +14,8 @@ from unet.dataset.folder import Dataset
 SEED = int(os.environ.get("UNET_FLOWS_FAULTS_SEED", "0"))
 SAMPLED = 12
 OF_A_MODEL = re.compile(r"^models/")
-EDITED = re.compile(r"/labels/truth/[0-9a-f]{12}\.0/")
-"""What people may edit: another whole shard is an edit by hand."""
+EDITED = re.compile(r"/labels/truth/([0-9a-f]{12}\.0/|zarr\.json$)")
+"""What people may edit: what can be read, though it is another, is an edit by hand."""
 CONTENTS = re.compile(r"contents\.json$")
 
 
@@ -45,7 +45,8 @@ def damaged(dataset, name, how, chance):
     """Damage a file; whether there was anything to be done."""
     path = files(dataset)[name]
     other = other_of(path, dataset)
-    if how == "another's" and (other is None or EDITED.search(name)):
+    is_edit = EDITED.search(name) and (how == "another's" or (how == "flipped" and path.suffix == ".json"))
+    if is_edit or (how == "another's" and other is None):
         return False
     content = DAMAGES[how](path.read_bytes(), chance, other and other.read_bytes())
     path.unlink()
