@@ -10,7 +10,7 @@ from tasks.tools.verify import damage, damage_of_model
 from tests.conftest import run_all
 from unet.dataset.record_file import read_record
 
-BY_NATURE = {"made", "seconds", "waited", "packages", "attempt", "digest", "listed", "check", "seen", "source"}
+BY_NATURE = {"made", "seconds", "waited", "packages", "attempt", "digest", "contents", "check", "seen", "source"}
 """What differs between two runs that made the same: when, how long, and digests of files that say so."""
 NOT_OURS = re.compile(r"(^|/)(dataset\.yaml|watch\.json|lease\.json)$|/checkpoints/|contents\.json$")
 

@@ -1,7 +1,7 @@
 """What a committed generation consists of: each file by name, bytes and digest; and what of it is lost or damaged now.
 
-Before a result is committed its files are listed in `contents.json` of the generation, and its metadata keeps a digest
-of their names and sizes. So a mere listing tells a hole, at every plan, and reading all tells a single wrong bit. What
+Before a result is committed its files are listed in `contents.json` of the generation, and its metadata keeps their
+number and bytes. So a mere listing tells a hole, at every plan, and reading all tells a single wrong bit. What
 a reading found is noted in `damaged.json`, for the next run to mend without reading all again.
 
 What is mended keeps its generation: it is made of the same inputs by the same plan, so nothing that was made of it is
@@ -11,12 +11,13 @@ there. On an object store, which guards its bytes itself, shards have no digest;
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from unet.dataset.folder import DRAFT, Folder, Json
-from unet.ledger.stamp import digest
 
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
 PUBLISHED = "published"
@@ -38,30 +39,31 @@ class Contents:
     """Whether people may edit the full level."""
 
     @cached_property
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """What lies right below the result's folder."""
         return self.folder.names()
 
     @cached_property
     def _found(self) -> Sizes:
         """Bytes of every file of the generation, drafts that a kill left behind too."""
-        parts = [part for part in self._names if part.partition(".")[0] == self.generation]
-        below = ((f"{part}/{name}", size) for part in parts for name, (size, _) in (self.folder / part).files().items())
+        parts = [part for part in self.names if part.partition(".")[0] == self.generation]
+        below = ((f"{part}/{name}", size) for part in parts for name, size in _sizes_below(self.folder / part))
         return {name: size for name, size in below if not name.startswith(self._apart)}
 
-    @property
+    @cached_property
     def _apart(self) -> tuple[str, ...]:
         return tuple(f"{self.generation}/{name}" for name in APART)
 
-    @property
+    @cached_property
     def drafts(self) -> list[Folder]:
         """Files that were being written when a run was killed."""
-        return [self.folder / name for name in self._found if DRAFT.search(name)]
+        return [self.folder / name for name in self._found if _is_draft(name)]
 
-    @property
+    @cached_property
     def sizes(self) -> Sizes:
         """Bytes of every file that the result consists of."""
         own = f"{self.generation}/{CONTENTS}"
-        return {name: size for name, size in self._found.items() if name != own and not DRAFT.search(name)}
+        return {name: size for name, size in self._found.items() if name != own and not _is_draft(name)}
 
     def write(self) -> Json:
         """List the files; what the result's metadata keeps of the list."""
@@ -71,7 +73,7 @@ class Contents:
         content = json.dumps(files, indent=0).encode()
         self._file(CONTENTS).write(content)
         (self.folder / DAMAGED).remove()
-        return {"files": len(files), "listed": self._listed(self.sizes), "digest": _digest(content)}
+        return {**self._tally(), "digest": _digest(content)}
 
     def holes(self, kept: Json | None) -> list[str]:
         """Files that are not there or of another size, and those that a reading found damaged; quick where none is.
@@ -80,7 +82,7 @@ class Contents:
             kept: what the metadata has of the list; None of a result that was made before there was one.
         """
         noted = self._noted()
-        if kept is None or (not noted and self._has(CONTENTS) and self._listed(self.sizes) == kept.get("listed")):
+        if kept is None or (not noted and self._has(CONTENTS) and self._tally().items() <= kept.items()):
             return noted
         known = self.known(kept)
         if known is None:
@@ -140,8 +142,11 @@ class Contents:
     def _has(self, name: str) -> bool:
         return self._found.get(f"{self.generation}/{name}", 0) > 0
 
-    def _listed(self, sizes: Sizes) -> str:
-        return digest(sorted((name, size > 0 if self._is_free(name) else size) for name, size in sizes.items()))
+    def _tally(self) -> Json:
+        """How many files hold something, and the bytes of all that people do not edit."""
+        free = [name for name in self.sizes if self._is_free(name)] if self.is_edited else []
+        count = sum(map(bool, self.sizes.values()))
+        return {"files": count, "bytes": sum(self.sizes.values()) - sum(self.sizes[name] for name in free)}
 
     def _digest(self, name: str) -> str:
         if not self.folder.is_local and "/c/" in name:
@@ -154,9 +159,30 @@ class Contents:
 
     def _noted(self) -> list[str]:
         try:
-            return list((self.folder / DAMAGED).read_json() or {}) if DAMAGED in self._names else []
+            return list((self.folder / DAMAGED).read_json() or {}) if DAMAGED in self.names else []
         except ValueError:  # a reading finds it again
             return []
+
+
+def _sizes_below(folder: Folder) -> list[tuple[str, int]]:
+    """Bytes of every file below a folder; a plan asks this of each result, so a disk is asked for no more."""
+    if not folder.is_local:
+        return [(name, size) for name, (size, _) in folder.files().items()]
+    found, waiting = [], [(folder.url, "")]
+    while waiting:
+        top, below = waiting.pop()
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(top) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, f"{below}{entry.name}/"))
+                else:
+                    found.append((below + entry.name, entry.stat().st_size))
+    return found
+
+
+def _is_draft(name: str) -> bool:
+    """Whether a file is a draft; most are told without the pattern."""
+    return ("/." in name or name.endswith(".partial")) and bool(DRAFT.search(name))
 
 
 def _digest(content: bytes) -> str:

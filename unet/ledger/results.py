@@ -105,6 +105,10 @@ class Result:
         """The files of a generation."""
         return Contents(self.folder, generation, self.is_edited)
 
+    def _seen_contents(self, generation: str) -> Contents:
+        """The same, listed once in a snapshot."""
+        return self.folder.once(("contents", generation), lambda: self.contents(generation))
+
     def holes(self) -> list[str]:
         """Files of the committed result that are lost or damaged, by a listing; those a reading found too."""
         return self.folder.once("holes", self._find_holes)
@@ -113,7 +117,7 @@ class Result:
         stamp = self.known_stamp()
         if stamp is None or {"dropped", "withdrawn"} & set(stamp.facts):
             return []
-        contents, kept = self.contents(stamp.generation), stamp.facts.get("contents")
+        contents, kept = self._seen_contents(stamp.generation), stamp.facts.get("contents")
         holes = contents.holes(kept)
         if self.published and PUBLISHED not in holes:
             name, place = self.published
@@ -130,8 +134,12 @@ class Result:
         stamp = self.stamp()
         if stamp is None:
             return []
-        others = [n for n in self.folder.names() if DRAFT.search(n) or _is_of_another(n, stamp.generation)]
-        return [*(self.folder / name for name in others), *self.contents(stamp.generation).drafts]
+        others = [
+            n
+            for n in self._seen_contents(stamp.generation).names
+            if DRAFT.search(n) or _is_of_another(n, stamp.generation)
+        ]
+        return [*(self.folder / name for name in others), *self._seen_contents(stamp.generation).drafts]
 
     def begin(self, recipe: Recipe, plan: Json, same: Sequence[str] = (), is_mended: bool = True) -> Generation:
         """The generation to write into: an unfinished one of this recipe, with its plan, or a new one.
