@@ -43,7 +43,9 @@ def _damage(result: Result) -> list[str]:
         stamp = result.stamp()
     except ValueError as error:
         return [str(error)]
-    if stamp is None or {"dropped", "withdrawn"} & set(stamp.facts):
+    if stamp is None:
+        return [f"{result.where(result.metadata_file)} is missing"] if result.was_committed() else []
+    if {"dropped", "withdrawn"} & set(stamp.facts):
         return []
     contents, kept = result.contents(stamp.generation), stamp.facts.get("contents")
     files = set(contents.damage(kept)) if kept else set()

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from unet.dataset.folder import DRAFT, Dataset, Folder, Json
-from unet.ledger.contents import PUBLISHED, Contents
+from unet.ledger.contents import CONTENTS, PUBLISHED, Contents
 from unet.ledger.stamp import Recipe, Stamp, digest
 
 KEY, CHECK = "unet-flows", "check"
@@ -100,6 +100,10 @@ class Result:
         entry = (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY]
         check = entry.pop(CHECK, None)
         return check in (None, digest(values))
+
+    def was_committed(self) -> bool:
+        """Whether there is a whole generation, though its metadata may be lost: the list of its files comes last."""
+        return any((self.folder / name / CONTENTS).exists() for name in self._generations())
 
     def contents(self, generation: str) -> Contents:
         """The files of a generation."""

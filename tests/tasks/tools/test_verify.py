@@ -39,6 +39,12 @@ def test_a_shard_that_is_gone_is_named(dataset):
     assert damage(dataset, "a") == [f"{shard} is missing or damaged"]
 
 
+def test_metadata_that_is_gone_is_named(dataset):
+    file = image_of(dataset, "a").folder / "zarr.json"
+    file.remove()
+    assert damage(dataset, "a") == [f"{file.url} is missing"]
+
+
 @pytest.mark.parametrize("of", [model_of, report_of])
 def test_every_file_of_a_model_and_its_report_is_read(dataset, of):
     result = of(dataset, "unet")
