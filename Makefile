@@ -28,10 +28,14 @@ serve: $(RUNS)
 
 # In another order: `SHUFFLE=7 make test`, for any number.
 test: $(TESTS)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not faults"
 
 test-all: $(TESTS)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m "not faults"
+
+# The long campaign of faults: every file damaged in every way, every stage killed at every operation on a file.
+faults: $(TESTS)
+	$(BIN)/python -m pytest -q -m faults tests/faults
 
 check: $(TESTS)
 	$(BIN)/ruff check .
@@ -42,4 +46,4 @@ check: $(TESTS)
 bench: $(BENCHES)
 	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" tests/bench
 
-.PHONY: install demo test test-all check bench serve
+.PHONY: install demo test test-all faults check bench serve

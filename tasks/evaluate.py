@@ -23,7 +23,7 @@ from unet.evaluation.report import Report, render_report
 from unet.ledger.found_settings import segment_numbers
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import Generation, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import PAGE, Generation, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.evaluate import Evaluate
@@ -64,7 +64,6 @@ def evaluate_stacks(
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
     summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
     _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
-    report_of(dataset, model).amend({"seconds": elapsed()})
     if not uses:
         return "nothing to compare with"
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in summary[uses[0]].items() if figure["n"])
@@ -130,11 +129,12 @@ def _write(
         notes=[*_notes(summary, metadata), *_unlike(dataset, model, sorted(stacks))],
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
-    (result.folder / "report.html").write(render_report(report).encode())
+    (generation.folder / PAGE).write(render_report(report).encode())  # as it is to be published beside the generation
     digests = {"model": metadata["unet-flows"]["generation"], "report": generation.name}
     result.commit(
         generation,
         {"model": model, **summary, "stacks": stacks, "settings": settings, "digests": digests, "made": made},
+        {"seconds": elapsed()},
     )
 
 

@@ -11,7 +11,7 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
-from unet.dataset.folder import Dataset
+from unet.dataset.folder import Dataset, Folder
 from unet.dataset.sources import Stack
 from unet.formats.readers import Opened, count_scenes, open_stack
 from unet.images.channel_colours import display_colours
@@ -75,14 +75,20 @@ def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool =
 
 def _ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool) -> str:
     image, recipe = image_of(dataset, stack.name), image_recipe(dataset, stack, settings)
-    stamp = image.stamp()
-    if force or stamp is None or stamp.recipe != recipe:
+    if force or not image.is_made_by(recipe):
         _write_image(image, stack, settings, recipe)
+        _list_labels(dataset.image(stack.name) / "labels")
     if is_to_be_withdrawn(dataset, stack):
         return f"image, {_withdraw_truth(dataset, stack.name)}"
     if not has_truth(dataset, stack.name, stack):
         return "image"
     return f"image, {_ingest_truth(dataset, stack, force)}"
+
+
+def _list_labels(labels: Folder) -> None:
+    """Mend the list of an image's labels, where there are some."""
+    if labels.names() and not (labels / "zarr.json").holds_bytes():
+        ome.list_label(labels)
 
 
 @timed
@@ -133,8 +139,10 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     of_image = image_of(dataset, stack.name).committed().facts
     axes = of_image["axes"].replace("c", "")
     shape = tuple(size for axis, size in zip(of_image["axes"], of_image["shape"], strict=True) if axis != "c")
-    edited, stamp = is_edited(dataset, stack.name), truth.stamp()
-    if edited or not stack.truth or (not force and stamp is not None and stamp.recipe == recipe):
+    edited = is_edited(dataset, stack.name)
+    if edited or not stack.truth:
+        _require_whole(stack.name, truth)
+    if edited or not stack.truth or (not force and truth.is_made_by(recipe)):
         _require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
@@ -155,6 +163,15 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
     return "truth"
+
+
+def _require_whole(name: str, truth: Result) -> None:
+    """Refuse truth that lacks a file and is nobody's copy: only who drew it can put it back."""
+    if holes := truth.holes():
+        raise ValueError(
+            f"truth of {name} must be there, got no whole {truth.where(holes[0])}, and no source to take it from; "
+            "write it again, empty planes too (zarr leaves them out unless its config says write_empty_chunks)"
+        )
 
 
 def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:

@@ -29,7 +29,7 @@ from unet.dataset.folder import Dataset, Json
 from unet.images.grey_values import told_of
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Generation, Result, image_of, scores_of
+from unet.ledger.results import Generation, image_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model, model_generation, ready_model
@@ -172,8 +172,9 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     job_of = partial(
         StackPrediction, dataset, name, model, of_model, settings, scale=scale, axes=scores_axes(facts["axes"])
     )
+    same: Sequence[str] = ("device",)  # begun on another kind of device it is begun anew, as its last bits differ
     while True:
-        generation = _begin(result, recipe, plan)
+        generation = result.begin(recipe, plan.plain, same)
         job = job_of(plan=NumericPlan.of(generation.plan), target=generation.level(0))
         try:
             return _predict(job, loaded, facts, generation, executor, on_progress)
@@ -182,15 +183,7 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
                 raise
             result.discard(generation.name)  # else it would be taken on, with the plan that did not fit
             plan = _less(limits, job.plan, name, error)
-
-
-def _begin(result: Result, recipe: Recipe, plan: NumericPlan) -> Generation:
-    """The generation to write to; one begun on another kind of device is begun anew, as its last bits differ."""
-    generation = result.begin(recipe, plan.plain)
-    if generation.plan["device"] == plan.device:
-        return generation
-    result.discard(generation.name)
-    return result.begin(recipe, plan.plain)
+            same = tuple(plan.plain)
 
 
 def _less(limits: PlanLimits, plan: NumericPlan, name: str, error: Exception) -> NumericPlan:

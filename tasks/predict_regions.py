@@ -87,9 +87,9 @@ class StackPrediction:
         return (*(slice(i, i + 1) for i in leading), *window.slices)
 
     def _is_done(self, scores: Stored, work: PlanesWindow) -> bool:
-        """Whether these shards were written; the shards of the last class are written last."""
-        last = scores.layout.shape[self.axes.index("c")] - 1
-        done: bool = all(scores.is_done(self.shard(plane, last, work.window)) for plane in work.planes)
+        """Whether all of these shards were written."""
+        classes = range(scores.layout.shape[self.axes.index("c")])
+        done: bool = all(scores.is_done(self.shard(p, c, work.window)) for p in work.planes for c in reversed(classes))
         return done
 
 
@@ -134,7 +134,7 @@ class _StackImage:
 
 @dataclass(frozen=True)
 class _ScoresWriter:
-    """Writes the scores of a window; the last class comes last, so that its shards say that all are done."""
+    """Writes the scores of a window, those that are not there."""
 
     job: StackPrediction
     scores: Stored

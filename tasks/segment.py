@@ -30,10 +30,11 @@ from unet.labels.merging import Merged, merge_blocks
 from unet.labels.renumbering import renumber
 from unet.labels.scores import Scores, chosen
 from unet.labels.segment_table import table_columns
+from unet.ledger.contents import PUBLISHED
 from unet.ledger.found_settings import segment_numbers, untuned
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
-from unet.ledger.results import Generation, image_of, labels_of, scores_of
+from unet.ledger.results import TABLE, Generation, Result, image_of, labels_of, scores_of, table_bytes
 from unet.ledger.stamp import Recipe
 from unet.settings.cluster import Cluster
 from unet.settings.segment import Segment, SegmentNumbers
@@ -62,10 +63,8 @@ def segment_stacks(
     with workers(cluster) as client, Sink("segment", len(names)) as sink:
 
         def work(name: str, recipe: Recipe) -> str:
-            made = labels_of(place, name, model).stamp()
-            only_drop = not keep_scores and made is not None and made.recipe == recipe  # killed after its commit
             run = partial(segment_stack, place, name, model, settings, recipe, client, sink.counter(name))
-            word = "scores dropped" if only_drop else run()
+            word = _finish(labels_of(place, name, model), recipe, keep_scores) or run()
             if not keep_scores:
                 drop_scores(place, model, name)
             sink.step(name)
@@ -74,6 +73,17 @@ def segment_stacks(
         return outcome_of_each(
             place, names, lambda name: segment_recipe(place, model, name, settings), work, STACKS_AT_ONCE
         )
+
+
+def _finish(result: Result, recipe: Recipe, keep_scores: bool) -> str:
+    """What was left to do, in words, where a run was killed after its commit; empty where segments are to be made."""
+    if result.is_made_by(recipe):
+        return "" if keep_scores else "scores dropped"
+    made = result.known_stamp()
+    if made is None or made.recipe != recipe or result.holes() != [PUBLISHED] or "contents" not in made.facts:
+        return ""
+    result.publish()
+    return "table written"
 
 
 @timed
@@ -97,10 +107,11 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     merged = merge_blocks((part for _, part in run_regions(client, job.label, blocks, tick)), job.rules)
     work, count, large = _work(job, merged, blocks, client)
     _say_whole(name, large, numbers)
-    measures = [measured for _, measured in run_regions(client, job.write, work, tick)]
+    measured = sorted(run_regions(client, job.write, work, tick), key=_place)  # sums depend on the order
+    measures = [each for _, each in measured]
     levels = pyramid(generation.level, sampled, job.axes, UNSHUFFLED, map_over_workers(client))
     scales = ome.multiscales(generation, model, job.axes, levels, facts["spacing"], facts["units"])
-    dataset.table(model, name).write(_parquet(merge_measures(measures), job, facts, generation.name))
+    (generation.folder / TABLE).write(_parquet(merge_measures(measures), job, facts, generation.name))
     ome.list_label(dataset.image(name) / "labels", model)
     known = {"count": count, "whole": large.box.swapaxes(1, 2).tolist(), "seconds": elapsed()}
     result.commit(generation, ome.label_attributes(scales), known)
@@ -113,6 +124,10 @@ def drop_scores(dataset: Dataset, model: str, name: str) -> None:
     stamp = scores.committed()
     scores.amend({"dropped": True})
     scores.discard(stamp.generation)
+
+
+def _place(measured: tuple[BlockToWrite, Measures]) -> tuple[int, ...]:
+    return tuple(part.start for part in measured[0].block)
 
 
 def _silent() -> None:
@@ -187,7 +202,4 @@ def _parquet(measures: Measures, job: Instances, facts: Json, generation: str) -
 
 def read_table(dataset: Dataset, model: str, name: str) -> Any:
     """A stack's table as pyarrow reads it; LookupError where there is none."""
-    content = dataset.table(model, name).read()
-    if content is None:
-        raise LookupError(f"{name} must be segmented by {model} to have a table; run `unet-flows segment` first")
-    return pq.read_table(io.BytesIO(content))
+    return pq.read_table(io.BytesIO(table_bytes(dataset, model, name)))

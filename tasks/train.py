@@ -13,7 +13,7 @@ from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
 from tasks.training_planes import View, class_counts, image_facts, plane_count, planes_by_subset, stack_statistics
 from tasks.tuning import found_by_training
-from unet.dataset.folder import Dataset
+from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
@@ -74,7 +74,7 @@ def train_on_stacks(
     generation = _begin(result, recipe, settings)
     planes = planes_by_subset(dataset, parts, view, settings.memory_gb)
     _draw_samples(generation, planes["training"], settings)
-    checkpoints = Checkpoints(generation.folder / "checkpoints")
+    checkpoints = _checkpoints(generation.folder)
     given = start.network.state_dict() if start else None
     both = planes["training"], planes["validation"]
     try:
@@ -203,8 +203,12 @@ def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float]
 
 
 def _begin(result: Result, recipe: Recipe, settings: Train) -> Generation:
-    """The generation to train into; one begun on other devices or in another precision is begun anew."""
-    device = choose_device(settings.device)
+    """The generation to train into; one begun on other devices or in another precision is begun anew.
+
+    A lost file of a model is made again from its last checkpoint; without one it is another model that is trained.
+    """
+    device, made = choose_device(settings.device), result.known_stamp()
+    is_mended = made is not None and bool(_checkpoints(result.folder / made.generation).newest)
     plan = {
         "device": device.type,
         "devices": settings.devices,
@@ -212,12 +216,13 @@ def _begin(result: Result, recipe: Recipe, settings: Train) -> Generation:
         "compile": settings.compile,
         "threads": torch.get_num_threads(),
     }
-    generation = result.begin(recipe, plan)
-    if any(generation.plan.get(key) != value for key, value in plan.items() if key != "threads"):
-        result.discard(generation.name)
-        generation = result.begin(recipe, plan)
+    generation = result.begin(recipe, plan, [key for key in plan if key != "threads"], is_mended)
     torch.set_num_threads(generation.plan["threads"])
     return generation
+
+
+def _checkpoints(generation: Folder) -> Checkpoints:
+    return Checkpoints(generation / "checkpoints")
 
 
 def _draw_samples(generation: Generation, planes: Sequence[TrainingPlane], settings: Train) -> None:

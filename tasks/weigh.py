@@ -165,10 +165,10 @@ class StackWeighing:
     ignore: int | None
 
     def __call__(self, region: Region) -> WeighedRegion:
-        """Weigh one region; the border is written last, so that its shard says that both arrays are done."""
+        """Weigh one region, unless both of its shards are there."""
         truth = open_array(self.truth)
         classes, border = Stored(self.generation / "classes"), Stored(self.generation / "border")
-        if border.is_done(region):
+        if classes.is_done(region) and border.is_done(region):
             return self._told(np.asarray(truth[region]), classes.read(region), region, truth.shape)
         alone = truth.ndim - len(self.spacing)
         around = grow(region, (*(0 for _ in range(alone)), *halo(self.settings, self.spacing)), truth.shape)

@@ -44,16 +44,18 @@ def status(
 
 
 def _verify(place: Dataset, plan: Plan) -> None:
-    """Name every damaged shard; status 1 where there is one."""
-    from tasks.tools.verify import damage
+    """Name every damaged file; status 1 where there is one."""
+    from tasks.tools.verify import damage, damage_of_model
 
+    models = dict.fromkeys([*place.members("models"), *place.members("reports")])
     damaged = [line for name in plan.names() for line in damage(place, name)]
+    damaged += [line for model in models for line in damage_of_model(place, model)]
     for line in damaged:
         err.print(as_text(line))
     if damaged:
-        err.print("remove what is named and run `unet-flows reprocess` to make it again")
+        err.print(f"run `unet-flows reprocess {as_text(place.url)}`, which makes them again")
         raise typer.Exit(1)
-    err.print("every shard reads, and its checksum holds")
+    err.print("every file reads, and is what was made")
 
 
 @verbs.command("export-labels", help="Write segments as TIFF and tables as CSV, for people without zarr.")

@@ -60,6 +60,8 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
             show_set_aside(session.whole_plan())
         _fail_where_waiting(outcomes)
         return
+    if not pending and not dry_run:
+        session.tidy(note)
     if as_json:
         show_json(plan, pending, cost)
     else:

@@ -13,9 +13,10 @@ from functools import cached_property
 from itertools import product
 
 from flows.planning.catalogue import find_catalogue
-from flows.planning.planner import Planner, stacks_of_model
+from flows.planning.planner import Planner, stacks_of_model, usable_truth
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
-from unet.dataset.folder import Dataset, Folder
+from unet.dataset.folder import DRAFT, Dataset, Folder
+from unet.dataset.lease import LEASE
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack
 from unet.dataset.stack_names import shortened
@@ -66,6 +67,16 @@ class Plan(Findings):
         chosen = (of == stage and (only is None or name in only or of in MODEL_STAGES) for of, name in self.blocked)
         is_absent = not any(of == stage for of, _ in self.statuses)
         return bool(self.pending(stage, only)) or (is_absent and any(chosen))
+
+    def killed_leftovers(self) -> list[Folder]:
+        """What killed runs left beside results that are fresh, and beside the record."""
+        tops = [
+            self.seen,
+            *(self.seen / f"{kind}/{name}" for kind in ("set-aside", "tables") for name in self.seen.members(kind)),
+        ]
+        drafts = (Folder((top / name).url) for top in tops for name in top.names() if DRAFT.search(name))
+        lost = [self.seen / LEASE] if (self.seen / LEASE).exists() else []
+        return [*(left for of in self.leftovers.values() for left in of), *drafts, *lost]
 
     def set_aside(self) -> list[StageStatus]:
         """What failed and will not be tried again until something changes."""
@@ -137,5 +148,7 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
 
 def training_stacks(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
     """Stacks that a model is made of; `refresh` takes in all that have truth now."""
-    weighed = [name for stage, name in plan.statuses if stage == "weigh" and plan.state(stage, name) == "fresh"]
-    return weighed if refresh else stacks_of_model(model_of(dataset, record.train.name), weighed)
+    marked = [name for stage, name in plan.statuses if stage == "weigh"]
+    if refresh:
+        return [name for name in marked if plan.state("weigh", name) == "fresh"]
+    return stacks_of_model(model_of(dataset, record.train.name), usable_truth(dataset, plan, marked))

@@ -21,7 +21,7 @@ from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.outcome import STAGES, why_set_aside
 from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
-from unet.ledger.stamp import Recipe, Stamp
+from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
 
@@ -70,7 +70,7 @@ class Planner:
     def _names(self) -> list[str]:
         if self.before.statuses:
             return sorted(name for stage, name in self.before.statuses if stage == "ingest")
-        ingested = (name for name in self.dataset.stacks() if image_of(self.dataset, name).stamp())
+        ingested = (name for name in self.dataset.stacks() if image_of(self.dataset, name).known_stamp())
         return sorted({*self.stacks, *ingested})
 
     def _is_as_before(self, name: str) -> bool:
@@ -82,7 +82,7 @@ class Planner:
     def _find_status(self, look: Callable[[str], StageStatus | None], stage: str, name: str, again: bool) -> None:
         """Look at one stage of one stack again, or carry over what was found of it."""
         key, found, before = (stage, name), self.found, self.before
-        status = look(name) if again else before.statuses.get(key)
+        status = self._looked(look, stage, name) if again else before.statuses.get(key)
         if status is not None:
             found.statuses[key] = status
         if not again and key in before.remarks:
@@ -91,6 +91,13 @@ class Planner:
             found.truth[name] = before.truth[name]
         if not again and stage == "ingest" and name in before.file_notes:
             found.file_notes[name] = before.file_notes[name]
+
+    def _looked(self, look: Callable[[str], StageStatus | None], stage: str, name: str) -> StageStatus | None:
+        """State of one stage, as its stamps tell; where one of them is damaged, it is made again."""
+        try:
+            return look(name)
+        except ValueError as error:
+            return StageStatus(stage, name, "stale", str(error))
 
     def _find_model_status(
         self, look: Callable[[str], StageStatus | None], stage: str, model: str, of: Collection[str]
@@ -107,28 +114,31 @@ class Planner:
         return touched or state in PENDING or state != before
 
     def _status_by_recipe(
-        self, recipe: Recipe, name: str, stamps: Iterable[tuple[Stamp | None, Recipe]], after: Collection[str] = ()
+        self, recipe: Recipe, name: str, results: Iterable[tuple[Result, Recipe]], after: Collection[str] = ()
     ) -> StageStatus | None:
         """State of what is made at a stage; None where it cannot be made.
 
         Args:
             recipe: what it would be set aside under.
             name: of the stack or model.
-            stamps: what is there of it, each with its recipe of now.
+            results: what is made of it, each with its recipe of now.
             after: stages that must run first.
         """
-        stage, pairs, waits = recipe.stage, list(stamps), [f"after {before}" for before in after]
+        stage, pairs, waits = recipe.stage, list(results), [f"after {before}" for before in after]
         if not set(self.trust).isdisjoint(after):
             self.found.blocked.add((stage, name))
             return None
-        whys = [why for stamp, now in pairs if stamp for why in stamp.recipe.changes(now)]
+        stamps = [(result.stamp(), result, now) for result, now in pairs]
+        whys = [why for stamp, result, now in stamps if stamp for why in [*stamp.recipe.changes(now), *_lost(result)]]
         if self.force == stage:
             return StageStatus(stage, name, "stale", "forced")
         why = why_set_aside(self.dataset, recipe, name)
         if why is not None:
             return StageStatus(stage, name, "set aside", why)
-        if any(stamp is None for stamp, _ in pairs):
+        if any(stamp is None for stamp, _, _ in stamps):
             return StageStatus(stage, name, "missing", "")
+        if not (whys or waits):
+            self.found.leftovers[stage, name] = tuple(left for result, _ in pairs for left in result.leftovers())
         return StageStatus(stage, name, "stale" if whys or waits else "fresh", "; ".join(whys or waits))
 
     def _pending_stages(self, name: str, *stages: str) -> list[str]:
@@ -142,35 +152,44 @@ class Planner:
         if name not in self.stacks:
             said = f"{name}: its source is gone; its image is kept (`unet-flows remove` forgets it)"
             self.found.remarks["ingest", name] = said
-            return StageStatus("ingest", name, "fresh", "its source is gone")
-        stack = self.stacks[name]
+            return self._status_without_source(name)
+        stack, truth = self.stacks[name], labels_of(self.dataset, name, "truth")
         recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
-        stamps = [(of_image, recipe)]
-        truth = labels_of(self.dataset, name, "truth").stamp()
+        results, stamp = [(image_of(self.dataset, name), recipe)], truth.stamp()
         if stack.truth and not recipes.is_edited(self.dataset, name):
-            stamps.append((truth, recipes.truth_recipe(self.dataset, stack)))
-        elif truth is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
-            stamps.append((truth, recipes.withdrawn_recipe(truth.recipe)))
-        return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, stamps)
+            results.append((truth, recipes.truth_recipe(self.dataset, stack)))
+        elif stamp is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
+            results.append((truth, recipes.withdrawn_recipe(stamp.recipe)))
+        elif stamp is not None and truth.holes():
+            results.append((truth, stamp.recipe))
+        return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, results)
+
+    def _status_without_source(self, name: str) -> StageStatus:
+        """State of an image that nothing can be made of again: it stays, and says so where something of it is lost."""
+        both = image_of(self.dataset, name), labels_of(self.dataset, name, "truth")
+        lost = [why for result in both for why in _lost(result)]
+        if lost:
+            return StageStatus("ingest", name, "set aside", f"{'; '.join(lost)}, and its source is gone: put it back")
+        return StageStatus("ingest", name, "fresh", "its source is gone")
 
     def _has_truth(self, name: str, again: bool) -> bool:
         if not again:
             return ("weigh", name) in self.before.statuses
-        if self.found.state("ingest", name) == "set aside":
-            return False
+        if self.found.state("ingest", name) == "set aside":  # what was made of it before still holds
+            return recipes.has_fitting_truth(self.dataset, name)
         return recipes.has_truth(self.dataset, name, self.stacks.get(name))
 
     def _weigh_status(self, name: str) -> StageStatus | None:
-        recipe = recipes.weigh_recipe(self.dataset, name, self.record.weigh)
-        stamp = weights_of(self.dataset, name).stamp()
+        recipe, result = recipes.weigh_recipe(self.dataset, name, self.record.weigh), weights_of(self.dataset, name)
+        stamp = result.stamp()
         if stamp and "truth" in stamp.facts and stamp.recipe.inputs == recipe.inputs:
             self.found.truth[name] = TruthCheck.of(stamp.facts["truth"])
-        return self._status_by_recipe(recipe, name, [(stamp, recipe)], self._pending_stages(name, "ingest"))
+        return self._status_by_recipe(recipe, name, [(result, recipe)], self._pending_stages(name, "ingest"))
 
     def _train_status(self, marked: Collection[str]) -> StageStatus | None:
         """State of the model that is trained on the stacks with truth."""
         train, model = self.record.train, model_of(self.dataset, self.record.train.name)
-        usable = [name for name in marked if self.found.state("weigh", name) != "set aside"]
+        usable = usable_truth(self.dataset, self.found, marked)
         is_alone = len(self.trust) == len(STAGES)  # who asks for this stage alone means it
         is_other = self.record.model != train.name and not is_alone
         if not usable or is_other or model.attributes().get("came_from"):
@@ -182,7 +201,7 @@ class Planner:
             self.found.remarks["train", train.name] = said
         recipe = recipes.train_recipe(self.dataset, train, made_of)
         after = {stage for name in made_of for stage in self._pending_stages(name, "ingest", "weigh")}
-        return self._status_by_recipe(recipe, train.name, [(model.stamp(), recipe)], sorted(after, key=STAGES.index))
+        return self._status_by_recipe(recipe, train.name, [(model, recipe)], sorted(after, key=STAGES.index))
 
     def _pending_training(self) -> list[str]:
         return (
@@ -191,25 +210,26 @@ class Planner:
 
     def _predict_status(self, name: str) -> StageStatus | None:
         model, after = self.record.model, self._pending_training()
-        blocked = "set aside" in (self.found.state("ingest", name), self.found.state("train", model))
-        if blocked or not (after or model_of(self.dataset, model).stamp()):
+        is_unread = self.found.state("ingest", name) == "set aside" and not image_of(self.dataset, name).known_stamp()
+        is_blocked = is_unread or self.found.state("train", model) == "set aside"
+        if is_blocked or not (after or model_of(self.dataset, model).stamp()):
             return None
         recipe = recipes.predict_recipe(self.dataset, model, name, self.record.predict)
-        stamp = scores_of(self.dataset, model, name).stamp()
+        result = scores_of(self.dataset, model, name)
+        stamp = result.stamp()
         if stamp and stamp.recipe == recipe and "grey_values" in stamp.facts:
             said = f"{name}: {stamp.facts['grey_values']}; look at what {model} found there"
             self.found.remarks["predict", name] = said
         after = [*self._pending_stages(name, "ingest"), *after]
-        return self._status_by_recipe(recipe, name, [(stamp, recipe)], after)
+        return self._status_by_recipe(recipe, name, [(result, recipe)], after)
 
     def _segment_status(self, name: str) -> StageStatus | None:
         if self.found.state("predict", name) in ("", "set aside"):
             return None
         model = self.record.model
         recipe = recipes.segment_recipe(self.dataset, model, name, self.record.segment)
-        stamp = labels_of(self.dataset, name, model).stamp()
-        made = stamp if self.dataset.table(model, name).exists() else None
-        status = self._status_by_recipe(recipe, name, [(made, recipe)], self._pending_stages(name, "ingest", "predict"))
+        result, after = labels_of(self.dataset, name, model), self._pending_stages(name, "ingest", "predict")
+        status = self._status_by_recipe(recipe, name, [(result, recipe)], after)
         scores = scores_of(self.dataset, model, name).stamp()
         is_dropped = scores is not None and bool(scores.facts.get("dropped"))
         if status is None or scores is None:
@@ -246,7 +266,19 @@ class Planner:
         recipe = recipes.evaluate_recipe(self.dataset, model, compared, self.record.evaluate)
         waiting = {s for name in compared for s in self._pending_stages(name, "ingest", "predict", "segment")}
         after = [*self._pending_training(), *sorted(waiting, key=STAGES.index)]
-        return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model).stamp(), recipe)], after)
+        return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model), recipe)], after)
+
+
+def _lost(result: Result) -> list[str]:
+    """What is to be said of lost and damaged files of a result; nothing where it is whole."""
+    holes = result.holes()
+    more = f" and {len(holes) - 1} more files" if len(holes) > 1 else ""
+    return [f"{result.where(holes[0])}{more} missing or damaged"] if holes else []
+
+
+def usable_truth(dataset: Dataset, found: Findings, marked: Collection[str]) -> list[str]:
+    """Stacks of which a model can be made: those that are weighed, or were before and cannot be now."""
+    return [n for n in marked if found.state("weigh", n) != "set aside" or weights_of(dataset, n).known_stamp()]
 
 
 def stacks_of_model(model: Result, usable: list[str]) -> list[str]:

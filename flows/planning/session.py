@@ -11,13 +11,13 @@ and a flow of no parameters for each stage below `reprocess` (its runs could not
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from flows.planning.plan import Plan, make_plan, require_stage
 from flows.planning.status import Key
-from unet.dataset.folder import Dataset
-from unet.dataset.lease import activity, lease
+from unet.dataset.folder import Dataset, Folder
+from unet.dataset.lease import LEASE, HeldError, activity, lease
 from unet.dataset.record_file import parse_change, read_record
 from unet.ledger.outcome import STAGES
 
@@ -64,11 +64,23 @@ class Session:
         with lease(self.dataset, what, wait, say) as before:
             if before is None or before != self._activity:
                 self._plan_anew()
+            self._remove_leftovers()
             token = _open.set(self)
             try:
                 yield self
             finally:
                 _open.reset(token)
+
+    def tidy(self, say: Callable[[str], None] = log.warning) -> None:
+        """Remove what killed runs left, where there is nothing else to do; not while another run is at it."""
+        if self.plan.killed_leftovers():
+            with suppress(HeldError), lease(self.dataset, "tidy", say=say):
+                self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        for left in self.plan.killed_leftovers():
+            if left.name != LEASE:  # which is ours now
+                Folder(left.url).remove()
 
     def plan_for(self, stage: str) -> Plan:
         """The plan now that the stages before this one ran: what they made is taken as it is."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unet.dataset.folder import Folder
 from unet.ledger.outcome import STAGES
 from unet.ledger.truth_findings import TruthCheck
 
@@ -39,6 +40,8 @@ class Findings:
     """What the file of a stack says and was not believed."""
     general: list[str] = field(default_factory=list)
     """What a person should know of the dataset as a whole."""
+    leftovers: dict[Key, tuple[Folder, ...]] = field(default_factory=dict, compare=False)
+    """What killed runs left beside results that are fresh."""
     blocked: set[Key] = field(default_factory=set)
     """What cannot be made in this run: what it is made of is missing, and the stage of that is not run any more."""
 

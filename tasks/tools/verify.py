@@ -1,32 +1,109 @@
-"""Whether what lies in a dataset can still be read: every shard decoded, its checksums compared."""
+"""Whether what we made can still be read and is what it was: every file of every result, down to a single bit.
 
+Files are compared with the digests that they were committed with; those of results that were made before there were
+any, and truth, which people may edit, are decoded, and their checksums compared. What is found is noted beside the
+result, so that the next run makes it again.
+"""
+
+import logging
 from collections.abc import Iterator
 
 from unet.dataset.folder import Dataset, Folder
+from unet.ledger.contents import PUBLISHED
+from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.store.arrays import Stored
 from unet.store.shards import regions, shard_index
 
+log = logging.getLogger(__name__)
+
 
 def damage(dataset: Dataset, name: str) -> list[str]:
-    """A line for each shard of a stack's arrays that is missing or damaged, such as `…/0: shard 0/2/1: …`."""
-    return [line for folder in dataset.all_of(name) for array in _arrays(folder) for line in _damage(array)]
+    """A line for each file of a stack's results that is missing or damaged, such as `…/0/c/0/2/1 is damaged`."""
+    labels = (labels_of(dataset, name, each) for each in (dataset.image(name) / "labels").names() if each != LIST)
+    scores = (scores_of(dataset, model, name) for model in dataset.members("scores"))
+    return [*_found(image_of(dataset, name), weights_of(dataset, name), *scores, *labels), *_list_damage(dataset, name)]
 
 
-def _arrays(folder: Folder) -> Iterator[Stored]:
+def damage_of_model(dataset: Dataset, model: str) -> list[str]:
+    """The same for a model and its report."""
+    return _found(model_of(dataset, model), report_of(dataset, model))
+
+
+LIST = "zarr.json"
+"""The list of an image's labels, among them."""
+
+
+def _found(*results: Result) -> list[str]:
+    return [line for result in results for line in _damage(result)]
+
+
+def _damage(result: Result) -> list[str]:
+    """What is wrong with one result, noted beside it where it can be written."""
+    try:
+        stamp = result.stamp()
+    except ValueError as error:
+        return [str(error)]
+    if stamp is None:
+        return [f"{result.where(result.metadata_file)} is missing"] if result.was_committed() else []
+    if {"dropped", "withdrawn"} & set(stamp.facts):
+        return []
+    contents, kept = result.contents(stamp.generation), stamp.facts.get("contents")
+    files = set(contents.damage(kept)) if kept else set()
+    if not kept or result.is_edited:
+        parts = [part for part in result.parts(stamp.generation) if not kept or part.name.endswith(".0")]
+        files |= {f"{part.name}/{file}" for part in parts for file in _undecoded(part)}
+    if result.published and not _is_published(result, stamp.generation):
+        files.add(PUBLISHED)
+    if not result.is_edited and not result.is_metadata_whole():
+        files.add(result.metadata_file)
+    if files:
+        try:
+            contents.mark(files)
+        except OSError as error:
+            log.warning("what is damaged cannot be noted: %s", error)
+    return [f"{result.where(file)} is missing or damaged" for file in sorted(files)]
+
+
+def _is_published(result: Result, generation: str) -> bool:
+    """Whether the copy that people find is what was committed; of results of before it is all there is."""
+    name, place = result.published or ("", result.folder)
+    inside, copy = (result.folder / generation / name).read(), place.read()
+    return copy is not None and inside in (None, copy)
+
+
+def _undecoded(folder: Folder) -> Iterator[str]:
+    """Shards below a folder that are missing, or cannot be decoded."""
     for file in folder.files():
         path, _, last = file.rpartition("/")
-        if last == "zarr.json" and ((folder / file).read_json() or {}).get("node_type") == "array":
-            yield Stored(folder / path)
+        array = folder / path if path else folder
+        try:
+            is_array = last == "zarr.json" and ((folder / file).read_json() or {}).get("node_type") == "array"
+            undecoded = list(_undecoded_shards(Stored(array))) if is_array else []
+        except (ValueError, LookupError):  # of the array's own metadata
+            undecoded = [last]
+        yield from (f"{path}/{each}" if path else each for each in undecoded)
 
 
-def _damage(stored: Stored) -> Iterator[str]:
+def _undecoded_shards(stored: Stored) -> Iterator[str]:
     for region in regions(stored.layout):
-        index = "/".join(map(str, shard_index(region, stored.layout)))
-        if not stored.is_done(region):
-            yield f"{stored.folder.url}: shard {index} is missing"
-            continue
+        index = shard_index(region, stored.layout)
         try:
             stored.read(region)
-        except ValueError as error:
-            cause = error.__cause__ or error
-            yield f"{stored.folder.url}: shard {index} is damaged ({str(cause) or type(cause).__name__})"
+        except (ValueError, LookupError):
+            yield "/".join(["c", *map(str, index)])
+
+
+def _list_damage(dataset: Dataset, name: str) -> list[str]:
+    """What is wrong with the list of an image's labels, by which viewers find them; noted beside the image."""
+    folder, image = dataset.image(name) / "labels", image_of(dataset, name)
+    there = sorted(label for label in folder.names() if (folder / label / LIST).exists())
+    try:
+        listed = ((folder / LIST).read_json() or {}).get("attributes", {}).get("ome", {}).get("labels", [])
+    except ValueError:
+        listed = None
+    stamp = image.known_stamp()
+    if stamp is None or listed == there:
+        return []
+    contents = image.contents(stamp.generation)
+    contents.mark({*contents.holes(None), f"labels/{LIST}"})
+    return [f"{folder.url}/{LIST} is missing or damaged"]

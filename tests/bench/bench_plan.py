@@ -1,7 +1,7 @@
 """How long planning takes beside many small stacks that are fresh: seconds, of one process on one core.
 
-A stack here is what the plan reads of it: its source files, its metadata files, and the files of its truth. All
-have truth: the longest way. The stacks are copies of one that went the whole road.
+All have truth: the longest way. The stacks are copies of one that went the whole road, with all of their files, each of
+which a plan lists.
 """
 
 import json
@@ -59,16 +59,21 @@ def _copy(walked: Path, top: Path, before: Dataset, after: Dataset, name: str) -
         source = "source" if kind == "image" else "truth source"
         facts = {"files": vars(known)} | ({"source": [str(file)]} if kind == "image" else {})
         _put(of, to, inputs={source: known.content}, facts=facts)
-    truth = labels_of(before, "a", "truth")
-    level = f"{truth.committed().generation}.0"
-    for file_of_array in (truth.folder / level).files():
-        link = Path((after.labels(name, "truth") / level / file_of_array).url)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.link((truth.folder / level / file_of_array).url, link)
     _put(weights_of(before, "a"), after.weights(name))
     _put(scores_of(before, "unet", "a"), after.scores("unet", name))
     _put(labels_of(before, "a", "unet"), after.labels(name, "unet"))
-    after.table("unet", name).write(b"")
+    for made, copy in zip(before.all_of("a"), after.all_of(name), strict=False):
+        _link(made, copy)
+    _link(before.table("unet", "a"), after.table("unet", name))
+
+
+def _link(made: Folder, copy: Folder) -> None:
+    """Every file that is there, but for those that were put."""
+    for file in sorted(path for path in [Path(made.url), *Path(made.url).rglob("*")] if path.is_file()):
+        link = Path(copy.url) / file.relative_to(made.url)
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, link)
 
 
 def _put(result: Result, to: Folder, inputs: dict[str, str] | None = None, facts: dict[str, Any] | None = None) -> None:

@@ -10,11 +10,13 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from glob import escape
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -39,6 +41,10 @@ T = TypeVar("T")
 
 LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
 """What no name may hold: parts that are empty, `.` or `..`; backslashes part names on Windows, `::` URLs in fsspec."""
+
+
+DRAFT = re.compile(r"(?:^|/)\.[^/]+\.[0-9a-f]{8}$|\.partial$")
+"""Name of a file that is being written, or that a kill left behind half-written."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,11 @@ class Folder:
         """Last part of the path."""
         return self.url.rstrip("/").rsplit("/", 1)[-1]
 
+    @property
+    def parent(self) -> "Folder":
+        """The folder that this lies in."""
+        return Folder(self.url.rstrip("/").rsplit("/", 1)[0])
+
     def exists(self) -> bool:
         """Whether a file or folder is here."""
         if self.is_local:
@@ -107,6 +118,12 @@ class Folder:
                 return int(filesystem.size(path) or 0)
         except ABSENT:
             return 0
+
+    def changed(self) -> datetime:
+        """When the file was put, by the time of the store; FileNotFoundError where there is none."""
+        filesystem, path = self._place
+        with plain_os_errors(self.url):
+            return cast(datetime, filesystem.modified(path))
 
     def names(self) -> list[str]:
         """Names of the files and folders right below, sorted; none where there is no folder."""
@@ -187,7 +204,7 @@ class Folder:
     def remove(self) -> None:
         """Remove the file or folder, if it is there."""
         filesystem, path = self._place
-        with plain_os_errors(self.url):
+        with suppress(FileNotFoundError), plain_os_errors(self.url):  # another run was quicker
             if filesystem.exists(path):
                 literal = path if isinstance(filesystem, LocalFileSystem) else escape(path)  # elsewhere rm obeys `*`
                 filesystem.rm(literal, recursive=True)

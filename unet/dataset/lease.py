@@ -1,10 +1,15 @@
-"""A lease on a dataset, so that two runs do not do the same work twice. Correctness never rests on it.
+"""A lease on a dataset, so that two runs do not do the same work twice, nor remove what the other is at.
 
-`lease.json` says who holds it and is renewed while it is held; one that was not renewed for some minutes, or whose
-process on this machine is gone, is taken over: `kill -9` blocks nobody. On a local disk one of two that ask at once
-gets it; on an object store both may, where their writes cross. Both then write the same values to the same places.
+`lease.json` says who holds it and is renewed while it is held. That of a process of this machine is taken over when the
+process is gone, and never while it lives, whatever the clocks say; that of another machine when it was not renewed for
+some minutes, by the time of the store, which is the same for both: `kill -9` blocks nobody. On a local disk one of two
+that ask at once gets it; on an object store both may, where their writes cross.
 
-Rejected: a lock of the operating system (none on object stores, and none to be trusted on network disks).
+What two runs of one plan write at once, without it, is the same; runs of other settings remove what the others make,
+which those notice before they commit, and fail.
+
+Rejected: a lock of the operating system (none on object stores, and none to be trusted on network disks), and
+comparing a time in the file with one's own clock (a machine whose clock was wrong took over from runs that lived).
 """
 
 import logging
@@ -26,10 +31,11 @@ from unet.settings.validation import require
 
 log = logging.getLogger(__name__)
 
+LEASE = "lease.json"
 RENEW = 30.0
 """Seconds between renewals."""
 LOST = 180.0
-"""Seconds without a renewal after which a lease is lost; clocks of several machines must agree to within it."""
+"""Seconds without a renewal after which another machine's lease is lost, by the time of the store."""
 SETTLE = 1.0
 """Seconds after which one who wrote a lease into an object store looks whether it is still there."""
 LOOK = 5.0
@@ -51,8 +57,10 @@ class Holder:
     machine: str
     pid: int
     started: float
-    """Seconds since 1970, as is `renewed`."""
+    """Seconds since 1970, as is `renewed`; both for people to read."""
     renewed: float
+    born: str = ""
+    """What tells the process from a later one of the same number, where the system says so."""
 
     def __post_init__(self) -> None:
         """Refuse what no process and no clock has: a lease may have been written by anybody."""
@@ -64,16 +72,17 @@ class Holder:
     def now(cls, what: str) -> "Holder":
         """This process, from now on."""
         now = time.time()
-        return cls(uuid.uuid4().hex, what, _machine(), os.getpid(), now, now)
+        return cls(uuid.uuid4().hex, what, _machine(), os.getpid(), now, now, _birth(os.getpid()))
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.started).astimezone().isoformat(" ", "seconds")
         return f"{self.what} of process {self.pid} on {self.machine.partition('/')[0]}, since {since}"
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether it was not renewed for too long, or its process was one of this machine and is gone."""
-        return time.time() - self.renewed > LOST or (self.machine == _machine() and not _is_alive(self.pid))
+    def is_lost(self, file: Folder) -> bool:
+        """Whether its process was one of this machine and is gone, or the other machine's file was not renewed."""
+        if self.machine == _machine():
+            return not _is_alive(self.pid) or _birth(self.pid) != (self.born or _birth(self.pid))
+        return _unchanged_for(file) > LOST
 
 
 def activity(dataset: Dataset) -> int | None:
@@ -83,7 +92,7 @@ def activity(dataset: Dataset) -> int | None:
     object store has no such time: a run that began and ended there between two looks is not noticed, and at worst the
     same values are written twice.
     """
-    if (dataset / "lease.json").exists():
+    if (dataset / LEASE).exists():
         return None
     with suppress(FileNotFoundError):
         return Path(dataset.url).stat().st_mtime_ns if dataset.is_local else 0
@@ -106,16 +115,16 @@ def lease(
         HeldError: another run holds it, be it one of this process.
     """
     before, own = _acquire_lease(dataset, what, wait, say)
-    with _renewed_lease(dataset / "lease.json", own):
+    with _renewed_lease(dataset / LEASE, own):
         yield before
 
 
 def _acquire_lease(dataset: Dataset, what: str, wait: bool, say: Callable[[str], None]) -> tuple[int | None, Holder]:
     """The dataset's activity right before, and who holds the lease now: this process."""
-    file, lost, waiting = dataset / "lease.json", "", False
+    file, lost, waiting = dataset / LEASE, "", False
     while (before := activity(dataset)) is None or not _create_lease(file, own := Holder.now(what)):
         other = _read_holder(file)
-        if other is None or other.is_lost:
+        if other is None or other.is_lost(file):
             lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
             _clear_lease(file, other)
         elif not wait:
@@ -201,11 +210,31 @@ def _is_ours(file: Folder, own: Holder) -> bool:
     return holder is not None and holder.run == own.run
 
 
+def _unchanged_for(file: Folder) -> float:
+    """Seconds since a file was put, by the time of the store it lies in: that of a file put beside it now."""
+    now = file.parent / f".{file.name}.{uuid.uuid4().hex[:8]}"
+    try:
+        now.write(b"?")
+        return (now.changed() - file.changed()).total_seconds()
+    except FileNotFoundError:  # it was given back
+        return 0.0
+    finally:
+        now.remove()
+
+
 def _machine() -> str:
     """Name of this machine, and of the space that its process numbers are of: containers have their own."""
     with suppress(OSError):
         return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
     return socket.gethostname()
+
+
+def _birth(pid: int) -> str:
+    """Boot of this machine and the tick at which a process began, where Linux says so."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{Path(f'/proc/{pid}/stat').read_text('utf-8', 'replace').rpartition(')')[2].split()[19]}"
+    return ""
 
 
 def _is_alive(pid: int) -> bool:

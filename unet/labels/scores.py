@@ -24,13 +24,14 @@ class Scores:
     """Classes that are objects; those of the array are 1, 2, … along c."""
 
     def read(self, block: Region) -> NDArray[Any]:
-        """Scores of the chosen classes in a block along the other axes, classes first.
+        """Scores of the chosen classes in a block along the other axes, classes first; halves as float32.
 
-        LookupError or ValueError that names the shard where one is missing or damaged.
+        LookupError or ValueError that names the shard where one is missing or damaged. Numba knows no halves.
         """
         stored, c = Stored(self.folder), self.axes.index("c")
-        one = [stored.read_written((*block[:c], slice(k - 1, k), *block[c:])) for k in self.chosen]
-        return np.moveaxis(one[0] if len(one) == 1 else np.concatenate(one, axis=c), c, 0)
+        one = [stored.read((*block[:c], slice(k - 1, k), *block[c:])) for k in self.chosen]
+        values = np.moveaxis(one[0] if len(one) == 1 else np.concatenate(one, axis=c), c, 0)
+        return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
 def chosen(classes: Sequence[int] | None, axes: str, shape: Sequence[int], model: str) -> tuple[int, ...]:

@@ -1,9 +1,9 @@
 """Outcomes: what became of one stack at one stage, and why what failed was set aside. The stages are named here."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from unet.dataset.folder import Dataset
+from unet.dataset.folder import Dataset, Folder
 from unet.dataset.stack_names import printable
 from unet.ledger.stamp import Recipe
 
@@ -25,14 +25,28 @@ class Outcome:
 
 
 def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
-    """Write down why a stack failed; it is tried again when what it was made of changes."""
+    """Write down why a stack failed; it is tried again when what it was made of changes.
+
+    Where a file of ours was lost or damaged, which changes no recipe, also once that file is another one.
+    """
     why = printable(str(error)) or type(error).__name__
     values = {"why": why, "do": "mend the cause and run again; `--force` tries it unchanged", "recipe": asdict(recipe)}
-    dataset.set_aside(recipe.stage, name).write_json(values)
+    file = getattr(error, "file", None)
+    dataset.set_aside(recipe.stage, name).write_json(values | ({"file": [file, _seen(file)]} if file else {}))
     return Outcome(recipe.stage, name, "set aside", why)
 
 
 def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
     """Why a stack was set aside at a stage, where this recipe was what failed; else None."""
     values = dataset.set_aside(recipe.stage, name).read_json()
-    return str(values.get("why", "unknown")) if values and recipe.is_of(values.get("recipe")) else None
+    if not values or not recipe.is_of(values.get("recipe")):
+        return None
+    file, seen = values.get("file") or ("", None)
+    return values.get("why", "unknown") if not file or _seen(file) == seen else None
+
+
+def _seen(file: str) -> list[Any]:
+    """Bytes and time of change of a file; none where there is none."""
+    place = Folder(file)
+    facts = place.parent.files().get(place.name)
+    return list(facts or ())

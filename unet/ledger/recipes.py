@@ -73,6 +73,15 @@ def has_truth(dataset: Dataset, name: str, stack: Stack | None) -> bool:
     return stack is None or not is_to_be_withdrawn(dataset, stack)
 
 
+def has_fitting_truth(dataset: Dataset, name: str) -> bool:
+    """Whether a stack whose source cannot be read now has truth that was weighed, and an image of the same shape."""
+    image, weights = image_of(dataset, name).known_stamp(), weights_of(dataset, name).known_stamp()
+    if image is None or weights is None or is_withdrawn(dataset, name):
+        return False
+    sizes = zip(image.facts["axes"], image.facts["shape"], strict=True)
+    return [size for axis, size in sizes if axis != "c"] == list(weights.facts.get("shape", []))
+
+
 def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     """Recipe of a stack's image and truth together: a failed ingest is set aside under it.
 
@@ -91,7 +100,7 @@ def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fi
     """Fingerprint of source files; files that did not change since `result` was made are not read again."""
 
     def seen() -> fingerprint.Fingerprint:
-        stamp = result.stamp()
+        stamp = result.known_stamp()
         return fingerprint.of_files(files, stamp.facts.get("files") if stamp else None)
 
     return result.folder.once(("files", files), seen)
@@ -109,7 +118,12 @@ def _truth_content(truth: Result) -> str | None:
         return None
     level = truth.folder / str(multiscales[0]["datasets"][0]["path"])
     stamp = truth.stamp()
-    return fingerprint.of_folder(level, stamp.facts.get("arrays") if stamp else None).content
+    found = fingerprint.of_folder(level, stamp.facts.get("arrays") if stamp else None).content
+    if stamp is not None and found != stamp.facts["arrays"]["content"] and truth.holes():
+        contents = truth.contents(stamp.generation)
+        if contents.is_untouched(stamp.facts.get("contents") or {}):
+            return str(stamp.facts["arrays"]["content"])  # lost is not edited: what is lost is made again
+    return found
 
 
 def ignored_id(dataset: Dataset, name: str) -> int | None:

@@ -5,20 +5,28 @@ A result is a folder with a metadata file (`zarr.json`, `model.json`, `metrics.j
 lie beside it, under its name. While a generation is in the making its own metadata file says what it is made of;
 putting the result's is the one act that commits it. Until then readers see the generation before; afterwards that one
 is removed. Kill any process at any moment and run again: what is found of a generation of the same recipe is taken on,
-with the plan it was begun with.
+with the plan it was begun with. What people look for under a name of its own, a table or a page, lies in the generation
+too and is published, a copy, once that is committed; before, the copy of the generation before is removed.
 
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
 
-from collections.abc import Callable, Mapping
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from unet.dataset.folder import Dataset, Folder, Json
+from unet.dataset.folder import DRAFT, Dataset, Folder, Json
+from unet.ledger.contents import CONTENTS, PUBLISHED, Contents
 from unet.ledger.metadata_types import SCHEMAS, Entry, Facts, require_types
 from unet.ledger.stamp import Recipe, Stamp, digest
 
-KEY = "unet-flows"
+KEY, CHECK = "unet-flows", "check"
+"""Our part of a metadata file, and in it the digest of all the rest."""
+GENERATION = re.compile(r"[0-9a-f]{12}")
+TABLE, PAGE = "table.parquet", "report.html"
+"""Files of a generation that are published."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,10 @@ class Result:
 
     folder: Folder
     metadata_file: str = "zarr.json"
+    published: tuple[str, Folder] | None = None
+    """File of a generation that is copied, and where to."""
+    is_edited: bool = False
+    """Whether people may edit its full level."""
 
     def stamp(self) -> Stamp | None:
         """The committed result's stamp; None where there is none."""
@@ -71,27 +83,123 @@ class Result:
         """All that stands in the committed metadata file."""
         return self._open(self.folder)
 
-    def begin(self, recipe: Recipe, plan: Json) -> Generation:
-        """The generation to write into: an unfinished one of this recipe, with its plan, or a new one."""
-        committed = self.stamp()
+    def known_stamp(self) -> Stamp | None:
+        """The committed result's stamp; None where there is none, or it is damaged."""
+        try:
+            return self.stamp()
+        except ValueError:
+            return None
+
+    def is_made_by(self, recipe: Recipe) -> bool:
+        """Whether what is committed was made by this recipe, and is whole."""
+        stamp = self.known_stamp()
+        return stamp is not None and stamp.recipe == recipe and not self.holes()
+
+    def is_metadata_whole(self) -> bool:
+        """Whether the committed metadata is what was put, to the bit; that of before there was a check is."""
+        values = (self.folder / self.metadata_file).read_json() or {}
+        entry = (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY]
+        check = entry.pop(CHECK, None)
+        return check in (None, digest(values))
+
+    def was_committed(self) -> bool:
+        """Whether there is a whole generation, though its metadata may be lost: the list of its files comes last."""
+        return any((self.folder / name / CONTENTS).exists() for name in self._generations())
+
+    def contents(self, generation: str) -> Contents:
+        """The files of a generation."""
+        return Contents(self.folder, generation, self.is_edited)
+
+    def _seen_contents(self, generation: str) -> Contents:
+        """The same, listed once in a snapshot."""
+        return self.folder.once(("contents", generation), lambda: self.contents(generation))
+
+    def holes(self) -> list[str]:
+        """Files of the committed result that are lost or damaged, by a listing; those a reading found too."""
+        return self.folder.once("holes", self._find_holes)
+
+    def _find_holes(self) -> list[str]:
+        stamp = self.known_stamp()
+        if stamp is None or {"dropped", "withdrawn"} & set(stamp.facts):
+            return []
+        contents, kept = self._seen_contents(stamp.generation), stamp.facts.get("contents")
+        holes = contents.holes(kept)
+        if self.published and PUBLISHED not in holes:
+            name, place = self.published
+            size, needed = place.size(), contents.sizes.get(f"{stamp.generation}/{name}", 0)
+            holes += [PUBLISHED] * (size != needed if kept else not place.exists())
+        return holes
+
+    def where(self, name: str) -> str:
+        """URL of one of its files, as `holes` names them."""
+        return self.published[1].url if name == PUBLISHED and self.published else (self.folder / name).url
+
+    def leftovers(self) -> list[Folder]:
+        """What killed runs left beside and in the committed generation."""
+        stamp = self.stamp()
+        if stamp is None:
+            return []
+        others = [
+            n
+            for n in self._seen_contents(stamp.generation).names
+            if DRAFT.search(n) or _is_of_another(n, stamp.generation)
+        ]
+        return [*(self.folder / name for name in others), *self._seen_contents(stamp.generation).drafts]
+
+    def begin(self, recipe: Recipe, plan: Json, same: Sequence[str] = (), is_mended: bool = True) -> Generation:
+        """The generation to write into: an unfinished one of this recipe, with its plan, or a new one.
+
+        The committed one, of this recipe, where some of its files are lost or damaged: those are made again.
+
+        Args:
+            recipe: what it is made of.
+            plan: the numeric plan of a new one.
+            same: in what the plan of one that is gone on with must agree with this plan; else it is begun anew.
+            is_mended: whether files of the committed one can be made again, with the same values.
+        """
+        committed = self.known_stamp()
+        if committed is not None and committed.recipe == recipe:
+            holes = self._find_holes() if is_mended and _agree(committed.plan, plan, same) else []
+            if holes:
+                self.contents(committed.generation).clear(holes)
+                return self._begun(self.folder / committed.generation, recipe, committed.plan)
+            plan = {**plan, "attempt": committed.plan.get("attempt", 1) + 1}
         for name in self._generations():
             entry = self._entry(self.folder / name)
             if recipe.is_of(entry.get("recipe")) and not (committed and committed.generation == name):
-                return Generation(self.folder / name, recipe, entry["plan"])
-        if committed is not None and committed.recipe == recipe:
-            plan = {**plan, "attempt": committed.plan.get("attempt", 1) + 1}
-        folder = self.folder / digest([asdict(recipe), plan])
-        self._put(folder, {KEY: {"recipe": asdict(recipe), "plan": plan}})
+                if _agree(entry["plan"], plan, same):
+                    return Generation(self.folder / name, recipe, entry["plan"])
+                self.discard(name)
+        return self._begun(self.folder / digest([asdict(recipe), plan]), recipe, plan)
+
+    def _begun(self, folder: Folder, recipe: Recipe, plan: Json) -> Generation:
+        if not self._entry(folder):
+            self._put(folder, {KEY: {"recipe": asdict(recipe), "plan": plan}})
         return Generation(folder, recipe, plan)
 
     def commit(self, generation: Generation, attributes: Mapping[str, Any], facts: Json | None = None) -> Stamp:
-        """Put the metadata file: from now on this generation is the result; the others are removed."""
-        stamp = Stamp(generation.recipe, generation.plan, generation.name, facts or {})
+        """Put the metadata file: from now on this generation is the result; the others are removed.
+
+        Raises:
+            OSError: the generation is not there: another run, which held no lease, removed it.
+        """
+        if not (generation.folder / self.metadata_file).exists():
+            raise OSError(f"{generation.folder.url} must be there until it is committed; another run removed it")
+        contents = self.contents(generation.name).write()
+        stamp = Stamp(generation.recipe, generation.plan, generation.name, {**(facts or {}), "contents": contents})
+        if self.published:
+            self.published[1].remove()
         self._put(self.folder, {**attributes, KEY: asdict(stamp)})
-        for name in self._generations():
-            if name != generation.name:
-                self.discard(name)
+        self.publish()
+        for left in self.leftovers():
+            left.remove()
         return stamp
+
+    def publish(self) -> None:
+        """Copy what people find under a name of its own."""
+        if self.published:
+            name, place = self.published
+            place.write((self.folder / self.committed().generation / name).read() or b"")
 
     def discard(self, name: str) -> None:
         """Remove a generation, its metadata file last, so that an interrupted removal is recognised."""
@@ -116,13 +224,17 @@ class Result:
         self._put(self.folder, attributes)
 
     def _generations(self) -> list[str]:
-        names = [name for name in self.folder.names() if "." not in name]  # levels and files are none
-        entries = {name: self._entry(self.folder / name) for name in names}
-        return [name for name, entry in entries.items() if "plan" in entry and "generation" not in entry]
+        return [name for name in self.folder.names() if GENERATION.fullmatch(name)]
 
     def _entry(self, folder: Folder) -> Json:
-        entry: Json = self._open(folder).get(KEY, {})
-        require_types(entry, Entry, (folder / self.metadata_file).url)
+        """What our part of a metadata file says; nothing where a generation's own is damaged, which is begun anew."""
+        try:
+            entry: Json = self._open(folder).get(KEY, {})
+            require_types(entry, Entry, (folder / self.metadata_file).url)
+        except ValueError:
+            if folder == self.folder:
+                raise
+            return {}
         return entry
 
     def _open(self, folder: Folder) -> Json:
@@ -131,11 +243,27 @@ class Result:
         if self.metadata_file == "zarr.json":
             values = values.get("attributes") or {}
         require_types(values, SCHEMAS[self.metadata_file], file.url)
+        if KEY in values:
+            values[KEY].pop(CHECK, None)
         return values
 
     def _put(self, folder: Folder, attributes: Json) -> None:
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        (folder / self.metadata_file).write_json(group if self.metadata_file == "zarr.json" else attributes)
+        values = json.loads(json.dumps(group if self.metadata_file == "zarr.json" else attributes))
+        if folder == self.folder:
+            check = digest(values)
+            (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY][CHECK] = check
+        (folder / self.metadata_file).write_json(values)
+
+
+def _agree(plan: Json, asked: Json, same: Sequence[str]) -> bool:
+    return all(plan.get(key) == asked.get(key) for key in same)
+
+
+def _is_of_another(name: str, generation: str) -> bool:
+    """Whether a name is that of another generation, or of a level of its pyramid."""
+    first = name.partition(".")[0]
+    return bool(GENERATION.fullmatch(first)) and first != generation
 
 
 def image_of(dataset: Dataset, name: str) -> Result:
@@ -145,7 +273,9 @@ def image_of(dataset: Dataset, name: str) -> Result:
 
 def labels_of(dataset: Dataset, name: str, labels: str) -> Result:
     """A stack's truth, or the segments that a model made of it."""
-    return Result(dataset.labels(name, labels))
+    is_truth = labels == "truth"
+    published = None if is_truth else (TABLE, dataset.table(labels, name))
+    return Result(dataset.labels(name, labels), published=published, is_edited=is_truth)
 
 
 def weights_of(dataset: Dataset, name: str) -> Result:
@@ -173,9 +303,21 @@ def scores_of(dataset: Dataset, model: str, name: str) -> Result:
     return Result(dataset.scores(model, name))
 
 
+def table_bytes(dataset: Dataset, model: str, name: str) -> bytes:
+    """A stack's table, of the segments that are committed; LookupError where there is none."""
+    result = labels_of(dataset, name, model)
+    stamp = result.stamp()
+    inside = (result.folder / stamp.generation / TABLE).read() if stamp else None
+    content = dataset.table(model, name).read() if inside is None else inside  # of before tables lay there
+    if stamp is None or content is None:
+        raise LookupError(f"{name} must be segmented by {model} to have a table; run `unet-flows segment` first")
+    return content
+
+
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
-    return Result(dataset.report(model), "metrics.json")
+    folder = dataset.report(model)
+    return Result(folder, "metrics.json", (PAGE, folder / PAGE))
 
 
 def result_of(dataset: Dataset, stage: str, name: str, model: str) -> Result:

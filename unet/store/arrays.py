@@ -2,13 +2,14 @@
 
 A shard that exists is done; shards of nothing but the fill value are written too, or nobody could tell. zarr forgets
 `write_empty_chunks` when an array is opened again, and overlooks it as an option of `open_array`; hence `with_config`.
+
+Who reads demands every shard: zarr by itself takes one that is not there for fill values.
 """
 
-import atexit
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numcodecs.blosc  # type: ignore[import-untyped]
 import numpy as np
@@ -17,11 +18,10 @@ import zarr.errors
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.array_spec import ArrayConfigParams
-from zarr.core.sync import sync
-from zarr.storage import FsspecStore
 
-from unet.dataset.filesystem import open_filesystem, plain_os_errors
+from unet.dataset.filesystem import plain_os_errors
 from unet.dataset.folder import Folder
+from unet.store.shard_store import MissingShardError, shard_store
 from unet.store.shards import (
     Layout,
     Region,
@@ -43,13 +43,29 @@ UNSHUFFLED: Codecs = (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Cr
 """For what repeats bit for bit, floats out of few distances and runs of equal ids: faster both ways than shuffled."""
 
 
-AGAIN = "make it again with `unet-flows reprocess DATASET --force STAGE` of the stage that wrote it"
+AGAIN = "run `unet-flows status DATASET --verify`, then `unet-flows reprocess DATASET`, which makes it again"
 
 
 WRITE_ALL: ArrayConfigParams = {"write_empty_chunks": True}
 
 
 numcodecs.blosc.use_threads = False  # workers are the parallelism; and multithreaded blosc is not reproducible
+
+
+class MissingError(LookupError):
+    """A file of ours that must be there is not; `file` is its URL."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"{file} must be there, got nothing; {AGAIN}")
+        self.file = file
+
+
+class DamagedError(ValueError):
+    """A file of ours cannot be decoded; `file` is its URL."""
+
+    def __init__(self, file: str, why: object) -> None:
+        super().__init__(f"{file} is damaged ({why}); {AGAIN}")
+        self.file = file
 
 
 @dataclass(frozen=True)
@@ -60,8 +76,12 @@ class Stored:
 
     @cached_property
     def array(self) -> Any:
-        """The opened array."""
-        return _open(self.folder).with_config(WRITE_ALL)
+        """The array opened for reading."""
+        return _open(self.folder, "r")
+
+    @cached_property
+    def _written_array(self) -> Any:
+        return _open(self.folder, "r+").with_config(WRITE_ALL)
 
     @cached_property
     def layout(self) -> Layout:
@@ -83,7 +103,7 @@ class Stored:
         """Write one whole shard; ValueError for any other region."""
         shard_index(region, self.layout)
         with plain_os_errors(self.folder.url):
-            self.array[region] = block
+            self._written_array[region] = block
 
     @property
     def shape(self) -> Shape:
@@ -102,10 +122,17 @@ class Stored:
         return kind
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """Values at a basic index; ValueError that names the shard where one is damaged."""
+        """Values at a basic index.
+
+        Raises:
+            MissingError: a shard is not there.
+            DamagedError: one is, and cannot be decoded.
+        """
         try:
             with plain_os_errors(self.folder.url):
                 return np.asarray(self.array[index])
+        except MissingShardError as error:
+            raise MissingError(f"{self.folder.url}/{error.key}") from error
         except (OSError, IndexError):
             raise
         except Exception as error:  # whatever a codec makes of damaged bytes
@@ -113,21 +140,11 @@ class Stored:
             where = next(filter(self._is_damaged, overlapping(region, self.layout)), None)
             if where is None:
                 raise
-            raise ValueError(f"{self._shard(where).url} is damaged ({error}); {AGAIN}") from error
+            raise DamagedError(self._shard(where).url, error) from error
 
     def read(self, region: Region) -> NDArray[Any]:
-        """Values of any region; ValueError that names the shard where one is damaged."""
+        """Values of any region; raises as an index does."""
         return self[region]
-
-    def read_written(self, region: Region) -> NDArray[Any]:
-        """Values of any region of which every shard must have been written; LookupError that names the one that is not.
-
-        zarr itself takes a shard that is not there for fill values.
-        """
-        for shard in overlapping(region, self.layout):
-            if not self.is_done(shard):
-                raise LookupError(f"{self._shard(shard).url} must be there, got nothing; {AGAIN}")
-        return self.read(region)
 
     def _shard(self, region: Region) -> Folder:
         return self.folder / "/".join(["c", *map(str, shard_index(region, self.layout))])
@@ -146,9 +163,9 @@ class Stored:
 def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:
     """The array of this layout in `folder`, made now or begun before."""
     if not (folder / "zarr.json").holds_bytes():
-        with plain_os_errors(folder.url):
+        with plain_os_errors(folder.url), suppress(zarr.errors.ContainsArrayError):  # another run was quicker
             zarr.create_array(
-                _store(folder),
+                shard_store(folder, is_read=False),
                 shape=layout.shape,
                 shards=layout.shard,
                 chunks=layout.chunk,
@@ -168,10 +185,11 @@ def open_array(folder: Folder) -> Stored:
     return stored
 
 
-def _open(folder: Folder) -> Any:
+def _open(folder: Folder, mode: Literal["r", "r+"]) -> Any:
     try:
         with plain_os_errors(folder.url):
-            return zarr.open_array(_store(folder), mode="r+", zarr_format=3)  # version 2 knows codecs that run pickles
+            store = shard_store(folder, is_read=mode == "r")
+            return zarr.open_array(store, mode=mode, zarr_format=3)  # version 2 knows codecs that run pickles
     except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
     except OSError:
@@ -179,25 +197,3 @@ def _open(folder: Folder) -> Any:
     except Exception as error:  # whatever zarr makes of damaged metadata
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ValueError(f"{folder.url}/zarr.json is damaged ({said}); {AGAIN}") from error
-
-
-def _store(folder: Folder) -> Any:
-    """What zarr opens a folder by."""
-    if folder.is_local or not open_filesystem(folder.url)[0].async_impl:
-        return folder.url
-    filesystem, path = open_filesystem(folder.url, asynchronous=True)
-    _close_at_exit(filesystem)
-    return FsspecStore(filesystem, path=path)
-
-
-@cache
-def _close_at_exit(filesystem: Any) -> None:
-    """Close the connections before zarr's event loop ends, or they complain of having been left open."""
-
-    def close() -> None:
-        client = getattr(filesystem, "_s3", None)  # other file systems than s3fs do not complain
-        if client is not None:
-            with suppress(Exception):
-                sync(client.close(), timeout=1)
-
-    atexit.register(close)

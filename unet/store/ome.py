@@ -68,13 +68,13 @@ def label_attributes(pyramid: list[Json]) -> Json:
     return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": described}}
 
 
-def list_label(labels: Folder, name: str) -> None:
+def list_label(labels: Folder, name: str = "") -> None:
     """Write `name` into the list of an image's labels, just before its own metadata file is put.
 
     In this order a kill in between leaves a name without a label, which the next run mends; in the other a label that
     no viewer finds.
     """
-    listed = {n for n in labels.names() if (labels / n / "zarr.json").exists()} | {name}
+    listed = {n for n in labels.names() if (labels / n / "zarr.json").exists()} | {name} - {""}
     attributes = {"ome": {"version": VERSION, "labels": sorted(listed)}}
     (labels / "zarr.json").write_json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
 

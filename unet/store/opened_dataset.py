@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record
 from unet.ledger.recipes import is_withdrawn
-from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
+from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of, table_bytes
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
 from unet.store.shards import Shape
@@ -142,10 +142,7 @@ class OpenedDataset:
         """One row a segment: a `pyarrow.Table`, sorted by id; `unet.labels.segment_table` says what each column is."""
         self._require_stack(stack)
         model = self._model if model is None else model
-        content = self.place.table(model, stack).read()
-        if content is None:
-            raise LookupError(f"{stack} must be segmented by {model} to have a table; run `unet-flows segment` first")
-        return pq.read_table(io.BytesIO(content))
+        return pq.read_table(io.BytesIO(table_bytes(self.place, model, stack)))
 
     @property
     def _model(self) -> str:

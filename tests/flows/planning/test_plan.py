@@ -8,14 +8,16 @@ from collections import Counter
 import pytest
 import tifffile
 
-from flows.planning.plan import make_plan, require_known, require_stage
+from flows.planning.plan import make_plan, require_known, require_stage, training_stacks
+from flows.planning.session import Session
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
 from unet.images.synthetic import draw_stack
+from unet.ledger import recipes
 from unet.ledger.found_settings import found_with
-from unet.ledger.outcome import STAGES
-from unet.ledger.results import image_of, scores_of, weights_of
+from unet.ledger.outcome import STAGES, set_aside
+from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings import record as records
 
@@ -264,3 +266,75 @@ def test_a_stage_of_which_nothing_can_be_made_in_this_run_is_due_so_that_its_flo
     with pytest.raises(LookupError, match="train must find what the stages before it make, got nothing"):
         require_stage(plan, "train")
     assert not plan_of(dataset, trust=STAGES[:1]).is_due("weigh", ["a"])
+
+
+def generations(dataset):
+    return [result(dataset, "unet").committed().generation for result in (model_of, report_of)]
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[: len(content) // 2], lambda content: b""])
+def test_a_source_that_cannot_be_read_changes_nothing_that_was_made_of_it_before(tmp_path, dataset, stage, spoil):
+    source, made = tmp_path / "copy/files/image/a.ome.tif", generations(dataset)
+    whole = source.read_bytes()
+    source.write_bytes(spoil(whole))
+    stage.all(dataset)
+    plan = make_plan(dataset, read_record(dataset))
+    assert [(of.stage, of.name) for of in plan.set_aside()] == [("ingest", "a")]
+    assert plan.pending() == []
+    assert plan.evaluated_stacks() == ["a", "b"]
+    source.write_bytes(whole)
+    assert make_plan(dataset, read_record(dataset)).set_aside() == []
+    assert stage.all(dataset) == []
+    assert generations(dataset) == made
+
+
+def test_truth_that_cannot_be_weighed_now_trains_no_other_model(dataset):
+    record = read_record(dataset)
+    set_aside(dataset, recipes.weigh_recipe(dataset, "a", record.weigh), "a", ValueError("broken"))
+    plan = make_plan(dataset, record)
+    assert plan.state("weigh", "a") == "set aside"
+    assert plan.state("train", "unet") == "fresh"
+    assert training_stacks(plan, dataset, record) == ["a", "b"]
+    weights_of(dataset, "a").folder.remove()
+    assert training_stacks(make_plan(dataset, record), dataset, record) == ["b"]
+
+
+def test_what_killed_runs_left_is_removed_where_all_is_fresh_too(dataset):
+    left = [
+        dataset.image("a") / name for name in (".zarr.json.0123abcd", "0123456789ab/zarr.json", "0123456789ab.0/c/0")
+    ]
+    stamp = image_of(dataset, "a").committed()
+    left += [dataset.image("a") / f"{stamp.generation}.0/c/.0.0123abcd", dataset / "tables/unet/.a.parquet.0123abcd"]
+    left += [dataset / "lease.json"]
+    for file in left:
+        file.write(b"{}")
+    session = Session(dataset.url)
+    assert session.plan.pending() == []
+    session.tidy(lambda _: None)
+    assert [file.url for file in left if file.exists()] == []
+    assert Session(dataset.url).plan.killed_leftovers() == []
+    assert image_of(dataset, "a").is_made_by(stamp.recipe)
+
+
+def test_truth_that_lost_a_shard_is_not_edited_and_is_taken_from_its_source_again(dataset, stage):
+    truth, made = labels_of(dataset, "a", "truth"), generations(dataset)
+    shard = next(f for f in truth.folder.files() if ".0/c/" in f)
+    before = (truth.folder / shard).read()
+    (truth.folder / shard).remove()
+    plan = make_plan(dataset, read_record(dataset))
+    assert plan.statuses["ingest", "a"].why == f"{(truth.folder / shard).url} missing or damaged"
+    stage.all(dataset)
+    assert (truth.folder / shard).read() == before
+    assert make_plan(dataset, read_record(dataset)).pending() == []
+    assert generations(dataset) == made
+
+
+def test_truth_that_was_edited_and_lost_a_shard_is_told_and_never_taken_from_its_source(dataset, stage):
+    truth = labels_of(dataset, "a", "truth")
+    lost, edited = [name for name in truth.folder.files() if ".0/c/" in name][:2]
+    (truth.folder / lost).remove()
+    (truth.folder / edited).write(b"by hand")
+    (outcome,) = stage(dataset, "ingest")
+    assert outcome.state == "set aside"
+    assert f"truth of a must be there, got no whole {(truth.folder / lost).url}" in outcome.why
+    assert (truth.folder / edited).read() == b"by hand"

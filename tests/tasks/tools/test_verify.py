@@ -1,8 +1,11 @@
-"""Laws of verify: what is whole is silent, and a single wrong bit is named with its shard."""
+"""Laws of verify: what is whole is silent; a single wrong bit is named with its file, and noted for the next run."""
 
 from pathlib import Path
 
-from tasks.tools.verify import damage
+import pytest
+
+from tasks.tools.verify import damage, damage_of_model
+from unet.ledger.results import image_of, labels_of, model_of, report_of
 
 
 def shard_of(dataset, name):
@@ -10,22 +13,61 @@ def shard_of(dataset, name):
     return next(file for file in Path(dataset.image(name).url).glob("*.0/c/**/*") if file.is_file())
 
 
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
 def test_what_is_whole_is_silent(dataset):
     assert damage(dataset, "a") == []
+    assert damage_of_model(dataset, "unet") == []
 
 
 def test_one_wrong_bit_is_named_with_its_shard(dataset):
-    shard = shard_of(dataset, "a")
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    (line,) = damage(dataset, "a")
-    folder, index = str(shard).split("/c/")
-    assert line.startswith(f"{folder}: shard {index} is damaged")
+    shard, image = shard_of(dataset, "a"), image_of(dataset, "a")
+    flip(shard)
+    assert image.holes() == []  # a listing does not tell
+    assert damage(dataset, "a") == [f"{shard} is missing or damaged"]
     assert damage(dataset, "b") == []
+    assert image.holes() == [shard.relative_to(image.folder.url).as_posix()]
 
 
 def test_a_shard_that_is_gone_is_named(dataset):
-    shard_of(dataset, "a").unlink()
-    (line,) = damage(dataset, "a")
-    assert line.endswith("is missing")
+    shard = shard_of(dataset, "a")
+    shard.unlink()
+    assert damage(dataset, "a") == [f"{shard} is missing or damaged"]
+
+
+def test_metadata_that_is_gone_is_named(dataset):
+    file = image_of(dataset, "a").folder / "zarr.json"
+    file.remove()
+    assert damage(dataset, "a") == [f"{file.url} is missing"]
+
+
+@pytest.mark.parametrize("of", [model_of, report_of])
+def test_every_file_of_a_model_and_its_report_is_read(dataset, of):
+    result = of(dataset, "unet")
+    known = result.contents(result.committed().generation).known(result.committed().facts["contents"])
+    for name in known:
+        whole = (result.folder / name).read()
+        flip(Path((result.folder / name).url))
+        told = damage_of_model(dataset, "unet")
+        assert f"{result.folder.url}/{name} is missing or damaged" in told
+        assert len(told) == 1 + name.endswith("report.html")  # which is not what was published either
+        (result.folder / name).write(whole)
+        (result.folder / "damaged.json").remove()
+
+
+def test_a_table_that_is_not_of_these_segments_is_named(dataset):
+    dataset.table("unet", "a").write(dataset.table("unet", "b").read())
+    assert damage(dataset, "a") == [f"{dataset.table('unet', 'a').url} is missing or damaged"]
+
+
+def test_truth_that_was_edited_is_whole_and_truth_that_cannot_be_decoded_is_not(dataset):
+    top = Path(labels_of(dataset, "a", "truth").folder.url)
+    one, other = sorted(file for file in top.glob("*.0/c/**/*") if file.is_file())[:2]
+    one.write_bytes(other.read_bytes())
+    assert damage(dataset, "a") == []
+    one.write_bytes(b"no shard")
+    assert damage(dataset, "a") == [f"{one} is missing or damaged"]

@@ -58,10 +58,13 @@ def other(place):
         process.stdout.close()
 
 
-def held(place, **changes):
-    """A lease of somebody else lies there."""
+def held(place, ago=0.0, **changes):
+    """A lease of somebody else lies there, put so many seconds ago."""
     values = vars(Holder.now("train")) | {"run": "theirs"} | changes
     (place / "lease.json").write_json(values)
+    if ago:
+        then = time.time() - ago
+        os.utime(f"{place.url}/lease.json", (then, then))
 
 
 def test_a_second_run_leaves_and_says_who_holds_it_since_when(place, other):
@@ -94,10 +97,28 @@ def test_one_waits_until_it_is_given_back(place, other, monkeypatch):
 
 
 def test_what_another_machine_holds_is_lost_once_it_is_not_renewed(place):
-    held(place, machine="elsewhere/1", renewed=time.time() - module.LOST + 20)
+    held(place, module.LOST - 20, machine="elsewhere/1", renewed=0)  # its clock is another one
     with pytest.raises(HeldError, match=r"train of process .* on elsewhere, since"), lease(place, "weigh"):
         pass
-    held(place, machine="elsewhere/1", renewed=time.time() - module.LOST - 1)
+    assert place.names() == ["lease.json"]
+    held(place, module.LOST + 1, machine="elsewhere/1", renewed=time.time() + 9999)
+    with lease(place, "weigh", say=lambda _: None):
+        pass
+    assert place.names() == []
+
+
+@pytest.mark.parametrize("ahead", [600, 10**9])
+def test_a_live_process_of_this_machine_is_never_taken_over_whatever_the_clocks_say(place, other, monkeypatch, ahead):
+    process, now = other(60), time.time
+    os.utime(f"{place.url}/lease.json", (0, 0))
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    with pytest.raises(HeldError, match=f"segment of process {process.pid}"), lease(place, "weigh"):
+        pytest.fail("both hold it")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process began")
+def test_a_later_process_of_the_same_number_holds_nothing(place):
+    held(place, born="another boot/7")
     with lease(place, "weigh", say=lambda _: None):
         pass
     assert place.names() == []
@@ -133,7 +154,8 @@ def test_who_takes_it_knows_whether_another_run_was_at_work_since(place, at, mon
         assert activity(place) is None
     if at == "disk":  # an object store does not tell
         assert activity(place) != before
-    held(place, machine="elsewhere/1", renewed=0)
+    held(place, machine="elsewhere/1")
+    monkeypatch.setattr(module, "LOST", -1.0)
     with lease(place, "weigh", say=lambda _: None) as right_before:
         assert right_before is None
 
@@ -178,7 +200,7 @@ def test_on_an_object_store_too(monkeypatch):
     held(place, machine="elsewhere/1")
     with pytest.raises(HeldError, match="train of process"), lease(place, "weigh"):
         pass
-    held(place, machine="elsewhere/1", renewed=0)
+    monkeypatch.setattr(module, "LOST", -1.0)
     with lease(place, "weigh", say=lambda _: None):
         pass
     assert not (place / "lease.json").exists()

@@ -164,10 +164,69 @@ def test_a_damaged_stamp_is_named(entry, result):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]"])
-def test_a_damaged_card_is_named(content, result):
+def test_a_damaged_card_is_named_and_put_again_of_what_is_there(content, result):
+    name = make(result, OLD).generation
     (result.folder / result.metadata_file).write(content)
     with pytest.raises(ValueError, match=f"{result.metadata_file} must hold"):
-        result.begin(OLD, PLAN)
+        result.stamp()
+    assert result.known_stamp() is None
+    assert not result.is_made_by(OLD)
+    assert result.begin(OLD, PLAN).name == make(result, OLD).generation == name
+
+
+def test_what_is_lost_or_of_another_size_is_a_hole_and_its_generation_is_gone_on_with(result):
+    stamp, (first, *_) = make(result, OLD), [f"{result.stamp().generation}.0/values"]
+    assert result.is_made_by(OLD)
+    assert result.holes() == []
+    for content in (None, b"", b"val"):
+        (result.folder / first).remove()
+        if content is not None:
+            (result.folder / first).write(content)
+        assert result.holes() == [first]
+        begun = result.begin(OLD, {"tile": 64})
+        assert (begun.name, begun.plan) == (stamp.generation, PLAN)
+        assert not (result.folder / first).exists()
+        assert result.holes() != []  # until it is committed again
+        assert make(result, OLD).generation == stamp.generation
+        assert result.holes() == []
+
+
+def test_with_another_plan_than_must_be_the_same_what_is_lost_is_made_as_another_generation(result):
+    stamp = make(result, OLD)
+    result.contents(stamp.generation).mark([f"{stamp.generation}.0/values"])
+    assert result.holes() == [f"{stamp.generation}.0/values"]
+    assert result.begin(OLD, {"tile": 64}, same=["tile"]).name != stamp.generation
+    assert result.begin(OLD, {"tile": 64}, is_mended=False).name != stamp.generation
+
+
+def test_a_result_of_before_there_was_a_list_is_whole(result):
+    stamp = make(result, OLD)
+    for file in result.contents(stamp.generation).folder.files():
+        if file.endswith("contents.json"):
+            (result.folder / file).remove()
+    old = {key: value for key, value in asdict(stamp).items() if key != "facts"} | {"facts": {}}
+    values = {KEY: old}
+    (result.folder / result.metadata_file).write_json(
+        values if result.metadata_file == "model.json" else {"attributes": values}
+    )
+    assert result.is_made_by(OLD)
+    assert result.is_metadata_whole()
+
+
+def test_a_generation_that_another_run_removed_is_not_committed(result):
+    generation = result.begin(OLD, PLAN)
+    result.discard(generation.name)
+    with pytest.raises(OSError, match="another run removed it"):
+        result.commit(generation, {})
+    assert result.stamp() is None
+
+
+def test_one_wrong_bit_in_a_card_is_told(result):
+    make(result, OLD)
+    assert result.is_metadata_whole()
+    file = result.folder / result.metadata_file
+    file.write(file.read().replace(b'"made": "values"', b'"made": "valuer"'))
+    assert not result.is_metadata_whole()
 
 
 def test_a_card_of_other_software_is_no_result(result):
@@ -180,7 +239,7 @@ def test_a_card_of_other_software_is_no_result(result):
 def test_facts_added_later_stay_with_the_rest_of_the_card(result):
     stamp = make(result, OLD)
     result.amend({"dropped": True})
-    assert result.committed() == replace(stamp, facts={"dropped": True})
+    assert result.committed() == replace(stamp, facts=stamp.facts | {"dropped": True})
     assert result.attributes()["made"] == "values"
 
 

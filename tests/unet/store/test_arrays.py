@@ -79,6 +79,28 @@ def test_an_array_goes_to_other_workers_after_it_was_used(tmp_path):
     assert pickle.loads(pickle.dumps(stored)).read((slice(0, 5),)).tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_shard_that_is_not_there_is_never_read_as_zeros(stored, emptied):
+    values = drawn((2, 10, 13), np.uint16)
+    regions_of = list(regions(fill(stored, values).layout))
+    shard = stored.folder / "c/1/1/0"
+    shard.remove()
+    if emptied:
+        shard.write(b"")
+    again, left = open_array(stored.folder), [region for region in regions_of if stored.is_done(region)]
+    assert len(left) == len(regions_of) - 1
+    for read in (
+        lambda: again[...],
+        lambda: again[1, 9, 2],
+        lambda: again.read((slice(1, 2), slice(0, 10), slice(0, 3))),
+    ):
+        with pytest.raises(LookupError, match=r"c/1/1/0 must be there, got nothing; run `unet-flows status") as told:
+            read()
+        assert told.value.file == shard.url
+    np.testing.assert_array_equal(again[0], values[0])
+    np.testing.assert_array_equal(again[1, :8], values[1, :8])
+
+
 def test_an_array_that_is_not_there_is_no_error_of_the_world(tmp_path):
     zarr.create_group(str(tmp_path / "group"))
     for url in (f"{tmp_path}/none", "memory://none", f"{tmp_path}/group"):

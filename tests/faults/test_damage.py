@@ -1,0 +1,93 @@
+"""Law of damage: `--verify` names any file that is lost or holds anything else, and a run mends it and nothing else."""
+
+import os
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.faults.whole import NOT_OURS, files, finish, held, pending, verified
+from unet.dataset.folder import Dataset
+
+SEED = int(os.environ.get("UNET_FLOWS_FAULTS_SEED", "0"))
+SAMPLED = 12
+OF_A_MODEL = re.compile(r"^models/")
+EDITED = re.compile(r"/labels/truth/([0-9a-f]{12}\.0/|zarr\.json$)")
+"""What people may edit: what can be read, though it is another, is an edit by hand."""
+CONTENTS = re.compile(r"contents\.json$")
+
+
+def other_of(path: Path, dataset):
+    """Another file of the same kind that holds something else, of the same size where there is one."""
+    own = path.read_bytes()
+    alike = [each for each in files(dataset).values() if each.suffix == path.suffix and each.read_bytes() != own]
+    named = [each for each in alike if each.name == path.name] or alike
+    return min(named, key=lambda each: abs(each.stat().st_size - len(own)), default=None)
+
+
+def flip(content, chance):
+    where = chance.randrange(len(content))
+    return content[:where] + bytes([content[where] ^ 1 << chance.randrange(8)]) + content[where + 1 :]
+
+
+DAMAGES = {
+    "lost": lambda content, chance, other: None,
+    "emptied": lambda content, chance, other: b"",
+    "truncated": lambda content, chance, other: content[: chance.randrange(1, len(content))],
+    "flipped": lambda content, chance, other: flip(content, chance),
+    "another's": lambda content, chance, other: other,
+}
+
+
+def damaged(dataset, name, how, chance):
+    """Damage a file; whether there was anything to be done."""
+    path = files(dataset)[name]
+    other = other_of(path, dataset)
+    is_edit = EDITED.search(name) and (how == "another's" or (how == "flipped" and path.suffix == ".json"))
+    if is_edit or (how == "another's" and other is None):
+        return False
+    content = DAMAGES[how](path.read_bytes(), chance, other and other.read_bytes())
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    return True
+
+
+def cases(dataset, chance, count=None):
+    """Pairs of a file and what is done to it; a sample of each kind of file where a number is given."""
+    names = [name for name in files(dataset) if not NOT_OURS.search(name) or CONTENTS.search(name)]
+    every = [(name, how) for name in names for how in DAMAGES]
+    if count is None:
+        return every
+    light = [case for case in every if not OF_A_MODEL.search(case[0])]
+    return [*chance.sample(light, count), *chance.sample([c for c in every if OF_A_MODEL.search(c[0])], 1)]
+
+
+def try_each(finished, folder, count):
+    chance, before = random.Random(SEED), held(Dataset(str(finished / "dataset")))
+    for name, how in cases(Dataset(str(finished / "dataset")), chance, count):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(finished, folder)
+        dataset = Dataset(str(folder / "dataset"))
+        if not damaged(dataset, name, how, chance):
+            continue
+        told = f"{name} was {how} (UNET_FLOWS_FAULTS_SEED={SEED})"
+        kept = {path: file.stat().st_ino for path, file in files(dataset).items() if path.rpartition("/")[1]}
+        assert any(f"{dataset.url}/{name}" in line for line in verified(dataset)), told
+        assert pending(dataset), told
+        finish(dataset)
+        assert verified(dataset) == [], told
+        assert held(dataset) == before, told
+        shards = [path for path in kept if "/c/" in path and path != name]
+        assert [path for path in shards if files(dataset)[path].stat().st_ino != kept[path]] == [], told
+
+
+def test_a_damaged_file_is_named_and_mended_and_nothing_else(finished, tmp_path):
+    try_each(finished, tmp_path / "copy", SAMPLED)
+
+
+@pytest.mark.faults
+def test_every_file_damaged_in_every_way_is_named_and_mended(finished, tmp_path):
+    try_each(finished, tmp_path / "copy", None)
