@@ -224,7 +224,7 @@ def use(folder, name):
             result.attributes()
         case "lease.json":
             holder = _read_holder(file, patience=0)
-            assert holder is None or (isinstance(holder.is_lost, bool) and str(holder))
+            assert holder is None or (isinstance(holder.is_lost(file), bool) and str(holder))
         case "watch.json":
             memory = Memory.of(file.read_json()).updated({"a.tif": (1, 2)}, 5.0)
             memory.is_quiet("a.tif", 100.0, 10.0)

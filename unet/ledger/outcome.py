@@ -41,8 +41,10 @@ def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
     values = dataset.set_aside(recipe.stage, name).read_json()
     if not values or not recipe.is_of(values.get("recipe")):
         return None
-    file, seen = values.get("file") or ("", None)
-    return values.get("why", "unknown") if not file or _seen(file) == seen else None
+    match values.get("file"):
+        case [str(file), seen] if file and _seen(file) != seen:
+            return None
+    return str(values.get("why", "unknown"))
 
 
 def _seen(file: str) -> list[Any]:
