@@ -112,6 +112,7 @@ def trained():
         tile_size=32,
         batch_size=2,
         precision="float32",
+        dice_weight=1.0,
         steps=3,
         validate_every=3,
         device="cpu",
