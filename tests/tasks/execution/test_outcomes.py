@@ -56,10 +56,9 @@ def test_a_failing_world_is_raised_after_the_others_were_done(place):
     assert place.names() == []  # nothing was set aside: a retry tries it again
 
 
-def test_a_damaged_card_is_named(dataset):
+def test_a_damaged_card_is_no_card_and_a_recipe_that_cannot_be_made_is_named(dataset):
     (dataset.weights("a") / "zarr.json").write(b"{")
-    with pytest.raises(ValueError, match=r"zarr\.json must hold JSON, got .*; it is damaged: remove it and run again"):
-        make_plan(dataset, read_record(dataset))
+    assert ("weigh", "a") in {(work.stage, work.name) for work in make_plan(dataset, read_record(dataset)).pending()}
 
     def recipe(name):
         raise ValueError("its metadata is damaged")
