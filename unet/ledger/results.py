@@ -243,7 +243,7 @@ class Result:
         if self.metadata_file == "zarr.json":
             values = values.get("attributes") or {}
         require_types(values, SCHEMAS[self.metadata_file], file.url)
-        if KEY in values:
+        if isinstance(values.get(KEY), dict):  # else `_entry` says so
             values[KEY].pop(CHECK, None)
         return values
 

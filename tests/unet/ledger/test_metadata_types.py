@@ -33,7 +33,7 @@ def put(result, where, value):
 
 def test_what_is_as_it_should_be_is_taken(result):
     facts = result.committed().facts
-    assert dict(facts) == {"axes": "yx", "shape": [3, 4]}
+    assert {name: facts[name] for name in ("axes", "shape")} == {"axes": "yx", "shape": [3, 4]}
     result.amend({"seconds": 3})
     assert result.committed().facts["seconds"] == 3
 

@@ -69,7 +69,7 @@ def train(**settings):
             (train(**{name: -1}), f"train: {name} must be ≥ 0, got -1")
             for name in ("gradient_clip", "dice_weight", "patience", "minutes", "weight_decay", "seed")
         ),
-        (train(devices=3), "train: batch_size must be a multiple of devices, got 4 samples for 3"),
+        (train(devices=3), "train: batch_size must be a multiple of devices, got 8 samples for 3"),
         (train(precision="fp16"), "train.precision: must be 'auto', 'float32' or 'bf16', got 'fp16'"),
         (train(init_from="a/b"), "train: init_from must be letters, digits, - and _ and not 'truth', got 'a/b'"),
         (train(init_from="unet"), "train: init_from must be another model than name, got 'unet' for both"),
