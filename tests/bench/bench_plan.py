@@ -25,7 +25,8 @@ from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record
 from unet.images.synthetic import draw_stack
 from unet.ledger import fingerprint
-from unet.ledger.results import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.metadata_file import KEY
+from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 
 T = TypeVar("T")
 
@@ -43,8 +44,8 @@ def many(walked: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     after.record.write(before.record.read() or b"")
     for name in names:
         _copy(walked, top, before, after, name)
-    shutil.copytree(before.model("unet").url, after.model("unet").url)
     for result in (model_of, report_of):
+        shutil.copytree(result(before, "unet").folder.url, result(after, "unet").folder.url)
         _put(result(before, "unet"), result(after, "unet").folder, inputs=_for_all(result(before, "unet"), names))
     return after
 

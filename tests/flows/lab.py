@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
+
+from flows.server import address
 
 AUTH = "lab:correct-horse-battery"
 
@@ -47,12 +51,8 @@ def receiver():
         def log_message(self, *words):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Posted) as web:
-        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
-        thread.start()
-        yield posted, f"http://127.0.0.1:{web.server_port}/hooks/hush-hush-token"
-        web.shutdown()
-        thread.join()
+    with listening(Posted) as port:
+        yield posted, f"http://127.0.0.1:{port}/hooks/hush-hush-token"
 
 
 class Lab:
@@ -146,3 +146,35 @@ def stop(process, seconds=60):
         process.wait()
     for left in psutil.wait_procs(family, 20)[1]:
         left.kill()
+
+
+def forget_prefect(monkeypatch):
+    """An environment in which nothing is said about Prefect; it is put back afterwards."""
+    told = {address.ASKED, address.GIVEN, "PREFECT_API_URL", "PREFECT_HOME", *address.SETTINGS, *address.QUIET}
+    for key in told | {key for key in os.environ if key.startswith("PREFECT_")}:
+        monkeypatch.setenv(key, "")  # so that it is put back afterwards
+        monkeypatch.delenv(key)
+
+
+@contextmanager
+def listening(handler):
+    """Port of this machine at which a handler of requests answers."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
+        thread.start()
+        yield web.server_port
+        web.shutdown()
+        thread.join()
+
+
+@contextmanager
+def chromium(*options):
+    """A real browser, with command-line options; the test is skipped where none is installed."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=program, args=["--no-sandbox", *options])
+        yield opened
+        opened.close()

@@ -6,8 +6,6 @@ In a real browser, over HTTP and websockets, with a password and without; the la
 import base64
 import http.server
 import json
-import shutil
-import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import pytest
 
 from flows.server.definitions import read_definitions
 from tests.conftest import make_dataset
-from tests.flows.lab import Lab, stop, until
+from tests.flows.lab import Lab, chromium, listening, stop, until
 from unet.images.synthetic import draw_stack
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -86,15 +84,8 @@ def served(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    leads = f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"
-    with playwright.sync_playwright() as player:
-        opened = player.chromium.launch(executable_path=chromium, args=["--no-sandbox", leads])
+    with chromium(f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1") as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +102,8 @@ def elsewhere():
         def log_message(self, *words):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as web:
-        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{web.server_port}/"
-        web.shutdown()
-        thread.join()
+    with listening(Page) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def attack(page, served, api):

@@ -45,6 +45,8 @@ LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
 
 DRAFT = re.compile(r"(?:^|/)\.[^/]+\.[0-9a-f]{8}$|\.partial$")
 """Name of a file that is being written, or that a kill left behind half-written."""
+OF_DESKTOPS = re.compile(r"(?:^|/)(?:\.DS_Store|\._[^/]*|\.directory|Thumbs\.db|desktop\.ini)$")
+"""Name of a file that a desktop leaves in each folder that it shows: nobody's work."""
 
 
 @dataclass(frozen=True)

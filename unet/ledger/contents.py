@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from unet.dataset.folder import DRAFT, Folder, Json
+from unet.dataset.folder import DRAFT, OF_DESKTOPS, Folder, Json
 
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
 PUBLISHED = "published"
@@ -48,7 +48,7 @@ class Contents:
         """Bytes of every file of the generation, drafts that a kill left behind too."""
         parts = [part for part in self.names if part.partition(".")[0] == self.generation]
         below = ((f"{part}/{name}", size) for part in parts for name, size in _sizes_below(self.folder / part))
-        return {name: size for name, size in below if not name.startswith(self._apart)}
+        return {name: size for name, size in below if not (name.startswith(self._apart) or OF_DESKTOPS.search(name))}
 
     @cached_property
     def _apart(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from unet.dataset.filesystem import data_extents
-from unet.dataset.folder import Folder
+from unet.dataset.folder import OF_DESKTOPS, Folder
 from unet.ledger.stamp import digest
 
 BLOCK = 2**20
@@ -57,8 +57,11 @@ def of_files(files: Sequence[str], known: Mapping[str, str] | None = None) -> Fi
 
 
 def of_folder(folder: Folder, known: Mapping[str, str] | None = None) -> Fingerprint:
-    """Fingerprint of all files below a folder; bytes are read only where sizes or times differ from `known`."""
-    files = folder.files()
+    """Fingerprint of all files below a folder, but for what desktops leave there.
+
+    Bytes are read only where sizes or times differ from `known`.
+    """
+    files = {name: facts for name, facts in folder.files().items() if not OF_DESKTOPS.search(name)}
     seen = digest(sorted((name, *facts) for name, facts in files.items()))
     if known and known["seen"] == seen:
         return Fingerprint(**known)

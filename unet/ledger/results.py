@@ -11,7 +11,6 @@ too and is published, a copy, once that is committed; before, the copy of the ge
 Rejected: a database of runs (it can disagree with the files), and time stamps (they change when files are copied).
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,11 +18,10 @@ from typing import Any
 
 from unet.dataset.folder import DRAFT, Dataset, Folder, Json
 from unet.ledger.contents import CONTENTS, PUBLISHED, Contents
-from unet.ledger.metadata_types import SCHEMAS, Entry, Facts, require_types
+from unet.ledger.metadata_file import KEY, MetadataFile
+from unet.ledger.metadata_types import Facts
 from unet.ledger.stamp import Recipe, Stamp, digest
 
-KEY, CHECK = "unet-flows", "check"
-"""Our part of a metadata file, and in it the digest of all the rest."""
 GENERATION = re.compile(r"[0-9a-f]{12}")
 TABLE, PAGE = "table.parquet", "report.html"
 """Files of a generation that are published."""
@@ -66,7 +64,7 @@ class Result:
         values = self._entry(self.folder)
         if "generation" not in values:
             return None
-        file = (self.folder / self.metadata_file).url
+        file = self._file().place.url
         try:
             return replace(Stamp.of(values), facts=Facts(values.get("facts", {}), file))
         except ValueError as error:
@@ -81,7 +79,7 @@ class Result:
 
     def attributes(self) -> Json:
         """All that stands in the committed metadata file."""
-        return self._open(self.folder)
+        return self._file().attributes()
 
     def known_stamp(self) -> Stamp | None:
         """The committed result's stamp; None where there is none, or it is damaged."""
@@ -96,11 +94,8 @@ class Result:
         return stamp is not None and stamp.recipe == recipe and not self.holes()
 
     def is_metadata_whole(self) -> bool:
-        """Whether the committed metadata is what was put, to the bit; that of before there was a check is."""
-        values = (self.folder / self.metadata_file).read_json() or {}
-        entry = (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY]
-        check = entry.pop(CHECK, None)
-        return check in (None, digest(values))
+        """Whether the committed metadata is what was put, to the bit."""
+        return self._file().is_whole()
 
     def was_committed(self) -> bool:
         """Whether there is a whole generation, though its metadata may be lost: the list of its files comes last."""
@@ -174,7 +169,7 @@ class Result:
 
     def _begun(self, folder: Folder, recipe: Recipe, plan: Json) -> Generation:
         if not self._entry(folder):
-            self._put(folder, {KEY: {"recipe": asdict(recipe), "plan": plan}})
+            self._file(folder).put({KEY: {"recipe": asdict(recipe), "plan": plan}}, is_checked=False)
         return Generation(folder, recipe, plan)
 
     def commit(self, generation: Generation, attributes: Mapping[str, Any], facts: Json | None = None) -> Stamp:
@@ -183,13 +178,13 @@ class Result:
         Raises:
             OSError: the generation is not there: another run, which held no lease, removed it.
         """
-        if not (generation.folder / self.metadata_file).exists():
+        if not self._file(generation.folder).place.exists():
             raise OSError(f"{generation.folder.url} must be there until it is committed; another run removed it")
         contents = self.contents(generation.name).write()
         stamp = Stamp(generation.recipe, generation.plan, generation.name, {**(facts or {}), "contents": contents})
         if self.published:
             self.published[1].remove()
-        self._put(self.folder, {**attributes, KEY: asdict(stamp)})
+        self._file().put({**attributes, KEY: asdict(stamp)}, is_checked=True)
         self.publish()
         for left in self.leftovers():
             left.remove()
@@ -221,7 +216,7 @@ class Result:
         attributes = {**self.attributes(), **(more or {})}
         stamp = {**attributes[KEY], "facts": {**attributes[KEY]["facts"], **facts}}
         attributes[KEY] = stamp if recipe is None else {**stamp, "recipe": asdict(recipe)}
-        self._put(self.folder, attributes)
+        self._file().put(attributes, is_checked=True)
 
     def _generations(self) -> list[str]:
         return [name for name in self.folder.names() if GENERATION.fullmatch(name)]
@@ -229,31 +224,15 @@ class Result:
     def _entry(self, folder: Folder) -> Json:
         """What our part of a metadata file says; nothing where a generation's own is damaged, which is begun anew."""
         try:
-            entry: Json = self._open(folder).get(KEY, {})
-            require_types(entry, Entry, (folder / self.metadata_file).url)
+            return self._file(folder).entry()
         except ValueError:
             if folder == self.folder:
                 raise
             return {}
-        return entry
 
-    def _open(self, folder: Folder) -> Json:
-        file = folder / self.metadata_file
-        values = file.read_json() or {}
-        if self.metadata_file == "zarr.json":
-            values = values.get("attributes") or {}
-        require_types(values, SCHEMAS[self.metadata_file], file.url)
-        if isinstance(values.get(KEY), dict):  # else `_entry` says so
-            values[KEY].pop(CHECK, None)
-        return values
-
-    def _put(self, folder: Folder, attributes: Json) -> None:
-        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        values = json.loads(json.dumps(group if self.metadata_file == "zarr.json" else attributes))
-        if folder == self.folder:
-            check = digest(values)
-            (values["attributes"] if self.metadata_file == "zarr.json" else values)[KEY][CHECK] = check
-        (folder / self.metadata_file).write_json(values)
+    def _file(self, folder: Folder | None = None) -> MetadataFile:
+        """The metadata file of a generation, or the result's."""
+        return MetadataFile(folder or self.folder, self.metadata_file)
 
 
 def _agree(plan: Json, asked: Json, same: Sequence[str]) -> bool:

@@ -64,7 +64,10 @@ class Training:
     steps: int = 20_000
     """Steps of the optimiser, at most."""
     minutes: float = 20.0
-    """Minutes within which training must end: made steps once, by the speed of the first 20; 0 = all steps."""
+    """Minutes that training may take, made steps once by the speed of the first 20; 0 = all steps.
+
+    A machine that gets busier after that takes longer for the same steps.
+    """
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """`sgd` has the paper's momentum."""
     learning_rate: float = 2e-3

@@ -10,7 +10,8 @@ import zarr
 
 from flows.planning.plan import make_plan
 from unet.dataset.record_file import read_record, set_values
-from unet.ledger.results import KEY, labels_of, model_of, weights_of
+from unet.ledger.metadata_file import KEY
+from unet.ledger.results import labels_of, model_of, weights_of
 from unet.store import ome
 from unet.store.opened_dataset import open_dataset
 

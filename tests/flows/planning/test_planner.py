@@ -11,8 +11,9 @@ from flows.planning.plan import make_plan
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger import fingerprint, recipes
+from unet.ledger.metadata_file import KEY
 from unet.ledger.outcome import STAGES, set_aside
-from unet.ledger.results import KEY, labels_of, result_of, scores_of
+from unet.ledger.results import labels_of, result_of, scores_of
 
 CHANGES = (
     {},

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from flows.server import address
+from tests.flows.lab import listening
 from unet.images.synthetic import draw_stack
 
 
@@ -49,12 +50,8 @@ def answering():
         def log_message(self, *words):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as web:
-        thread = threading.Thread(target=web.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{web.server_port}/api"
-        web.shutdown()
-        thread.join()
+    with listening(Healthy) as port:
+        yield f"http://127.0.0.1:{port}/api"
 
 
 def put_card(home, api):

@@ -17,6 +17,7 @@ import pytest
 from flows.server import address
 from flows.server import process as module
 from flows.server.process import start_ephemeral, start_server
+from tests.flows.lab import forget_prefect
 
 WAITS = "import os\nwhile os.read(0, 1): pass"
 FAILS = """
@@ -30,10 +31,7 @@ sys.exit(3)
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """A home of its own, and an environment in which nothing is said about Prefect."""
-    told = {address.ASKED, address.GIVEN, "PREFECT_API_URL", "PREFECT_HOME", *address.SETTINGS, *address.QUIET}
-    for key in told | {key for key in os.environ if key.startswith("PREFECT_")}:
-        monkeypatch.setenv(key, "")  # so that it is put back afterwards
-        monkeypatch.delenv(key)
+    forget_prefect(monkeypatch)
     monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(module, "_started", [])
     address.configure()

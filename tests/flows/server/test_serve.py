@@ -22,7 +22,7 @@ import tifffile
 from flows.planning.plan import make_plan
 from flows.server import address
 from flows.server import serve as module
-from tests.flows.lab import AUTH
+from tests.flows.lab import AUTH, forget_prefect
 from unet.dataset.record_file import read_record, set_values
 from unet.images.synthetic import draw_stack
 from unet.ledger.results import image_of, labels_of
@@ -31,10 +31,7 @@ from unet.ledger.results import image_of, labels_of
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home of its own, with nothing said about Prefect."""
-    told = {address.ASKED, address.GIVEN, "PREFECT_API_URL", "PREFECT_HOME", *address.SETTINGS, *address.QUIET}
-    for key in told | {key for key in os.environ if key.startswith("PREFECT_")}:
-        monkeypatch.setenv(key, "")  # so that it is put back afterwards
-        monkeypatch.delenv(key)
+    forget_prefect(monkeypatch)
     monkeypatch.setenv("UNET_FLOWS_HOME", str(tmp_path / "home"))
     address.user_home().mkdir()
     return address.user_home()

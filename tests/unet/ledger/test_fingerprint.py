@@ -107,3 +107,12 @@ def test_small_holes_change_nothing(tmp_path):
     os.truncate(tmp_path / "a.tif", 4096 + 2**20)
     dense, sparse = (fingerprint.of_files([str(tmp_path / name)]).content for name in ("dense/a.tif", "a.tif"))
     assert dense == sparse
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "c/0/._0", "c/Thumbs.db", "desktop.ini"])
+def test_what_desktops_leave_in_a_folder_is_no_edit(name, tmp_path):
+    folder = Folder(str(tmp_path))
+    (folder / "c/0/0").write(b"pixels")
+    before = fingerprint.of_folder(folder)
+    (folder / name).write(b"icons")
+    assert fingerprint.of_folder(folder, vars(before)) == before

@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.results import KEY, Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.metadata_file import KEY
+from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
 
 OLD = Recipe("segment", 1, {"threshold": 0.5}, {"scores": "3f2a"})
@@ -189,6 +190,18 @@ def test_what_is_lost_or_of_another_size_is_a_hole_and_its_generation_is_gone_on
         assert result.holes() != []  # until it is committed again
         assert make(result, OLD).generation == stamp.generation
         assert result.holes() == []
+
+
+def test_what_desktops_leave_is_no_part_of_a_result(result):
+    stamp = make(result, OLD)
+    left = result.folder / stamp.generation / ".DS_Store"
+    left.write(b"icons")
+    assert result.is_made_by(OLD)
+    make(result, NEW)
+    left = result.folder / result.stamp().generation / ".DS_Store"
+    left.write(b"icons")
+    left.remove()
+    assert result.is_made_by(NEW)
 
 
 def test_with_another_plan_than_must_be_the_same_what_is_lost_is_made_as_another_generation(result):
