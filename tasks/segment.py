@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +33,7 @@ from unet.ledger.contents import PUBLISHED
 from unet.ledger.found_settings import segment_numbers, untuned
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
-from unet.ledger.results import TABLE, Generation, Result, image_of, labels_of, scores_of, table_bytes
+from unet.ledger.results import TABLE, Generation, Result, image_of, labels_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.settings.cluster import Cluster
 from unet.settings.segment import Segment, SegmentNumbers
@@ -198,8 +197,3 @@ def _parquet(measures: Measures, job: Instances, facts: Json, generation: str) -
     buffer = io.BytesIO()
     pq.write_table(rows, buffer)
     return buffer.getvalue()
-
-
-def read_table(dataset: Dataset, model: str, name: str) -> Any:
-    """A stack's table as pyarrow reads it; LookupError where there is none."""
-    return pq.read_table(io.BytesIO(table_bytes(dataset, model, name)))

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow.csv
 import tifffile
 
-from tasks.segment import read_table
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import source_folders
 from unet.images.planes import planes
@@ -18,6 +17,7 @@ from unet.ledger.results import labels_of
 from unet.settings.ingest import Source
 from unet.store import ome
 from unet.store.arrays import open_array
+from unet.store.tables import read_table
 
 
 class Exported(NamedTuple):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tasks.segment import read_table
 from unet.ledger.results import labels_of, scores_of, weights_of
 from unet.store.arrays import open_array
+from unet.store.tables import read_table
 
 
 def results(dataset, name):

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from flows.planning.plan import make_plan
 from tasks.execution.dask_workers import workers
-from tasks.segment import read_table, segment_stack
+from tasks.segment import segment_stack
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import Declumping, part_clump
@@ -23,6 +23,7 @@ from unet.settings.segment import Segment
 from unet.store.arrays import create
 from unet.store.ome import multiscales
 from unet.store.shards import Level, plane_layout, regions
+from unet.store.tables import read_table
 
 TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
 

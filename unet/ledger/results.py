@@ -282,17 +282,6 @@ def scores_of(dataset: Dataset, model: str, name: str) -> Result:
     return Result(dataset.scores(model, name))
 
 
-def table_bytes(dataset: Dataset, model: str, name: str) -> bytes:
-    """A stack's table, of the segments that are committed; LookupError where there is none."""
-    result = labels_of(dataset, name, model)
-    stamp = result.stamp()
-    inside = (result.folder / stamp.generation / TABLE).read() if stamp else None
-    content = dataset.table(model, name).read() if inside is None else inside  # of before tables lay there
-    if stamp is None or content is None:
-        raise LookupError(f"{name} must be segmented by {model} to have a table; run `unet-flows segment` first")
-    return content
-
-
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
     folder = dataset.report(model)

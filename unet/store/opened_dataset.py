@@ -8,7 +8,6 @@ Tables are pyarrow's, as they lie on disk: every data frame takes them without a
 (`table.to_pandas()`, `polars.from_arrow(table)`). Rejected: pandas frames, for which all would have to install pandas.
 """
 
-import io
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record
 from unet.ledger.recipes import is_withdrawn
-from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of, table_bytes
+from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
 from unet.store.shards import Shape
+from unet.store.tables import read_table
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +141,7 @@ class OpenedDataset:
         """One row a segment: a `pyarrow.Table`, sorted by id; `unet.labels.segment_table` says what each column is."""
         self._require_stack(stack)
         model = self._model if model is None else model
-        return pq.read_table(io.BytesIO(table_bytes(self.place, model, stack)))
+        return read_table(self.place, model, stack)
 
     @property
     def _model(self) -> str:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from tasks.segment import read_table
 from tasks.tools.export_labels import export_labels, require_own_folder
 from unet.dataset.record_file import read_record
 from unet.ledger.results import labels_of
+from unet.store.tables import read_table
 
 
 def test_ids_pixel_sizes_and_rows_are_kept(tmp_path, dataset, level):
