@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--stardist", metavar="PYTHON", help="of an environment with stardist and tensorflow")
     parser.add_argument("--table", action="store_true", help="the means of the folds that were run")
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     log = asked.folder / f"{asked.benchmark}.jsonl"
     folds = range(NUCLEI_FOLDS if asked.benchmark == "nuclei" else ISBI_FOLDS) if asked.fold is None else asked.fold
     for fold in [] if asked.table else folds:
