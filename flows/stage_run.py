@@ -1,5 +1,6 @@
 """What the six flows share: a stage's run over a dataset, its tasks' batches and limits, its outcomes, tags, names."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +26,10 @@ BATCH_STACKS = 64
 """Stacks of one task run at most: small stacks share one, so that Prefect sees hundreds of runs and not thousands."""
 BATCH_BYTES = 10**9
 """Bytes of images, unpacked, from which on a task run takes no more stacks; a larger stack has one of its own."""
+
+for _watcher in ("FlowRunSuspendingObserver", "FlowRunCancellingObserver"):
+    # Prefect's watchers of a run warn of a server that is gone with a traceback each; the run says it in a sentence.
+    logging.getLogger(f"prefect.{_watcher}").setLevel(logging.ERROR)
 
 
 class StageRun:

@@ -57,7 +57,5 @@ def pending(dataset):
 def finish(dataset):
     """Run until nothing is to be made, as nights would: what one stage mends, the next may need."""
     for _ in range(2):
-        run_all(dataset)
-        if not pending(dataset):
-            return
-    assert pending(dataset) == []
+        if pending(dataset):
+            run_all(dataset)
