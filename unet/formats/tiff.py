@@ -81,7 +81,7 @@ TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 
 
 def _refuse_truncated(file: str) -> None:
-    """Refuse a TIFF whose directories or descriptions lie beyond its end; planes beyond it fail as they are read."""
+    """Refuse a TIFF whose directories lead in a circle, or lie beyond its end, as their descriptions may; not its planes."""
     with open_regular(file) as stream:
         head = stream.read(8)
         if head[:2] not in ORDERS:
@@ -90,9 +90,11 @@ def _refuse_truncated(file: str) -> None:
         order = ORDERS[head[:2]]
         big = struct.unpack(order + "H", head[2:4])[0] == 43
         offsets, entries = (order + "Q", order + "Q") if big else (order + "I", order + "H")
-        seen = {0}
+        seen: set[int] = set()
         position = _number(stream, offsets, 8 if big else 4)
-        while position not in seen:
+        while position:
+            if position in seen:
+                raise ValueError(f"its directories lead in a circle, back to byte {position}")
             seen.add(position)
             position = _next_directory(stream, position, order, offsets, entries)
 

@@ -253,6 +253,19 @@ def test_pages_written_one_after_another_are_not_lost_when_cut(tmp_path, part):
         read(file)
 
 
+def test_directories_that_lead_in_a_circle_are_refused(tmp_path):
+    """Left alone, tifffile follows them for as long as nobody stops it."""
+    tifffile.imwrite(file := tmp_path / "a.tif", noise(3, 8, 8), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(file) as tif:
+        first, last = tif.pages[0].offset, tif.pages[2].offset
+    content = bytearray(file.read_bytes())
+    following = last + 2 + 12 * int.from_bytes(content[last : last + 2], "little")
+    content[following : following + 4] = first.to_bytes(4, "little")
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.tif .*lead in a circle, back to byte {first}"):
+        count_scenes(str(file))
+
+
 def test_what_is_no_tiff_is_refused_when_counted_too(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"GIF89a" * 100)
     with pytest.raises(ValueError, match=r"not a readable TIFF \(it does not begin as one\)"):
