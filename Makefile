@@ -6,16 +6,18 @@ DATA    ?=
 TRUTH   ?=
 DATASET ?= demo/dataset
 
-# Three sets of packages, each with all of the one before; a stamp says what .venv has.
+# Sets of packages, the last two with all of the ones before; a stamp says what .venv has.
 RUNS    := $(VENV)/.installed
 TESTS   := $(VENV)/.installed-dev
 BENCHES := $(VENV)/.installed-bench
+FAULTS  := $(VENV)/.installed-faults
 
 install: $(TESTS)
 
 $(TESTS):   EXTRAS := [dev]
 $(BENCHES): EXTRAS := [dev,bench]
-$(RUNS) $(TESTS) $(BENCHES): pyproject.toml constraints.txt
+$(FAULTS):  EXTRAS := [dev,faults]
+$(RUNS) $(TESTS) $(BENCHES) $(FAULTS): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".$(EXTRAS)"
 	touch $(RUNS) $@
@@ -34,8 +36,10 @@ test-all: $(TESTS)
 	$(BIN)/python -m pytest -q -m "not faults"
 
 # The long campaign of faults: every file damaged in every way, every stage killed at every operation on a file.
-faults: $(TESTS)
+# And every parser fed with what was never a file, led by which lines of code that reaches.
+faults: $(FAULTS)
 	$(BIN)/python -m pytest -q -m faults tests/faults
+	$(BIN)/python -m tests.faults.fuzz
 
 check: $(TESTS)
 	$(BIN)/ruff check .

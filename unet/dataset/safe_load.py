@@ -43,7 +43,9 @@ def load_yaml(text: str, what: str, yaml: YAML | None = None) -> Any:
         if len(text) > LARGEST_YAML:
             raise ValueError(f"{len(text):,} characters, of {LARGEST_YAML:,} at most")
         _require_modest(text)
-        return (yaml or YAML(typ="safe", pure=True)).load(text)
+        yaml = yaml or YAML(typ="safe", pure=True)
+        yaml.composer.warn_double_anchors = False  # YAML allows it: an alias is of the last one before it
+        return yaml.load(text)
     except (YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{what} must be YAML, got {_in_short(error)}") from error  # a date may be 2026-99-99
 

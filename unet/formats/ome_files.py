@@ -33,7 +33,7 @@ def open_ome(file: str) -> tifffile.TiffFile:
     try:
         written = tif.ome_metadata
         if written:
-            refuse_absurd_xml(written, Path(file))
+            refuse_absurd_xml(written, Path(file), tif.pages.first.size)
         renamed = renamed_xml(written, Path(file), len(tif.pages)) if written else written
     except BaseException:
         tif.close()

@@ -25,6 +25,8 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
         signature, width, height, bits, colour = struct.unpack(">8s8xIIBB", stream.read(26))
         if signature != b"\x89PNG\r\n\x1a\n":
             raise ValueError("it does not begin as one")
+        if bits not in (1, 2, 4, 8, 16):
+            raise ValueError(f"it claims {bits} bits a sample")
         refuse_unwritten(stream.fileno())
         size = os.fstat(stream.fileno()).st_size
         packed = height * (width * PNG_SAMPLES.get(colour, 1) * bits // 8 + 1)  # each row begins with a byte of its own

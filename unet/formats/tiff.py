@@ -81,7 +81,7 @@ TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 
 
 def _refuse_truncated(file: str) -> None:
-    """Refuse a TIFF whose directories lead in a circle, or lie beyond its end, as their descriptions may; not its planes."""
+    """Refuse a TIFF whose directories or descriptions lie beyond its end, or lead in a circle; planes fail as read."""
     with open_regular(file) as stream:
         head = stream.read(8)
         if head[:2] not in ORDERS:
@@ -185,7 +185,11 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> Callable[[int], 
                 return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
             one = series[number]
         assert one is not None
-        return _decoded(one)
+        decoded = _decoded(one)
+        if (decoded.shape, decoded.dtype) != (page.shape, page.dtype):
+            alike = f"{page.dtype} {page.shape}, got {decoded.dtype} {decoded.shape} in plane {number}"
+            raise ValueError(f"{file} must hold planes that are all {alike}; copy it again from the microscope")
+        return decoded
 
     return read
 

@@ -28,10 +28,11 @@ MOST_PLANES = 4_000_000
 ALONG = ("Start", "End", "Step")
 
 
-def refuse_absurd_xml(xml: str, file: Path) -> None:
+def refuse_absurd_xml(xml: str, file: Path, pixels_of_page: int) -> None:
     """Refuse OME-XML that speaks of more planes than there can be: than bytes in the files that it names.
 
-    What is no XML, or no number, is for others to refuse.
+    A plane that it calls larger than a page of the file is read as so many planes. What is no XML, or no number, is for
+    others to refuse.
     """
     try:
         root = ElementTree.fromstring(xml)
@@ -40,8 +41,9 @@ def refuse_absurd_xml(xml: str, file: Path) -> None:
     most = min(MOST_PLANES, sum(_sizes(root, file)))
     for pixels in root.iterfind("{*}Image/{*}Pixels"):
         planes = math.prod(_whole(pixels.get(f"Size{axis}")) for axis in "ZCT")
+        pages = planes * _whole(pixels.get("SizeY")) * _whole(pixels.get("SizeX")) // max(1, pixels_of_page)
         data = [_whole(value) for each in pixels.iterfind("{*}TiffData") for value in each.attrib.values()]
-        _refuse_more(max([planes, *data]), most)
+        _refuse_more(max([planes, pages, *data]), most)
     for along in (each for each in root.iter() if each.tag.endswith(("AlongZ", "AlongT", "AlongC"))):
         start, end, step = (_number(along.get(name), default) for name, default in zip(ALONG, (0, 0, 1), strict=True))
         _refuse_more((end - start) / step if step else math.inf, most)

@@ -71,3 +71,7 @@ plain = st.recursive(
 @given(plain)
 def test_what_json_holds_is_what_was_written(values):
     assert load_json(json.dumps(values).encode(), "a.json") == values
+
+
+def test_an_anchor_that_is_set_again_is_the_last_one():
+    assert load_yaml("{a: &x 1, b: &x 2, c: *x}", "a record") == {"a": 1, "b": 2, "c": 2}

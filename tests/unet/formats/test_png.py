@@ -30,6 +30,14 @@ def test_a_palette_is_refused(tmp_path):
         read(tmp_path / "a.png")
 
 
+def test_a_depth_that_no_png_has_is_refused(tmp_path):
+    data = bytearray(imagecodecs.png_encode(noise(8, 9, dtype=np.uint8)))
+    data[16:20], data[24] = b"\x7f\xff\xff\xff", 0
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match="it claims 0 bits a sample"):
+        read(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("part", [0, 0.05, 0.5])
 def test_a_cut_png_is_refused(tmp_path, part):
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(noise(64, 64, dtype=np.uint8)))

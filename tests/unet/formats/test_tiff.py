@@ -253,6 +253,14 @@ def test_pages_written_one_after_another_are_not_lost_when_cut(tmp_path, part):
         read(file)
 
 
+def test_planes_that_are_not_of_one_size_are_refused(tmp_path):
+    tifffile.imwrite(file := tmp_path / "a.tif", noise(3, 8, 9), photometric="minisblack")
+    with tifffile.TiffFile(file, mode="r+b") as tif:
+        tif.pages[1].tags["ImageLength"].overwrite(4)
+    with pytest.raises(ValueError, match=r"a\.tif must hold planes that are all uint16 \(8, 9\), got uint16 \(4, 9\)"):
+        read(file)
+
+
 def test_directories_that_lead_in_a_circle_are_refused(tmp_path):
     """Left alone, tifffile follows them for as long as nobody stops it."""
     tifffile.imwrite(file := tmp_path / "a.tif", noise(3, 8, 8), photometric="minisblack", metadata=None)

@@ -72,6 +72,7 @@ CLAIMS = {
     "size": ('SizeZ="3"', 'SizeZ="1000000000"'),
     "planes": ('PlaneCount="1"', 'PlaneCount="1000000000"'),
     "position": ('FirstZ="0"', 'FirstZ="1000000000"'),
+    "width": ('SizeX="9"', 'SizeX="3000000000"'),
 }
 
 
