@@ -110,7 +110,7 @@ def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Plan
     """
     planes_of = {name: plane_count(dataset, name) for name in names}
     for model in filter(None, (settings.name, settings.init_from)):
-        before, stamp = _split_of(dataset, model), model_of(dataset, model).stamp()
+        before, stamp = _split_of(dataset, model), model_of(dataset, model).known_stamp()
         validating = {part.stack for part in before} - {part.stack for part in before if part.use == "training"}
         if before and validating.issuperset(planes_of):
             log.warning("no stack is left that trained %s, so its split is made anew", model)
@@ -121,7 +121,7 @@ def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Plan
 
 def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
     """The parts that a model was made of; none where it was imported."""
-    return [PlaneRange(**part) for part in model_of(dataset, model).attributes().get("split", [])]
+    return [PlaneRange(**part) for part in model_of(dataset, model).known_attributes().get("split", [])]
 
 
 def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start: Model | None) -> View:

@@ -15,7 +15,7 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     """Stacks in the sources; files that were ingested before are not opened again."""
     scenes: dict[str, int] = {}
     for name in dataset.stacks():
-        stamp = image_of(dataset, name).stamp()
+        stamp = image_of(dataset, name).known_stamp()
         if stamp and "scenes" in stamp.facts:
             scenes |= dict.fromkeys(_unchanged(dataset, name, stamp), int(stamp.facts["scenes"]))
 
@@ -27,7 +27,8 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
         return count_scenes(file)
 
     def has_known_truth(name: str) -> bool:
-        return labels_of(dataset, name, "truth").stamp() is not None
+        truth = labels_of(dataset, name, "truth")
+        return truth.known_stamp() is not None or truth.is_metadata_lost()
 
     root = Path(dataset.url) if dataset.is_local else Path.cwd()
     found = find_stacks(record.sources, root, count, has_known_truth)

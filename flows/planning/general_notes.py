@@ -14,12 +14,12 @@ from unet.settings.record import Record
 def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> Iterator[str]:
     """Notes, a sentence each; `marked` are the stacks that have truth."""
     for model in sorted({record.train.name, record.model}):
-        result = model_of(dataset, model)
-        metadata = result.folder.once("metadata", result.attributes)
+        metadata = model_of(dataset, model).known_attributes()
         yield from _withdrawn_lines(model, metadata, found, marked)
         if metadata and model == record.model:
             yield from _classes_lines(record, metadata)
-    yield from _small_objects_lines(dataset, record, found)
+    if not model_of(dataset, record.model).is_metadata_lost():  # what is made again brings its own settings
+        yield from _small_objects_lines(dataset, record, found)
 
 
 def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collection[str]) -> Iterator[str]:

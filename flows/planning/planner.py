@@ -70,7 +70,8 @@ class Planner:
     def _names(self) -> list[str]:
         if self.before.statuses:
             return sorted(name for stage, name in self.before.statuses if stage == "ingest")
-        ingested = (name for name in self.dataset.stacks() if image_of(self.dataset, name).known_stamp())
+        images = {name: image_of(self.dataset, name) for name in self.dataset.stacks()}
+        ingested = (name for name, image in images.items() if image.known_stamp() or image.is_metadata_lost())
         return sorted({*self.stacks, *ingested})
 
     def _is_as_before(self, name: str) -> bool:
@@ -146,7 +147,7 @@ class Planner:
         return [s for s in stages if self.found.state(s, name) in (("missing",) if s in self.trust else PENDING)]
 
     def _ingest_status(self, name: str) -> StageStatus | None:
-        of_image = image_of(self.dataset, name).stamp()
+        of_image = image_of(self.dataset, name).known_stamp()
         if of_image is not None and of_image.facts.get("notes"):
             self.found.file_notes[name] = tuple(of_image.facts["notes"])
         if name not in self.stacks:
@@ -192,8 +193,10 @@ class Planner:
         usable = usable_truth(self.dataset, self.found, marked)
         is_alone = len(self.trust) == len(STAGES)  # who asks for this stage alone means it
         is_other = self.record.model != train.name and not is_alone
-        if not usable or is_other or model.attributes().get("came_from"):
+        if not usable or is_other or model.known_attributes().get("came_from"):
             return None
+        if model.is_metadata_lost() and not _has_checkpoint(model):  # training would replace what was brought in
+            return StageStatus("train", train.name, "set aside", f"{model.where('model.json')} is {LOST_MODEL}")
         made_of = stacks_of_model(model, usable)
         new = len(set(usable) - set(made_of))
         if new:
@@ -241,9 +244,8 @@ class Planner:
     def _remark_on_numbers(self) -> None:
         """Say so where settings of segment are `auto` and the model, such as an imported one, has none of its own."""
         model = self.record.model
-        without = untuned(self.dataset, model, self.record.segment)
-        is_there = model_of(self.dataset, model).stamp() is not None and not self._pending_training()
-        if without and is_there:
+        is_there = model_of(self.dataset, model).known_stamp() is not None and not self._pending_training()
+        if is_there and (without := untuned(self.dataset, model, self.record.segment)):
             said = f"{model} has no settings of segment of its own: {without}; `unet-flows tune` finds them by truth"
             self.found.remarks["segment", model] = said
 
@@ -269,9 +271,17 @@ class Planner:
         return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model), recipe)], after)
 
 
+LOST_MODEL = "lost or damaged, and there is no checkpoint: put it back, import it again, or remove the folder to train"
+
+
+def _has_checkpoint(model: Result) -> bool:
+    """Whether training can go on where it ended, which gives the same model; none was trained here without one."""
+    return any((model.folder / name / "checkpoints").names() for name in model.folder.names())
+
+
 def _lost(result: Result) -> list[str]:
     """What is to be said of lost and damaged files of a result; nothing where it is whole."""
-    holes = result.holes()
+    holes = [result.metadata_file] if result.is_metadata_lost() else result.holes()
     more = f" and {len(holes) - 1} more files" if len(holes) > 1 else ""
     return [f"{result.where(holes[0])}{more} missing or damaged"] if holes else []
 
@@ -283,5 +293,5 @@ def usable_truth(dataset: Dataset, found: Findings, marked: Collection[str]) -> 
 
 def stacks_of_model(model: Result, usable: list[str]) -> list[str]:
     """The stacks a model is made of: those of its split, of which none was forgotten; at first all with truth."""
-    split = model.attributes().get("split", [])
+    split = model.known_attributes().get("split", [])
     return sorted({part["stack"] for part in split} & set(usable)) or usable

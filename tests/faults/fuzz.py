@@ -8,12 +8,13 @@ import argparse
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["tifffile", "unet"]):
+with atheris.instrument_imports(include=["tifffile", "unet"]) if "--alone" in sys.argv else nullcontext():
     from tests.faults.parsers import PARSERS
     from tests.faults.test_fuzz import OURS
 

@@ -99,15 +99,22 @@ class Contents:
         read = (name for name, (_, made) in known.items() if made and name not in holes and not self._is_free(name))
         return sorted({*holes, *(name for name in read if self._digest(name) != known[name][1])})
 
-    def known(self, kept: Json) -> dict[str, tuple[int, str]] | None:
+    def known(self, kept: Json | None) -> dict[str, tuple[int, str]] | None:
         """Bytes and digest of each file as it was made; None where the list itself is lost or damaged."""
         content = self._file(CONTENTS).read()
-        if content is None or _digest(content) != kept.get("digest"):
+        if content is None or (kept is not None and _digest(content) != kept.get("digest")):
             return None
-        return {name: (size, made) for name, (size, made) in json.loads(content).items()}
+        try:
+            return {name: (size, made) for name, (size, made) in json.loads(content).items()}
+        except (ValueError, TypeError, AttributeError):
+            return None
 
-    def is_untouched(self, kept: Json) -> bool:
-        """Whether all files of the full level that are there, and are not known to be damaged, hold what they held."""
+    def is_untouched(self, kept: Json | None) -> bool:
+        """Whether all files of the full level that are there, and are not known to be damaged, hold what they held.
+
+        Args:
+            kept: what the metadata has of the list; None where that is lost, and the list alone must do.
+        """
         known, noted = self.known(kept) or {}, self._noted()
         there = (name for name, size in self.sizes.items() if size and name not in noted)
         files = [name for name in there if name.startswith(self._full)]

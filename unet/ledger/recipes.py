@@ -50,7 +50,7 @@ def withdrawn_recipe(truth: Recipe) -> Recipe:
 
 def is_withdrawn(dataset: Dataset, name: str) -> bool:
     """Whether a stack's truth was taken out of its source, as ingest found it, and nobody edited it since."""
-    stamp = labels_of(dataset, name, "truth").stamp()
+    stamp = labels_of(dataset, name, "truth").known_stamp()
     return stamp is not None and bool(stamp.facts.get("withdrawn")) and not is_edited(dataset, name)
 
 
@@ -61,7 +61,7 @@ def is_to_be_withdrawn(dataset: Dataset, stack: Stack) -> bool:
     """
     if stack.truth or stack.is_truth_away:
         return False
-    return labels_of(dataset, stack.name, "truth").stamp() is not None and not is_edited(dataset, stack.name)
+    return labels_of(dataset, stack.name, "truth").known_stamp() is not None and not is_edited(dataset, stack.name)
 
 
 def has_truth(dataset: Dataset, name: str, stack: Stack | None) -> bool:
@@ -113,6 +113,8 @@ def truth_content(dataset: Dataset, name: str) -> str | None:
 
 
 def _truth_content(truth: Result) -> str | None:
+    if truth.is_metadata_lost():
+        return None
     multiscales = truth.attributes().get("ome", {}).get("multiscales")
     if not multiscales:
         return None
@@ -133,8 +135,20 @@ def ignored_id(dataset: Dataset, name: str) -> int | None:
 
 
 def is_edited(dataset: Dataset, name: str) -> bool:
-    """Whether somebody changed a stack's truth since it was ingested, or drew it here."""
-    stamp = labels_of(dataset, name, "truth").stamp()
+    """Whether somebody changed a stack's truth since it was ingested, or drew it here.
+
+    Raises:
+        ValueError: nobody knows, as its metadata is lost or damaged, and its pixels are not those that were ingested.
+    """
+    truth = labels_of(dataset, name, "truth")
+    if truth.is_metadata_lost():
+        if not truth.is_untouched():
+            raise ValueError(
+                f"{truth.folder.url} must be as it was ingested where its zarr.json is lost or damaged, got other "
+                "pixels, as of an edit: put that file back, or remove the folder to take its source's truth again"
+            )
+        return False
+    stamp = truth.stamp()
     content = truth_content(dataset, name)
     return content is not None and (stamp is None or stamp.facts["arrays"]["content"] != content)
 

@@ -81,6 +81,13 @@ class Result:
         """All that stands in the committed metadata file."""
         return self._file().attributes()
 
+    def known_attributes(self) -> Json:
+        """The same; nothing where the file is damaged."""
+        try:
+            return self.folder.once("metadata", self.attributes)
+        except ValueError:
+            return {}
+
     def known_stamp(self) -> Stamp | None:
         """The committed result's stamp; None where there is none, or it is damaged."""
         try:
@@ -100,6 +107,16 @@ class Result:
     def was_committed(self) -> bool:
         """Whether there is a whole generation, though its metadata may be lost: the list of its files comes last."""
         return any((self.folder / name / CONTENTS).exists() for name in self._generations())
+
+    def is_metadata_lost(self) -> bool:
+        """Whether what was committed has no metadata any more, or metadata that is damaged."""
+        if self.known_stamp() is not None or not self.was_committed():
+            return False
+        return not self.known_attributes()
+
+    def is_untouched(self) -> bool:
+        """Whether the full level of what was committed, by whatever metadata, is as it was then."""
+        return any(self.contents(name).is_untouched(None) for name in self._generations())
 
     def contents(self, generation: str) -> Contents:
         """The files of a generation."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import tifffile
@@ -55,6 +56,36 @@ def test_a_stack_unlike_those_of_training_is_told_of_until_it_is_predicted_anew(
     assert plan_of(dataset).notes == ("a: grey values span 9 (90–95 in training); look at what unet found there",)
     set_values(dataset, {"predict.test_time_augmentation": 8})
     assert plan_of(dataset).notes == ()
+
+
+@pytest.mark.parametrize("left", [None, b"{"])
+@pytest.mark.parametrize("kind", ["image", "truth"])
+def test_metadata_that_is_lost_with_its_source_is_told(dataset, kind, left):
+    result = image_of(dataset, "a") if kind == "image" else labels_of(dataset, "a", "truth")
+    card = result.folder / "zarr.json"
+    card.remove() if left is None else card.write(left)
+    whole = read_record(dataset)
+    for source in whole.sources:
+        for folder in (source.images, source.truth):
+            (Path(dataset.url) / str(folder) / "a.ome.tif").unlink()
+    status = plan_of(dataset).statuses["ingest", "a"]
+    assert (status.state, status.why) == (
+        "set aside",
+        f"{card.url} missing or damaged, and its source is gone: put it back",
+    )
+
+
+def test_a_model_without_metadata_is_trained_again_but_never_over_one_that_was_brought_in(dataset):
+    model = model_of(dataset, "unet")
+    (model.folder / "model.json").write(b"{")
+    assert plan_of(dataset).statuses["train", "unet"].state == "stale"
+    (model.folder / "model.json").remove()
+    assert plan_of(dataset).statuses["train", "unet"].state == "missing"
+    for name in model.folder.names():
+        (model.folder / name / "checkpoints").remove()
+    status = plan_of(dataset).statuses["train", "unet"]
+    assert status.state == "set aside"
+    assert "model.json is lost or damaged, and there is no checkpoint: put it back" in status.why
 
 
 def test_a_changed_setting_makes_stale_what_it_touches_and_says_so(dataset, stage):

@@ -215,6 +215,16 @@ def test_truth_edited_by_hand_is_noticed(dataset, recipe_of):
     assert not recipes.is_edited(dataset, "a")
 
 
+@pytest.mark.parametrize("left", [None, b"", b'{"attributes'])
+def test_truth_without_its_metadata_is_that_of_its_source_where_its_pixels_are(dataset, left):
+    level, card = put_truth(dataset, np.ones((8, 8), np.uint32)), dataset.labels("a", "truth") / "zarr.json"
+    card.remove() if left is None else card.write(left)
+    assert not recipes.is_edited(dataset, "a")
+    zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 7
+    with pytest.raises(ValueError, match=r"must be as it was ingested where its zarr\.json is lost or damaged"):
+        recipes.is_edited(dataset, "a")
+
+
 def test_truth_drawn_in_a_viewer_is_truth_that_was_edited(dataset):
     group = zarr.create_group(dataset.labels("a", "truth").url)
     group.create_array("0", data=np.ones((8, 8), np.uint8))
