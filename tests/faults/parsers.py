@@ -37,6 +37,8 @@ from unet.store.arrays import create, open_array
 from unet.store.shards import Layout
 from unet.training.checkpoints import CheckpointState, from_bytes, to_bytes
 
+OURS = (ValueError, LookupError, OSError)
+"""What a sentence of ours comes as."""
 SMALL = Architecture(base=2, depth=1)
 MILESIAL = Architecture(1, 2, 2, padding="same", norm="batch")
 RECIPE = Recipe("ingest", 1, {}, {"source": "3f2a"})

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.faults.limits import peak, within
-from tests.faults.parsers import PARSERS, RECIPE, jsons, ome_xml
+from tests.faults.parsers import OURS, PARSERS, RECIPE, jsons, ome_xml
 from unet.dataset.folder import Dataset
 from unet.ledger.outcome import set_aside, why_set_aside
 
@@ -20,7 +20,6 @@ CASES = int(os.environ.get("UNET_FLOWS_FUZZ") or 0)
 SECONDS, MEMORY = 10, 2**30
 NUMBERS = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\x00\x00\x01\x00", b"\xff\xff\xff\x7f"]
 WORDS = ["0", "-1", "1000000000", "99999999999999999999", "1e9", "x", "", "XYZCT", "/dev/zero", "../a.tif", "nan"]
-OURS = (ValueError, LookupError, OSError)
 TEXT = "abc:{}[]&*!<>,-?|#'\"%@0123456789.\n\t xe="
 
 
