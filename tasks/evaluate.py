@@ -21,9 +21,10 @@ from unet.evaluation.intervals import bootstrap_interval
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.report import Report, render_report
 from unet.ledger.found_settings import segment_numbers
+from unet.ledger.generations import Generation
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import PAGE, Generation, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import PAGE, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.evaluate import Evaluate

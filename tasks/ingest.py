@@ -19,6 +19,7 @@ from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import sizes_and_times
+from unet.ledger.generations import Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
     has_truth,
@@ -29,7 +30,7 @@ from unet.ledger.recipes import (
     truth_recipe,
     withdrawn_recipe,
 )
-from unet.ledger.results import Result, image_of, labels_of, weights_of
+from unet.ledger.results import image_of, labels_of, weights_of
 from unet.ledger.source_reading import SourceReading, unfinished
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest

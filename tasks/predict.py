@@ -27,9 +27,10 @@ from tasks.reporting.progress import Sink
 from tasks.training_planes import stack_statistics
 from unet.dataset.folder import Dataset, Json
 from unet.images.grey_values import told_of
+from unet.ledger.generations import Generation
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import Generation, image_of, scores_of
+from unet.ledger.results import image_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model, model_generation, ready_model

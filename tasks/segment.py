@@ -31,9 +31,10 @@ from unet.labels.scores import Scores, chosen
 from unet.labels.segment_table import table_columns
 from unet.ledger.contents import PUBLISHED
 from unet.ledger.found_settings import segment_numbers, untuned
+from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import segment_recipe
-from unet.ledger.results import TABLE, Generation, Result, image_of, labels_of, scores_of
+from unet.ledger.results import TABLE, image_of, labels_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.settings.cluster import Cluster
 from unet.settings.segment import Segment, SegmentNumbers

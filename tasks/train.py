@@ -17,9 +17,10 @@ from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
+from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import train_recipe
-from unet.ledger.results import Generation, Result, model_of, weights_of
+from unet.ledger.results import model_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory

@@ -19,7 +19,8 @@ from statistics import median
 from flows.planning.plan import Plan
 from flows.planning.status import MODEL_STAGES, StageStatus
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.results import Result, image_of, model_of, result_of
+from unet.ledger.generations import Result
+from unet.ledger.results import image_of, model_of, result_of
 from unet.settings.record import Record
 
 PYRAMID = 4 / 3

@@ -19,8 +19,9 @@ from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
+from unet.ledger.generations import Result
 from unet.ledger.outcome import STAGES, why_set_aside
-from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record

@@ -21,7 +21,8 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
-from unet.ledger.results import Result, model_of, report_of
+from unet.ledger.generations import Result
+from unet.ledger.results import model_of, report_of
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Dataset
 from unet.evaluation.metrics import METRICS
 from unet.images.planes import Plane, planes
+from unet.ledger.generations import Result
 from unet.ledger.recipes import ignored_id
-from unet.ledger.results import Result, labels_of
+from unet.ledger.results import labels_of
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.split import PlaneRange

@@ -14,7 +14,8 @@ from unet.evaluation.report import ReportPicture
 from unet.evaluation.tuning_picture import plot_tuning, tuning_sentences
 from unet.images.planes import planes
 from unet.ledger.found_settings import found_with, segment_numbers
-from unet.ledger.results import Generation, image_of, labels_of, model_of, weights_of
+from unet.ledger.generations import Generation
+from unet.ledger.results import image_of, labels_of, model_of, weights_of
 from unet.settings.segment import Segment
 from unet.store import ome
 from unet.store.arrays import open_array

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from unet.dataset.folder import Dataset, Folder
 from unet.ledger.contents import PUBLISHED
-from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.generations import Result
+from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.store.arrays import Stored
 from unet.store.shards import regions, shard_index
 

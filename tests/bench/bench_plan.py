@@ -25,8 +25,9 @@ from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record
 from unet.images.synthetic import draw_stack
 from unet.ledger import fingerprint
+from unet.ledger.generations import Result
 from unet.ledger.metadata_file import KEY
-from unet.ledger.results import Result, image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 
 T = TypeVar("T")
 

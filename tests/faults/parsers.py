@@ -25,8 +25,9 @@ from unet.dataset.record_file import parse_change, read_record
 from unet.dataset.user_place import trusted_cluster
 from unet.formats.completeness import require_whole
 from unet.formats.readers import count_scenes, open_stack
+from unet.ledger.generations import Result
 from unet.ledger.outcome import why_set_aside
-from unet.ledger.results import Result, model_of
+from unet.ledger.results import model_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.network.milesial import _their_name

@@ -12,7 +12,8 @@ from unet.dataset.folder import Dataset, Json
 from unet.dataset.sources import Stack
 from unet.ledger import fingerprint
 from unet.ledger.found_settings import segment_numbers
-from unet.ledger.results import Result, image_of, labels_of, model_of, scores_of, weights_of
+from unet.ledger.generations import Result
+from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from unet.dataset.arrivals import UnfinishedError
 from unet.ledger.fingerprint import Fingerprint, moments
+from unet.ledger.generations import Generation, Result
 from unet.ledger.recipes import source_fingerprint
-from unet.ledger.results import Generation, Result
 from unet.ledger.stamp import Recipe
 
 NOTE = "source.json"

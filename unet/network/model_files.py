@@ -17,7 +17,8 @@ from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stack_names import shortened
 from unet.formats.stack import RGB
 from unet.images.grey_values import DIVIDE
-from unet.ledger.results import Generation, Result, model_of
+from unet.ledger.generations import Generation, Result
+from unet.ledger.results import model_of
 from unet.ledger.stamp import Recipe, Stamp
 from unet.network.inference import PRECISIONS, ready_to_predict
 from unet.network.milesial import read_checkpoint

@@ -9,7 +9,7 @@ from typing import Any
 
 from unet.dataset.folder import Folder, Json
 from unet.images.normalisation import Statistics
-from unet.ledger.results import Generation, Result
+from unet.ledger.generations import Generation, Result
 from unet.store.shards import Level
 
 VERSION = "0.5"

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from unet.dataset.folder import Folder
+from unet.ledger.generations import Result
 from unet.ledger.metadata_file import KEY
 from unet.ledger.metadata_types import Facts
-from unet.ledger.results import Result
 from unet.ledger.stamp import Recipe
 
 RECIPE = Recipe("ingest", 1, {}, {"source": "3f2a"})

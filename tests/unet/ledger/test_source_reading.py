@@ -7,7 +7,7 @@ import pytest
 from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Folder
 from unet.ledger.fingerprint import of_files
-from unet.ledger.results import Result
+from unet.ledger.generations import Result
 from unet.ledger.source_reading import SourceReading
 from unet.ledger.stamp import Recipe
 

@@ -14,7 +14,8 @@ from ome_zarr_models._cli import validate
 from tests.conftest import shrink_shards
 from unet.dataset.folder import Dataset, Folder
 from unet.images.normalisation import Statistics
-from unet.ledger.results import Generation, image_of, labels_of
+from unet.ledger.generations import Generation
+from unet.ledger.results import image_of, labels_of
 from unet.ledger.stamp import Recipe
 from unet.store import ome
 from unet.store.arrays import create, open_array
