@@ -69,9 +69,10 @@ class Plan(Findings):
         return bool(self.pending(stage, only)) or (is_absent and any(chosen))
 
     def killed_leftovers(self) -> list[Folder]:
-        """What killed runs left beside results that are fresh, and beside the record."""
+        """What killed runs left beside results that are fresh, beside the record, and beside lists of labels."""
         tops = [
             self.seen,
+            *(self.seen.image(name) / "labels" for name in self.seen.stacks()),
             *(self.seen / f"{kind}/{name}" for kind in ("set-aside", "tables") for name in self.seen.members(kind)),
         ]
         drafts = (Folder((top / name).url) for top in tops for name in top.names() if DRAFT.search(name))

@@ -336,7 +336,7 @@ def test_what_killed_runs_left_is_removed_where_all_is_fresh_too(dataset):
     ]
     stamp = image_of(dataset, "a").committed()
     left += [dataset.image("a") / f"{stamp.generation}.0/c/.0.0123abcd", dataset / "tables/unet/.a.parquet.0123abcd"]
-    left += [dataset / "lease.json"]
+    left += [dataset / "lease.json", dataset.image("a") / "labels/.zarr.json.0123abcd"]
     for file in left:
         file.write(b"{}")
     session = Session(dataset.url)
