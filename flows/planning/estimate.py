@@ -134,18 +134,28 @@ class _Past:
         return round(pixels * each[stage])
 
     def image_bytes(self, name: str) -> int:
-        """Bytes of a stack's image: of its arrays, or of its files where it was not taken in yet."""
-        stamp = image_of(self.dataset, name).stamp()
-        if stamp is None:
-            return sum(Path(file).stat().st_size // self._sharing[file] for file in self.plan.stacks[name].files)
-        return math.prod(stamp.facts["shape"]) * _itemsize(stamp.facts["dtype"])
+        """Bytes of a stack's image: of its arrays, or of its files where nothing tells how large those are."""
+        if known := self._image(name):
+            sizes, itemsize = known
+            return math.prod(sizes.values()) * itemsize
+        stack = self.plan.stacks.get(name)  # None where the source is gone, and the image is damaged too
+        return sum(Path(file).stat().st_size // self._sharing[file] for file in stack.files) if stack else 0
 
     def _pixels(self, name: str) -> int:
-        """Pixels of all planes, channels counted once; of 2 bytes where the stack was not taken in yet."""
-        stamp = image_of(self.dataset, name).stamp()
-        if stamp is None:
-            return self.image_bytes(name) // 2
-        return math.prod(n for axis, n in zip(stamp.facts["axes"], stamp.facts["shape"], strict=True) if axis != "c")
+        """Pixels of all planes, channels counted once; of 2 bytes where nothing tells how large they are."""
+        if known := self._image(name):
+            return math.prod(size for axis, size in known[0].items() if axis != "c")
+        return self.image_bytes(name) // 2
+
+    def _image(self, name: str) -> tuple[dict[str, int], int] | None:
+        """Sizes of an image's axes and bytes of a pixel; None where it was not taken in yet, or is damaged."""
+        try:
+            stamp = image_of(self.dataset, name).stamp()
+            if stamp is None:
+                return None
+            return dict(zip(stamp.facts["axes"], stamp.facts["shape"], strict=True)), _itemsize(stamp.facts["dtype"])
+        except ValueError:
+            return None
 
     def _work_amount(self, stage: str, name: str) -> float:
         """What its seconds are in proportion to: steps of a training, bytes of an image, pixels."""
@@ -169,7 +179,7 @@ class _Past:
         rates = []
         for name in self._made_names(stage, RATES_OF):
             stamp = self._result(stage, name).committed()
-            amount = stamp.recipe.settings["steps"] if stage == "train" else self._work_amount(stage, name)
+            amount = stamp.recipe.settings.get("steps") if stage == "train" else self._work_amount(stage, name)
             if "seconds" in stamp.facts and amount:
                 rates.append(stamp.facts["seconds"] / amount)
         return median(rates) if rates else None
@@ -188,10 +198,10 @@ class _Past:
         return min(median(parts), 1.0) if parts else PACKED.get(stage, 1 / 10)
 
     def _made_names(self, stage: str, count: int) -> list[str]:
-        """Names of results of a stage that are there, so many at most, spread evenly."""
+        """Names of results of a stage that are there and not damaged, so many at most, spread evenly."""
         names = [name for (of, name), status in self.plan.statuses.items() if of == stage and status.state != "missing"]
         few = names[:: max(len(names) // count, 1)][:count]
-        return [name for name in few if self._result(stage, name).stamp() is not None]
+        return [name for name in few if self._result(stage, name).known_stamp() is not None]
 
     def _parts(self, stage: str, name: str) -> list[Folder]:
         result = self._result(stage, name)
@@ -206,7 +216,7 @@ class _Past:
 
     @cached_property
     def _classes(self) -> int:
-        network = model_of(self.dataset, self.record.model).attributes().get("architecture", {})
+        network = model_of(self.dataset, self.record.model).known_attributes().get("architecture", {})
         return int(network.get("classes", self.record.train.architecture.classes))
 
     def _parameters(self) -> int:

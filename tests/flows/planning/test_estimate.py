@@ -1,5 +1,7 @@
 """Laws of what a run would take: bytes bound what is written, rates are past ones, what would not fit is refused."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -71,6 +73,31 @@ def test_what_takes_the_place_of_a_result_needs_room_for_one(dataset):
     again = estimated(dataset)
     assert {work for work, _ in again.costs} == {"segment", "evaluate"}
     assert again.room == again.packed > 0
+
+
+CARDS = (
+    "images/b.ome.zarr",
+    "images/b.ome.zarr/labels/truth",
+    "images/b.ome.zarr/labels/unet",
+    "weights/b.zarr",
+    "scores/unet/b.ome.zarr",
+    "models/unet",
+    "reports/unet",
+)
+DAMAGES = {"cut": lambda text: text[:-20], "misspelt": lambda text: re.sub(r'"(shape|seconds|steps)"', '"other"', text)}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("result", CARDS)
+def test_metadata_that_is_damaged_tells_nothing_of_the_past_and_stops_no_run(dataset, result, how):
+    (card,) = (
+        file for file in (Path(dataset.url) / result).glob("*.json") if file.stem in ("zarr", "model", "metrics")
+    )
+    card.write_text(DAMAGES[how](card.read_text()))
+    estimated(dataset)
+    (Path(dataset.url).parent / "files/image/b.ome.tif").unlink()
+    estimated(dataset)
+    assert estimated(dataset, force="segment").bytes > 0
 
 
 def test_a_run_that_would_not_fit_says_what_it_needs_and_what_there_is(dataset, monkeypatch):
