@@ -1,5 +1,7 @@
 """Law of two runs without a lease: of one plan they write the same, and neither spoils what the other made."""
 
+import json
+import re
 import shutil
 
 from tests.conftest import run_stage, shrink_shards
@@ -10,8 +12,15 @@ from unet.dataset.record_file import set_values
 
 STAGES = ("weigh", "predict", "segment")
 CHANGE = {"weigh.sigma": 3.0, "predict.dtype": "float32", "segment.threshold": 0.3}
+NAMED = re.compile(r"(?<![0-9a-f.])[0-9a-f]{12}(?![0-9a-f])")
+"""Names of generations, and no part of a number or of another digest."""
 TRIES = 4
 """As often as Prefect tries a task whose world failed."""
+
+
+def unnamed(values):
+    """The same without names of generations: what was made once more has another, and so has what is made of it."""
+    return json.loads(NAMED.sub("generation", json.dumps(values)))
 
 
 def all_stages(url, pipe):
@@ -19,15 +28,15 @@ def all_stages(url, pipe):
     shrink_shards(32)
     pipe.send("ready")
     pipe.recv()
-    states = []
+    failed = []
     for stage in STAGES:
         for _ in range(TRIES):
             try:
-                states += [outcome.state for outcome in run_stage(Dataset(url), stage)]
+                failed += [outcome for outcome in run_stage(Dataset(url), stage) if outcome.state != "done"]
             except OSError:
                 continue
             break
-    pipe.send(states)
+    pipe.send(failed)
 
 
 def test_two_runs_of_one_plan_at_once_end_as_one_does(finished, tmp_path):
@@ -43,7 +52,7 @@ def test_two_runs_of_one_plan_at_once_end_as_one_does(finished, tmp_path):
             assert pipe.recv() == "ready"
         for pipe in (first, second):
             pipe.send("go")
-        assert {*first.recv(), *second.recv()} <= {"done"}
+        assert first.recv() + second.recv() == []
     assert {work.stage for work in pending(both)} <= {"train", "predict", "segment", "evaluate"}
     assert verified(both) == []
-    assert held(both) == held(alone)
+    assert unnamed(held(both)) == unnamed(held(alone))

@@ -5,6 +5,9 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from flows.planning.plan import make_plan
 from tasks.tools.verify import damage, damage_of_model
 from tests.conftest import run_all
@@ -28,6 +31,8 @@ def content(path: Path):
         return settled(json.loads(path.read_bytes()))
     if path.suffix == ".html":
         return re.sub(r"\d{4}-\d\d-\d\d[^<]*|<code>[^<]*</code>", "", path.read_text("utf-8"))
+    if path.suffix == ".parquet":
+        return pq.read_table(pa.BufferReader(path.read_bytes())).to_pydict()
     return hashlib.blake2b(path.read_bytes()).hexdigest()
 
 
