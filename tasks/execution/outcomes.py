@@ -16,6 +16,7 @@ from unet.ledger.stamp import Recipe
 log = logging.getLogger(__name__)
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+REMADE = "what it is made of was made again meanwhile, by another run"
 
 
 class SetAside(RuntimeError):  # noqa: N818  # an outcome with a name of its own, not an error of ours
@@ -78,7 +79,8 @@ def outcome_or_error(
 ) -> Outcome | Exception:
     """Outcome of one name, or the error that is to be raised after all others were done.
 
-    Whatever fails once the run is stopped fails because of that, and sets nothing aside.
+    Whatever fails once the run is stopped fails because of that, and sets nothing aside; and what fails while another
+    run makes its inputs again waits for the next one.
     """
     of_now: Recipe | None = None
     try:
@@ -95,12 +97,23 @@ def outcome_or_error(
     except Exception as error:
         if of_now is None or is_stopped():
             return error
+        if _is_other_now(recipe, name, of_now):
+            log.warning("%s waits: %s", name, REMADE)
+            return Outcome(of_now.stage, name, "waiting", REMADE)
         expected = isinstance(error, ValueError | LookupError)
         told = set_aside(dataset, of_now, name, error)
         log.warning("%s set aside at %s: %s", name, told.stage, told.why, exc_info=None if expected else error)
         return told
     dataset.set_aside(of_now.stage, name).remove()
     return Outcome(of_now.stage, name, "done", word)
+
+
+def _is_other_now(recipe: Callable[[str], Recipe], name: str, before: Recipe) -> bool:
+    """Whether what a result is made of was made again while it was made, so that reading it may well have failed."""
+    try:
+        return recipe(name) != before
+    except Exception:
+        return False
 
 
 def _full(dataset: Dataset, error: OSError) -> OSError:

@@ -143,7 +143,7 @@ TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
 def files_below(top: str, below: str) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Every file below a local folder, as `Folder.files` lists them; none where there is no folder."""
+    """Every file below a local folder, as `Folder.files` lists them, no pipes; none where there is no folder."""
     try:
         entries = sorted(os.scandir(top), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
@@ -154,7 +154,8 @@ def files_below(top: str, below: str) -> Iterator[tuple[str, tuple[int, str]]]:
             continue
         with suppress(FileNotFoundError):  # it was removed since
             info = entry.stat()
-            yield below + entry.name, (info.st_size, str(info.st_mtime))
+            if stat.S_ISREG(info.st_mode):
+                yield below + entry.name, (info.st_size, str(info.st_mtime))
 
 
 def changed_at(info: Mapping[str, Any]) -> str:

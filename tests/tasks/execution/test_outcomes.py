@@ -47,6 +47,14 @@ def test_an_error_of_ours_is_logged_with_its_trace_and_a_persons_without(place, 
     assert [bool(record.exc_info) for record in caplog.records if "set aside" in record.message] == [False, True]
 
 
+def test_what_fails_while_its_inputs_are_made_again_waits(place):
+    recipes = iter([RECIPE, Recipe("weigh", 1, {}, {"truth": "made again"})])
+    work = work_with({"a": LookupError("it is gone")}, [])
+    (outcome,) = outcome_of_each(place, ["a"], lambda name: next(recipes), work)
+    assert (outcome.state, outcome.why) == ("waiting", "what it is made of was made again meanwhile, by another run")
+    assert place.names() == []
+
+
 def test_a_failing_world_is_raised_after_the_others_were_done(place):
     done = []
     errors = {"a": OSError("the disk is gone"), "c": OSError("again")}
