@@ -6,7 +6,8 @@ A shard that exists is done; shards of nothing but the fill value are written to
 Who reads demands every shard: zarr by itself takes one that is not there for fill values.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -100,9 +101,9 @@ class Stored:
         return [r for r in regions(self.layout) if "/".join(map(str, shard_index(r, self.layout))) not in written]
 
     def write(self, region: Region, block: NDArray[Any]) -> None:
-        """Write one whole shard; ValueError for any other region."""
-        shard_index(region, self.layout)
-        with plain_os_errors(self.folder.url):
+        """Write one whole shard; ValueError for any other region, OSError where the array is not there any more."""
+        with in_the_making(self.folder), plain_os_errors(self.folder.url):
+            shard_index(region, self.layout)
             self._written_array[region] = block
 
     @property
@@ -158,6 +159,17 @@ class Stored:
         except Exception:  # as above
             return True
         return False
+
+
+@contextmanager
+def in_the_making(folder: Folder) -> Iterator[None]:
+    """What is in the making is gone only where another run removed it: an OSError, after which one may try again."""
+    try:
+        yield
+    except LookupError as error:
+        raise OSError(
+            f"{folder.url} must be there until it is committed, got nothing: another run removed it"
+        ) from error
 
 
 def create(folder: Folder, layout: Layout, dtype: Any, axes: str, codecs: Codecs = CODECS) -> Stored:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
-from unet.store.arrays import CODECS, Codecs, Stored, create
+from unet.store.arrays import CODECS, Codecs, Stored, create, in_the_making
 from unet.store.shards import Level, Region, Shape, plane_layout, stack_layout
 
 RegionMap = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
@@ -36,6 +36,17 @@ def pyramid(
         codecs: how chunks are packed.
         map_regions: maps a function over regions and says when each is done; default: one after another.
     """
+    with in_the_making(folder_of(0)):
+        return _pyramid(folder_of, plan, axes, codecs, map_regions)
+
+
+def _pyramid(
+    folder_of: Callable[[int], Folder],
+    plan: Callable[[Shape], list[Level]],
+    axes: str,
+    codecs: Codecs,
+    map_regions: RegionMap,
+) -> list[Level]:
     finer = Stored(folder_of(0))
     levels = plan(finer.layout.shape)
     several = math.prod(finer.layout.shard[:-2]) > 1

@@ -9,7 +9,8 @@ import zarr
 
 from unet.dataset.folder import Folder
 from unet.store.arrays import Stored, create, open_array
-from unet.store.shards import Layout, regions
+from unet.store.pyramid import pyramid
+from unet.store.shards import Layout, averaged, regions
 
 
 @pytest.fixture(params=["{tmp}/array", "memory://store{tmp}"])
@@ -127,3 +128,16 @@ def test_an_array_of_zarr_2_which_knows_codecs_that_run_pickles_is_none(tmp_path
     )
     with pytest.raises(LookupError, match="must hold an array, got nothing there"):
         open_array(Folder(str(tmp_path / "array")))
+
+
+def test_what_is_in_the_making_and_gone_may_be_tried_again(tmp_path):
+    folder = Folder(str(tmp_path / "array"))
+    create(folder, Layout((8, 8), (8, 8), (4, 4)), np.uint8, "yx")
+    region = (slice(0, 8), slice(0, 8))
+    folder.remove()
+    with pytest.raises(OSError, match="array must be there until it is committed, got nothing: another run removed it"):
+        Stored(folder).write(region, np.zeros((8, 8), np.uint8))
+    with pytest.raises(OSError, match="another run removed it"):
+        pyramid(lambda level: folder, averaged, "yx")
+    with pytest.raises(LookupError, match="must hold an array"):
+        Stored(folder).read(region)
