@@ -186,8 +186,8 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> Callable[[int], 
             one = series[number]
         assert one is not None
         decoded = _decoded(one)
-        if (decoded.shape, decoded.dtype) != (page.shape, page.dtype):
-            alike = f"{page.dtype} {page.shape}, got {decoded.dtype} {decoded.shape} in plane {number}"
+        if decoded.shape != page.shape:
+            alike = f"{page.shape}, got {decoded.shape} in plane {number}"
             raise ValueError(f"{file} must hold planes that are all {alike}; copy it again from the microscope")
         return decoded
 
