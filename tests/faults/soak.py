@@ -29,6 +29,7 @@ import tifffile
 from flows.planning.plan import make_plan
 from flows.server import address
 from tests.conftest import QUICK, SAID, make_dataset
+from tests.faults.growth import print_growth, take_samples
 from tests.faults.test_damage import flip
 from tests.flows.lab import free_port
 from unet.dataset.arrivals import Memory, Sighting
@@ -61,7 +62,8 @@ class Soak:
         drawn = {name: draw_stack(planes=2, side=64, seed=i) for i, name in enumerate(("first", "second", "third"))}
         settings = {key.replace(".", "__"): value for key, value in (QUICK | QUIET).items()}
         self.dataset = make_dataset(folder, drawn, **settings)
-        self.source, self.log = folder / "files/image", folder / "serve.log"
+        self.source = folder / "files/image"
+        self.log, self.samples = folder / "serve.log", folder / "samples.jsonl"
         self.good |= {name: self.source / f"{name}.ome.tif" for name in drawn}
         assert self.command("reprocess").returncode == 0
 
@@ -143,16 +145,9 @@ class Soak:
         return self.chance.choice(sorted(found))
 
     def sample(self) -> None:
-        """Add to the samples what each process takes now; a run, with all that it started."""
-        whose = [("server", self.server), ("serve", self.serve), *(("runs", run) for run in self.runs())]
-        with (self.folder / "samples.jsonl").open("a") as file:
-            for who, process in whose:
-                with suppress(psutil.Error):  # it has just ended
-                    family = [process, *(process.children(recursive=True) if who == "runs" else ())]
-                    memory = sum(each.memory_info().rss for each in family)
-                    line = {"seconds": round(time.monotonic() - self.begun, 1), "who": who, "pid": process.pid}
-                    line |= {"bytes": memory, "descriptors": sum(each.num_fds() for each in family)}
-                    file.write(json.dumps(line) + "\n")
+        """Write down what each process takes now."""
+        servers = [("server", self.server), ("serve", self.serve)]
+        take_samples(self.samples, time.monotonic() - self.begun, servers, self.runs())
 
     def mend(self) -> Iterator[str]:
         """Verify and reprocess; what is wrong after that."""
@@ -164,18 +159,15 @@ class Soak:
     def damaged(self) -> list[str]:
         """Files that `status --verify` names."""
         lines = self.command("status", "--verify").stderr.splitlines()
-        return [line for line in lines if line.endswith(("is damaged", "is missing", "is missing or damaged"))]
+        return [line for line in lines if "damaged" in line or "missing" in line]
 
     def wrong_results(self) -> Iterator[str]:
         """Good stacks that are not segmented or not what came, what else was set aside, and what lies about."""
         plan = make_plan(self.dataset, read_record(self.dataset))
         for name, path in self.good.items():
-            status = plan.statuses.get(("segment", name))
-            if status is None or status.state != "fresh":
-                yield f"{name} must be segmented, got {status}"
-            elif not np.array_equal(
-                open_array(ome.full_level(image_of(self.dataset, name)))[...], tifffile.imread(path)
-            ):
+            if plan.state("segment", name) != "fresh":
+                yield f"{name} must be segmented, got {plan.statuses.get(('segment', name))}"
+            elif not np.array_equal(open_array(ome.full_level(image_of(self.dataset, name)))[:], tifffile.imread(path)):
                 yield f"{name} is not what came"
         yield from (f"set aside: {each}" for each in plan.set_aside() if not each.name.startswith("stranger"))
         yield from (f"to be made: {each}" for each in plan.pending())
@@ -244,28 +236,6 @@ FAULTS: dict[str, Callable[[Soak], str]] = {
 }
 
 
-def print_growth(lines: list[dict[str, float]]) -> None:
-    """How much memory and how many descriptors each kind of process takes, and how that grows once it is warm."""
-    print("                            first    last    max    an hour")
-    for who in ("server", "serve", "runs"):
-        times, memory, descriptors = _series([line for line in lines if line["who"] == who], each_run=who == "runs")
-        for what, values in (("MB", memory / 1e6), ("descriptors", descriptors)):
-            warm = times >= times.mean()
-            slope = np.polyfit(times[warm] / 3600, values[warm], 1)[0]
-            figures = f"{values[0]:8.0f}{values[-1]:8.0f}{values.max():7.0f}{slope:+11.1f}"
-            print(f"{who:8}{what:12}{len(times):5}{figures}")
-
-
-def _series(lines: list[dict[str, float]], each_run: bool) -> np.ndarray:
-    """Seconds, bytes and descriptors of each sample; of runs, when each was first seen and the most that it took."""
-    rows: dict[float, list[float]] = {}
-    for i, line in enumerate(lines):
-        row = [line["seconds"], line["bytes"], line["descriptors"]]
-        key = line["pid"] if each_run else i
-        rows[key] = [rows[key][0], *map(max, rows[key][1:], row[1:])] if key in rows else row
-    return np.array(list(rows.values())).T
-
-
 def _is_taken(sighting: Sighting, facts: tuple[int, int]) -> bool:
     return sighting.taken and (sighting.size, sighting.changed) == facts
 
@@ -300,7 +270,7 @@ def main() -> int:
     finally:
         for process in _bearing_our_home():
             process.kill()
-    print_growth([json.loads(line) for line in (soak.folder / "samples.jsonl").read_text().splitlines()])
+    print_growth(soak.samples)
     print(f"{len(soak.good)} stacks;", ", ".join(f"{kind} {count}" for kind, count in sorted(soak.done.items())))
     print("\n".join(wrong) or "all are segmented, and nothing is left")
     return 1 if wrong else 0
