@@ -1,4 +1,4 @@
-"""What processes take while they are watched: samples of memory and descriptors, and how they grow once warm."""
+"""Processes that are watched: what they take, how that grows once they are warm, and which there are."""
 
 import json
 from collections.abc import Iterable
@@ -57,3 +57,13 @@ def slope(times: np.ndarray, values: np.ndarray) -> float:
     """
     warm = times >= times.mean()
     return float(np.polyfit(times[warm] / 3600, values[warm], 1)[0]) if warm.sum() > 1 else 0.0
+
+
+def started_with(key: str, value: str) -> list[Process]:
+    """Processes in whose environment this stood when they were started, whosever child they are by now."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(key) == value:
+                found.append(process)
+    return found

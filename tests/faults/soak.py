@@ -13,7 +13,6 @@ import random
 import re
 import sched
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -27,12 +26,11 @@ import psutil
 import tifffile
 
 from flows.planning.plan import make_plan
-from flows.server import address
 from tests.conftest import QUICK, SAID, make_dataset
-from tests.faults.growth import print_growth, take_samples
+from tests.faults.processes import print_growth, started_with, take_samples
 from tests.faults.test_damage import flip
-from tests.flows.lab import free_port
-from unet.dataset.arrivals import Memory, Sighting
+from tests.flows.lab import Lab, until
+from unet.dataset.arrivals import Memory
 from unet.dataset.folder import DRAFT
 from unet.dataset.lease import LEASE
 from unet.dataset.record_file import read_record
@@ -44,9 +42,9 @@ from unet.store.arrays import open_array
 
 SAMPLE, FAULT, PATIENCE = 10, 20, 3600
 """Seconds between two samples and two faults, and seconds after which what is not taken never will be."""
-QUIET = {"watch.quiet_seconds": 3, "watch.give_up_after_seconds": 60}
 FAILED = re.compile(r"' - Encountered exception during execution: (?!SetAside)(.*)")
 """What ends a run and is not that a stack was set aside."""
+QUIET = {"watch.quiet_seconds": 3, "watch.give_up_after_seconds": 60}
 SERVE = ("--watch", "0.2", "--cron", "*/15 * * * *")
 
 
@@ -55,40 +53,35 @@ class Soak:
 
     def __init__(self, folder: Path, seed: int) -> None:
         """Make the dataset, all stages done."""
-        self.folder, self.chance, self.begun = folder, random.Random(seed), time.monotonic()
+        self.lab, self.chance, self.begun = Lab(folder), random.Random(seed), time.monotonic()
         self.clock = sched.scheduler(time.monotonic, time.sleep)
         self.good: dict[str, Path] = {}
         self.done: Counter[str] = Counter()
         drawn = {name: draw_stack(planes=2, side=64, seed=i) for i, name in enumerate(("first", "second", "third"))}
         settings = {key.replace(".", "__"): value for key, value in (QUICK | QUIET).items()}
         self.dataset = make_dataset(folder, drawn, **settings)
-        self.source = folder / "files/image"
-        self.log, self.samples = folder / "serve.log", folder / "samples.jsonl"
+        self.source, self.samples = folder / "files/image", folder / "samples.jsonl"
         self.good |= {name: self.source / f"{name}.ome.tif" for name in drawn}
-        assert self.command("reprocess").returncode == 0
+        self.lab.run("reprocess", self.dataset.url)
 
     def say(self, what: str) -> None:
         """Print something, and when."""
         print(timedelta(seconds=round(time.monotonic() - self.begun)), what, flush=True)
 
-    def command(self, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":
-        """One of our commands on the dataset, run to its end."""
-        line = [sys.executable, "-m", "flows.commands.app", verb, self.dataset.url, *words]
-        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=PATIENCE)
-
     def begin_serving(self) -> None:
         """Start `serve`, and wait until it has its server."""
-        line = [sys.executable, "-m", "flows.commands.app", "serve", self.dataset.url, "--port", str(free_port())]
-        with self.log.open("wb") as log:
-            self.serve = psutil.Popen([*line, *SERVE], stdout=log, stderr=log, start_new_session=True)
-        while not address.server_file().exists():
-            assert self.serve.poll() is None, self.log.read_text()
-            time.sleep(0.5)
-        self.server = psutil.Process(json.loads(address.server_file().read_text())["pid"])
+        words = ("serve", self.dataset.url, "--port", self.lab.port, *SERVE)
+        self.serve, card = self.lab.start("flows.commands.app", *words), self.lab.home / "server.json"
+        until(card.exists, PATIENCE, "a server")
+        self.server = psutil.Process(json.loads(card.read_text())["pid"])
+
+    def log(self) -> str:
+        """What `serve` said."""
+        return (self.lab.folder / "serve.log").read_text()
 
     def runs(self) -> list[psutil.Process]:
-        """Processes of runs, the newest last."""
-        return [child for child in self.serve.children() if child != self.server]
+        """Processes of runs."""
+        return [child for child in psutil.Process(self.serve.pid).children() if child != self.server]
 
     def drive(self, seconds: float, every: float) -> None:
         """Let stacks and faults come for so long, and wait until every stack that came whole was taken."""
@@ -106,10 +99,9 @@ class Soak:
 
     def is_waiting(self, until: float) -> bool:
         """Whether a run has still to take what came; not for ever."""
-        assert self.serve.poll() is None, f"serve ended: {self.log.read_text()[-2000:]}"
-        seen = Memory.of((self.dataset / "watch.json").read_json()).files
+        assert self.serve.poll() is None, f"serve ended: {self.log()[-2000:]}"
         there = sizes_and_times([str(path) for path in self.good.values()])
-        late = [path for path, facts in there.items() if path not in seen or not _is_taken(seen[path], facts)]
+        late = Memory.of((self.dataset / "watch.json").read_json()).updated(there, now=0).new()
         assert time.monotonic() < until, f"never taken: {late}"
         return bool(late) or not self.clock.empty()
 
@@ -137,7 +129,7 @@ class Soak:
     def note(self, kind: str, what: str) -> None:
         """Tell of a fault, and count it."""
         self.done[kind] += 1
-        self.say(f"{kind}: {what.removeprefix(f'{self.folder}/')}")
+        self.say(f"{kind}: {what.removeprefix(f'{self.lab.folder}/')}")
 
     def any_of(self, *patterns: str) -> Path:
         """Some file of the dataset."""
@@ -146,19 +138,19 @@ class Soak:
 
     def sample(self) -> None:
         """Write down what each process takes now."""
-        servers = [("server", self.server), ("serve", self.serve)]
+        servers = [("server", self.server), ("serve", psutil.Process(self.serve.pid))]
         take_samples(self.samples, time.monotonic() - self.begun, servers, self.runs())
 
     def mend(self) -> Iterator[str]:
-        """Verify and reprocess; what is wrong after that."""
+        """Verify and reprocess; what is damaged after that."""
         self.say(f"{len(self.damaged())} files are damaged")
-        told = self.command("reprocess", "--wait")
+        told = self.lab.run("reprocess", self.dataset.url, "--wait", check=False)
         self.say(f"reprocess ends with status {told.returncode}: {(told.stdout + told.stderr).strip()[-200:]}")
         yield from self.damaged()
 
     def damaged(self) -> list[str]:
         """Files that `status --verify` names."""
-        lines = self.command("status", "--verify").stderr.splitlines()
+        lines = self.lab.run("status", self.dataset.url, "--verify", check=False).stderr.splitlines()
         return [line for line in lines if "damaged" in line or "missing" in line]
 
     def wrong_results(self) -> Iterator[str]:
@@ -179,9 +171,14 @@ class Soak:
         self.serve.send_signal(signal.SIGINT)
         if status := self.serve.wait(120):
             yield f"serve must end with status 0, got {status}"
-        psutil.wait_procs(_bearing_our_home(), 30)
-        yield from (f"left: process {' '.join(process.cmdline())}" for process in _bearing_our_home())
-        yield from (f"a run failed: {error}" for error in FAILED.findall(self.log.read_text()))
+        left = psutil.wait_procs(started_with("UNET_FLOWS_HOME", str(self.lab.home)), 30)[1]
+        yield from (f"left: process {' '.join(process.cmdline())}" for process in left)
+        yield from (f"a run failed: {error}" for error in FAILED.findall(self.log()))
+
+    def end(self) -> None:
+        """End all that was started, whosever child it is by now."""
+        for process in started_with("UNET_FLOWS_HOME", str(self.lab.home)):
+            process.kill()
 
 
 def lose_shard(soak: Soak) -> str:
@@ -236,20 +233,6 @@ FAULTS: dict[str, Callable[[Soak], str]] = {
 }
 
 
-def _is_taken(sighting: Sighting, facts: tuple[int, int]) -> bool:
-    return sighting.taken and (sighting.size, sighting.changed) == facts
-
-
-def _bearing_our_home() -> list[psutil.Process]:
-    """Every process that was started with our home, whosever child it is by now."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("UNET_FLOWS_HOME") == os.environ["UNET_FLOWS_HOME"] and process.pid != os.getpid():
-                found.append(process)
-    return found
-
-
 def main() -> int:
     """One run of the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -259,17 +242,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True)
-    for key in [key for key in os.environ if key.startswith("PREFECT_")]:
-        del os.environ[key]
-    os.environ["UNET_FLOWS_HOME"] = str(asked.folder.absolute() / "home")
     soak = Soak(asked.folder.absolute(), asked.seed)
-    soak.begin_serving()
     try:
+        soak.begin_serving()
         soak.drive(asked.minutes * 60, asked.every)
         wrong = [*soak.mend(), *soak.end_serving(), *soak.wrong_results()]
     finally:
-        for process in _bearing_our_home():
-            process.kill()
+        soak.end()
     print_growth(soak.samples)
     print(f"{len(soak.good)} stacks;", ", ".join(f"{kind} {count}" for kind, count in sorted(soak.done.items())))
     print("\n".join(wrong) or "all are segmented, and nothing is left")
