@@ -45,6 +45,7 @@ SAMPLE, FAULT, PATIENCE = 10, 20, 3600
 FAILED = re.compile(r"' - Encountered exception during execution: (?!SetAside)(.*)")
 """What ends a run and is not that a stack was set aside."""
 QUIET = {"watch.quiet_seconds": 3, "watch.give_up_after_seconds": 60}
+HOME = "UNET_FLOWS_HOME"
 SERVE = ("--watch", "0.2", "--cron", "*/15 * * * *")
 
 
@@ -60,7 +61,7 @@ class Soak:
         drawn = {name: draw_stack(planes=2, side=64, seed=i) for i, name in enumerate(("first", "second", "third"))}
         settings = {key.replace(".", "__"): value for key, value in (QUICK | QUIET).items()}
         self.dataset = make_dataset(folder, drawn, **settings)
-        self.source, self.samples = folder / "files/image", folder / "samples.jsonl"
+        self.source, self.samples, self.log = (folder / of for of in ("files/image", "samples.jsonl", "serve.log"))
         self.good |= {name: self.source / f"{name}.ome.tif" for name in drawn}
         self.lab.run("reprocess", self.dataset.url)
 
@@ -74,10 +75,6 @@ class Soak:
         self.serve, card = self.lab.start("flows.commands.app", *words), self.lab.home / "server.json"
         until(card.exists, PATIENCE, "a server")
         self.server = psutil.Process(json.loads(card.read_text())["pid"])
-
-    def log(self) -> str:
-        """What `serve` said."""
-        return (self.lab.folder / "serve.log").read_text()
 
     def runs(self) -> list[psutil.Process]:
         """Processes of runs."""
@@ -97,12 +94,12 @@ class Soak:
         if is_going():
             self.clock.enter(seconds, 0, self.repeat, (seconds, action, is_going))
 
-    def is_waiting(self, until: float) -> bool:
+    def is_waiting(self, deadline: float) -> bool:
         """Whether a run has still to take what came; not for ever."""
-        assert self.serve.poll() is None, f"serve ended: {self.log()[-2000:]}"
+        assert self.serve.poll() is None, f"serve ended: {self.log.read_text()[-2000:]}"
         there = sizes_and_times([str(path) for path in self.good.values()])
         late = Memory.of((self.dataset / "watch.json").read_json()).updated(there, now=0).new()
-        assert time.monotonic() < until, f"never taken: {late}"
+        assert time.monotonic() < deadline, f"never taken: {late}"
         return bool(late) or not self.clock.empty()
 
     def put_stack(self) -> None:
@@ -171,14 +168,9 @@ class Soak:
         self.serve.send_signal(signal.SIGINT)
         if status := self.serve.wait(120):
             yield f"serve must end with status 0, got {status}"
-        left = psutil.wait_procs(started_with("UNET_FLOWS_HOME", str(self.lab.home)), 30)[1]
+        left = psutil.wait_procs(started_with(HOME, str(self.lab.home)), 30)[1]
         yield from (f"left: process {' '.join(process.cmdline())}" for process in left)
-        yield from (f"a run failed: {error}" for error in FAILED.findall(self.log()))
-
-    def end(self) -> None:
-        """End all that was started, whosever child it is by now."""
-        for process in started_with("UNET_FLOWS_HOME", str(self.lab.home)):
-            process.kill()
+        yield from (f"a run failed: {error}" for error in FAILED.findall(self.log.read_text()))
 
 
 def lose_shard(soak: Soak) -> str:
@@ -248,7 +240,8 @@ def main() -> int:
         soak.drive(asked.minutes * 60, asked.every)
         wrong = [*soak.mend(), *soak.end_serving(), *soak.wrong_results()]
     finally:
-        soak.end()
+        for process in started_with(HOME, str(soak.lab.home)):
+            process.kill()
     print_growth(soak.samples)
     print(f"{len(soak.good)} stacks;", ", ".join(f"{kind} {count}" for kind, count in sorted(soak.done.items())))
     print("\n".join(wrong) or "all are segmented, and nothing is left")
