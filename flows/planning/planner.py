@@ -143,6 +143,18 @@ class Planner:
             self.found.leftovers[stage, name] = tuple(left for result, _ in pairs for left in result.leftovers())
         return StageStatus(stage, name, "stale" if whys or waits else "fresh", "; ".join(whys or waits))
 
+    def _readable(self, recipe: Callable[[], Recipe]) -> Recipe | None:
+        """The recipe of what is made of many stacks; None where one of them is damaged, and not mended in this run.
+
+        A run that is narrowed to other stacks must not fail of it: what was made of all before still holds.
+        """
+        try:
+            return recipe()
+        except ValueError:
+            if not self.trust or len(self.trust) == len(STAGES):  # this run mends it; or was asked for this stage alone
+                raise
+            return None
+
     def _pending_stages(self, name: str, *stages: str) -> list[str]:
         """Stages before that must run first: those with something to be made, of trusted ones those never made."""
         return [s for s in stages if self.found.state(s, name) in (("missing",) if s in self.trust else PENDING)]
@@ -203,7 +215,9 @@ class Planner:
         if new:
             said = f"{new} new truths not in {train.name}; `unet-flows train --refresh` takes them in"
             self.found.remarks["train", train.name] = said
-        recipe = recipes.train_recipe(self.dataset, train, made_of)
+        recipe = self._readable(lambda: recipes.train_recipe(self.dataset, train, made_of))
+        if recipe is None:
+            return None
         after = {stage for name in made_of for stage in self._pending_stages(name, "ingest", "weigh")}
         return self._status_by_recipe(recipe, train.name, [(model, recipe)], sorted(after, key=STAGES.index))
 
@@ -266,7 +280,9 @@ class Planner:
         compared = self.found.evaluated_stacks()
         if not compared:
             return None
-        recipe = recipes.evaluate_recipe(self.dataset, model, compared, self.record.evaluate)
+        recipe = self._readable(lambda: recipes.evaluate_recipe(self.dataset, model, compared, self.record.evaluate))
+        if recipe is None:
+            return None
         waiting = {s for name in compared for s in self._pending_stages(name, "ingest", "predict", "segment")}
         after = [*self._pending_training(), *sorted(waiting, key=STAGES.index)]
         return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model), recipe)], after)

@@ -70,6 +70,25 @@ def test_after_each_stage_the_plan_equals_a_new_one(dataset, tmp_path, stage, pl
     assert len(planned) == 1
 
 
+@pytest.mark.parametrize(
+    "result", ["images/b.ome.zarr", "images/b.ome.zarr/labels/unet", "weights/b.zarr", "scores/unet/b.ome.zarr"]
+)
+def test_a_run_of_new_stacks_goes_its_way_whatever_is_damaged_of_others(dataset, tmp_path, stage, result):
+    """What is made of all stacks waits for the run that mends those."""
+    add_stack(dataset, tmp_path, truth=False)
+    card = tmp_path / "copy/dataset" / result / "zarr.json"
+    card.write_bytes(card.read_bytes()[:-20])
+    session, due = Session(dataset.url), []
+    for this in STAGES:
+        if session.plan_for(this).is_due(this, ["new"]):
+            due.append(this)
+            assert [outcome.state for outcome in stage(dataset, this, only=["new"])] == ["done"]
+            session.touched.add((this, "new"))
+    assert due == ["ingest", "predict", "segment"]
+    stage.all(dataset)
+    assert make_plan(dataset, read_record(dataset)).pending() == []
+
+
 def test_the_plan_made_before_the_lease_holds_where_nobody_else_worked(dataset, planned):
     session = Session(dataset.url)
     with session.leased("reprocess"), open_session(dataset.url, (), "weigh", alone=True) as found:
