@@ -187,6 +187,16 @@ def test_a_table_that_was_lost_is_made_again(dataset, stage):
     assert read_table(dataset, "unet", "b").num_rows == labels_of(dataset, "b", "unet").committed().facts["count"]
 
 
+def test_a_table_that_a_reading_found_damaged_is_whole_after_one_run(dataset, stage):
+    file, result = dataset.table("unet", "b"), labels_of(dataset, "b", "unet")
+    file.write(bytes([*file.read()[:-1], 0]))
+    result.contents(result.committed().generation).mark(["published"])
+    assert [work.name for work in plan_of(dataset).pending("segment")] == ["b"]
+    (outcome,) = stage(dataset, "segment")
+    assert outcome.why == "table written"
+    assert plan_of(dataset).pending("segment") == []
+
+
 def test_scores_that_a_kill_left_behind_are_dropped_without_segmenting_again(dataset, stage):
     made = labels_of(dataset, "a", "unet").committed()
     set_values(dataset, {"predict.keep_scores": False})

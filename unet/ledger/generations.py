@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from unet.dataset.folder import DRAFT, Folder, Json
-from unet.ledger.contents import CONTENTS, PUBLISHED, Contents
+from unet.ledger.contents import CONTENTS, DAMAGED, PUBLISHED, Contents
 from unet.ledger.metadata_file import KEY, MetadataFile
 from unet.ledger.metadata_types import Facts
 from unet.ledger.stamp import Recipe, Stamp, digest
@@ -210,6 +210,7 @@ class Result:
         if self.published:
             name, place = self.published
             place.write((self.folder / self.committed().generation / name).read() or b"")
+            (self.folder / DAMAGED).remove()  # a reading may have noted the copy before; nothing else is lost by now
 
     def discard(self, name: str) -> None:
         """Remove a generation, its metadata file last, so that an interrupted removal is recognised."""
