@@ -99,6 +99,13 @@ class Contents:
         read = (name for name, (_, made) in known.items() if made and name not in holes and not self._is_free(name))
         return sorted({*holes, *(name for name in read if self._digest(name) != known[name][1])})
 
+    def unlike(self) -> list[str]:
+        """Files that are not what the list says, all of them read: without the result's metadata nothing else tells."""
+        known = self.known(None) or {}
+        there = (name for name, (size, _) in known.items() if self.sizes.get(name) == size)
+        same = {name for name in there if self._is_free(name) or self._digest(name) == known[name][1]}
+        return sorted(known.keys() - same)
+
     def known(self, kept: Json | None) -> dict[str, tuple[int, str]] | None:
         """Bytes and digest of each file as it was made; None where the list itself is lost or damaged."""
         content = self._file(CONTENTS).read()

@@ -178,6 +178,9 @@ class Result:
             entry = self._entry(self.folder / name)
             if recipe.is_of(entry.get("recipe")) and not (committed and committed.generation == name):
                 if _agree(entry["plan"], plan, same):
+                    own = f"{name}/{self.metadata_file}"
+                    if unlike := [file for file in self.contents(name).unlike() if file != own]:
+                        self.contents(name).clear(unlike)
                     return Generation(self.folder / name, recipe, entry["plan"])
                 self.discard(name)
         return self._begun(self.folder / digest([asdict(recipe), plan]), recipe, plan)

@@ -283,3 +283,13 @@ def test_a_begun_generation_with_a_damaged_recipe_is_not_gone_on_with(damaged, t
     begun = result.begin(OLD, {})
     (begun.folder / "model.json").write_json({KEY: {"recipe": damaged, "plan": {"tile": 9}}})
     assert result.begin(OLD, {"tile": 64}).plan == {"tile": 64}
+
+
+def test_what_is_damaged_in_a_generation_that_lost_its_metadata_is_made_again(result):
+    stamp = make(result, OLD)
+    files = sorted(name for name in result.contents(stamp.generation).sizes if not name.endswith(result.metadata_file))
+    (result.folder / files[0]).write(b"another")
+    (result.folder / result.metadata_file).write(b"{")
+    assert result.begin(OLD, PLAN).name == stamp.generation
+    assert not (result.folder / files[0]).exists()
+    assert all((result.folder / name).exists() for name in files[1:])
