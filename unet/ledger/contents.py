@@ -112,9 +112,10 @@ class Contents:
         if content is None or (kept is not None and _digest(content) != kept.get("digest")):
             return None
         try:
-            return {name: (size, made) for name, (size, made) in json.loads(content).items()}
+            known = {name: (size, made) for name, (size, made) in json.loads(content).items()}
         except (ValueError, TypeError, AttributeError):
             return None
+        return known if all(map(self._is_own, known)) else None
 
     def is_untouched(self, kept: Json | None) -> bool:
         """Whether all files of the full level that are there, and are not known to be damaged, hold what they held.
@@ -137,6 +138,11 @@ class Contents:
             if name != PUBLISHED:
                 (self.folder / name).remove()
         self._file(CONTENTS).remove()
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a name of the list lies in the generation: what is removed by it must never lie elsewhere."""
+        parts = name.split("/")
+        return parts[0].partition(".")[0] == self.generation and not {"", ".", ".."} & set(parts)
 
     @property
     def _full(self) -> str:
@@ -173,7 +179,8 @@ class Contents:
 
     def _noted(self) -> list[str]:
         try:
-            return list((self.folder / DAMAGED).read_json() or {}) if DAMAGED in self.names else []
+            noted = (self.folder / DAMAGED).read_json() or {} if DAMAGED in self.names else {}
+            return [name for name in noted if name == PUBLISHED or self._is_own(name)]
         except ValueError:  # a reading finds it again
             return []
 

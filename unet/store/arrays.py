@@ -90,8 +90,9 @@ class Stored:
         return Layout(self.array.shape, self.array.shards or self.array.chunks, self.array.chunks)
 
     def is_done(self, region: Region) -> bool:
-        """Whether the region's shard has been written."""
-        return self._shard(region).holds_bytes()
+        """Whether the region's shard has been written; OSError where the array is not there any more."""
+        with in_the_making(self.folder):
+            return self._shard(region).holds_bytes()
 
     def missing(self) -> list[Region]:
         """Regions that remain to be written, in raster order."""

@@ -293,3 +293,19 @@ def test_what_is_damaged_in_a_generation_that_lost_its_metadata_is_made_again(re
     assert result.begin(OLD, PLAN).name == stamp.generation
     assert not (result.folder / files[0]).exists()
     assert all((result.folder / name).exists() for name in files[1:])
+
+
+@pytest.mark.parametrize("name", ["../victim", "{0}/../../victim", "/victim", "{0}//../../victim", "other/values"])
+def test_no_list_or_note_removes_what_lies_elsewhere(result, name, tmp_path):
+    """Datasets come from strangers, and what is damaged is removed before it is made again."""
+    stamp, victim = make(result, OLD), tmp_path / "victim"
+    victim.write_text("keep")
+    contents, name = result.contents(stamp.generation), name.format(stamp.generation)
+    (result.folder / stamp.generation / "contents.json").write_json({name: [9, "0123"]})
+    contents.mark([name])
+    assert contents.known(None) is None
+    assert name not in contents.holes(stamp.facts["contents"])
+    result.begin(OLD, PLAN)
+    (result.folder / result.metadata_file).write(b"{")
+    result.begin(OLD, PLAN)
+    assert victim.read_text() == "keep"
