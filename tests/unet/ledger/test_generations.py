@@ -297,7 +297,7 @@ def test_what_is_damaged_in_a_generation_that_lost_its_metadata_is_made_again(re
 
 @pytest.mark.parametrize("name", ["../victim", "{0}/../../victim", "/victim", "{0}//../../victim", "other/values"])
 def test_no_list_or_note_removes_what_lies_elsewhere(result, name, tmp_path):
-    """Datasets come from strangers, and what is damaged is removed before it is made again."""
+    """Datasets come from strangers: such a list is damaged, and stops nothing."""
     stamp, victim = make(result, OLD), tmp_path / "victim"
     victim.write_text("keep")
     contents, name = result.contents(stamp.generation), name.format(stamp.generation)
