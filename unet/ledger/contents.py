@@ -140,7 +140,7 @@ class Contents:
         self._file(CONTENTS).remove()
 
     def _is_own(self, name: str) -> bool:
-        """Whether a name lies in the generation; any other would stop the run, as a folder refuses to lead elsewhere."""
+        """Whether a name lies in the generation; any other would stop the run, as no folder leads elsewhere."""
         parts = name.split("/")
         return parts[0].partition(".")[0] == self.generation and not {"", ".", ".."} & set(parts)
 
