@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 
 from unet.dataset.folder import Dataset, Folder
-from unet.ledger.contents import PUBLISHED
+from unet.ledger.contents import LABEL_LIST, PUBLISHED
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.store.arrays import Stored
@@ -106,5 +106,5 @@ def _list_damage(dataset: Dataset, name: str) -> list[str]:
     if stamp is None or listed == there:
         return []
     contents = image.contents(stamp.generation)
-    contents.mark({*contents.holes(None), f"labels/{LIST}"})
+    contents.mark({*contents.holes(None), LABEL_LIST})
     return [f"{folder.url}/{LIST} is missing or damaged"]

@@ -13,7 +13,12 @@ from unet.dataset.folder import Dataset
 
 SEED = int(os.environ.get("UNET_FLOWS_FAULTS_SEED", "0"))
 SAMPLED = 9
-CARDS = ("images/a.ome.zarr/zarr.json", "images/a.ome.zarr/labels/truth/zarr.json", "models/unet/model.json")
+CARDS = (
+    "images/a.ome.zarr/zarr.json",
+    "images/a.ome.zarr/labels/zarr.json",
+    "images/a.ome.zarr/labels/truth/zarr.json",
+    "models/unet/model.json",
+)
 """Metadata without which nobody knows what was made; truncated in the short form too."""
 OF_A_MODEL = re.compile(r"^models/")
 EDITED = re.compile(r"/labels/truth/([0-9a-f]{12}\.0/|zarr\.json$)")

@@ -22,6 +22,8 @@ from unet.dataset.folder import DRAFT, OF_DESKTOPS, Folder, Json
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
 PUBLISHED = "published"
 """What stands in `damaged.json` for the copy that people find under a name of its own."""
+LABEL_LIST = "labels/zarr.json"
+"""The list of an image's labels, which is made with the image, and noted with it."""
 APART = ("checkpoints/", "exports/")
 """Folders of a generation that are no part of the result."""
 
@@ -180,7 +182,7 @@ class Contents:
     def _noted(self) -> list[str]:
         try:
             noted = (self.folder / DAMAGED).read_json() or {} if DAMAGED in self.names else {}
-            return [name for name in noted if name == PUBLISHED or self._is_own(name)]
+            return [name for name in noted if name in (PUBLISHED, LABEL_LIST) or self._is_own(name)]
         except ValueError:  # a reading finds it again
             return []
 
