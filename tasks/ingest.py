@@ -13,7 +13,7 @@ from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.sources import Stack
-from unet.formats.readers import Opened, count_scenes, open_stack
+from unet.formats.readers import Opened, find_scenes, open_stack
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
@@ -119,7 +119,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "source": list(stack.files),
         "source_folder": stack.source,
         "scene": stack.scene,
-        "scenes": 1 if stack.scene is None else count_scenes(stack.files[0]),
+        "scenes": 1 if stack.scene is None else find_scenes(stack.files[0]).number,
         "files": vars(files),
         "seconds": elapsed(),
     }
@@ -158,6 +158,7 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     scales = ome.multiscales(generation, "truth", axes, levels, of_image["spacing"], of_image["units"])
     ome.list_label(dataset.image(stack.name) / "labels", "truth")
     facts = {
+        "source": list(stack.truth),
         "files": vars(files),
         "ignore": stack.ignore if stack.ignore is None or stack.foreground == "ids" else int(IGNORED),
         "arrays": vars(fingerprint.of_folder(generation.level(0))),

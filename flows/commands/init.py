@@ -49,12 +49,12 @@ def _absolute(path: str) -> str:
 
 def _catalogue_of(dataset: Dataset, source: Source) -> Catalogue:
     """What the source holds; refused where its stacks would bear the names of those there are."""
-    from unet.formats.readers import count_scenes
+    from unet.formats.readers import find_scenes
 
     if dataset.record.exists():
         record = read_record(dataset)
         find_catalogue(dataset, record.model_copy(update={"sources": (*record.sources, source)}))
-    return find_stacks([source], Path.cwd(), count_scenes)
+    return find_stacks([source], Path.cwd(), find_scenes)
 
 
 def _show_stacks(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:

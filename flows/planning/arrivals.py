@@ -110,7 +110,7 @@ class _Looker:
         from unet.formats.completeness import require_whole
 
         try:
-            parts = require_whole(stack.files, stack.scene) | require_whole(stack.truth)
+            parts = require_whole(stack.files, stack.scene, stack.axis) | require_whole(stack.truth, axis=stack.axis)
         except (ValueError, LookupError) as error:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
             given_up = self.now - since >= self.record.watch.give_up_after_seconds

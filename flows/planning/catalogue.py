@@ -1,45 +1,53 @@
-"""Which stacks the sources hold; only files that are new or changed are opened, to count their scenes."""
+"""Which stacks the sources hold; only files that are new or changed are opened, to find their scenes and sets."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import Catalogue, find_stacks
+from unet.dataset.sources import Catalogue, Scenes, find_stacks
 from unet.ledger import recipes
+from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of
-from unet.ledger.stamp import Stamp
 from unet.settings.record import Record
 
 
 def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     """Stacks in the sources; files that were ingested before are not opened again."""
-    scenes: dict[str, int] = {}
-    for name in dataset.stacks():
-        stamp = image_of(dataset, name).known_stamp()
-        if stamp and "scenes" in stamp.facts:
-            scenes |= dict.fromkeys(_unchanged(dataset, name, stamp), int(stamp.facts["scenes"]))
+    known = {
+        file: scenes
+        for name in dataset.stacks()
+        for result in (image_of(dataset, name), labels_of(dataset, name, "truth"))
+        for file, scenes in _known_scenes(result)
+    }
 
-    def count(file: str) -> int:
-        if file in scenes:
-            return scenes[file]
-        from unet.formats.readers import count_scenes
+    def scenes_in(file: str) -> Scenes:
+        if file in known:
+            return known[file]
+        from unet.formats.readers import find_scenes
 
-        return count_scenes(file)
+        return find_scenes(file)
 
     def has_known_truth(name: str) -> bool:
         truth = labels_of(dataset, name, "truth")
         return truth.known_stamp() is not None or truth.is_metadata_lost()
 
     root = Path(dataset.url) if dataset.is_local else Path.cwd()
-    found = find_stacks(record.sources, root, count, has_known_truth)
+    found = find_stacks(record.sources, root, scenes_in, has_known_truth)
     return replace(found, stacks=tuple(stack for stack in found.stacks if stack.name not in record.exclude))
 
 
-def _unchanged(dataset: Dataset, name: str, stamp: Stamp) -> tuple[str, ...]:
-    """Source files of an image, while they are there and hold what they held."""
-    files = tuple(stamp.facts["source"])
+def _known_scenes(result: Result) -> Iterator[tuple[str, Scenes]]:
+    """What source files of an image or of truth were opened for, while all are there and hold what they held."""
+    stamp = result.known_stamp()
+    files = tuple(stamp.facts.get("source", ())) if stamp else ()
+    if stamp is None or not files:
+        return
     try:
-        now = recipes.source_fingerprint(image_of(dataset, name), files)
+        now = recipes.source_fingerprint(result, files)
     except FileNotFoundError:
-        return ()
-    return files if now.content == stamp.facts["files"]["content"] else ()
+        return
+    if now.content == stamp.facts["files"]["content"]:
+        is_set = not stamp.recipe.settings.get("axis")
+        yield files[0], Scenes(int(stamp.facts.get("scenes", 1)), files[1:] if is_set else ())
+        yield from ((file, Scenes(int(not is_set))) for file in files[1:])

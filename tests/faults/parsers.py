@@ -24,7 +24,7 @@ from unet.dataset.lease import _read_holder
 from unet.dataset.record_file import parse_change, read_record
 from unet.dataset.user_place import trusted_cluster
 from unet.formats.completeness import require_whole
-from unet.formats.readers import count_scenes, open_stack
+from unet.formats.readers import find_scenes, open_stack
 from unet.ledger.generations import Result
 from unet.ledger.outcome import why_set_aside
 from unet.ledger.results import model_of
@@ -76,7 +76,7 @@ def read_image(name: str, folder: Path, content: bytes) -> None:
     """A look, a check that it is whole, and all planes of a file."""
     (folder / name).write_bytes(content)
     file = str(folder / name)
-    scene = 0 if count_scenes(file) > 1 else None
+    scene = 0 if find_scenes(file).number > 1 else None
     require_whole([file], scene)
     with open_stack([file], scene) as opened:
         assert np.prod(opened.shape) < 2**28

@@ -13,6 +13,7 @@ from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
 from flows.planning.plan import make_plan
+from tests.unet.formats.files import write_set
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.store.pyramid import average
@@ -305,6 +306,48 @@ def test_pixels_of_a_file_that_is_what_it_was_again_are_not_kept(make, stage, le
     assert states(stage(dataset, "ingest")) == {"a": "done"}
     np.testing.assert_array_equal(level(image_of(dataset, "a")), pixels)
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), pixels)
+
+
+@pytest.fixture
+def of_sets(tmp_path, make):
+    """A dataset whose image and truth are three files each, one a plane, and the image's pixels."""
+    dataset = make({})
+    for kind in ("image", "truth"):
+        (tmp_path / f"files/{kind}").mkdir(parents=True)
+        pixels = write_set(tmp_path / f"files/{kind}")
+    set_values(dataset, {"sources": [{"images": "../files/image", "truth": "../files/truth"}]})
+    return dataset, pixels
+
+
+def other_pixels(file):
+    """Other pixels in a TIFF, all else as it was."""
+    with tifffile.TiffFile(file) as tif:
+        at = tif.pages.first.dataoffsets[0]
+    content = file.read_bytes()
+    file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+
+
+@pytest.mark.parametrize(("kind", "labels"), [("image", None), ("truth", "truth")])
+def test_each_file_of_a_set_counts(tmp_path, of_sets, stage, level, kind, labels):
+    dataset, pixels = of_sets
+    assert states(stage(dataset, "ingest")) == {"z0": "done"}
+    assert plan_of(dataset).pending("ingest") == []
+    other_pixels(tmp_path / f"files/{kind}/z1.ome.tif")
+    assert [work.name for work in plan_of(dataset).pending("ingest")] == ["z0"]
+    assert states(stage(dataset, "ingest")) == {"z0": "done"}
+    found = level(labels_of(dataset, "z0", labels) if labels else image_of(dataset, "z0"))
+    assert found[1, 0, 0] == pixels[1, 0, 0] ^ 1
+    assert plan_of(dataset).pending("ingest") == []
+
+
+def test_a_set_is_known_without_opening_its_files_again(of_sets, stage, monkeypatch):
+    from unet.formats import readers
+
+    dataset, _ = of_sets
+    stage(dataset, "ingest")
+    with monkeypatch.context() as during:
+        during.setattr(readers, "find_scenes", lambda file: pytest.fail(f"{file} was opened"))
+        assert plan_of(dataset).names() == ["z0"]
 
 
 def test_a_file_that_cannot_be_read_as_it_is_being_written_waits_too(make, stage, monkeypatch):

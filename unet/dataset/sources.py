@@ -32,6 +32,15 @@ SUFFIXES = tuple(FORMATS)
 Files = tuple[str, ...]
 
 
+class Scenes(NamedTuple):
+    """What a file is opened for: a stack each scene."""
+
+    number: int
+    """0 where the file is a part of a stack that another file opens."""
+    parts: Files = ()
+    """Absolute paths of the other files of its set, which are read with it."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """What a microscope wrote, as found in the sources."""
@@ -39,13 +48,13 @@ class Stack:
     name: str
     """NAME in the dataset folder: letters, digits, `.`, `_` and `-`, not starting with `.`."""
     files: Files
-    """Absolute paths: one file, or the slices in natural order."""
+    """Absolute paths: one file; one that opens a set, and the others of it; or the slices in natural order."""
     scene: int | None
     """Index of the scene within a file of several; None when the file has one."""
     axis: Literal["z", "t"] | None
     """The axis that slices run along; None when every file is a stack."""
     truth: Files
-    """Absolute paths of its labels, in the order of `files`; empty where nobody drew any."""
+    """Absolute paths of its labels, as in `files`; empty where nobody drew any."""
     foreground: Literal["ids", 0, 255]
     """How truth is read, see `Source.foreground`."""
     ignore: int | None = None
@@ -69,7 +78,7 @@ class Catalogue:
 def find_stacks(
     sources: Sequence[Source],
     root: Path,
-    count_scenes: Callable[[str], int],
+    find_scenes: Callable[[str], Scenes],
     has_known_truth: Callable[[str], bool] | None = None,
 ) -> Catalogue:
     """Stacks of all sources, sorted by name, each with its truth where there is some.
@@ -77,8 +86,8 @@ def find_stacks(
     Args:
         sources: folders or files of images, and of truth.
         root: the folder that relative paths of the sources are counted from.
-        count_scenes: number of scenes in a file; 0 where the file is a part of a stack that another file opens. A
-            ValueError, of a broken file, counts as one scene: reading it will tell what is wrong with it.
+        find_scenes: what a file is opened for. A ValueError, of a broken file, counts as one scene: reading it will
+            tell what is wrong with it.
         has_known_truth: whether a stack of this name has truth of an earlier day. Truth that is away, or of which
             nothing fits, is a note then, where it would be refused else.
 
@@ -86,7 +95,7 @@ def find_stacks(
         LookupError: a folder or file is missing, or holds no images.
         ValueError: two stacks would bear one name, or truth does not fit the images.
     """
-    found = [_find(source, root, count_scenes, has_known_truth) for source in sources]
+    found = [_find(source, root, find_scenes, has_known_truth) for source in sources]
     stacks = sorted((stack for part in found for stack in part.stacks), key=lambda stack: stack.name)
     _refuse_collisions((stack.name.lower(), stack.files[0]) for stack in stacks)
     unmatched = tuple(file for part in found for file in part.unmatched)
@@ -143,7 +152,7 @@ class _Truth(NamedTuple):
 def _find(
     source: Source,
     root: Path,
-    count_scenes: Callable[[str], int],
+    find_scenes: Callable[[str], Scenes],
     has_known_truth: Callable[[str], bool] | None,
 ) -> Catalogue:
     images = _existing("images", source.images, root)
@@ -155,14 +164,17 @@ def _find(
     found = _find_truth(source, images, root) if truth else _Truth({})
     if truth and truth.is_file() and len(groups) == 1:
         found = _Truth(dict(zip(groups, found.labels.values(), strict=True)))
-    keyed = [scene for item in groups.items() for scene in _keyed(*item, source, count_scenes)]
+    keyed = [scene for item in groups.items() for scene in _keyed(*item, source, find_scenes)]
+    keys = {key for key, _, _ in keyed}
+    fitting = ((key, files) for key, files in found.labels.items() if key in keys)
+    truths = {key: (*files, *_scenes(files, source, find_scenes).parts) for key, files in fitting}
     stacks = tuple(
         Stack(
             name=safe_name(images.name if key == "." else key),
             files=files,
             scene=scene,
             axis=source.slices,
-            truth=found.labels.get(key, ()),
+            truth=truths.get(key, ()),
             foreground=source.foreground,
             ignore=source.ignore,
             is_truth_away=bool(found.away) or any(_lies_in(key, lost) for lost in found.lost),
@@ -170,8 +182,8 @@ def _find(
         )
         for key, files, scene in keyed
     )
-    keys = {key for key, _, _ in keyed}
-    unmatched = tuple(file for key, files in found.labels.items() if key not in keys for file in files)
+    matched = {file for files in truths.values() for file in files}
+    unmatched = tuple(file for files in found.labels.values() for file in files if file not in matched)
     _refuse_misfits(source, keyed, stacks, found, has_known_truth)
     empty = sorted(folder for folder in found.empty if any(_lies_in(key, folder) for key in keys))
     kept = (f"{truth}/{folder} is empty; truth that was taken from it before is kept" for folder in empty)
@@ -248,14 +260,20 @@ def _is_image(name: str) -> bool:
 
 
 def _keyed(
-    key: str, files: Files, source: Source, count_scenes: Callable[[str], int]
+    key: str, files: Files, source: Source, find_scenes: Callable[[str], Scenes]
 ) -> list[tuple[str, Files, int | None]]:
     """Key, files and index of each scene in a group of files."""
+    number, parts = _scenes(files, source, find_scenes)
+    files = (*files, *parts)
+    return [(key, files, None)] if number == 1 else [(f"{key}-s{scene}", files, scene) for scene in range(number)]
+
+
+def _scenes(files: Files, source: Source, find_scenes: Callable[[str], Scenes]) -> Scenes:
+    """What the first of some files is opened for; slices, which are read one by one, and broken files are one scene."""
     try:
-        count = 1 if source.slices is not None else count_scenes(files[0])
+        return Scenes(1) if source.slices is not None else find_scenes(files[0])
     except ValueError:
-        count = 1
-    return [(key, files, None)] if count == 1 else [(f"{key}-s{scene}", files, scene) for scene in range(count)]
+        return Scenes(1)
 
 
 def _refuse_collisions(named: Iterable[tuple[str, str]]) -> None:
@@ -292,7 +310,7 @@ def _refuse_misfits(
             f"{source.truth!r}, but {keyed[0][0]!r} in {source.images!r}; rename the files of truth"
         )
     for stack in stacks if has_known_truth is None else ():  # else ingest refuses the one stack
-        if stack.truth and len(stack.files) != len(stack.truth):
+        if stack.axis and stack.truth and len(stack.files) != len(stack.truth):
             raise ValueError(
                 f"each slice must have its truth, got {len(stack.files)} files in {Path(stack.files[0]).parent} "
                 f"but {len(stack.truth)} in {Path(stack.truth[0]).parent}; add or remove files"

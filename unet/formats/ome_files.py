@@ -49,6 +49,11 @@ def ome_tree(tif: tifffile.TiffFile) -> ElementTree.Element:
     return ElementTree.fromstring(tif.ome_metadata or "<OME/>")
 
 
+def named_files(root: ElementTree.Element) -> set[str]:
+    """Names of the files that OME-XML has planes in, without folders."""
+    return {Path(uuid.get("FileName", "")).name for uuid in root.iterfind(UUIDS)}
+
+
 def renamed_xml(xml: str, file: Path, pages: int) -> str:
     """OME-XML with the names that files have now; as it is where it is damaged, or where all names hold.
 
@@ -92,7 +97,7 @@ def is_part_of_renamed(root: ElementTree.Element, file: Path) -> bool:
 
 def strangers(root: ElementTree.Element, file: Path) -> list[str]:
     """Names of the files that hold all planes of OME-XML, where none of them is here; else none."""
-    names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind(UUIDS)}
+    names = named_files(root)
     are_here = any(name == file.name or file.with_name(name).is_file() for name in names if name)
     return [] if are_here else sorted(name.removeprefix(GONE) for name in names)
 

@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 
 from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
+from unet.dataset.sources import Scenes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
 PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -47,4 +48,4 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
     yield stack_of_pages(pages, {}, RGB if samples > 2 else ())
 
 
-READER = Reader(_open, lambda file: 1)
+READER = Reader(_open, lambda file: Scenes(1))

@@ -15,19 +15,19 @@ from typing import Literal
 
 import numpy as np
 
-from unet.dataset.sources import FORMATS
+from unet.dataset.sources import FORMATS, Scenes
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes
 
-__all__ = ["Opened", "Reader", "count_scenes", "open_stack"]
+__all__ = ["Opened", "Reader", "find_scenes", "open_stack"]
 
 
 def open_stack(
     files: Sequence[str], scene: int | None = None, axis: SliceAxis = None
 ) -> AbstractContextManager[Opened]:
-    """A context that opens the stack in one file, or in slices: one plane a file, in this order along `axis`.
+    """A context that opens the stack in one file or set, or in slices: one plane a file, in this order along `axis`.
 
     Args:
-        files: one file, or the slices.
+        files: one file, which may open others of its set after it; or the slices.
         scene: index of the scene in a file of several.
         axis: what the slices run along; of a single file, what its pages run along where it does not say (else z).
 
@@ -35,14 +35,13 @@ def open_stack(
         ValueError: a file is broken, or holds what is no stack of planes.
         LookupError: there is no such scene, or no reader for such files.
     """
-    if len(files) == 1:
+    if axis is None or len(files) == 1:
         return _reader(files[0]).open(files[0], scene, axis)
-    assert axis is not None
     return _open_slices(files, axis)
 
 
-def count_scenes(file: str) -> int:
-    """Number of scenes in a file; 0 where it is a part of a set that another file opens.
+def find_scenes(file: str) -> Scenes:
+    """What a file is opened for: how many scenes, of which files; none where another file of its set opens it.
 
     Levels of a pyramid and thumbnails are no scenes. A set of OME-TIFFs that name each other is opened by the first of
     them in natural order, or by the one that has the OME-XML if the others have none.
@@ -50,7 +49,7 @@ def count_scenes(file: str) -> int:
     Raises:
         ValueError: the file is broken.
     """
-    return _reader(file).count_scenes(file)
+    return _reader(file).find_scenes(file)
 
 
 def _reader(file: str) -> Reader:

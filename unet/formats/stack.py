@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from unet.dataset.sources import Scenes
 from unet.formats.pixel_sizes import SaidSizes, believed_sizes
 
 AXES = "tczyx"
@@ -56,7 +57,7 @@ class Reader(NamedTuple):
     """How files of one format are read."""
 
     open: Callable[[str, int | None, SliceAxis], AbstractContextManager[Opened]]
-    count_scenes: Callable[[str], int]
+    find_scenes: Callable[[str], Scenes]
 
 
 class Pages(NamedTuple):

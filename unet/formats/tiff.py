@@ -7,7 +7,7 @@ memory of one page.
 
 import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +17,10 @@ import numpy as np
 import tifffile
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import SUFFIXES
+from unet.dataset.sources import SUFFIXES, Scenes
 from unet.dataset.stack_names import natural_order
 from unet.formats.file_colours import colours_of
-from unet.formats.ome_files import is_part_of_renamed, ome_tree, open_ome, strangers
+from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
 from unet.formats.tiff_plausibility import refuse_absurd, refuse_empty_segments, refuse_lost_planes
@@ -45,9 +45,19 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
 
 
-def _count_tiff(file: str) -> int:
+def _find_scenes(file: str) -> Scenes:
     with _tiff(file) as (tif, scenes), decoding_errors_told(file, "TIFF"):
-        return len(scenes) if _opens_its_set(tif, Path(file)) else 0
+        if not _opens_its_set(tif, Path(file)):
+            return Scenes(0)
+        return Scenes(len(scenes), _other_files(tif, scenes, file) if tif.is_ome else ())
+
+
+def _other_files(tif: tifffile.TiffFile, scenes: Iterable[tifffile.TiffPageSeries], file: str) -> tuple[str, ...]:
+    """The other files of a set that pages lie in."""
+    if len(named_files(ome_tree(tif))) < 2:
+        return ()
+    found = {page.parent.filehandle.path for series in scenes for page in series if page is not None}
+    return tuple(sorted(found - {tif.filehandle.path, file}, key=natural_order))
 
 
 @contextmanager
@@ -152,7 +162,7 @@ def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
         opener = file.with_name(Path(pointer.get("MetadataFile", "")).name or file.name)
         is_here = opener != file and opener.name.lower().endswith(SUFFIXES) and opener.exists()
         return not is_here and not is_part_of_renamed(root, file)
-    names = {Path(uuid.get("FileName", "")).name for uuid in root.iterfind("{*}Image/{*}Pixels/{*}TiffData/{*}UUID")}
+    names = named_files(root)
     if file.name not in names:
         return True
     return file.name == min((name for name in names if file.with_name(name).is_file()), key=natural_order)
@@ -208,4 +218,4 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
             handle.close()
 
 
-READER = Reader(_open_tiff, _count_tiff)
+READER = Reader(_open_tiff, _find_scenes)

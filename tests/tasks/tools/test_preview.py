@@ -6,7 +6,7 @@ import tifffile
 
 from tasks.tools.preview import preview_of
 from unet.dataset.sources import find_stacks
-from unet.formats.readers import count_scenes
+from unet.formats.readers import find_scenes
 from unet.settings.ingest import Source
 
 
@@ -16,7 +16,7 @@ def looked_at(folder, truth=None, **source):
             (folder / kind).mkdir()
             tifffile.imwrite(folder / kind / "a.ome.tif", pixels, metadata={"axes": "ZYX", "PhysicalSizeX": 0.5})
     given = {"images": str(folder / "image")} | ({"truth": str(folder / "truth")} if truth is not None else {})
-    (stack,) = find_stacks([Source(**given, **source)], folder, count_scenes).stacks
+    (stack,) = find_stacks([Source(**given, **source)], folder, find_scenes).stacks
     return preview_of(stack)
 
 
@@ -41,7 +41,7 @@ def test_truth_of_another_form_has_no_picture(tmp_path):
 
 def test_a_size_that_is_not_believed_is_told(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 8), np.uint8), resolution=(300, 300), resolutionunit="INCH")
-    (stack,) = find_stacks([Source(str(tmp_path))], tmp_path, count_scenes).stacks
+    (stack,) = find_stacks([Source(str(tmp_path))], tmp_path, find_scenes).stacks
     assert preview_of(stack).words == (
         "6 × 8 (y x) uint8, pixel size unknown (size along y and x taken as unknown: 300 pixels an inch, which is a "
         "resolution of printers)"

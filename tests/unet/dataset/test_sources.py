@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from unet.dataset.sources import SUFFIXES, Catalogue, find_stacks, source_files, stem
+from unet.dataset.sources import SUFFIXES, Catalogue, Scenes, find_stacks, source_files, stem
 from unet.settings.ingest import Source
 
 
@@ -13,11 +13,16 @@ def write(root, *paths):
 
 
 def one_scene(file):
-    return 1
+    return Scenes(1)
 
 
-def find(root, *sources, count_scenes=one_scene) -> Catalogue:
-    return find_stacks(sources, root, count_scenes)
+def set_of_two(part):
+    """A set of two files, one of which is opened by the other."""
+    return lambda file: Scenes(0) if file == str(part) else Scenes(1, (str(part),))
+
+
+def find(root, *sources, find_scenes=one_scene) -> Catalogue:
+    return find_stacks(sources, root, find_scenes)
 
 
 def names(catalogue):
@@ -56,17 +61,32 @@ def test_absolute_paths_do_not_start_at_the_root(tmp_path):
 
 def test_scenes_become_stacks(tmp_path):
     write(tmp_path, "raw/a.tif", "raw/b.tif", "truth/a-s1.tif")
-    catalogue = find(tmp_path, Source("raw", "truth"), count_scenes=lambda file: 2 if file.endswith("a.tif") else 1)
+    catalogue = find(
+        tmp_path, Source("raw", "truth"), find_scenes=lambda file: Scenes(2 if file.endswith("a.tif") else 1)
+    )
     assert [(stack.name, stack.scene) for stack in catalogue.stacks] == [("a-s0", 0), ("a-s1", 1), ("b", None)]
     assert [len(stack.truth) for stack in catalogue.stacks] == [0, 1, 0]
 
 
 def test_parts_of_a_set_are_no_stacks(tmp_path):
     write(tmp_path, "raw/a1.tif", "raw/a2.tif")
-    catalogue = find(tmp_path, Source("raw"), count_scenes=lambda file: int(file.endswith("a1.tif")))
+    catalogue = find(tmp_path, Source("raw"), find_scenes=set_of_two(tmp_path / "raw/a2.tif"))
     assert names(catalogue) == ["a1"]
+    assert below(tmp_path, catalogue.stacks[0].files) == ["raw/a1.tif", "raw/a2.tif"]
     with pytest.raises(LookupError, match=r"'raw/a2.tif' must hold all files of a set"):
-        find(tmp_path, Source("raw/a2.tif"), count_scenes=lambda file: 0)
+        find(tmp_path, Source("raw/a2.tif"), find_scenes=lambda file: Scenes(0))
+
+
+def test_parts_of_a_set_of_truth_are_of_its_stack(tmp_path):
+    write(tmp_path, "raw/a.tif", "truth/a.tif", "truth/a2.tif", "truth/b.tif")
+    part = tmp_path / "truth/a2.tif"
+    catalogue = find(
+        tmp_path,
+        Source("raw", "truth"),
+        find_scenes=lambda file: Scenes(1, (str(part),) if file.endswith("truth/a.tif") else ()),
+    )
+    assert below(tmp_path, catalogue.stacks[0].truth) == ["truth/a.tif", "truth/a2.tif"]
+    assert below(tmp_path, catalogue.unmatched) == ["truth/b.tif"]
 
 
 def test_a_broken_file_is_left_to_the_reader(tmp_path):
@@ -75,9 +95,9 @@ def test_a_broken_file_is_left_to_the_reader(tmp_path):
     def count(file):
         if file.endswith("a.tif"):
             raise ValueError("broken")
-        return 1
+        return Scenes(1)
 
-    assert names(find(tmp_path, Source("raw"), count_scenes=count)) == ["a", "b"]
+    assert names(find(tmp_path, Source("raw"), find_scenes=count)) == ["a", "b"]
 
 
 @pytest.mark.parametrize("axis", ["z", "t"])
@@ -159,7 +179,7 @@ def test_colliding_names_are_refused_with_both_files(tmp_path, paths):
 def test_a_scene_does_not_take_the_name_of_a_file(tmp_path):
     write(tmp_path, "raw/a.tif", "raw/a-s1.tif")
     with pytest.raises(ValueError, match="names must differ, got a-s1 for"):
-        find(tmp_path, Source("raw"), count_scenes=lambda file: 2 if file.endswith("a.tif") else 1)
+        find(tmp_path, Source("raw"), find_scenes=lambda file: Scenes(2 if file.endswith("a.tif") else 1))
 
 
 def test_missing_and_empty_folders_are_named_as_written(tmp_path):

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.unet.formats.files import SET, cut, write, write_set
 from unet.formats.completeness import require_whole
+from unet.formats.readers import find_scenes
 
 
 def noise(*shape, dtype=np.uint16):
@@ -47,9 +49,22 @@ def test_every_slice_must_be_whole(tmp_path):
     files = [str(tmp_path / f"{z}.png") for z in range(3)]
     for file in files:
         KINDS["a.png"](tmp_path / file)
-    assert require_whole(files) == set(files)
+    assert require_whole(files, axis="z") == set(files)
     (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:-3])
     with pytest.raises(ValueError, match=r"1\.png must end as a PNG does"):
+        require_whole(files, axis="z")
+
+
+def test_every_file_of_a_set_must_be_whole_though_only_its_first_can_be_opened(tmp_path):
+    pixels = write_set(tmp_path)
+    for z in (1, 2):
+        pointing = f'<OME UUID="urn:uuid:{z}"><BinaryOnly MetadataFile="z0.ome.tif" UUID="urn:uuid:0"/></OME>'
+        write(tmp_path / f"z{z}.ome.tif", pixels[z], pointing)
+    number, parts = find_scenes(str(tmp_path / "z0.ome.tif"))
+    files = [str(tmp_path / "z0.ome.tif"), *parts]
+    assert (number, require_whole(files)) == (1, {str(tmp_path / name) for name in SET})
+    cut(tmp_path / "z2.ome.tif", 0.9)
+    with pytest.raises(ValueError, match=r"z2\.ome\.tif"):
         require_whole(files)
 
 

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 
-from tests.unet.formats.files import noise, read
+from tests.unet.formats.files import OME, PLANE, noise, read, write, write_set
 from unet.formats.ome_files import renamed_xml
-from unet.formats.readers import count_scenes
+from unet.formats.readers import find_scenes
 
-OME = """<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"{root}><Image ID="Image:0" Name="one">
-<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="3" SizeC="{c}" SizeT="1">
-{planes}</Pixels></Image></OME>"""
-PLANE = '<TiffData FirstC="{c}" FirstZ="{z}" IFD="{ifd}" PlaneCount="1">{uuid}</TiffData>'
 ROOTS = ["", ' UUID="urn:uuid:0"', ' UUID="urn:uuid:another"']
 
 
@@ -24,20 +19,6 @@ def one_file_xml(file_name, root=""):
     uuid = f'<UUID FileName="{file_name}">urn:uuid:0</UUID>'
     places = enumerate(itertools.product(range(2), range(3)))
     return OME.format(root=root, c=2, planes="".join(PLANE.format(c=c, z=z, ifd=n, uuid=uuid) for n, (c, z) in places))
-
-
-def write(file, image, description):
-    tifffile.imwrite(file, image, description=description, metadata=None, photometric="minisblack")
-
-
-def write_set(folder, names, bear=lambda z: f' UUID="urn:uuid:{z}"', said=None):
-    """A set of three z planes, a file each, called `names` now; the OME-XML says z0 … z2, or what is `said`."""
-    image, said = noise(3, 8, 9), said or [f"z{z}.ome.tif" for z in range(3)]
-    uuids = [f'<UUID FileName="{name}">urn:uuid:{z}</UUID>' for z, name in enumerate(said)]
-    planes = "".join(PLANE.format(c=0, z=z, ifd=0, uuid=uuid) for z, uuid in enumerate(uuids))
-    for z, name in enumerate(names):
-        write(folder / name, image[z], OME.format(root=bear(z), c=1, planes=planes))
-    return image
 
 
 @pytest.mark.parametrize("root", ROOTS)
@@ -50,7 +31,7 @@ def test_a_renamed_file_keeps_its_channels_and_planes(tmp_path, root, is_old_nam
     opened, values = read(tmp_path / "new.ome.tif")
     assert (opened.axes, opened.shape) == ("czyx", (2, 3, 8, 9))
     np.testing.assert_array_equal(values, image.reshape(2, 3, 8, 9))
-    assert count_scenes(str(tmp_path / "new.ome.tif")) == 1
+    assert find_scenes(str(tmp_path / "new.ome.tif")).number == 1
 
 
 def test_two_files_that_swapped_their_names_keep_their_pixels(tmp_path):
@@ -74,7 +55,7 @@ def test_a_renamed_file_that_lacks_planes_is_refused(tmp_path, root):
     with pytest.raises(ValueError, match=r"new\.ome\.tif must lie with the files of its set.* planes are in old\.ome"):
         read(tmp_path / "new.ome.tif")
     with pytest.raises(ValueError, match="must lie with the files of its set"):
-        count_scenes(str(tmp_path / "new.ome.tif"))
+        find_scenes(str(tmp_path / "new.ome.tif"))
 
 
 @pytest.mark.parametrize(
@@ -92,14 +73,14 @@ def test_a_set_that_was_renamed_together_is_known_by_its_uuids(tmp_path, names):
     write(tmp_path / "other.ome.tif", noise(6, 8, 9), one_file_xml("other.ome.tif", ' UUID="urn:uuid:7"'))
     for name in names:
         np.testing.assert_array_equal(read(tmp_path / name)[1], image)
-    assert sorted(count_scenes(str(tmp_path / name)) for name in names) == [0, 0, 1]
+    assert sorted(find_scenes(str(tmp_path / name)).number for name in names) == [0, 0, 1]
 
 
 def test_a_set_whose_files_all_bear_one_uuid_is_read_by_names(tmp_path):
     names = [f"z{z}.ome.tif" for z in range(3)]
     image = write_set(tmp_path, names, bear=lambda z: ' UUID="urn:uuid:0"')
     np.testing.assert_array_equal(read(tmp_path / names[0])[1], image)
-    assert [count_scenes(str(tmp_path / name)) for name in names] == [1, 0, 0]
+    assert [find_scenes(str(tmp_path / name)).number for name in names] == [1, 0, 0]
 
 
 def test_a_set_without_uuids_of_its_files_that_was_renamed_is_refused(tmp_path):
@@ -122,7 +103,7 @@ def test_parts_that_point_to_metadata_that_was_renamed_are_no_stacks(tmp_path):
         pointer = f'<OME UUID="urn:uuid:{z}"><BinaryOnly MetadataFile="z0.ome.tif" UUID="urn:uuid:0"/></OME>'
         write(tmp_path / name, image[z], pointer)
     np.testing.assert_array_equal(read(tmp_path / "a.ome.tif")[1], image)
-    assert [count_scenes(str(tmp_path / f"{name}.ome.tif")) for name in "abc"] == [1, 0, 0]
+    assert [find_scenes(str(tmp_path / f"{name}.ome.tif")).number for name in "abc"] == [1, 0, 0]
 
 
 def test_names_that_hold_and_damaged_xml_stay_as_they_are(tmp_path):
@@ -133,7 +114,7 @@ def test_names_that_hold_and_damaged_xml_stay_as_they_are(tmp_path):
 def test_damaged_xml_is_an_error_of_value(tmp_path):
     for damaged in (one_file_xml("old.ome.tif").replace('Name="one"', 'Name="a & b"'), "<OME><Image>", "<OME"):
         write(tmp_path / "a.ome.tif", noise(6, 8, 9), damaged + "</OME>")
-        for look in (read, count_scenes):
+        for look in (read, find_scenes):
             with contextlib.suppress(ValueError):
                 look(str(tmp_path / "a.ome.tif"))
 
@@ -145,7 +126,7 @@ def test_several_scenes_of_a_renamed_file_are_all_its_own(tmp_path):
     for ifd in reversed(range(6)):
         shifted = shifted.replace(f'IFD="{ifd}"', f'IFD="{ifd + 6}"')
     write(tmp_path / "new.ome.tif", image, one.replace("</OME>", f"{shifted}</OME>"))
-    assert count_scenes(str(tmp_path / "new.ome.tif")) == 2
+    assert find_scenes(str(tmp_path / "new.ome.tif")).number == 2
     for number in range(2):
         values = read(tmp_path / "new.ome.tif", scene=number)[1]
         np.testing.assert_array_equal(values, image[6 * number : 6 * number + 6].reshape(2, 3, 8, 9))

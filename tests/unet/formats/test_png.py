@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.unet.formats.files import cut, noise, read
-from unet.formats.readers import count_scenes
+from unet.formats.readers import find_scenes
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -19,7 +19,7 @@ def test_png(tmp_path, dtype, samples):
     assert (opened.axes, opened.dtype) == ("yx" if samples < 3 else "cyx", np.dtype(dtype))
     assert opened.channels == (("0",) if samples < 3 else ("red", "green", "blue"))
     np.testing.assert_array_equal(values, image[..., 0] if samples < 3 else image[..., :3].transpose(2, 0, 1))
-    assert count_scenes(str(tmp_path / "a.PNG")) == 1
+    assert find_scenes(str(tmp_path / "a.PNG")).number == 1
 
 
 def test_a_palette_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import tifffile
 
 from tests.unet.formats.files import cut, noise, read
 from unet.dataset.sources import FORMATS, find_stacks
-from unet.formats.readers import Reader, count_scenes, open_stack
+from unet.formats.readers import Reader, find_scenes, open_stack
 from unet.settings.ingest import Source
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
@@ -81,7 +81,7 @@ def test_kinds_that_are_found_are_kinds_that_are_read():
         assert FORMATS[f".{suffix.rsplit('.', 1)[-1]}"] == module  # it is the last suffix that a reader is found by
     assert sorted(FORMATS, key=len, reverse=True) == list(FORMATS)
     with pytest.raises(LookupError, match=r"got '\.jpg'; known are \.ome\.tiff"):
-        count_scenes("a.jpg")
+        find_scenes("a.jpg")
 
 
 def micrometres(**sizes):
@@ -111,7 +111,7 @@ def test_real_files(capfd, name):
     opened, values = read(file)
     assert (opened.axes, opened.shape, opened.dtype.name, opened.channels) == expected
     assert (opened.spacing, opened.units) == micrometres(**sizes)
-    assert count_scenes(file) == 1
+    assert find_scenes(file).number == 1
     with tifffile.TiffFile(file) as tif:
         stored = tif.series[0]
         order = [stored.axes.index(a.upper()) for a in opened.axes]
@@ -121,7 +121,7 @@ def test_real_files(capfd, name):
 
 @real
 def test_a_real_set_of_24_files(capfd):
-    stacks = find_stacks([Source("ome_tiff/bruker_multifile")], Path(DATA), count_scenes).stacks
+    stacks = find_stacks([Source("ome_tiff/bruker_multifile")], Path(DATA), find_scenes).stacks
     assert [stack.name for stack in stacks] == [f"TSeries-camp-005_Cycle00001_Ch1_000001-s{s}" for s in range(3)]
     for cycle, stack in enumerate(stacks, start=1):
         opened, values = read(*stack.files, scene=stack.scene)
@@ -136,7 +136,7 @@ def test_a_real_set_of_24_files(capfd):
 @real
 def test_real_slices_with_truth():
     source = Source("isbi2012_em/image", "isbi2012_em/label", slices="z", foreground=255)
-    (stack,) = find_stacks([source], Path(DATA), count_scenes).stacks
+    (stack,) = find_stacks([source], Path(DATA), find_scenes).stacks
     opened, values = read(*stack.files, axis=stack.axis)
     truth, _ = read(*stack.truth, axis=stack.axis)
     assert (stack.name, opened.axes, opened.shape, truth.shape) == ("image", "zyx", (24, 512, 512), (24, 512, 512))
@@ -147,7 +147,7 @@ def test_real_slices_with_truth():
 @real
 def test_real_folder_of_images_with_truth():
     source = Source("dsb2018_fluorescence/image", "dsb2018_fluorescence/label")
-    catalogue = find_stacks([source], Path(DATA), count_scenes)
+    catalogue = find_stacks([source], Path(DATA), find_scenes)
     assert len(catalogue.stacks) == 102
     assert all(len(stack.truth) == 1 for stack in catalogue.stacks)
     assert catalogue.unmatched == ()

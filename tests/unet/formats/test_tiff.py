@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from tests.unet.formats.files import cut, noise, read
-from unet.formats.readers import count_scenes, open_stack
+from tests.unet.formats.files import cut, noise, read, write_set
+from unet.formats.readers import find_scenes, open_stack
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "float32"])
@@ -159,7 +159,7 @@ def test_series_are_scenes_but_levels_and_thumbnails_are_not(tmp_path):
             said = {"axes": "ZYX", "PhysicalSizeX": number + 1, "Name": f"scene {number}"}
             tif.write(image, subifds=1, metadata=said, tile=(16, 16))
             tif.write(image[:, ::2, ::2], subfiletype=1, tile=(16, 16))
-    assert count_scenes(str(file)) == 2
+    assert find_scenes(str(file)).number == 2
     for number, image in enumerate(images):
         opened, values = read(file, scene=number)
         np.testing.assert_array_equal(values, image)
@@ -175,27 +175,14 @@ def test_a_thumbnail_is_no_scene(tmp_path):
     with tifffile.TiffWriter(file) as tif:
         tif.write(image, metadata=None)
         tif.write(image[::4, ::4], subfiletype=1, metadata=None)
-    assert count_scenes(str(file)) == 1
+    assert find_scenes(str(file)).number == 1
     np.testing.assert_array_equal(read(file)[1], image)
-
-
-OME = """<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{own}"><Image ID="Image:0"
- Name="set"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="3" SizeC="1"
- SizeT="1">{planes}</Pixels></Image></OME>"""
-PART = '<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="z{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
-
-
-def write_set(folder):
-    image = noise(3, 8, 9)
-    for z, plane in enumerate(image):
-        said = OME.format(own=z, planes="".join(PART.format(z=other) for other in range(3)))
-        tifffile.imwrite(folder / f"z{z}.ome.tif", plane, description=said, metadata=None)
-    return image
 
 
 def test_a_set_of_files_is_opened_by_its_first(tmp_path):
     image = write_set(tmp_path)
-    assert [count_scenes(str(tmp_path / f"z{z}.ome.tif")) for z in range(3)] == [1, 0, 0]
+    files = [str(tmp_path / f"z{z}.ome.tif") for z in range(3)]
+    assert [find_scenes(file) for file in files] == [(1, tuple(files[1:])), (0, ()), (0, ())]
     for z in range(3):
         np.testing.assert_array_equal(read(tmp_path / f"z{z}.ome.tif")[1], image)
 
@@ -215,7 +202,7 @@ def test_a_file_that_points_to_its_metadata_is_a_part(tmp_path, opener, count):
     write_set(tmp_path)
     said = f'<OME><BinaryOnly MetadataFile="{opener}" UUID="urn:uuid:0"/></OME>'
     tifffile.imwrite(tmp_path / "part.ome.tif", noise(8, 9), description=said, metadata=None)
-    assert count_scenes(str(tmp_path / "part.ome.tif")) == count
+    assert find_scenes(str(tmp_path / "part.ome.tif")).number == count
 
 
 WAYS = {
@@ -271,13 +258,13 @@ def test_directories_that_lead_in_a_circle_are_refused(tmp_path):
     content[following : following + 4] = first.to_bytes(4, "little")
     file.write_bytes(content)
     with pytest.raises(ValueError, match=rf"a\.tif .*lead in a circle, back to byte {first}"):
-        count_scenes(str(file))
+        find_scenes(str(file))
 
 
 def test_what_is_no_tiff_is_refused_when_counted_too(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"GIF89a" * 100)
     with pytest.raises(ValueError, match=r"not a readable TIFF \(it does not begin as one\)"):
-        count_scenes(str(tmp_path / "a.tif"))
+        find_scenes(str(tmp_path / "a.tif"))
 
 
 @pytest.mark.parametrize("way", ["plain", "zlib", "imagej", "ome", "big"])
