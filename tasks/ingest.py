@@ -1,6 +1,7 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
-from unet.ledger.fingerprint import sizes_and_times
+from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
@@ -27,6 +28,7 @@ from unet.ledger.recipes import (
     ingest_recipe,
     is_edited,
     is_to_be_withdrawn,
+    source_fingerprints,
     truth_recipe,
     withdrawn_recipe,
 )
@@ -54,7 +56,15 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
             sink.step(name)
             return word
 
-        return outcome_of_each(place, list(stacks), lambda name: ingest_recipe(place, stacks[name], settings), work)
+        def recipe(name: str) -> Recipe:
+            return ingest_recipe(place, stacks[name], settings)
+
+        def sources(name: str) -> list[Fingerprint]:
+            with suppress(FileNotFoundError):  # of what is gone nothing is known
+                return source_fingerprints(place, stacks[name])
+            return []
+
+        return outcome_of_each(place, list(stacks), recipe, work, sources=sources)
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:

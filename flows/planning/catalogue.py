@@ -7,7 +7,6 @@ from pathlib import Path
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Catalogue, Scenes, find_stacks
 from unet.ledger import recipes
-from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
 
@@ -17,8 +16,8 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     known = {
         file: scenes
         for name in dataset.stacks()
-        for result in (image_of(dataset, name), labels_of(dataset, name, "truth"))
-        for file, scenes in _known_scenes(result)
+        for is_truth in (False, True)
+        for file, scenes in _known_scenes(dataset, name, is_truth)
     }
 
     def scenes_in(file: str) -> Scenes:
@@ -37,14 +36,15 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     return replace(found, stacks=tuple(stack for stack in found.stacks if stack.name not in record.exclude))
 
 
-def _known_scenes(result: Result) -> Iterator[tuple[str, Scenes]]:
+def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple[str, Scenes]]:
     """What source files of an image or of truth were opened for, while all are there and hold what they held."""
+    result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
     stamp = result.known_stamp()
     files = tuple(stamp.facts.get("source", ())) if stamp else ()
     if stamp is None or not files:
         return
     try:
-        now = recipes.source_fingerprint(result, files)
+        now = recipes.source_fingerprint(dataset, name, files, is_truth)
     except FileNotFoundError:
         return
     if now.content == stamp.facts["files"]["content"]:

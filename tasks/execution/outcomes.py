@@ -10,6 +10,7 @@ from threading import Event
 from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
 from unet.dataset.stack_names import printable
+from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.outcome import Outcome, set_aside
 from unet.ledger.stamp import Recipe
 
@@ -36,10 +37,19 @@ def outcome_of_each(
     recipe: Callable[[str], Recipe],
     work: Callable[[str, Recipe], str],
     at_once: int = 1,
+    sources: Callable[[str], Sequence[Fingerprint]] | None = None,
 ) -> list[Outcome]:
     """Outcomes of `work` for each name; a bad stack is set aside with the reason, and the others go on.
 
     A stack whose source is still being written waits for the next run.
+
+    Args:
+        dataset: that holds them.
+        names: of stacks, or the model.
+        recipe: what each is made of now.
+        work: makes it, and says in words what was done.
+        at_once: how many threads work.
+        sources: fingerprints of a stack's source files, where they are read.
 
     Raises:
         OSError: the first one, after all other names were done; a retry finds those fresh.
@@ -48,7 +58,7 @@ def outcome_of_each(
     context, stopped = copy_context(), Event()  # what is logged in a thread belongs to this task run too
 
     def one(name: str) -> Outcome | Exception:
-        return context.copy().run(outcome_or_error, dataset, name, recipe, work, stopped.is_set)
+        return context.copy().run(outcome_or_error, dataset, name, recipe, work, stopped.is_set, sources)
 
     if at_once == 1:  # in the task's own thread, where Ctrl-C is heard
         return outcomes_or_raise([one(name) for name in names])
@@ -76,6 +86,7 @@ def outcome_or_error(
     recipe: Callable[[str], Recipe],
     work: Callable[[str, Recipe], str],
     is_stopped: Callable[[], bool] = lambda: False,
+    sources: Callable[[str], Sequence[Fingerprint]] | None = None,
 ) -> Outcome | Exception:
     """Outcome of one name, or the error that is to be raised after all others were done.
 
@@ -101,7 +112,7 @@ def outcome_or_error(
             log.warning("%s waits: %s", name, REMADE)
             return Outcome(of_now.stage, name, "waiting", REMADE)
         expected = isinstance(error, ValueError | LookupError)
-        told = set_aside(dataset, of_now, name, error)
+        told = set_aside(dataset, of_now, name, error, sources(name) if sources else ())
         log.warning("%s set aside at %s: %s", name, told.stage, told.why, exc_info=None if expected else error)
         return told
     dataset.set_aside(of_now.stage, name).remove()

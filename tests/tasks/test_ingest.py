@@ -15,6 +15,7 @@ from ome_zarr_models.v05.image_label import ImageLabel
 from flows.planning.plan import make_plan
 from tests.unet.formats.files import write_set
 from unet.dataset.record_file import read_record, set_values
+from unet.ledger import fingerprint
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.store.pyramid import average
 
@@ -306,6 +307,21 @@ def test_pixels_of_a_file_that_is_what_it_was_again_are_not_kept(make, stage, le
     assert states(stage(dataset, "ingest")) == {"a": "done"}
     np.testing.assert_array_equal(level(image_of(dataset, "a")), pixels)
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), pixels)
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+def test_what_was_set_aside_is_not_read_at_each_plan(tmp_path, make, stage, monkeypatch, was_read):
+    """A terabyte that is no image is read once, whether or not an image was made of that name before."""
+    dataset, file = make({"a": (noise(64, 64), None)}), tmp_path / "files/image/a.ome.tif"
+    if was_read:
+        stage(dataset, "ingest")
+    file.write_bytes(b"no image")
+    assert states(stage(dataset, "ingest")) == {"a": "set aside"}
+    with monkeypatch.context() as during:
+        during.setattr(fingerprint, "_content", lambda *_: pytest.fail("it was read"))
+        assert plan_of(dataset).set_aside()[0].name == "a"
+    file.write_bytes(b"no image either")
+    assert plan_of(dataset).pending("ingest")[0].name == "a"
 
 
 @pytest.fixture

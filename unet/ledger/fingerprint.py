@@ -6,9 +6,11 @@ could tell. Of a file with large holes (a terabyte that nobody wrote) what is on
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from unet.ledger.stamp import digest
 
 BLOCK = 2**20
 """Bytes that are read at once."""
+MARK_SECONDS = 2
+"""Two writes within one tick of a disk's clock leave one mark; ticks of FAT, the coarsest, are as long."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,23 @@ def moments(files: Sequence[str]) -> dict[str, tuple[int, ...]]:
     return {file: (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for file, s in stats.items()}
 
 
-def of_files(files: Sequence[str], known: Mapping[str, str] | None = None) -> Fingerprint:
-    """Fingerprint of source files; their bytes are read only where sizes or times differ from `known`."""
+def of_files(files: Sequence[str], known: Iterable[Fingerprint] = (), once: bool = False) -> Fingerprint:
+    """Fingerprint of source files; their bytes are read only where sizes or times differ from all that is `known`.
+
+    Args:
+        files: their paths.
+        known: what they may be still.
+        once: whether what this process read of them will do, if no write left its mark on them since.
+    """
     stats = [(Path(file).name, Path(file).stat()) for file in files]
     seen = digest([(name, s.st_size, s.st_mtime_ns) for name, s in stats])
-    if known and known["seen"] == seen:
-        return Fingerprint(**known)
-    return Fingerprint(seen, _content([Path(file).name for file in files], [Folder(file) for file in files]))
+    found = next((each for each in known if each.seen == seen), None)
+    if found:
+        return found
+    newest = max((s.st_ctime_ns for _, s in stats), default=0)
+    if once and time.time_ns() - newest > MARK_SECONDS * 1e9:
+        return Fingerprint(seen, _content_read_once(tuple(files), tuple(moments(files).items())))
+    return Fingerprint(seen, _content_of(files))
 
 
 def of_folder(folder: Folder, known: Mapping[str, str] | None = None) -> Fingerprint:
@@ -67,6 +81,16 @@ def of_folder(folder: Folder, known: Mapping[str, str] | None = None) -> Fingerp
         return Fingerprint(**known)
     names = sorted(files)
     return Fingerprint(seen, _content(names, [folder / name for name in names]))
+
+
+@lru_cache(maxsize=4096)
+def _content_read_once(files: tuple[str, ...], at: tuple[object, ...]) -> str:
+    """What files hold; of another moment is another question."""
+    return _content_of(files)
+
+
+def _content_of(files: Sequence[str]) -> str:
+    return _content([Path(file).name for file in files], [Folder(file) for file in files])
 
 
 def _content(names: Sequence[str], files: Sequence[Folder]) -> str:

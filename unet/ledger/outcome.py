@@ -1,10 +1,13 @@
 """Outcomes: what became of one stack at one stage, and why what failed was set aside. The stages are named here."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from unet.dataset.folder import Dataset, Folder
+from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stack_names import printable
+from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.stamp import Recipe
 
 Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
@@ -24,15 +27,26 @@ class Outcome:
     """What was done, or why it was not."""
 
 
-def set_aside(dataset: Dataset, recipe: Recipe, name: str, error: Exception) -> Outcome:
+def set_aside(
+    dataset: Dataset, recipe: Recipe, name: str, error: Exception, sources: Sequence[Fingerprint] = ()
+) -> Outcome:
     """Write down why a stack failed; it is tried again when what it was made of changes.
 
     Where a file of ours was lost or damaged, which changes no recipe, also once that file is another one.
+
+    Args:
+        dataset: that holds the stack.
+        recipe: what failed.
+        name: of the stack or model.
+        error: why.
+        sources: fingerprints of its source files, so that the next plan need not read them.
     """
     why = printable(str(error)) or type(error).__name__
-    values = {"why": why, "do": "mend the cause and run again; `--force` tries it unchanged", "recipe": asdict(recipe)}
-    file = getattr(error, "file", None)
-    dataset.set_aside(recipe.stage, name).write_json(values | ({"file": [file, _seen(file)]} if file else {}))
+    do, file = "mend the cause and run again; `--force` tries it unchanged", getattr(error, "file", None)
+    values: Json = {"why": why, "do": do, "recipe": asdict(recipe)}
+    values |= {"file": [file, _seen(file)]} if file else {}
+    values |= {"sources": [asdict(each) for each in sources]} if sources else {}
+    dataset.set_aside(recipe.stage, name).write_json(values)
     return Outcome(recipe.stage, name, "set aside", why)
 
 
@@ -45,6 +59,17 @@ def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
         case [str(file), seen] if file and _seen(file) != seen:
             return None
     return str(values.get("why", "unknown"))
+
+
+def fingerprints_set_aside(dataset: Dataset, name: str) -> Iterator[Fingerprint]:
+    """What the source files of a stack held when it was set aside at ingest."""
+    noted = None
+    with suppress(ValueError):  # `why_set_aside` tells of a damaged note
+        noted = (dataset.set_aside("ingest", name).read_json() or {}).get("sources")
+    for each in noted if isinstance(noted, list) else []:
+        match each:
+            case {"seen": str(seen), "content": str(content)}:
+                yield Fingerprint(seen, content)
 
 
 def _seen(file: str) -> list[Any]:

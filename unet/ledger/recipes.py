@@ -4,15 +4,17 @@ A setting that changes how a result is computed but not what it is (a device, a 
 numeric plan or nowhere, never in a recipe: changing it makes nothing stale.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.sources import Stack
 from unet.ledger import fingerprint
+from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.found_settings import segment_numbers
 from unet.ledger.generations import Result
+from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
 from unet.settings.evaluate import Evaluate
@@ -32,14 +34,14 @@ PLAN_ONLY = {
 
 def image_recipe(dataset: Dataset, stack: Stack, ingest: Ingest) -> Recipe:
     """Recipe of a stack's image."""
-    inputs = {"source": source_fingerprint(image_of(dataset, stack.name), stack.files).content}
+    inputs = {"source": source_fingerprint(dataset, stack.name, stack.files).content}
     settings: Json = {**plain(ingest), "scene": stack.scene, "axis": stack.axis}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
 def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     """Recipe of a stack's truth, as its sources give it."""
-    inputs = {"truth source": source_fingerprint(labels_of(dataset, stack.name, "truth"), stack.truth).content}
+    inputs = {"truth source": source_fingerprint(dataset, stack.name, stack.truth, is_truth=True).content}
     settings: Json = {"foreground": stack.foreground, "ignore": stack.ignore, "scene": stack.scene, "axis": stack.axis}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
@@ -97,14 +99,28 @@ def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     return whole
 
 
-def source_fingerprint(result: Result, files: tuple[str, ...]) -> fingerprint.Fingerprint:
-    """Fingerprint of source files; files that did not change since `result` was made are not read again."""
+def source_fingerprint(dataset: Dataset, name: str, files: tuple[str, ...], is_truth: bool = False) -> Fingerprint:
+    """Fingerprint of the files of a stack's image or truth.
 
-    def seen() -> fingerprint.Fingerprint:
-        stamp = result.known_stamp()
-        return fingerprint.of_files(files, stamp.facts.get("files") if stamp else None)
+    Those that did not change since it was made, or was set aside, are not read again.
+    """
+    result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
+    known = _known_fingerprints(dataset, name, result)
+    return result.folder.once(("files", files), lambda: fingerprint.of_files(files, known, once=True))
 
-    return result.folder.once(("files", files), seen)
+
+def source_fingerprints(dataset: Dataset, stack: Stack) -> list[Fingerprint]:
+    """Those of the files of a stack's image and truth."""
+    image = source_fingerprint(dataset, stack.name, stack.files)
+    return [image, source_fingerprint(dataset, stack.name, stack.truth, is_truth=True)] if stack.truth else [image]
+
+
+def _known_fingerprints(dataset: Dataset, name: str, result: Result) -> Iterator[Fingerprint]:
+    """What a stack's files were known to hold when it was made, and when it was set aside."""
+    stamp = result.known_stamp()
+    if stamp and "files" in stamp.facts:
+        yield Fingerprint(**stamp.facts["files"])
+    yield from fingerprints_set_aside(dataset, name)
 
 
 def truth_content(dataset: Dataset, name: str) -> str | None:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unet.dataset.arrivals import UnfinishedError
-from unet.ledger.fingerprint import Fingerprint, moments
+from unet.ledger.fingerprint import Fingerprint, moments, of_files
 from unet.ledger.generations import Generation, Result
-from unet.ledger.recipes import source_fingerprint
 from unet.ledger.stamp import Recipe
 
 NOTE = "source.json"
@@ -44,7 +43,7 @@ class SourceReading:
             generation: what was written.
             content: digest that they had before they were read.
         """
-        found = source_fingerprint(result, self.files)
+        found = of_files(self.files)
         if found.content != content or moments(self.files) != self.before:
             result.discard(generation.name)
             raise unfinished(self.files)

@@ -18,7 +18,7 @@ def files(tmp_path):
 def test_touched_files_have_the_same_content(files):
     before = fingerprint.of_files(files)
     os.utime(files[0], ns=(1, 1))
-    after = fingerprint.of_files(files, vars(before))
+    after = fingerprint.of_files(files, [before])
     assert after.seen != before.seen
     assert after.content == before.content
 
@@ -29,7 +29,7 @@ def test_a_changed_byte_changes_the_content(edit, files, tmp_path):
     content = (tmp_path / "b::c.tif").read_bytes()
     (tmp_path / "b::c.tif").write_bytes(edit(content))
     os.utime(files[1], ns=(1, 1))
-    assert fingerprint.of_files(files, vars(before)).content != before.content
+    assert fingerprint.of_files(files, [before]).content != before.content
 
 
 def test_the_order_of_slices_and_their_names_count(files, tmp_path):
@@ -47,7 +47,32 @@ def test_a_folder_that_moved_is_the_same(files, tmp_path):
         target = tmp_path / "new" / os.path.basename(file)  # noqa: PTH119
         os.rename(file, target)  # noqa: PTH104
         moved.append(str(target))
-    assert fingerprint.of_files(moved, vars(before)) == before
+    assert fingerprint.of_files(moved, [before]) == before
+
+
+def counted(monkeypatch):
+    """The files that are read from now on."""
+    read, opening = [], Folder.open
+    monkeypatch.setattr(Folder, "open", lambda folder: read.append(folder.url) or opening(folder))
+    return read
+
+
+def test_a_process_reads_files_once_until_a_write_leaves_its_mark(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "MARK_SECONDS", 0)
+    before, stat = fingerprint.of_files(files, once=True), os.stat(files[0])  # noqa: PTH116
+    read = counted(monkeypatch)
+    assert (fingerprint.of_files(files, once=True), read) == (before, [])
+    assert (fingerprint.of_files(files), read) == (before, files)  # who must be sure reads them
+    (tmp_path / "a.tif").write_bytes(b"!" * stat.st_size)
+    os.utime(files[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert fingerprint.of_files(files, once=True).content != before.content
+
+
+def test_files_that_were_just_written_are_read_again(files, monkeypatch):
+    fingerprint.of_files(files, once=True)
+    read = counted(monkeypatch)
+    fingerprint.of_files(files, once=True)
+    assert read == files
 
 
 def test_same_name_size_and_time_are_trusted_without_reading(files, tmp_path, monkeypatch):
@@ -57,7 +82,7 @@ def test_same_name_size_and_time_are_trusted_without_reading(files, tmp_path, mo
     os.utime(files[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert fingerprint.of_files(files).content != before.content
     monkeypatch.setattr(Folder, "open", lambda folder: pytest.fail(f"{folder.url} was read"))
-    assert fingerprint.of_files(files, vars(before)) == before
+    assert fingerprint.of_files(files, [before]) == before
 
 
 def test_a_missing_file_is_an_error(files):
