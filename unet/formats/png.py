@@ -38,7 +38,7 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
     samples = PNG_SAMPLES[colour]
     shape = (height, width, samples) if samples > 1 else (height, width)
 
-    def read(_: int) -> np.ndarray:
+    def read(_: tuple[int, ...]) -> np.ndarray:
         with decoding_errors_told(file, "PNG"):
             decoded: np.ndarray = imagecodecs.png_decode(read_regular(file))
             return decoded.reshape(shape)

@@ -70,9 +70,9 @@ class Pages(NamedTuple):
     dtype: np.dtype[Any]
     inner: int
     """How many of the last axes lie within one page."""
-    read: Callable[[int], np.ndarray]
-    """The page of a number, counted in raster order over the axes before."""
-    alpha: bool
+    read: ReadPlane
+    """The page at an index of the axes before."""
+    alpha: bool = False
     """Whether the last sample of a pixel is its opacity."""
 
 
@@ -116,7 +116,7 @@ def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
 
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))
-        page = read(int(np.ravel_multi_index([0, *(at.get(a, 0) for a in leading)], [1, *pages.shape[: -pages.inner]])))
+        page = read(tuple(at.get(a, 0) for a in leading))
         if pages.alpha:
             _refuse_transparent(pages, page)
         chosen = page[tuple(slice(None) if a in "yx" else at.get(a, 0) for a in within)]

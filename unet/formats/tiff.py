@@ -183,12 +183,14 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> 
     return Pages(file, axes, series.shape, series.dtype, inner, _page_reader(file, series), alpha)
 
 
-def _page_reader(file: str, series: tifffile.TiffPageSeries) -> Callable[[int], np.ndarray]:
+def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
     """Function that decodes a page; where one directory stands for all pages, they follow each other in the file."""
+    leading = series.shape[: -len(series.keyframe.shape)]
     page, tif = series.keyframe, series.keyframe.parent
     stored = page.dtype and page.dtype.newbyteorder(tif.byteorder)
 
-    def read(number: int) -> np.ndarray:
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        number = int(np.ravel_multi_index((0, *index), (1, *leading)))
         with decoding_errors_told(file, "TIFF"):
             if series.is_truncated and series.dataoffset is not None:
                 offset = series.dataoffset + number * page.nbytes
