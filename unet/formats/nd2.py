@@ -80,7 +80,7 @@ def _pages(file: str, opened: nd2.ND2File, scene: int) -> tuple[Pages, tuple[str
 
 def _frames_there(opened: nd2.ND2File) -> int:
     """How many of the first frames are in the file without a gap."""
-    chunks = getattr(opened._rdr, "chunkmap", None)  # noqa: SLF001  # only here it is told from a frame of zeros
+    chunks = getattr(opened._rdr, "chunkmap", None)  # only here it is told from a frame of zeros
     if not isinstance(chunks, Mapping):  # the format before 2012, which is read by position
         return int(opened.attributes.sequenceCount)
     return next(number for number in itertools.count() if f"ImageDataSeq|{number}!".encode() not in chunks)
@@ -94,7 +94,9 @@ def _whole_part(sizes: dict[str, int], loops: list[str], there: int) -> tuple[di
     times = there * sizes["T"] // planned if loops[:1] == ["T"] else 0
     if not times:
         raise ValueError(f"it holds {there} of {planned} planes")
-    return sizes | {"T": times}, (f"it was stopped early: {times} of {sizes['T']} time points are whole, and are taken",)
+    return sizes | {"T": times}, (
+        f"it was stopped early: {times} of {sizes['T']} time points are whole, and are taken",
+    )
 
 
 def _sizes(opened: nd2.ND2File) -> SaidSizes:

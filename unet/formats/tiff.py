@@ -7,7 +7,7 @@ memory of one page.
 
 import logging
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from unet.dataset.sources import SUFFIXES, Scenes
 from unet.dataset.stack_names import natural_order
 from unet.formats.file_colours import colours_of
 from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers
-from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.stack import Opened, Pages, Reader, ReadPlane, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
 from unet.formats.tiff_plausibility import refuse_absurd, refuse_empty_segments, refuse_lost_planes
 
