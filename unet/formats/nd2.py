@@ -48,6 +48,8 @@ def _file(file: str) -> Iterator[nd2.ND2File]:
     with decoding_errors_told(file, "ND2"):
         with open_regular(file) as stream:
             refuse_unwritten(stream.fileno())
+        if not nd2.is_supported_file(file):
+            raise ValueError("it does not begin as one")
         opened = nd2.ND2File(file)
     with opened:
         yield opened

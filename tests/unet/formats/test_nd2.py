@@ -39,7 +39,7 @@ def without(file, *frames):
     for frame in frames:
         name = f"ImageDataSeq|{frame}!".encode()
         head, _, tail = content.rpartition(name)
-        content = head + b"X" * len(name) + tail
+        content = head + b"X" + name[1:] + tail
     file.write_bytes(content)
 
 
