@@ -25,7 +25,10 @@ from unet.dataset.source_walk import SourceWalk
 from unet.dataset.stack_names import natural_order, safe_name
 from unet.settings.ingest import Source
 
-FORMATS = {".nd2": "nd2", ".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff", ".png": "png"}
+FORMATS = {
+    **{".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff"},
+    **{".png": "png", ".nd2": "nd2", ".lif": "lif", ".lof": "lif"},
+}
 """What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
 SUFFIXES = tuple(FORMATS)
 
