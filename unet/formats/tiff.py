@@ -67,7 +67,7 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
         tif = open_ome(file)
     with tif:
         with decoding_errors_told(file, "TIFF"):
-            scenes = [series for series in tif.series if not series.keyframe.is_reduced and series.size]
+            scenes = [s for s in tif.series if not s.keyframe.is_reduced and s.size and s.name not in BESIDE_SLIDES]
             if not scenes:
                 raise ValueError("it holds no image")
             refuse_lost_planes(tif)
@@ -83,6 +83,8 @@ def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
         yield scenes
 
 
+BESIDE_SLIDES = ("Thumbnail", "Label", "Macro", "Overview")
+"""Pictures that scanners of whole slides put beside the slide."""
 ORDERS = {b"II": "<", b"MM": ">"}
 PUBLIC = 0x8000
 """Tags from here on are private, and what some microscopes write there is no offset."""

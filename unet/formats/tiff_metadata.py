@@ -1,11 +1,15 @@
 """What a TIFF says of its pixels: their sizes, and the names of its channels.
 
-Both come from OME-XML, else from ImageJ, else from the resolution tags; what of it is believed stands in `pixel_sizes`.
+Both come from OME-XML, else from what ImageJ, MetaMorph, Zeiss (LSM) or Aperio (SVS) note, else from the resolution
+tags; what of it is believed stands in `pixel_sizes`.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import tifffile
 
 from unet.formats.ome_files import ome_tree
@@ -21,7 +25,9 @@ def tiff_metadata(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tu
     if tif.is_ome:
         sizes, channels = _ome_metadata(tif, series)
         return sizes, names or channels
-    return (_imagej_sizes(tif, series) if tif.is_imagej else _tag_sizes(series)), names
+    if tif.is_imagej:
+        return _imagej_sizes(tif, series), names
+    return {**_tag_sizes(series), **_makers_sizes(tif)}, names or _lsm_names(tif)
 
 
 def ome_pixels(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> ElementTree.Element | None:
@@ -61,6 +67,28 @@ def _imagej_sizes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Sa
     return {a: size for a, size in sizes.items() if a not in RESOLUTIONS or size[0]}
 
 
+def _makers_sizes(tif: tifffile.TiffFile) -> dict[str, tuple[Any, str]]:
+    """Sizes as microscopes note them in tags of their own."""
+    if tif.is_stk:
+        said = tif.stk_metadata or {}
+        unit, steps = str(said.get("CalibrationUnits", "")), np.atleast_1d(said.get("ZDistance", []))
+        sizes = {"y": said.get("YCalibration"), "x": said.get("XCalibration"), "z": steps[0] if steps.size else None}
+        return {axis: (size, unit) for axis, size in sizes.items() if size}
+    if tif.is_lsm:
+        said = tif.lsm_metadata or {}
+        metres = {axis: said.get(f"VoxelSize{axis.upper()}") for axis in "zyx"}
+        sizes = {axis: (size * 1e6, "µm") for axis, size in metres.items() if size}
+        return sizes | ({"t": (said["TimeIntervall"], "s")} if said.get("TimeIntervall") else {})
+    found = APERIO.search(tif.pages.first.description) if tif.is_svs else None
+    return dict.fromkeys("yx", (found[1], "µm")) if found else {}
+
+
+def _lsm_names(tif: tifffile.TiffFile) -> Sequence[str]:
+    said = (tif.lsm_metadata or {}) if tif.is_lsm else {}
+    return [str(name) for name in said.get("ChannelColors", {}).get("ColorNames", [])]
+
+
+APERIO = re.compile(r"\|MPP = ([\d.]+)")
 RESOLUTIONS = {"y": "YResolution", "x": "XResolution"}
 """Tags that hold pixels a unit, by axis."""
 MICROMETRES: dict[int, float] = {
