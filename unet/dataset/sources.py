@@ -28,16 +28,8 @@ from unet.settings.ingest import Source
 FORMATS = {
     **{".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff"},
     **dict.fromkeys((".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"), "tiff"),
-    **{
-        ".png": "png",
-        ".nd2": "nd2",
-        ".lif": "lif",
-        ".lof": "lif",
-        ".czi": "czi",
-        ".ims": "ims",
-        ".dv": "dv",
-        ".spe": "spe",
-    },
+    **{".nd2": "nd2", ".lif": "lif", ".lof": "lif", ".czi": "czi", ".ims": "ims", ".dv": "dv", ".spe": "spe"},
+    **{".png": "png"},
 }
 """What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
 SUFFIXES = tuple(FORMATS)
