@@ -76,13 +76,17 @@ class Pages(NamedTuple):
     """Whether the last sample of a pixel is its opacity."""
 
 
+OF_DECODERS = (None, errno.EINVAL)
+"""Numbers of errors that are a decoder's own, not the system's; EINVAL is a seek to a nonsensical offset."""
+
+
 @contextmanager
 def decoding_errors_told(file: str, kind: str) -> Iterator[None]:
     """Turns any error of a decoder into one sentence; an OSError, which may pass, stays as it is."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is a seek to a nonsensical offset
+        if isinstance(error, OSError) and error.errno not in OF_DECODERS:
             raise
         raise ValueError(f"{file} is not a readable {kind} ({error}): copy it again from the microscope") from error
 
