@@ -25,13 +25,20 @@ from unet.dataset.source_walk import SourceWalk
 from unet.dataset.stack_names import natural_order, safe_name
 from unet.settings.ingest import Source
 
-FORMATS = {
-    **{".ome.tiff": "tiff", ".ome.tif": "tiff", ".tiff": "tiff", ".tif": "tiff"},
-    **dict.fromkeys((".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"), "tiff"),
-    **{".nd2": "nd2", ".lif": "lif", ".lof": "lif", ".czi": "czi", ".ims": "ims", ".dv": "dv", ".spe": "spe"},
-    **{".png": "png"},
+READERS = {
+    "tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"),
+    "png": (".png",),
+    "nd2": (".nd2",),
+    "lif": (".lif", ".lof"),
+    "czi": (".czi",),
+    "ims": (".ims",),
+    "dv": (".dv",),
+    "spe": (".spe",),
 }
-"""What marks a file as an image, the longer suffix first, and the module of `unet.formats` that reads it."""
+"""Modules of `unet.formats`, and what marks the files that each reads."""
+FORMATS = {suffix: module for module, suffixes in READERS.items() for suffix in suffixes}
+FORMATS = dict(sorted(FORMATS.items(), key=lambda item: -len(item[0])))
+"""The module that reads files of a suffix; the longer suffix first."""
 SUFFIXES = tuple(FORMATS)
 
 Files = tuple[str, ...]
