@@ -10,8 +10,7 @@ Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s
 Truth that is not in its folder any more is withdrawn; truth whose folder is not there at all or is empty, or that a
 link leads to which leads nowhere, is away: a share may be unmounted for a night.
 
-Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently), and
-JPEG (its artefacts are not the microscope's).
+Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently).
 """
 
 import unicodedata
@@ -28,6 +27,7 @@ from unet.settings.ingest import Source
 READERS = {
     "tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"),
     "png": (".png",),
+    "jpeg": (".jpg", ".jpeg"),
     "nd2": (".nd2",),
     "lif": (".lif", ".lof"),
     "czi": (".czi",),
