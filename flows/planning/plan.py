@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import product
 
 from flows.planning.catalogue import find_catalogue
-from flows.planning.planner import Planner, stacks_of_model, usable_truth
+from flows.planning.planner import Planner
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import DRAFT, Dataset, Folder
 from unet.dataset.lease import LEASE
@@ -21,7 +21,7 @@ from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack
 from unet.dataset.stack_names import shortened
 from unet.ledger.outcome import STAGES
-from unet.ledger.results import model_of, result_of
+from unet.ledger.results import result_of
 from unet.settings.record import Record
 
 
@@ -145,11 +145,3 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
     if unknown:
         known = ", ".join(plan.names()[:8]) or "none"
         raise LookupError(f"a name must be that of a stack of the dataset, got {unknown[0]!r}; known: {known}")
-
-
-def training_stacks(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
-    """Stacks that a model is made of; `refresh` takes in all that have truth now."""
-    marked = [name for stage, name in plan.statuses if stage == "weigh"]
-    if refresh:
-        return [name for name in marked if plan.state("weigh", name) == "fresh"]
-    return stacks_of_model(model_of(dataset, record.train.name), usable_truth(dataset, plan, marked))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import tifffile
 
-from flows.planning.plan import make_plan, require_known, require_stage, training_stacks
+from flows.planning.plan import make_plan, require_known, require_stage
 from flows.planning.session import Session
+from flows.planning.training_set import training_stacks
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
