@@ -2,7 +2,8 @@
 
 Everything kept of a segment is a sum, a least or a greatest, so that blocks are measured by themselves, each read once,
 and merged. Squares are summed from the least intensity of the segment: from 0 their sum would round the spread of grey
-values with a large offset away, up to all of it; where a part has another least one its sum is moved. The law: measured in any blocks, merged in any order, the table is that of the whole array, and the one of
+values with a large offset away, up to all of it; where a part has another least one its sum is moved. The law: measured
+in any blocks, merged in any order, the table is that of the whole array, and the one of
 `skimage.measure.regionprops_table`; sums of integers are exact while they are below 2⁵³, others to rounding.
 `unet.labels.tables` makes of them what people read.
 
