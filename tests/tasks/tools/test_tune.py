@@ -50,6 +50,11 @@ def test_scores_of_the_training_part_alone_are_no_help(dataset):
         tune(dataset, "unet", ["a", "b"], ["a"], Segment())
 
 
+def test_a_model_that_is_not_there_is_told_before_its_scores(dataset):
+    with pytest.raises(LookupError, match=r"model 'other' must be in .*, got unet; run `unet-flows train`"):
+        tune(dataset, "other", ["a", "b"], [], Segment())
+
+
 def test_before_are_the_usual_settings_where_the_model_has_none(dataset):
     keep(dataset, "unet", {})
     tuned = tune(dataset, "unet", ["a", "b"], ["a", "b"], Segment())
