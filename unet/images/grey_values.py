@@ -124,7 +124,7 @@ def rule_of_training(way: str | tuple[float, float], stacks: Sequence[StackStati
 
 
 def _pooled(stacks: Sequence[StackStatistics]) -> list[list[float]]:
-    """The middle low and the middle high of each channel over some stacks; constant ones count only among themselves."""
+    """The middle low and the middle high of each channel over some stacks; constant ones count where all are so."""
     by_channel = zip(*(map(own_range, stack.channels) for stack in stacks), strict=True)
     telling = [[of for of in channel if of.high > of.low] or channel for channel in by_channel]
     return [[median(of.low for of in channel), median(of.high for of in channel)] for channel in telling]
