@@ -81,7 +81,7 @@ def _scored(dataset: Dataset, model: str, parts: Sequence[PlaneRange], scored: C
     if not usable:
         named = ", ".join(dict.fromkeys(part.stack for part in parts[:5])) or "no stack with truth"
         raise LookupError(
-            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows predict "
+            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows reprocess "
             f"{dataset.url}`, with predict.keep_scores true"
         )
     return usable

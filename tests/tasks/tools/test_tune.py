@@ -46,7 +46,7 @@ def test_a_model_that_was_brought_in_keeps_what_was_found_and_is_tuned_on_all_tr
 
 
 def test_scores_of_the_training_part_alone_are_no_help(dataset):
-    with pytest.raises(LookupError, match="got none of b; run `unet-flows predict"):
+    with pytest.raises(LookupError, match="got none of b; run `unet-flows reprocess"):
         tune(dataset, "unet", ["a", "b"], ["a"], Segment())
 
 
