@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unet.dataset.folder import Folder, Json
-from unet.images.normalisation import Statistics
+from unet.images.normalisation import Statistics, own_range
 from unet.ledger.generations import Generation, Result
 from unet.store.shards import Level
 
@@ -52,10 +52,20 @@ def image_attributes(
 ) -> Json:
     """Attributes of an image's group: its pyramid, and how a viewer should show each channel; colours as RRGGBB."""
     shown = [
-        {"label": name, "color": colour, "window": {"start": s.low, "end": s.high, "min": s.min, "max": s.max}}
-        for name, s, colour in zip(channels, statistics, colours, strict=True)
+        {"label": name, "color": colour, "window": _window(known)}
+        for name, known, colour in zip(channels, statistics, colours, strict=True)
     ]
     return {"ome": {"version": VERSION, "multiscales": pyramid, "omero": {"channels": shown}}}
+
+
+def _window(known: Statistics) -> dict[str, float]:
+    """The grey values that a viewer shows from black to full; of a channel that is not constant they are two.
+
+    Not the percentiles alone: of a few cells on zeros both are 0, and viewers would show nothing.
+    """
+    own = own_range(known)
+    start, end = (own.low, own.high) if own.high > own.low else (known.min, known.max)
+    return {"start": start, "end": end, "min": known.min, "max": known.max}
 
 
 def label_attributes(pyramid: list[Json]) -> Json:
