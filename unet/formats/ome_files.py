@@ -11,6 +11,7 @@ Rejected: matching files of a set by their order, where neither name nor UUID te
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -67,7 +68,9 @@ def renamed_xml(xml: str, file: Path, pages: int) -> str:
     except ElementTree.ParseError:
         return xml
     uuids = list(root.iterfind(UUIDS))
-    is_told_by_name = [uuid for uuid in uuids if not uuid.text]
+    meant = {(uuid.text, uuid.get("FileName")) for uuid in uuids}
+    shared = {text for text, count in Counter(text for text, _ in meant).items() if count > 1}  # tells no file
+    is_told_by_name = [uuid for uuid in uuids if not uuid.text or uuid.text in shared]
     for uuid in is_told_by_name:
         uuid.text = uuid.get("FileName")
     named = {str(uuid.text): Path(uuid.get("FileName", "")).name for uuid in uuids}

@@ -83,6 +83,28 @@ def test_a_set_whose_files_all_bear_one_uuid_is_read_by_names(tmp_path):
     assert [find_scenes(str(tmp_path / name)).number for name in names] == [1, 0, 0]
 
 
+def test_a_set_whose_planes_all_bear_one_uuid_is_read_by_names(tmp_path):
+    image, names = noise(6, 8, 9), ["a.ome.tif", "b.ome.tif"]
+    uuids = [f'<UUID FileName="{name}">urn:uuid:0</UUID>' for name in names]
+    places = itertools.product(enumerate(uuids), range(3))
+    said = "".join(PLANE.format(c=c, z=z, ifd=z, uuid=uuid) for (c, uuid), z in places)
+    for c, name in enumerate(names):
+        write(tmp_path / name, image[3 * c : 3 * c + 3], OME.format(root=' UUID="urn:uuid:0"', c=2, planes=said))
+    np.testing.assert_array_equal(read(tmp_path / names[0])[1], image.reshape(2, 3, 8, 9))
+    assert find_scenes(str(tmp_path / names[0])) == (1, (str(tmp_path / names[1]),))
+
+
+def test_planes_that_all_lie_in_the_one_other_file_are_a_part_of_the_stack(tmp_path):
+    image, opener, planes = noise(3, 8, 9), tmp_path / "a.ome.tif", tmp_path / "b.ome.tif"
+    uuid = '<UUID FileName="b.ome.tif">urn:uuid:1</UUID>'
+    said = "".join(PLANE.format(c=0, z=z, ifd=z, uuid=uuid) for z in range(3))
+    write(opener, image[:1], OME.format(root=' UUID="urn:uuid:0"', c=1, planes=said))
+    pointer = '<OME UUID="urn:uuid:1"><BinaryOnly MetadataFile="a.ome.tif" UUID="urn:uuid:0"/></OME>'
+    write(planes, image, pointer.replace("<OME", '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'))
+    np.testing.assert_array_equal(read(opener)[1], image)
+    assert find_scenes(str(opener)) == (1, (str(planes),))
+
+
 def test_a_set_without_uuids_of_its_files_that_was_renamed_is_refused(tmp_path):
     names = ["a.ome.tif", "b.ome.tif", "c.ome.tif"]
     write_set(tmp_path, names, bear=lambda z: "")
