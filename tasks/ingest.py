@@ -23,6 +23,7 @@ from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
+    edited_recipe,
     has_truth,
     image_recipe,
     ingest_recipe,
@@ -155,6 +156,9 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _require_whole(stack.name, truth)
     if edited or not stack.truth or (not force and truth.is_made_by(recipe)):
         _require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
+        stamp = truth.stamp()
+        if stamp is not None and (kept := edited_recipe(dataset, stack, stamp.recipe)) != stamp.recipe:
+            truth.amend({"ignore": stack.ignore}, kept)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
     with open_stack(stack.truth, axis=stack.axis) as opened:  # truth of a scene is a file of its own

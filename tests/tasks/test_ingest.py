@@ -187,6 +187,21 @@ def test_truth_edited_by_hand_is_kept_and_makes_weigh_and_train_stale(dataset, s
     assert plan_of(dataset).statuses["train", "unet"].why == "a image changed; a weights changed; b image changed"
 
 
+def test_an_id_that_is_ignored_from_now_on_is_ignored_in_truth_that_was_edited_too(dataset, stage, level):
+    edit(dataset, "a")
+    drawn = level(labels_of(dataset, "a", "truth"))
+    drawn_id = int(drawn.max())
+    (source,) = read_record(dataset).sources
+    set_values(dataset, {"sources": [{**vars(source), "ignore": drawn_id}]})
+    status = plan_of(dataset).statuses["ingest", "a"]
+    assert (status.state, status.why) == ("stale", f"ignore None → {drawn_id}")
+    stage(dataset, "ingest")
+    stage(dataset, "weigh")
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), drawn)
+    assert sum(weights_of(dataset, "a").committed().facts["ignored"]) == np.count_nonzero(drawn == drawn_id) > 0
+    assert {plan_of(dataset).statuses[one, "a"].state for one in ("ingest", "weigh")} == {"fresh"}
+
+
 def test_truth_drawn_where_there_was_none_is_taken(tmp_path, make, stage):
     dataset = make({"a": (noise(2, 64, 64), None)})
     stage(dataset, "ingest")

@@ -171,6 +171,13 @@ def test_a_removed_source_is_noted_and_its_image_kept(tmp_path, dataset, stage):
     assert image_of(dataset, "c").stamp() is not None
 
 
+def test_a_stack_that_is_excluded_is_noted_and_its_image_kept(dataset):
+    set_values(dataset, {"exclude": ["c"]})
+    plan = plan_of(dataset)
+    assert plan.pending() == []
+    assert plan.notes == ("c: it is excluded; its image is kept (`unet-flows remove` forgets it)",)
+
+
 def test_truth_that_fits_no_image_is_noted(tmp_path, dataset):
     stray = tmp_path / "copy/files/truth/zzz.tif"
     tifffile.imwrite(stray, tifffile.imread(tmp_path / "copy/files/truth/a.ome.tif"), photometric="minisblack")
