@@ -337,6 +337,15 @@ def test_truth_that_cannot_be_weighed_now_trains_no_other_model(dataset):
     assert training_stacks(make_plan(dataset, record), dataset, record) == ["b"]
 
 
+@pytest.mark.parametrize(
+    "name", [".dataset.yaml.20261126", ".notes.0123abcd", "new.tif.partial", "tables/unet/a.partial"]
+)
+def test_files_of_peoples_own_are_no_leftovers(dataset, name):
+    (dataset / name).write(b"mine")
+    Session(dataset.url).tidy(lambda _: None)
+    assert (dataset / name).read() == b"mine"
+
+
 def test_what_killed_runs_left_is_removed_where_all_is_fresh_too(dataset):
     left = [
         dataset.image("a") / name for name in (".zarr.json.0123abcd", "0123456789ab/zarr.json", "0123456789ab.0/c/0")
