@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unet.formats.files import OME, PLANE, noise, read, write, write_set
+from unet.formats import ome_files
 from unet.formats.ome_files import renamed_xml
 from unet.formats.readers import find_scenes
 
@@ -111,6 +112,18 @@ def test_a_set_without_uuids_of_its_files_that_was_renamed_is_refused(tmp_path):
     for name in names:
         with pytest.raises(ValueError, match=rf"{name} must lie with .* in z0\.ome\.tif and 2 others, got none"):
             read(tmp_path / name)
+
+
+def test_sets_that_lack_files_are_looked_for_in_each_file_of_a_folder_once(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(ome_files, "_xml_of", lambda file, read=ome_files._xml_of: opened.append(file) or read(file))
+    for at in range(8):
+        said = [f"old{at}-{z}.ome.tif" for z in range(3)]
+        write_set(tmp_path, [f"new{at}.ome.tif"], lambda z, at=at: f' UUID="urn:uuid:{at}-{z}"', said, f"{at}-")
+    for file in sorted(tmp_path.iterdir()):
+        with pytest.raises(ValueError, match="must come with all planes of its set"):
+            read(file)
+    assert len(opened) <= 8 * 3
 
 
 def test_one_file_of_a_set_that_took_anothers_name_is_not_taken_for_it(tmp_path):
