@@ -81,10 +81,10 @@ class Stamp:
     def identity(self) -> str:
         """What stands for the result in the recipes of what is made of it: its generation, for most.
 
-        Of a model it is a digest of what predicts, too: two trainings by one recipe may end with other parameters, as
+        Of a model a digest of what predicts stands behind it: two trainings by one recipe may end with other parameters, as
         time ends them, and models of one generation may be brought in from two machines.
         """
-        return str(self.facts.get("identity", self.generation))
+        return " ".join([self.generation, *([self.facts["identity"]] if "identity" in self.facts else [])])
 
     @classmethod
     def of(cls, values: Json) -> "Stamp":

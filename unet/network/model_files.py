@@ -53,7 +53,7 @@ def save(result: Result, generation: Generation, model: Model, record: Json, fac
         "normalisation": model.normalisation,
         "pixel_size": model.pixel_size,
     }
-    identity = digest([generation.name, hashlib.blake2b(content, digest_size=6).hexdigest(), predicting])
+    identity = digest([hashlib.blake2b(content, digest_size=6).hexdigest(), predicting])
     return result.commit(generation, {**predicting, **record}, {**facts, "identity": identity})
 
 
