@@ -81,8 +81,8 @@ class Stamp:
     def identity(self) -> str:
         """What stands for the result in the recipes of what is made of it: its generation, for most.
 
-        Of a model a digest of what predicts stands behind it: two trainings by one recipe may end with other parameters, as
-        time ends them, and models of one generation may be brought in from two machines.
+        Of a model a digest of what predicts stands behind it: two trainings by one recipe may end with other
+        parameters, as time ends them, and models of one generation may be brought in from two machines.
         """
         return " ".join([self.generation, *([self.facts["identity"]] if "identity" in self.facts else [])])
 
