@@ -15,7 +15,7 @@ from itertools import product
 from flows.planning.catalogue import find_catalogue
 from flows.planning.planner import Planner
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
-from unet.dataset.folder import DRAFT, Dataset, Folder
+from unet.dataset.folder import DRAFT_OF_OURS, Dataset, Folder
 from unet.dataset.lease import LEASE
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack
@@ -75,7 +75,7 @@ class Plan(Findings):
             *(self.seen.image(name) / "labels" for name in self.seen.stacks()),
             *(self.seen / f"{kind}/{name}" for kind in ("set-aside", "tables") for name in self.seen.members(kind)),
         ]
-        drafts = (Folder((top / name).url) for top in tops for name in top.names() if DRAFT.search(name))
+        drafts = (Folder((top / name).url) for top in tops for name in top.names() if DRAFT_OF_OURS.search(name))
         lost = [self.seen / LEASE] if (self.seen / LEASE).exists() else []
         return [*(left for of in self.leftovers.values() for left in of), *drafts, *lost]
 

@@ -165,8 +165,8 @@ class Planner:
         if of_image is not None and of_image.facts.get("notes"):
             self.found.file_notes[name] = tuple(of_image.facts["notes"])
         if name not in self.stacks:
-            said = f"{name}: its source is gone; its image is kept (`unet-flows remove` forgets it)"
-            self.found.remarks["ingest", name] = said
+            why = "it is excluded" if name in self.record.exclude else "its source is gone"
+            self.found.remarks["ingest", name] = f"{name}: {why}; its image is kept (`unet-flows remove` forgets it)"
             return self._status_without_source(name)
         stack, truth = self.stacks[name], labels_of(self.dataset, name, "truth")
         recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
@@ -175,8 +175,9 @@ class Planner:
             results.append((truth, recipes.truth_recipe(self.dataset, stack)))
         elif stamp is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
             results.append((truth, recipes.withdrawn_recipe(stamp.recipe)))
-        elif stamp is not None and truth.holes():
-            results.append((truth, stamp.recipe))
+        elif stamp is not None:
+            kept = recipes.edited_recipe(self.dataset, stack, stamp.recipe)
+            results += [(truth, kept)] if kept != stamp.recipe or truth.holes() else []
         return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, results)
 
     def _status_without_source(self, name: str) -> StageStatus:

@@ -141,7 +141,7 @@ def test_a_mask_is_known_as_one(make, stage):
 def test_what_was_found_is_no_part_of_what_makes_scores_stale(dataset):
     assert "segment" not in model_of(dataset, "unet").committed().recipe.settings
     assert scores_of(dataset, "unet", "a").committed().recipe.inputs["model"] == (
-        model_of(dataset, "unet").committed().generation
+        model_of(dataset, "unet").committed().identity
     )
     assert (
         labels_of(dataset, "a", "unet").committed().recipe.settings["threshold"]
