@@ -8,7 +8,7 @@ from tasks.tuning import PIXELS_READ, USES, blocks_of, plain_found, plain_trial,
 from unet.dataset.folder import Dataset, Json
 from unet.ledger.found_settings import KEY, segment_numbers
 from unet.ledger.results import model_of
-from unet.network.model_files import model_generation
+from unet.network.model_files import model_identity
 from unet.settings.segment import AUTOMATIC, Segment
 from unet.training.scored_truth import served
 from unet.training.split import PlaneRange
@@ -46,7 +46,7 @@ def tune(
     Raises:
         LookupError: there is no such model, or nothing to find them on.
     """
-    model_generation(dataset, model)
+    model_identity(dataset, model)
     for parts in _by_use(dataset, model, marked):
         usable = _scored(dataset, model, parts, scored)
         blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
