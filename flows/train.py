@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.planning.plan import training_stacks
+from flows.planning.training_set import training_stacks
 from flows.stage_run import open_stage, run_name
 from tasks.train import train_model
 from unet.ledger.outcome import Outcome

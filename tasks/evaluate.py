@@ -131,7 +131,7 @@ def _write(
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
     (generation.folder / PAGE).write(render_report(report).encode())  # as it is to be published beside the generation
-    digests = {"model": metadata["unet-flows"]["generation"], "report": generation.name}
+    digests = {"model": model_of(dataset, model).committed().identity, "report": generation.name}
     result.commit(
         generation,
         {"model": model, **summary, "stacks": stacks, "settings": settings, "digests": digests, "made": made},

@@ -12,7 +12,7 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
-from unet.dataset.folder import Dataset, Folder
+from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.sources import Stack
 from unet.formats.readers import Opened, find_scenes, open_stack
 from unet.images.channel_colours import display_colours
@@ -23,6 +23,7 @@ from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
+    edited_recipe,
     has_truth,
     image_recipe,
     ingest_recipe,
@@ -155,6 +156,7 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _require_whole(stack.name, truth)
     if edited or not stack.truth or (not force and truth.is_made_by(recipe)):
         _require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
+        _amend_truth(dataset, stack, truth, of_image)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
     with open_stack(stack.truth, axis=stack.axis) as opened:  # truth of a scene is a file of its own
@@ -175,6 +177,19 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
     return "truth"
+
+
+def _amend_truth(dataset: Dataset, stack: Stack, truth: Result, of_image: Json) -> None:
+    """Say of truth that is kept what is so now: the id that is ignored, and the sizes of the image's pixels."""
+    stamp, attributes = truth.stamp(), truth.attributes()
+    if stamp is None:
+        return
+    recipe = edited_recipe(dataset, stack, stamp.recipe)
+    now = ome.resized(attributes, of_image["spacing"], of_image["units"])
+    if recipe != stamp.recipe:
+        truth.amend({"ignore": stack.ignore}, recipe)
+    if now["ome"] != attributes["ome"]:
+        truth.amend({}, more={"ome": now["ome"]})
 
 
 def _require_whole(name: str, truth: Result) -> None:

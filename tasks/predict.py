@@ -33,7 +33,7 @@ from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import image_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network.inference import choose_device, out_of_memory
-from unet.network.model_files import Model, model_generation, ready_model
+from unet.network.model_files import Model, model_identity, ready_model
 from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, smaller_plan
 from unet.network.prediction_plan import plan_limits, plane_windows, precision_on, scale_of, scores_axes, scores_layout
 from unet.network.tiles import FIXED_SIDE
@@ -66,7 +66,7 @@ def predict_stacks(
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
     place, local = Dataset(dataset), None if cluster else of_this_process(settings.device)
     held_on = local.device if local else "cpu"
-    loaded = _held(place, model, model_generation(place, model), settings, held_on)  # one error for all, at the outset
+    loaded = _held(place, model, model_identity(place, model), settings, held_on)  # one error for all, at the outset
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
     with ExitStack() as stack:
@@ -81,9 +81,9 @@ def predict_stacks(
         return outcome_of_each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
 
 
-def _held(dataset: Dataset, model: str, generation: str, settings: Predict, device: str) -> Model:
+def _held(dataset: Dataset, model: str, identity: str, settings: Predict, device: str) -> Model:
     """The model, ready to predict on a device of this process, which loads it once."""
-    return ready_model(dataset, model, generation, device, precision_on(device, settings))
+    return ready_model(dataset, model, identity, device, precision_on(device, settings))
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     on_progress: OnProgress = lambda *_: None,
 ) -> str:
     """Write one stack's scores; out of memory, a new generation is begun with smaller tiles."""
-    of_model, facts = model_generation(dataset, model), image_of(dataset, name).committed().facts
+    of_model, facts = model_identity(dataset, model), image_of(dataset, name).committed().facts
     loaded = _held(dataset, model, of_model, settings, executor.holds)
     architecture = loaded.network.architecture
     scale = scale_of(name, facts, model, loaded.pixel_size, settings)

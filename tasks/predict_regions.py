@@ -52,7 +52,7 @@ class StackPrediction:
     dataset: Dataset
     name: str
     model: str
-    generation: str
+    identity: str
     """Of the model."""
     settings: Predict
     plan: NumericPlan
@@ -105,7 +105,7 @@ class _StackImage:
     def open(cls, job: StackPrediction) -> "_StackImage":
         image, plan, settings = image_of(job.dataset, job.name), job.plan, job.settings
         facts, array = image.committed().facts, open_array(ome.full_level(image))
-        model = ready_model(job.dataset, job.model, job.generation, plan.device, plan.precision)
+        model = ready_model(job.dataset, job.model, job.identity, plan.device, plan.precision)
         channels = channel_indices(model.channels, facts["channels"], job.name)
         known = stack_statistics(job.dataset, job.name, model.channels)
         dtype = DTYPES[settings.dtype]

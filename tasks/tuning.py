@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -41,6 +42,9 @@ SIDE, SOLID_SIDE, SOLID_PLANES = 1024, 512, 16
 PIXELS_SCORED, PIXELS_READ = 2**23, 2**24
 """Pixels that are looked at: as training ends, where they are scored first; and where scores are on disk."""
 
+USES: tuple[Subset, ...] = ("validation", "training")
+"""Where settings are looked for: the first part that holds an object."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -72,27 +76,32 @@ def found_by_training(
 ) -> Json | None:
     """What is found on the validation part of a network that was just trained, as model.json keeps it.
 
-    Where nothing validates the training part is taken, and `part` says so. None where there is no object to find.
+    Where no object validates the training part is taken, and `part` says so. None where there is no object to find.
     """
     settings = read_record(dataset).segment if dataset.record.exists() else Segment()
-    use: Subset = "validation" if planes["validation"] else "training"
-    mine = [part for part in parts if part.use == use]
-    numbers = [(part.stack, number) for part in mine for number in range(part.start, part.stop)]
-    by_place, scorer = dict(zip(numbers, planes[use], strict=True)), TrainedScorer.of(network, device)
+    scorer = TrainedScorer.of(network, device)
     classes = [k for k in settings.classes or () if k < network.architecture.classes]  # of others segment tells
+    for use in USES:
+        mine = [part for part in parts if part.use == use]
+        numbers = [(part.stack, number) for part in mine for number in range(part.start, part.stop)]
+        by_place = dict(zip(numbers, planes[use], strict=True))
+        scores = partial(_scores_by_training, scorer, by_place, classes)
+        blocks = blocks_of(dataset, mine, settings, PIXELS_SCORED)
+        found = find_settings(list(scored_blocks(dataset, blocks, scores)), settings)
+        if found is not None:
+            kept = plain_found(found, use, blocks)
+            log.info("found on the %s part: %s", use, in_words(kept))
+            return kept
+    log.warning("nothing was found of how scores become objects: there is no object to find")
+    return None
 
-    def scores_of_block(block: Block) -> NDArray[Any]:
-        found = np.stack([scorer.scores(by_place[block.stack, n], block.window) for n in block.planes], axis=1)
-        return of_any(found[[k - 1 for k in classes]] if classes else found)
 
-    blocks = blocks_of(dataset, mine, settings, PIXELS_SCORED)
-    found = find_settings(list(scored_blocks(dataset, blocks, scores_of_block)), settings)
-    if found is None:
-        log.warning("nothing was found of how scores become objects: there is no object in the %s part", use)
-        return None
-    kept = plain_found(found, use, blocks)
-    log.info("found on the %s part: %s", use, in_words(kept))
-    return kept
+def _scores_by_training(
+    scorer: TrainedScorer, planes: Mapping[tuple[str, int], TrainingPlane], classes: Sequence[int], block: Block
+) -> NDArray[Any]:
+    """Scores of being an object by a network that was just trained."""
+    found = np.stack([scorer.scores(planes[block.stack, n], block.window) for n in block.planes], axis=1)
+    return of_any(found[[k - 1 for k in classes]] if classes else found)
 
 
 def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:

@@ -112,7 +112,8 @@ def make_dataset(folder, stacks, source=None, **settings) -> Dataset:
 
 def run_stage(dataset, stage, force=None, only=None):
     """Outcomes of what is to be done at one stage, as its flow would have them done."""
-    from flows.planning.plan import make_plan, training_stacks
+    from flows.planning.plan import make_plan
+    from flows.planning.training_set import training_stacks
     from tasks import evaluate, ingest, predict, segment, train, weigh
 
     record = read_record(dataset)

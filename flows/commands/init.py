@@ -7,7 +7,7 @@ from typing import Any
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import add_source, read_record, write_record
-from unet.dataset.sources import Catalogue, Stack, find_stacks
+from unet.dataset.sources import Catalogue, Stack, find_stacks, resolved
 from unet.settings.ingest import Source
 from unet.settings.record import Record
 
@@ -44,7 +44,7 @@ def _source(images: str, truth: str | None, slices: str | None, foreground: str 
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().resolve())
+    return str(resolved(path, Path.cwd()))
 
 
 def _catalogue_of(dataset: Dataset, source: Source) -> Catalogue:

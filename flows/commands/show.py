@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -24,14 +25,14 @@ class Terminal(Console):
         return super().render_str(printable(text), **how)
 
 
-out, err = Terminal(soft_wrap=True, highlight=False), Terminal(stderr=True, soft_wrap=True, highlight=False)
+out, err = (Terminal(stderr=stderr, soft_wrap=True, highlight=False, emoji=False) for stderr in (False, True))
 
 COLOURS = {"fresh": "green", "set aside": "red"}
 
 
 def as_text(text: object) -> str:
     """Text as it stands, though it may hold what rich takes for markup."""
-    return str(text).replace("[", "\\[")
+    return escape(str(text))
 
 
 def show_json(plan: Plan, statuses: Sequence[StageStatus], cost: Estimate | None = None) -> None:

@@ -79,7 +79,7 @@ def _show(found: dict[str, Any], before: dict[str, Any]) -> None:
 def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[str], dry_run: bool) -> None:
     """What wins over what was found, and what to run."""
     if found["part"] == "training":
-        note("nothing validates this model: these settings were found on what it was trained on, and flatter it")
+        note("no object validates this model: these settings were found on what it was trained on, and flatter it")
     for name in AUTOMATIC:
         given = getattr(record.segment, name)
         if given != "auto":

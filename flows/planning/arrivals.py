@@ -115,10 +115,12 @@ class _Looker:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
             given_up = self.now - since >= self.record.watch.give_up_after_seconds
             return "" if given_up else str(error)  # ingest says why not
-        return "" if self._is_quiet(parts & set(self.memory.files)) else self._why_unquiet(sorted(parts))
+        return "" if self._is_quiet(parts) else self._why_unquiet(sorted(parts))
 
     def _is_quiet(self, files: Iterable[str]) -> bool:
-        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet_seconds) for file in files)
+        """Whether files were seen unchanged for long enough; those of a set that lie in no source are never seen."""
+        seen = (file for file in files if file in self.memory.files)
+        return all(self.memory.is_quiet(file, self.now, self.record.watch.quiet_seconds) for file in seen)
 
     def _why_unquiet(self, files: Iterable[str]) -> str:
         changing = [file for file in files if not self._is_quiet([file])]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unet.dataset.folder import Dataset
+from unet.dataset.source_notes import odd_stacks
 from unet.dataset.sources import Catalogue, Scenes, find_stacks
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
@@ -33,7 +34,8 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
 
     root = Path(dataset.url) if dataset.is_local else Path.cwd()
     found = find_stacks(record.sources, root, scenes_in, has_known_truth)
-    return replace(found, stacks=tuple(stack for stack in found.stacks if stack.name not in record.exclude))
+    stacks = tuple(stack for stack in found.stacks if stack.name not in record.exclude)
+    return replace(found, stacks=stacks, notes=(*found.notes, *odd_stacks(stacks)))
 
 
 def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple[str, Scenes]]:

@@ -13,15 +13,15 @@ from functools import cached_property
 from itertools import product
 
 from flows.planning.catalogue import find_catalogue
-from flows.planning.planner import Planner, stacks_of_model, usable_truth
+from flows.planning.planner import Planner
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
-from unet.dataset.folder import DRAFT, Dataset, Folder
+from unet.dataset.folder import DRAFT_OF_OURS, Dataset, Folder
 from unet.dataset.lease import LEASE
 from unet.dataset.snapshot import Snapshot
 from unet.dataset.sources import Catalogue, Stack
 from unet.dataset.stack_names import shortened
 from unet.ledger.outcome import STAGES
-from unet.ledger.results import model_of, result_of
+from unet.ledger.results import result_of
 from unet.settings.record import Record
 
 
@@ -75,7 +75,7 @@ class Plan(Findings):
             *(self.seen.image(name) / "labels" for name in self.seen.stacks()),
             *(self.seen / f"{kind}/{name}" for kind in ("set-aside", "tables") for name in self.seen.members(kind)),
         ]
-        drafts = (Folder((top / name).url) for top in tops for name in top.names() if DRAFT.search(name))
+        drafts = (Folder((top / name).url) for top in tops for name in top.names() if DRAFT_OF_OURS.search(name))
         lost = [self.seen / LEASE] if (self.seen / LEASE).exists() else []
         return [*(left for of in self.leftovers.values() for left in of), *drafts, *lost]
 
@@ -145,11 +145,3 @@ def require_known(plan: Plan, only: Iterable[str]) -> None:
     if unknown:
         known = ", ".join(plan.names()[:8]) or "none"
         raise LookupError(f"a name must be that of a stack of the dataset, got {unknown[0]!r}; known: {known}")
-
-
-def training_stacks(plan: Plan, dataset: Dataset, record: Record, refresh: bool = False) -> list[str]:
-    """Stacks that a model is made of; `refresh` takes in all that have truth now."""
-    marked = [name for stage, name in plan.statuses if stage == "weigh"]
-    if refresh:
-        return [name for name in marked if plan.state("weigh", name) == "fresh"]
-    return stacks_of_model(model_of(dataset, record.train.name), usable_truth(dataset, plan, marked))

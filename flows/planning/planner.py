@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from flows.planning.general_notes import general_notes
 from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageStatus
+from flows.planning.training_set import has_checkpoint, stacks_of_model, usable_truth
 from unet.dataset.folder import Dataset
 from unet.dataset.sources import Stack
 from unet.ledger import recipes
@@ -164,8 +165,8 @@ class Planner:
         if of_image is not None and of_image.facts.get("notes"):
             self.found.file_notes[name] = tuple(of_image.facts["notes"])
         if name not in self.stacks:
-            said = f"{name}: its source is gone; its image is kept (`unet-flows remove` forgets it)"
-            self.found.remarks["ingest", name] = said
+            why = "it is excluded" if name in self.record.exclude else "its source is gone"
+            self.found.remarks["ingest", name] = f"{name}: {why}; its image is kept (`unet-flows remove` forgets it)"
             return self._status_without_source(name)
         stack, truth = self.stacks[name], labels_of(self.dataset, name, "truth")
         recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
@@ -174,8 +175,9 @@ class Planner:
             results.append((truth, recipes.truth_recipe(self.dataset, stack)))
         elif stamp is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
             results.append((truth, recipes.withdrawn_recipe(stamp.recipe)))
-        elif stamp is not None and truth.holes():
-            results.append((truth, stamp.recipe))
+        elif stamp is not None:
+            kept = recipes.edited_recipe(self.dataset, stack, stamp.recipe)
+            results += [(truth, kept)] if kept != stamp.recipe or truth.holes() else []
         return self._status_by_recipe(recipes.ingest_recipe(self.dataset, stack, self.record.ingest), name, results)
 
     def _status_without_source(self, name: str) -> StageStatus:
@@ -208,7 +210,7 @@ class Planner:
         is_other = self.record.model != train.name and not is_alone
         if not usable or is_other or model.known_attributes().get("came_from"):
             return None
-        if model.is_metadata_lost() and not _has_checkpoint(model):  # training would replace what was brought in
+        if model.is_metadata_lost() and not has_checkpoint(model):  # training would replace what was brought in
             return StageStatus("train", train.name, "set aside", f"{model.where('model.json')} is {LOST_MODEL}")
         made_of = stacks_of_model(model, usable)
         new = len(set(usable) - set(made_of))
@@ -291,24 +293,8 @@ class Planner:
 LOST_MODEL = "lost or damaged, and there is no checkpoint: put it back, import it again, or remove the folder to train"
 
 
-def _has_checkpoint(model: Result) -> bool:
-    """Whether training can go on where it ended, which gives the same model; none was trained here without one."""
-    return any((model.folder / name / "checkpoints").names() for name in model.folder.names())
-
-
 def _lost(result: Result) -> list[str]:
     """What is to be said of lost and damaged files of a result; nothing where it is whole."""
     holes = [result.metadata_file] if result.is_metadata_lost() else result.holes()
     more = f" and {len(holes) - 1} more files" if len(holes) > 1 else ""
     return [f"{result.where(holes[0])}{more} missing or damaged"] if holes else []
-
-
-def usable_truth(dataset: Dataset, found: Findings, marked: Collection[str]) -> list[str]:
-    """Stacks of which a model can be made: those that are weighed, or were before and cannot be now."""
-    return [n for n in marked if found.state("weigh", n) != "set aside" or weights_of(dataset, n).known_stamp()]
-
-
-def stacks_of_model(model: Result, usable: list[str]) -> list[str]:
-    """The stacks a model is made of: those of its split, of which none was forgotten; at first all with truth."""
-    split = model.known_attributes().get("split", [])
-    return sorted({part["stack"] for part in split} & set(usable)) or usable

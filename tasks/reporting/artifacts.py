@@ -92,7 +92,7 @@ def as_markdown(dataset: Dataset, model: str) -> str:
     folder, metadata = report.folder / report.committed().generation, report.attributes()
     page = report.folder / "report.html"
     where = Path(page.url).resolve() if page.is_local else page.url
-    words = [f"# Report on {model}", f"The whole report: `{where}`", f"Made {metadata['made']}."]
+    words = [f"# Report on {model}", f"The whole report: {verbatim(str(where))}", f"Made {metadata['made']}."]
     words += [metrics_table({part: metadata[part] for part in ("validation", "training") if part in metadata}), LEGEND]
     return "\n\n".join(words + _shown(folder, PICTURES, BYTES - len("\n\n".join(words).encode())))
 
@@ -116,6 +116,15 @@ def slug(name: str) -> str:
     'u-net-v2'
     """
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def verbatim(text: str) -> str:
+    """Text of others, as a file's name or what it says, in markdown: no link, picture or page in it is one.
+
+    >>> print(verbatim("![`x`](http://elsewhere/a.png) cannot be read"))
+    `!['x'](http://elsewhere/a.png) cannot be read`
+    """
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
 
 
 def as_table(rows: Sequence[Sequence[str]]) -> str:

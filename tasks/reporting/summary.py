@@ -13,7 +13,18 @@ from typing import Self
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.execution.outcomes import SetAside
-from tasks.reporting.artifacts import BYTES, SIDE, as_table, embedded, is_run, metrics_table, show, shown_name, slug
+from tasks.reporting.artifacts import (
+    BYTES,
+    SIDE,
+    as_table,
+    embedded,
+    is_run,
+    metrics_table,
+    show,
+    shown_name,
+    slug,
+    verbatim,
+)
 from tasks.reporting.gallery import Picture, gallery
 from unet.dataset.folder import Dataset
 from unet.ledger.outcome import Outcome
@@ -82,9 +93,9 @@ class Summary:
 
     def page(self) -> str:
         """All of it, as markdown of at most 300 kB."""
-        parts = [f"# {self.headline()}", f"`{self.dataset.url}`"]
+        parts = [f"# {self.headline()}", verbatim(self.dataset.url)]
         if self.error is not None and not isinstance(self.error, SetAside):  # whose reasons are listed below
-            parts.append(f"**Stopped:** {self.error}")
+            parts.append(f"**Stopped:** {verbatim(str(self.error))}")
         parts += [self._by_stage(), *self._reasons(), *self._metrics()]
         words = "\n\n".join(part for part in parts if part)
         return "\n\n".join([words, *self._pictures(BYTES - len(words.encode()))])
@@ -101,7 +112,7 @@ class Summary:
         failed = [outcome for outcome in self.outcomes if outcome.state == "set aside"]
         if not failed:
             return []
-        listed = "\n".join(f"- **{o.name}** at {o.stage}: {' '.join(o.why.split())[:500]}" for o in failed[:REASONS])
+        listed = "\n".join(f"- **{o.name}** at {o.stage}: {verbatim(o.why[:500])}" for o in failed[:REASONS])
         more = [f"And {len(failed) - REASONS} more; `unet-flows status` lists them."] if len(failed) > REASONS else []
         return ["## Set aside", listed, *more]
 

@@ -10,7 +10,7 @@ import pyarrow.csv
 import tifffile
 
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import source_folders
+from unet.dataset.sources import resolved, source_folders
 from unet.images.planes import planes
 from unet.images.units import symbol
 from unet.ledger.results import labels_of
@@ -31,7 +31,7 @@ class Exported(NamedTuple):
 def require_own_folder(dataset: Dataset, sources: Sequence[Source], target: Path) -> None:
     """Refuse a folder in, or around, the dataset or a source: images would be overwritten, or segments taken in."""
     root = Path(dataset.url).resolve() if dataset.is_local else Path.cwd()
-    real = target.resolve()
+    real = resolved(str(target), Path.cwd())
     for place in [*([root] if dataset.is_local else []), *source_folders(sources, root)]:
         if real.is_relative_to(place) or place.is_relative_to(real):
             raise ValueError(f"--to must be neither in {place} nor around it, got {target}; name another folder")

@@ -168,7 +168,7 @@ def _described(
 ) -> bioimageio_description.Described:
     name, rule = about["model"], about["normalisation"]
     report = report_of(dataset, name).attributes()
-    current = report.get("digests", {}).get("model") == about["generation"]
+    current = report.get("digests", {}).get("model") == model_of(dataset, name).committed().identity
     validation = report.get("validation", {}) if current else {}
     facts = {**_facts(metadata, example), "Licence": signature.licence or "none was given; ask who made it"}
     return bioimageio_description.Described(

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tasks.evaluate import parts_of
-from tasks.tuning import PIXELS_READ, blocks_of, plain_found, plain_trial, scored_blocks, stored_scores
+from tasks.tuning import PIXELS_READ, USES, blocks_of, plain_found, plain_trial, scored_blocks, stored_scores
 from unet.dataset.folder import Dataset, Json
 from unet.ledger.found_settings import KEY, segment_numbers
 from unet.ledger.results import model_of
+from unet.network.model_files import model_identity
 from unet.settings.segment import AUTOMATIC, Segment
 from unet.training.scored_truth import served
 from unet.training.split import PlaneRange
@@ -43,21 +44,18 @@ def tune(
         metric: name of the metric that says what is best; default: as the planes' truth asks for.
 
     Raises:
-        LookupError: there is nothing to find them on.
+        LookupError: there is no such model, or nothing to find them on.
     """
-    parts = _validating(dataset, model, marked)
-    usable = [part for part in parts if part.stack in scored]
-    if not usable:
-        named = ", ".join(dict.fromkeys(part.stack for part in parts[:5])) or "no stack with truth"
-        raise LookupError(
-            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows predict "
-            f"{dataset.url}`, with predict.keep_scores true"
-        )
-    blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
-    planes = list(scored_blocks(dataset, blocks, stored_scores(dataset, model, settings)))
-    found = find_settings(planes, settings, metric)
-    if found is None:
-        raise LookupError("what validates must hold at least one object, got none; draw some, or choose other stacks")
+    model_identity(dataset, model)
+    for parts in _by_use(dataset, model, marked):
+        usable = _scored(dataset, model, parts, scored)
+        blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
+        planes = list(scored_blocks(dataset, blocks, stored_scores(dataset, model, settings)))
+        found = find_settings(planes, settings, metric)
+        if found is not None:
+            break
+    else:
+        raise LookupError(f"truth that {model} is made of must hold at least one object, got none; draw some")
     numbers = segment_numbers(dataset, model, settings)
     now = served(planes, numbers, found.metric)
     trial = Trial(numbers.threshold, numbers.min_size, numbers.declump_depth, now.mean, now.size_ratio)
@@ -71,7 +69,19 @@ def keep(dataset: Dataset, model: str, found: Json) -> None:
     model_of(dataset, model).amend({}, more={KEY: found})
 
 
-def _validating(dataset: Dataset, model: str, marked: Sequence[str]) -> list[PlaneRange]:
-    """What validates the model; where nothing does, what it was trained on."""
+def _by_use(dataset: Dataset, model: str, marked: Sequence[str]) -> list[list[PlaneRange]]:
+    """What validates the model, then what it was trained on, as far as there is truth; one empty part where none is."""
     parts = parts_of(dataset, marked, model)
-    return [part for part in parts if part.use == "validation"] or parts
+    return [mine for use in USES if (mine := [part for part in parts if part.use == use])] or [[]]
+
+
+def _scored(dataset: Dataset, model: str, parts: Sequence[PlaneRange], scored: Collection[str]) -> list[PlaneRange]:
+    """Those parts that have scores of the model."""
+    usable = [part for part in parts if part.stack in scored]
+    if not usable:
+        named = ", ".join(dict.fromkeys(part.stack for part in parts[:5])) or "no stack with truth"
+        raise LookupError(
+            f"{model} must have scores of what validates it, got none of {named}; run `unet-flows reprocess "
+            f"{dataset.url}`, with predict.keep_scores true"
+        )
+    return usable

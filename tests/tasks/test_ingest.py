@@ -16,6 +16,7 @@ from flows.planning.plan import make_plan
 from tests.unet.formats.files import write_set
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger import fingerprint
+from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.store.pyramid import average
 
@@ -185,6 +186,43 @@ def test_truth_edited_by_hand_is_kept_and_makes_weigh_and_train_stale(dataset, s
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), drawn)
     stage(dataset, "weigh")
     assert plan_of(dataset).statuses["train", "unet"].why == "a image changed; a weights changed; b image changed"
+
+
+def test_an_id_that_is_ignored_from_now_on_is_ignored_in_truth_that_was_edited_too(dataset, stage, level):
+    edit(dataset, "a")
+    drawn = level(labels_of(dataset, "a", "truth"))
+    drawn_id = int(drawn.max())
+    (source,) = read_record(dataset).sources
+    set_values(dataset, {"sources": [{**vars(source), "ignore": drawn_id}]})
+    status = plan_of(dataset).statuses["ingest", "a"]
+    assert (status.state, status.why) == ("stale", f"ignore None → {drawn_id}")
+    stage(dataset, "ingest")
+    stage(dataset, "weigh")
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), drawn)
+    assert sum(weights_of(dataset, "a").committed().facts["ignored"]) == np.count_nonzero(drawn == drawn_id) > 0
+    assert {plan_of(dataset).statuses[one, "a"].state for one in ("ingest", "weigh")} == {"fresh"}
+
+
+def test_truth_that_is_kept_lies_on_its_image_though_that_has_pixels_of_another_size(tmp_path, make, stage):
+    dataset = make({"a": (noise(2, 600, 600), squares(2, 600, 600))})
+    stage(dataset, "ingest")
+    weights, before = recipe_of_weights(dataset), truth_scales(dataset)
+    file, said = tmp_path / "files/image/a.ome.tif", {"axes": "ZYX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(file, noise(2, 600, 600), ome=True, metadata=said | {"PhysicalSizeZ": 2.0})
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+    levels = image_of(dataset, "a").attributes()["ome"]["multiscales"][0]
+    assert truth_scales(dataset) == [step["coordinateTransformations"][0] for step in levels["datasets"]] != before
+    assert labels_of(dataset, "a", "truth").attributes()["ome"]["multiscales"][0]["axes"] == levels["axes"]
+    assert recipe_of_weights(dataset) == weights
+
+
+def recipe_of_weights(dataset):
+    return weigh_recipe(dataset, "a", read_record(dataset).weigh)
+
+
+def truth_scales(dataset):
+    (pyramid,) = labels_of(dataset, "a", "truth").attributes()["ome"]["multiscales"]
+    return [step["coordinateTransformations"][0] for step in pyramid["datasets"]]
 
 
 def test_truth_drawn_where_there_was_none_is_taken(tmp_path, make, stage):

@@ -13,7 +13,8 @@ import tifffile
 import torch
 from PIL import Image
 
-from flows.planning.plan import make_plan, training_stacks
+from flows.planning.plan import make_plan
+from flows.planning.training_set import training_stacks
 from tasks.train import _given_weights, _parts, train_model, train_on_stacks
 from tasks.training_planes import class_counts
 from tests.integration.children import child, training_until

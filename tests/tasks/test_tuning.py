@@ -5,6 +5,7 @@ import pytest
 import tifffile
 import torch
 
+from tasks.tools.tune import tune
 from tasks.training_planes import View, planes_by_subset
 from tasks.tuning import Block, blocks_of, found_by_training, in_words, scored_blocks, stored_scores
 from unet.dataset.record_file import set_values
@@ -78,14 +79,29 @@ def test_where_nothing_validates_the_training_part_is_taken_and_said(dataset):
     assert found["part"] == "training"
 
 
-def test_without_an_object_nothing_is_found_and_the_training_is_kept(tmp_path, dataset, stage):
-    truth = tmp_path / "copy/files/truth/b.ome.tif"
-    tifffile.imwrite(truth, np.zeros_like(tifffile.imread(truth)), ome=True, metadata={"axes": "ZYX"})
+def without_objects(path):
+    tifffile.imwrite(path, np.zeros_like(tifffile.imread(path)), ome=True, metadata={"axes": "ZYX"})
+
+
+def test_where_no_object_validates_the_training_part_is_taken_too(tmp_path, dataset, stage):
+    without_objects(tmp_path / "copy/files/truth/b.ome.tif")
     set_values(dataset, {"train.steps": 1})
-    outcomes = stage.all(dataset, until="segment")
-    assert {outcome.state for outcome in outcomes} == {"done"}
-    assert found_with(dataset, "unet") is None
-    assert outcomes[-1].why.endswith("; nothing was found for unet, so threshold 0.5, min_size 16, declump_depth 0")
+    assert {outcome.state for outcome in stage.all(dataset, until="segment")} == {"done"}
+    found = found_with(dataset, "unet")
+    assert (found["part"], found["n"]) == ("training", 2)
+    again = tune(dataset, "unet", ["a", "b"], ["a", "b"], Segment()).found
+    assert (again["part"], again["n"]) == ("training", 2)
+
+
+def test_without_an_object_nothing_is_found(tmp_path, dataset, stage):
+    without_objects(tmp_path / "copy/files/truth/a.ome.tif")
+    without_objects(tmp_path / "copy/files/truth/b.ome.tif")
+    stage(dataset, "ingest")
+    model, parts = load(dataset, "unet"), [PlaneRange("a", 0, 2, "training"), PlaneRange("b", 0, 2, "validation")]
+    planes = planes_by_subset(dataset, parts, View(model.channels, model.normalisation), 1.0)
+    assert found_by_training(dataset, parts, planes, model.network, torch.device("cpu")) is None
+    with pytest.raises(LookupError, match="truth that unet is made of must hold at least one object, got none"):
+        tune(dataset, "unet", ["a", "b"], ["a", "b"], Segment())
 
 
 def test_linked_planes_are_read_as_one_block(dataset):
@@ -125,7 +141,7 @@ def test_a_mask_is_known_as_one(make, stage):
 def test_what_was_found_is_no_part_of_what_makes_scores_stale(dataset):
     assert "segment" not in model_of(dataset, "unet").committed().recipe.settings
     assert scores_of(dataset, "unet", "a").committed().recipe.inputs["model"] == (
-        model_of(dataset, "unet").committed().generation
+        model_of(dataset, "unet").committed().identity
     )
     assert (
         labels_of(dataset, "a", "unet").committed().recipe.settings["threshold"]

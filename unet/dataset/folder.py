@@ -45,6 +45,8 @@ LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
 
 DRAFT = re.compile(r"(?:^|/)\.[^/]+\.[0-9a-f]{8}$|\.partial$")
 """Name of a file that is being written, or that a kill left behind half-written."""
+DRAFT_OF_OURS = re.compile(r"^\.[^/]+\.(?:json|parquet|png|yaml)\.(?!(?:19|20)[0-9]{6}$)[0-9a-f]{8}$")
+"""The same where people's own files lie beside ours, such as a copy of a day, `.dataset.yaml.20261126`."""
 OF_DESKTOPS = re.compile(r"(?:^|/)(?:\.DS_Store|\._[^/]*|\.directory|Thumbs\.db|desktop\.ini)$")
 """Name of a file that a desktop leaves in each folder that it shows: nobody's work."""
 

@@ -13,11 +13,15 @@ or a device, is never opened: reading it may never end.
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.filesystem import no_file
+
+UNENCODED = re.compile("[\ud800-\udfff]")
+"""What Python reads bytes as that are no UTF-8."""
 
 
 @dataclass
@@ -75,11 +79,13 @@ class SourceWalk:
                 self._take_file(path, real_path, entry.is_file())
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
-        if is_file:
+        if not is_file:
+            self.left_out.append(f"{no_file(str(path), real.stat().st_mode)}, and is left out")
+        elif UNENCODED.search(str(path)):  # no metadata of ours could say where an image comes from
+            self.left_out.append(f"{path} must have a name in UTF-8, and is left out; rename it")
+        else:
             self._seen.add(str(real))
             self.files.append(path)
-        else:
-            self.left_out.append(f"{no_file(str(path), real.stat().st_mode)}, and is left out")
 
     def _follow(self, link: Path, folder: Path) -> None:
         """Find what a link in a real folder leads to."""

@@ -121,7 +121,7 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         LookupError: a folder or file of images is missing.
     """
     images = [_existing("images", source.images, root) for source in sources]
-    truth = [_resolved(source.truth, root) for source in sources if source.truth is not None]
+    truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
     walks = (
         SourceWalk(top, None, _is_image, False)
         for top in (*images, *(top for top in truth if top.is_dir() or top.is_file()))
@@ -131,7 +131,7 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
     """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
-    tops = [_resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
+    tops = [resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
     walks = [SourceWalk(top, None, _is_image, False) for top in tops if top.is_dir()]
     linked = {path.resolve().parent for walk in walks for path in walk.files}
     return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
@@ -168,7 +168,7 @@ def _find(
     has_known_truth: Callable[[str], bool] | None,
 ) -> Catalogue:
     images = _existing("images", source.images, root)
-    truth = _resolved(source.truth, root) if source.truth is not None else None
+    truth = resolved(source.truth, root) if source.truth is not None else None
     if images == truth:
         raise ValueError(f"truth must be another folder or file than images, got {source.images!r} for both")
     walk = SourceWalk(images, truth, _is_image, each_once=True)
@@ -230,12 +230,16 @@ def _notes(walk: SourceWalk) -> tuple[str, ...]:
     return (*walk.left_out, *lost)
 
 
-def _resolved(written: str, root: Path) -> Path:
-    return (root / Path(written).expanduser()).resolve()
+def resolved(written: str, root: Path) -> Path:
+    """Real path that a person wrote, counted from `root`; LookupError where it can be none."""
+    try:
+        return (root / Path(written).expanduser()).resolve()
+    except RuntimeError as error:  # `~name` of nobody here, or links that lead in a circle
+        raise LookupError(f"{written!r} must name an existing folder or file, got: {error}") from error
 
 
 def _existing(setting: str, written: str, root: Path) -> Path:
-    path = _resolved(written, root)
+    path = resolved(written, root)
     if path.exists() and not (path.is_dir() or path.is_file()):
         raise LookupError(
             f"{setting} must name a folder or file: {no_file(str(path), path.stat().st_mode)}; name another"

@@ -38,14 +38,19 @@ EMBEDDED = 300_000
 def stretch(plane: NDArray[Any]) -> Bytes:
     """Grey values 0–255 of a plane: its percentile 1 becomes 0, its percentile 99.8 becomes 255; a constant is 0.
 
+    So are pixels that are not finite, which are no part of the percentiles.
+
     >>> stretch(np.array([[100, 150, 200]])).tolist()
     [[0, 126, 255]]
     """
-    low, high = (float(value) for value in np.percentile(plane, (1, 99.8)))
+    is_finite = np.isfinite(plane)
+    known = plane[is_finite] if is_finite.any() else np.zeros(1)
+    low, high = (float(value) for value in np.percentile(known, (1, 99.8)))
     if low == high:
-        low, high = float(plane.min()), float(plane.max())
+        low, high = float(known.min()), float(known.max())
     scale = 255 / (high - low) if high > low else 0
-    return np.clip((plane.astype(np.float64) - low) * scale, 0, 255).astype(np.uint8)
+    shown = np.where(is_finite, plane, low).astype(np.float64)
+    return np.clip((shown - low) * scale, 0, 255).astype(np.uint8)
 
 
 def outlines(plane: NDArray[Any], segments: ArrayLike | None = None, truth: ArrayLike | None = None) -> Bytes:

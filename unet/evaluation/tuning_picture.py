@@ -74,7 +74,7 @@ def _found(found: Mapping[str, Any]) -> str:
             f"They were {best}, on the validation part ({planes}). So validation chose them, as it chose the "
             "checkpoint: new images will be segmented a little less well than its figures say."
         )
-    return f"They were {best}, on the training part ({planes}), as nothing validates: new images may need others."
+    return f"They were {best}, on the training part ({planes}), as no object validates: new images may need others."
 
 
 def _not_found(settings: Segment) -> str:

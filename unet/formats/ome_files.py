@@ -11,7 +11,8 @@ Rejected: matching files of a set by their order, where neither name nor UUID te
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -67,7 +68,9 @@ def renamed_xml(xml: str, file: Path, pages: int) -> str:
     except ElementTree.ParseError:
         return xml
     uuids = list(root.iterfind(UUIDS))
-    is_told_by_name = [uuid for uuid in uuids if not uuid.text]
+    meant = {(uuid.text, uuid.get("FileName")) for uuid in uuids}
+    shared = {text for text, count in Counter(text for text, _ in meant).items() if count > 1}  # tells no file
+    is_told_by_name = [uuid for uuid in uuids if not uuid.text or uuid.text in shared]
     for uuid in is_told_by_name:
         uuid.text = uuid.get("FileName")
     named = {str(uuid.text): Path(uuid.get("FileName", "")).name for uuid in uuids}
@@ -91,8 +94,8 @@ def is_part_of_renamed(root: ElementTree.Element, file: Path) -> bool:
     """Whether a file that only points to its metadata is part of a set whose metadata's file was renamed."""
     pointer = root.find("{*}BinaryOnly")
     wanted, own = "" if pointer is None else pointer.get("UUID", ""), root.get("UUID")
-    claiming = _claims(map(file.with_name, _beside(file))).get(wanted, []) if own and wanted else []
-    return any(f">{own}<" in _xml_of(file.with_name(name)) for name in claiming)
+    claiming = _claims_in(str(file.parent), _beside(file)).get(wanted, []) if own and wanted else []
+    return any(f">{own}<" in _xml_of(file.with_name(name)) for name in claiming if name != file.name)
 
 
 def strangers(root: ElementTree.Element, file: Path) -> list[str]:
@@ -121,24 +124,31 @@ def _file_alone(named: Mapping[str, str], root: ElementTree.Element, file: Path,
 def _files_of(named: Mapping[str, str], file: Path) -> dict[str, str]:
     """File of each UUID: the one that bears it, else the one of that name; where there is neither, none."""
     near = {file.name, *(name for name in named.values() if name and file.with_name(name).is_file())}
-    found = _by_uuid_or_name(named, near, file)
+    found = _by_uuid_or_name(named, near, _claims(map(file.with_name, near)))
     if len(found) < len(named):
-        found = _by_uuid_or_name(named, near | _beside(file), file)
+        beside = _beside(file)
+        found = _by_uuid_or_name(named, near.union(name for name, *_ in beside), _claims_in(str(file.parent), beside))
     gone = {uuid: name if name not in near else f"{GONE}{name}" for uuid, name in named.items()}
     return gone | found
 
 
-def _by_uuid_or_name(named: Mapping[str, str], names: Iterable[str], file: Path) -> dict[str, str]:
-    there = set(names)
-    claims = _claims(file.with_name(name) for name in there)
+def _by_uuid_or_name(named: Mapping[str, str], there: set[str], claims: Mapping[str, Sequence[str]]) -> dict[str, str]:
     found = {uuid: claims[uuid][0] for uuid in named if len(claims.get(uuid, ())) == 1}
     taken = set(found.values())
     return {uuid: name for uuid, name in named.items() if name in there - taken} | found
 
 
-def _beside(file: Path) -> set[str]:
-    names = (each.name for each in os.scandir(file.parent) if each.is_file())  # a pipe would be waited at
-    return {name for name in names if name.lower().endswith(TIFF_SUFFIXES)} - {file.name}
+def _beside(file: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, bytes and time of change of each TIFF in a file's folder."""
+    entries = [each for each in os.scandir(file.parent) if each.name.lower().endswith(TIFF_SUFFIXES)]
+    files = ((each.name, each.stat()) for each in entries if each.is_file())  # a pipe would be waited at
+    return tuple(sorted((name, info.st_size, info.st_mtime_ns) for name, info in files))
+
+
+@lru_cache(maxsize=8)
+def _claims_in(folder: str, files: tuple[tuple[str, int, int], ...]) -> dict[str, list[str]]:
+    """The claims of all TIFFs in a folder: each is opened once, however many of them ask."""
+    return _claims(Path(folder, name) for name, *_ in files)
 
 
 def _claims(files: Iterable[Path]) -> dict[str, list[str]]:

@@ -6,8 +6,9 @@ memory of one page.
 """
 
 import logging
+import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from unet.dataset.filesystem import open_regular, refuse_unwritten
 from unet.dataset.sources import SUFFIXES, Scenes
 from unet.dataset.stack_names import natural_order
 from unet.formats.file_colours import colours_of
+from unet.formats.micro_manager import GATHERED, index_of, refuse_absurd_set
 from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers
 from unet.formats.stack import Opened, Pages, Reader, ReadPlane, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
@@ -47,17 +49,27 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
 
 def _find_scenes(file: str) -> Scenes:
     with _tiff(file) as (tif, scenes), decoding_errors_told(file, "TIFF"):
-        if not _opens_its_set(tif, Path(file)):
+        found = _files_of_set(tif, scenes)
+        is_gathered = scenes[0].kind in GATHERED
+        if not (tif.filehandle.path == found[0] if is_gathered else _opens_its_set(tif, Path(file))):
             return Scenes(0)
-        return Scenes(len(scenes), _other_files(tif, scenes, file) if tif.is_ome else ())
+        others = (_as_named(part, file, tif) for part in (*found, *index_of(tif)) if part != tif.filehandle.path)
+        return Scenes(len(scenes), tuple(others))
 
 
-def _other_files(tif: tifffile.TiffFile, scenes: Iterable[tifffile.TiffPageSeries], file: str) -> tuple[str, ...]:
-    """The other files of a set that pages lie in."""
-    if len(named_files(ome_tree(tif))) < 2:
-        return ()
+def _files_of_set(tif: tifffile.TiffFile, scenes: Sequence[tifffile.TiffPageSeries]) -> list[str]:
+    """Real paths of the file and of those that pages lie in besides, in natural order."""
+    own = {tif.filehandle.path}
+    if scenes[0].kind not in GATHERED and not named_files(ome_tree(tif)) - {tif.filename}:
+        return list(own)
     found = {page.parent.filehandle.path for series in scenes for page in series if page is not None}
-    return tuple(sorted(found - {tif.filehandle.path, file}, key=natural_order))
+    return sorted(found | own, key=natural_order)
+
+
+def _as_named(part: str, file: str, tif: tifffile.TiffFile) -> str:
+    """Path of another file of a set by the folder that its opener was found in, which a link may lead to."""
+    beside = Path(file).parent / os.path.relpath(part, tif.filehandle.dirname)
+    return str(beside) if beside.exists() and beside.samefile(part) else part
 
 
 @contextmanager
@@ -67,6 +79,7 @@ def _tiff(file: str) -> Iterator[tuple[tifffile.TiffFile, list[tifffile.TiffPage
         tif = open_ome(file)
     with tif:
         with decoding_errors_told(file, "TIFF"):
+            refuse_absurd_set(tif)
             scenes = [s for s in tif.series if not s.keyframe.is_reduced and s.size and s.name not in BESIDE_SLIDES]
             if not scenes:
                 raise ValueError("it holds no image")

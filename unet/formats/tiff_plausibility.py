@@ -77,7 +77,8 @@ def refuse_empty_segments(page: tifffile.TiffPage | tifffile.TiffFrame) -> None:
 def refuse_lost_planes(tif: tifffile.TiffFile) -> None:
     """Refuse an ImageJ stack with fewer planes than it says: the only directory stands for all, whatever is left."""
     said = (tif.imagej_metadata or {}).get("images", 1)
-    held = sum(series.size // max(1, series.keyframe.imagelength * series.keyframe.imagewidth) for series in tif.series)
+    pages = ((series.size, series.keyframe) for series in tif.series)
+    held = sum(size // max(1, page.imagelength * page.imagewidth * page.samplesperpixel) for size, page in pages)
     if isinstance(said, int) and held < said:
         raise ValueError(f"of the {said:,} planes of which ImageJ's description speaks {held:,} can be read")
 

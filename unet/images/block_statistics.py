@@ -101,5 +101,6 @@ class BlockGathering:
 def _rows(blocks: NDArray[Any]) -> NDArray[np.float64]:
     """Trimmed means and standard deviations of each square's blocks, which are given by their pixels (n, 4, 16)."""
     exact = blocks.astype(np.float64)
-    trimmed = (exact.sum(2) - exact.max(2)) / (SIDE * SIDE - 1)
-    return np.concatenate([trimmed, exact.std(2, ddof=1)], 1)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite ones, which are left out
+        trimmed = (exact.sum(2) - exact.max(2)) / (SIDE * SIDE - 1)
+        return np.concatenate([trimmed, exact.std(2, ddof=1)], 1)

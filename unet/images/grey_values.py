@@ -124,9 +124,10 @@ def rule_of_training(way: str | tuple[float, float], stacks: Sequence[StackStati
 
 
 def _pooled(stacks: Sequence[StackStatistics]) -> list[list[float]]:
-    """The middle low and the middle high of each channel over some stacks."""
+    """The middle low and the middle high of each channel over some stacks; constant ones count where all are so."""
     by_channel = zip(*(map(own_range, stack.channels) for stack in stacks), strict=True)
-    return [[median(of.low for of in channel), median(of.high for of in channel)] for channel in by_channel]
+    telling = [[of for of in channel if of.high > of.low] or channel for channel in by_channel]
+    return [[median(of.low for of in channel), median(of.high for of in channel)] for channel in telling]
 
 
 def by_rule(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: str, source: str = "") -> list[GreyRange]:
@@ -156,7 +157,9 @@ def _ranges(rule: Mapping[str, Any], statistics: Sequence[Statistics], stack: st
         case "stack":
             return [own_range(known) for known in statistics]
         case "source":
-            return [GreyRange(low, high, clip) for low, high in rule["sources"].get(source, rule["pooled"])]
+            pairs = rule["sources"].get(source, rule["pooled"])
+            pooled = [GreyRange(low, high, clip) for low, high in pairs]  # its own, where it was constant in training
+            return [of if of.high > of.low else own_range(known) for of, known in zip(pooled, statistics, strict=True)]
         case "fixed":
             return [GreyRange(rule["low"], rule["high"], clip)] * len(statistics)
         case "percentiles":
@@ -230,7 +233,7 @@ def _channel_told_of(known: Statistics, seen: Seen) -> str:
     own = own_range(known)
     span = own.high - own.low
     if span <= 0:
-        return f"nothing stands out of {known.low:g}"
+        return f"nothing stands out of {known.low:g}" if seen.most_span > 0 else ""
     of_training = f"{seen.least_span:.4g}–{seen.most_span:.4g} in training"
     if _widening(known, span, seen) > NOISY:
         noise = f"{100 * noise_in(known, span):.2g} % of it noise (at most {100 * seen.most_noise:.2g} % in training)"

@@ -29,6 +29,7 @@ BLANK = 0.9
 """Fraction of a plane's pixels at its greatest value above which it is of one grey value."""
 CLIP = (-1.0, 3.0)
 """What normalised grey values are clipped to: a hot pixel of hundreds would change the scores up to 94 px around it."""
+SINGLE = np.finfo(np.float32)
 TOLERATED = 0.5
 """Spans by which what stands out may exceed percentile 99.8 before it is what becomes 1: a bright texture does."""
 
@@ -178,7 +179,8 @@ def normalise(pixels: NDArray[Any], ranges: Sequence[GreyRange | Statistics]) ->
     """Pixels (channels, y, x) as float32 with `low` → 0 and `high` → 1, clipped where the range says so.
 
     A constant channel gives zeros, and so do pixels that are not finite: one NaN would spread over the network's reach.
-    `low` is subtracted before grey values of more than 24 bits are rounded.
+    `low` is subtracted before grey values of more than 24 bits are rounded, and a span that float32 cannot hold, of
+    10⁻⁵⁰ or 10⁵⁰, is divided by before that.
 
     >>> normalise(np.array([[[10, 30]]]), [GreyRange(10, 20), GreyRange(10, 20, (-1, 1.5))][:1]).tolist()
     [[[0.0, 2.0]]]
@@ -188,9 +190,11 @@ def normalise(pixels: NDArray[Any], ranges: Sequence[GreyRange | Statistics]) ->
     exact = np.float64 if pixels.dtype.itemsize > 4 else exact
     with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinite, and then clipped
         for out, channel, known in zip(scaled, pixels, ranges, strict=True):
-            span = np.float32(known.high - known.low)
-            np.subtract(channel, known.low, out=out, dtype=exact, casting="unsafe")
-            np.divide(out, span if span > 0 else np.float32(np.inf), out=out)
+            low, span = np.float64(known.low), np.float64(known.high - known.low)
+            if span > 0 and not SINGLE.tiny <= span <= SINGLE.max:
+                channel, low, span = channel / span, low / span, np.float64(1)  # noqa: PLW2901
+            np.subtract(channel, low, out=out, dtype=exact, casting="unsafe")
+            np.divide(out, np.float32(span if span > 0 else np.inf), out=out)
             if known.clip is not None:
                 np.clip(out, *known.clip, out=out)
     if pixels.dtype.kind == "f":

@@ -1,7 +1,9 @@
 """Measures: sums and bounds of each segment's pixels, block by block, and merged over all blocks.
 
 Everything kept of a segment is a sum, a least or a greatest, so that blocks are measured by themselves, each read once,
-and merged. The law: measured in any blocks, merged in any order, the table is that of the whole array, and the one of
+and merged. Squares are summed from the least intensity of the segment: from 0 their sum would round the spread of grey
+values with a large offset away, up to all of it; where a part has another least one its sum is moved. The law: measured
+in any blocks, merged in any order, the table is that of the whole array, and the one of
 `skimage.measure.regionprops_table`; sums of integers are exact while they are below 2⁵³, others to rounding.
 `unet.labels.tables` makes of them what people read.
 
@@ -9,7 +11,7 @@ A block is cut into runs, pixels of one id that follow each other along x; each 
 grows with the pixels, memory with the runs.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -40,7 +42,7 @@ class Measures:
     total: NDArray[np.float64]
     """Sums of intensities, n × channels."""
     squares: NDArray[np.float64]
-    """Sums of squared intensities, n × channels."""
+    """Sums of squared differences from `least`, n × channels."""
     least: NDArray[np.float64]
     """Least intensities, n × channels."""
     greatest: NDArray[np.float64]
@@ -101,8 +103,19 @@ def merge_measures(parts: Sequence[Measures]) -> Measures:
         return parts[0]
     joined = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Measures)}
     order = np.argsort(joined["ids"], kind="stable")
-    ids, starts = np.unique(joined["ids"][order], return_index=True)
-    return Measures(ids, **{name: how.reduceat(joined[name][order], starts, axis=0) for name, how in MERGE.items()})
+    rows = {name: joined[name][order] for name in MERGE}
+    ids, starts, of = np.unique(joined["ids"][order], return_index=True, return_inverse=True)
+    rows["squares"] = _squares_from(np.minimum.reduceat(rows["least"], starts, axis=0)[of], rows)
+    return Measures(ids, **{name: how.reduceat(rows[name], starts, axis=0) for name, how in MERGE.items()})
+
+
+def _squares_from(least: NDArray[np.float64], rows: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Sums of squared differences from other least intensities, which do not exceed those of the rows."""
+    count = rows["count"][:, None]
+    with np.errstate(invalid="ignore"):  # pixels that are not finite have no spread
+        down = rows["least"] - least
+        more = np.asarray(down * (2 * (rows["total"] - count * rows["least"]) + count * down))
+        return np.asarray(rows["squares"] + more)
 
 
 class _IdRuns(NamedTuple):
@@ -144,11 +157,13 @@ def _places(runs: _IdRuns, shape: Sequence[int], origin: Sequence[int]) -> tuple
 
 
 def _over(channels: NDArray[Any], runs: _IdRuns) -> Iterator[NDArray[np.float64]]:
-    """Sums, sums of squares, least and greatest of each id: n × channels each."""
+    """Sums, sums of squares from the least, least and greatest of each id: n × channels each."""
     found = np.zeros((4, runs.ids.size, len(channels)))
     found[2], found[3] = np.inf, -np.inf
     for k, channel in enumerate(channels):
-        _measure(np.ascontiguousarray(channel).ravel(), runs.start, runs.stop, runs.row, found[:, :, k])
+        values = np.ascontiguousarray(channel).ravel()
+        _measure(values, runs.start, runs.stop, runs.row, found[:, :, k])
+        _add_squares(values, runs.start, runs.stop, runs.row, found[:, :, k])
     found[2:, np.isnan(found[1])] = np.nan
     return iter(found)
 
@@ -166,17 +181,26 @@ def _sums(channels: Iterable[NDArray[Any]], runs: _IdRuns) -> NDArray[np.float64
 @njit(cache=True, nogil=True)
 def _measure(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
     for run in range(len(row)):
-        total = squares = 0.0
+        total = 0.0
         least, greatest = np.inf, -np.inf
         for at in range(start[run], stop[run]):
             value = np.float64(values[at])
             total += value
-            squares += value * value
             least, greatest = min(least, value), max(greatest, value)
         found[0, row[run]] += total
-        found[1, row[run]] += squares
         found[2, row[run]] = min(found[2, row[run]], least)
         found[3, row[run]] = max(found[3, row[run]], greatest)
+
+
+@njit(cache=True, nogil=True)
+def _add_squares(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
+    for run in range(len(row)):
+        least, squares = found[2, row[run]], 0.0
+        least = least if np.isfinite(least) else 0.0
+        for at in range(start[run], stop[run]):
+            above = np.float64(values[at]) - least
+            squares += above * above
+        found[1, row[run]] += squares
 
 
 @njit(cache=True, nogil=True)

@@ -131,7 +131,8 @@ def _intensities(measures: Measures, channels: Sequence[str]) -> dict[str, Colum
     columns: dict[str, Column] = {}
     for i, channel in enumerate(channels):
         mean = measures.total[:, i] / measures.count
-        variance = measures.squares[:, i] / measures.count - mean**2
+        with np.errstate(invalid="ignore"):  # pixels that are not finite have no spread
+            variance = measures.squares[:, i] / measures.count - (mean - measures.least[:, i]) ** 2
         columns[f"intensity_mean_{channel}"] = mean
         columns[f"intensity_min_{channel}"] = measures.least[:, i]
         columns[f"intensity_max_{channel}"] = measures.greatest[:, i]

@@ -78,6 +78,7 @@ class FactTypes(TypedDict, total=False):
     count: int
     grey_values: str
     seconds: float
+    identity: str
 
 
 class Entry(TypedDict, total=False):

@@ -46,6 +46,15 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
+def edited_recipe(dataset: Dataset, stack: Stack, truth: Recipe) -> Recipe:
+    """Recipe of truth that is kept as it lies there; edited by hand, it has the id that marks unjudged pixels now.
+
+    Of a mask, whose values became ids, no value of the source says so any more.
+    """
+    is_told = stack.foreground == truth.settings.get("foreground") == "ids" and is_edited(dataset, stack.name)
+    return replace(truth, settings=truth.settings | {"ignore": stack.ignore}) if is_told else truth
+
+
 def withdrawn_recipe(truth: Recipe) -> Recipe:
     """Recipe of truth that was taken out of its source: made of nothing now, so that any source is new to it."""
     return replace(truth, inputs={})
@@ -171,41 +180,46 @@ def is_edited(dataset: Dataset, name: str) -> bool:
 
 
 def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
-    """Recipe of a stack's classes and border weights; in 3-D, of its pixel sizes too."""
+    """Recipe of a stack's classes and border weights; in 3-D, or where pixels are no squares, of pixel sizes too."""
     inputs = {"truth": _judged(dataset, name)}
     image = image_of(dataset, name).stamp()
-    if weigh.dimensions == 3 and image is not None:
+    if image is not None and (weigh.dimensions == 3 or not _has_square_pixels(image.facts)):
         units = image.facts.get("units", {})
         is_mixed = len({units[axis] for axis in units if axis != "t"}) > 1
         inputs["pixel sizes"] = digest([image.facts["spacing"], units] if is_mixed else image.facts["spacing"])
     return Recipe("weigh", Weigh.VERSION, _settings("weigh", weigh), inputs)
 
 
+def _has_square_pixels(facts: Json) -> bool:
+    y, x = ([facts.get(fact, {}).get(axis) for fact in ("spacing", "units")] for axis in "yx")
+    return y == x
+
+
 def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:
     """Recipe of a model that the stacks `names` train and validate."""
-    inputs = {f"{n} image": _generation(image_of(dataset, n)) for n in names}
-    inputs |= {f"{n} weights": _generation(weights_of(dataset, n)) for n in names}
+    inputs = {f"{n} image": _identity(image_of(dataset, n)) for n in names}
+    inputs |= {f"{n} weights": _identity(weights_of(dataset, n)) for n in names}
     if train.init_from is not None:
-        inputs["init_from"] = _generation(model_of(dataset, train.init_from))
+        inputs["init_from"] = _identity(model_of(dataset, train.init_from))
     return Recipe("train", Train.VERSION, _settings("train", train), inputs)
 
 
 def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) -> Recipe:
     """Recipe of the scores that a model gives a stack."""
-    inputs = {"image": _generation(image_of(dataset, name)), "model": _generation(model_of(dataset, model))}
+    inputs = {"image": _identity(image_of(dataset, name)), "model": _identity(model_of(dataset, model))}
     return Recipe("predict", Predict.VERSION, _settings("predict", predict), inputs)
 
 
 def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) -> Recipe:
     """Recipe of the segments made of a stack's scores, and of their table; `auto` stands in it as a number."""
-    inputs = {"image": _generation(image_of(dataset, name)), "scores": _generation(scores_of(dataset, model, name))}
+    inputs = {"image": _identity(image_of(dataset, name)), "scores": _identity(scores_of(dataset, model, name))}
     return Recipe("segment", Segment.VERSION, plain(segment_numbers(dataset, model, segment)), inputs)
 
 
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:
     """Recipe of a model's report over the stacks `names`, which have truth."""
-    inputs = {"model": _generation(model_of(dataset, model))}
-    inputs |= {f"{n} segments": _generation(labels_of(dataset, n, model)) for n in names}
+    inputs = {"model": _identity(model_of(dataset, model))}
+    inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
     inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
     return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
 
@@ -221,6 +235,6 @@ def _settings(stage: str, settings: Any) -> Json:
     return {k: v for k, v in values.items() if k not in PLAN_ONLY[stage]}
 
 
-def _generation(result: Result) -> str:
+def _identity(result: Result) -> str:
     stamp = result.stamp()
-    return stamp.generation if stamp else ""
+    return stamp.identity if stamp else ""

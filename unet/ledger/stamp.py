@@ -77,6 +77,15 @@ class Stamp:
     made: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     packages: dict[str, str] = field(default_factory=computing)
 
+    @property
+    def identity(self) -> str:
+        """What stands for the result in the recipes of what is made of it: its generation, for most.
+
+        Of a model a digest of what predicts stands behind it: two trainings by one recipe may end with other
+        parameters, as time ends them, and models of one generation may be brought in from two machines.
+        """
+        return " ".join([self.generation, *([self.facts["identity"]] if "identity" in self.facts else [])])
+
     @classmethod
     def of(cls, values: Json) -> "Stamp":
         """Stamp of the plain values in a metadata file; ValueError where they are none."""

@@ -19,7 +19,7 @@ from unet.formats.stack import RGB
 from unet.images.grey_values import DIVIDE
 from unet.ledger.generations import Generation, Result
 from unet.ledger.results import model_of
-from unet.ledger.stamp import Recipe, Stamp
+from unet.ledger.stamp import Recipe, Stamp, digest
 from unet.network.inference import PRECISIONS, ready_to_predict
 from unet.network.milesial import read_checkpoint
 from unet.network.numeric_plan import Precision
@@ -45,39 +45,44 @@ class Model:
 def save(result: Result, generation: Generation, model: Model, record: Json, facts: Json) -> Stamp:
     """Write a model below its generation, then `model.json`; `record` is how it was trained."""
     parameters = {k: v.contiguous().cpu() for k, v in model.network.state_dict().items()}
-    (generation.folder / PARAMETERS).write(safetensors.torch.save(parameters))
-    metadata = {
+    content = safetensors.torch.save(parameters)
+    (generation.folder / PARAMETERS).write(content)
+    predicting = {
         "architecture": asdict(model.network.architecture),
         "channels": list(model.channels),
         "normalisation": model.normalisation,
         "pixel_size": model.pixel_size,
-        **record,
     }
-    return result.commit(generation, metadata, facts)
+    identity = digest([hashlib.blake2b(content, digest_size=6).hexdigest(), predicting])
+    return result.commit(generation, {**predicting, **record}, {**facts, "identity": identity})
 
 
 def load(dataset: Dataset, name: str) -> Model:
     """A model of the dataset; LookupError where there is none or it is damaged."""
-    result, generation = model_of(dataset, name), model_generation(dataset, name)
+    result, generation = model_of(dataset, name), _committed(dataset, name).generation
     return _load(result.attributes(), result.folder / generation)
 
 
-def model_generation(dataset: Dataset, name: str) -> str:
-    """Name of the generation of a committed model; LookupError that says which models there are where it is none."""
+def model_identity(dataset: Dataset, name: str) -> str:
+    """What stands for a committed model; LookupError that says which models there are where it is none."""
+    return _committed(dataset, name).identity
+
+
+def _committed(dataset: Dataset, name: str) -> Stamp:
     stamp = model_of(dataset, name).stamp()
     if stamp is None:
         known = ", ".join(dataset.members("models")) or "none"
         raise LookupError(
             f"model {name!r} must be in {dataset.url}/models, got {known}; run `unet-flows train`, or `import` one"
         )
-    return stamp.generation
+    return stamp
 
 
 @lru_cache(maxsize=2)
-def ready_model(dataset: Dataset, name: str, generation: str, device: str, precision: Precision) -> Model:
+def ready_model(dataset: Dataset, name: str, identity: str, device: str, precision: Precision) -> Model:
     """A model ready to predict on a device; each process loads and prepares it once, and nothing changes it.
 
-    `generation` tells apart what bears one name; two are kept, for those who compare models in turns.
+    `identity` tells apart what bears one name; two are kept, for those who compare models in turns.
     """
     model = load(dataset, name)
     network = ready_to_predict(model.network, torch.device(device), PRECISIONS[precision])

@@ -21,6 +21,9 @@ differ from the whole's.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+MOST = {"in_channels": 2**16, "base": 2**16, "depth": 16}
+"""Beyond which no machine has the memory, and arithmetic with it takes long; a record may ask for anything."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -70,6 +73,8 @@ class Architecture:
         for name in ("in_channels", "base", "depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be ≥ 1, got {getattr(self, name)}")
+            if getattr(self, name) > MOST[name]:
+                raise ValueError(f"{name} must be {MOST[name]:,} at most, got {getattr(self, name):.3g}")
         if self.classes < 2:
             raise ValueError(f"classes must be ≥ 2, background among them, got {self.classes}")
         if not 0 <= self.dropout < 1:

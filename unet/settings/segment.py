@@ -35,7 +35,7 @@ class Segment:
     """How scores become instances."""
 
     __pydantic_config__: ClassVar = CLOSED
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     threshold: Annotated[float | Auto, one_of("a number, or auto")] = "auto"
     """A pixel belongs to an object where the scores of objects sum up to this, 0 < … ≤ 1; auto: found on validation.

@@ -6,6 +6,9 @@ from typing import ClassVar, Literal
 
 from unet.settings.validation import CLOSED, Dimensions, require
 
+LONGEST = 10_000
+"""Pixels of any length here: what lies further away is no neighbour, and reading so far would take a whole plane."""
+
 
 @dataclass(frozen=True)
 class BorderWeights:
@@ -29,7 +32,9 @@ class BorderWeights:
         for name in ("w0", "edge_weight"):
             require(0 <= getattr(self, name) < math.inf, f"{name} must be ≥ 0, got {getattr(self, name)}")
         for name in ("sigma", "edge_sigma"):
-            require(0 < getattr(self, name) < math.inf, f"{name} must be > 0 pixels, got {getattr(self, name)}")
+            length = getattr(self, name)
+            require(0 < length < math.inf, f"{name} must be > 0 pixels, got {length}")
+            require(length <= LONGEST, f"{name} must be {LONGEST:,} pixels at most, got {length}")
         require(self.tolerance > 0, f"tolerance must be > 0, got {self.tolerance}")
 
     @property
@@ -76,6 +81,7 @@ class Weigh(BorderWeights):
             self.gap_width == 1 or (self.gap_width >= 0 and self.gap_width % 2 == 0),
             f"gap_width must be 1 or an even number ≥ 0, got {self.gap_width}",
         )
+        require(self.gap_width <= LONGEST, f"gap_width must be {LONGEST:,} pixels at most, got {self.gap_width}")
         weights = self.class_weights
         require(
             weights is None or (len(weights) == 2 and min(weights) >= 0 and max(weights) > 0),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unet.dataset.folder import Folder, Json
-from unet.images.normalisation import Statistics
+from unet.images.normalisation import Statistics, own_range
 from unet.ledger.generations import Generation, Result
 from unet.store.shards import Level
 
@@ -47,15 +47,52 @@ def multiscales(
     return [{"name": name, "axes": described, "datasets": datasets}]
 
 
+def resized(attributes: Json, spacing: Mapping[str, float], units: Mapping[str, str]) -> Json:
+    """Attributes of the same pyramid of which pixels have other sizes.
+
+    >>> step = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0]}]}
+    >>> axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    >>> now = resized({"ome": {"multiscales": [{"axes": axes, "datasets": [step]}]}}, {"y": 0.5, "x": 0.25}, {})
+    >>> now["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    [{'type': 'scale', 'scale': [0.5, 0.25]}]
+    """
+    (pyramid, *others), axes = attributes["ome"]["multiscales"], axes_of(attributes)
+    before = pyramid["datasets"][0]["coordinateTransformations"][0]["scale"]
+    sizes = [(size, spacing.get(axis, 1.0)) for axis, size in zip(axes, before, strict=True)]
+    datasets = [
+        {**level, "coordinateTransformations": [_of_sizes(each, sizes) for each in level["coordinateTransformations"]]}
+        for level in pyramid["datasets"]
+    ]
+    now = {**pyramid, "axes": [_axis(axis, units) for axis in axes], "datasets": datasets}
+    return {**attributes, "ome": {**attributes["ome"], "multiscales": [now, *others]}}
+
+
+def _of_sizes(transformation: Json, sizes: Sequence[tuple[float, float]]) -> Json:
+    """A transformation, of pixels of other sizes: by each axis before and now."""
+    kind = transformation["type"]
+    values = zip(transformation[kind], sizes, strict=True)
+    return {**transformation, kind: [value / before * now for value, (before, now) in values]}
+
+
 def image_attributes(
     pyramid: list[Json], channels: Sequence[str], statistics: Sequence[Statistics], colours: Sequence[str]
 ) -> Json:
     """Attributes of an image's group: its pyramid, and how a viewer should show each channel; colours as RRGGBB."""
     shown = [
-        {"label": name, "color": colour, "window": {"start": s.low, "end": s.high, "min": s.min, "max": s.max}}
-        for name, s, colour in zip(channels, statistics, colours, strict=True)
+        {"label": name, "color": colour, "window": _window(known)}
+        for name, known, colour in zip(channels, statistics, colours, strict=True)
     ]
     return {"ome": {"version": VERSION, "multiscales": pyramid, "omero": {"channels": shown}}}
+
+
+def _window(known: Statistics) -> dict[str, float]:
+    """The grey values that a viewer shows from black to full; of a channel that is not constant they are two.
+
+    Not the percentiles alone: of a few cells on zeros both are 0, and viewers would show nothing.
+    """
+    own = own_range(known)
+    start, end = (own.low, own.high) if own.high > own.low else (known.min, known.max)
+    return {"start": start, "end": end, "min": known.min, "max": known.max}
 
 
 def label_attributes(pyramid: list[Json]) -> Json:

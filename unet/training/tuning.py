@@ -158,7 +158,7 @@ class _Search:
     def spared(self) -> float:
         """Pixels that all but a few of the true objects have; 0 without any."""
         sizes = np.concatenate(
-            [np.unique(block.truth[block.truth > 0], return_counts=True)[1] for block in self.blocks]
+            [np.empty(0), *(np.unique(block.truth[block.truth > 0], return_counts=True)[1] for block in self.blocks)]
         )
         return float(np.percentile(sizes, SPARED)) if sizes.size else 0.0
 

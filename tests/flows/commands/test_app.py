@@ -62,6 +62,13 @@ def test_what_names_hold_is_shown_and_never_obeyed_by_the_terminal(run, tmp_path
     assert json.loads(told[2][1])["set_aside"][0]["why"] == outcome.why
 
 
+@pytest.mark.parametrize("name", ["a[/red]", "a\\[/red]", "a\\\\[red]", ":smile:[link=http://elsewhere]", "a[\\"])
+def test_names_that_look_like_markup_are_shown_as_they_are(run, tmp_path, name):
+    status, _, err = run("status", f"{tmp_path}/{name}")
+    assert status == 2
+    assert f"error: {tmp_path}/{name} must be a dataset" in err
+
+
 def test_a_source_that_went_missing_after_init(run, tmp_path, image):
     assert run("init", tmp_path / "d", "--images", image)[0] == 0
     image.rename(tmp_path / "moved")

@@ -67,7 +67,7 @@ def test_scores_that_are_not_those_of_the_model_are_not_taken(run, dataset):
     set_values(dataset, {"predict.test_time_augmentation": 8})
     status, out, err = run("tune", dataset.url)
     assert (status, out) == (2, "")
-    assert "unet must have scores of what validates it, got none of b; run `unet-flows predict" in err
+    assert "unet must have scores of what validates it, got none of b; run `unet-flows reprocess" in err
 
 
 def test_a_metric_that_is_none_is_refused(run, dataset):

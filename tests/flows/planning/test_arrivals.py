@@ -12,7 +12,10 @@ import tifffile
 
 from flows.planning.arrivals import is_news, look_at_sources, mark_taken
 from flows.planning.plan import make_plan
-from unet.dataset.record_file import read_record, set_values
+from tests.unet.formats.files import write_set
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import read_record, set_values, write_record
+from unet.settings.ingest import Source
 
 QUIET, PATIENCE = 60, 3600
 
@@ -132,6 +135,14 @@ def test_all_slices_must_be_quiet(tmp_path, make):
     found = look_at_sources(dataset, record, 60.0)
     assert (found.ready, found.waiting) == ((), {"s": f"{files / 'z3.ome.tif'} was not seen unchanged for 60 s"})
     assert look_at_sources(dataset, record, 120.0).ready == ("s",)
+
+
+def test_a_set_whose_other_files_lie_in_no_source_is_taken(tmp_path):
+    place = Dataset(str(tmp_path / "dataset"))
+    write_set(tmp_path)
+    write_record(place, [Source(images=str(tmp_path / "z0.ome.tif"))])
+    looks = [look_at_sources(place, read_record(place), 1e9 + seconds) for seconds in (0, 60)]
+    assert [found.ready for found in looks] == [(), ("z0",)]
 
 
 def test_of_thousands_of_files_twenty_are_told(settled, folder, at):

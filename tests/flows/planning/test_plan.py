@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import tifffile
 
-from flows.planning.plan import make_plan, require_known, require_stage, training_stacks
+from flows.planning.plan import make_plan, require_known, require_stage
 from flows.planning.session import Session
+from flows.planning.training_set import training_stacks
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.sources import Stack
@@ -171,6 +172,13 @@ def test_a_removed_source_is_noted_and_its_image_kept(tmp_path, dataset, stage):
     assert image_of(dataset, "c").stamp() is not None
 
 
+def test_a_stack_that_is_excluded_is_noted_and_its_image_kept(dataset):
+    set_values(dataset, {"exclude": ["c"]})
+    plan = plan_of(dataset)
+    assert plan.pending() == []
+    assert plan.notes == ("c: it is excluded; its image is kept (`unet-flows remove` forgets it)",)
+
+
 def test_truth_that_fits_no_image_is_noted(tmp_path, dataset):
     stray = tmp_path / "copy/files/truth/zzz.tif"
     tifffile.imwrite(stray, tifffile.imread(tmp_path / "copy/files/truth/a.ome.tif"), photometric="minisblack")
@@ -328,6 +336,15 @@ def test_truth_that_cannot_be_weighed_now_trains_no_other_model(dataset):
     assert training_stacks(plan, dataset, record) == ["a", "b"]
     weights_of(dataset, "a").folder.remove()
     assert training_stacks(make_plan(dataset, record), dataset, record) == ["b"]
+
+
+@pytest.mark.parametrize(
+    "name", [".dataset.yaml.20261126", ".notes.0123abcd", "new.tif.partial", "tables/unet/a.partial"]
+)
+def test_files_of_peoples_own_are_no_leftovers(dataset, name):
+    (dataset / name).write(b"mine")
+    Session(dataset.url).tidy(lambda _: None)
+    assert (dataset / name).read() == b"mine"
 
 
 def test_what_killed_runs_left_is_removed_where_all_is_fresh_too(dataset):

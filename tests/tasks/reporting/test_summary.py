@@ -40,7 +40,7 @@ def test_a_run_tells_what_was_made_what_failed_and_why_with_figures_and_pictures
     assert page.startswith("# reprocess of dataset: 8 made, 1 set aside, 3.5 min\n")
     assert "| ingest | 2 | 1 | 1.5 |" in page
     assert "| segment | 1 |  |  |" in page
-    assert "\n- **broken** at ingest: broken.tif is not a readable TIFF, got | instead\n" in page
+    assert "\n- **broken** at ingest: `broken.tif is not a readable TIFF, got | instead`\n" in page
     assert re.search(r"\| iou \| \*\*0\.\d{3}\*\*", page)
     titles = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert titles == [
@@ -58,10 +58,17 @@ def test_a_stage_alone_shows_more_of_its_own(dataset, published):
     assert re.findall(r"!\[(.*?)\]", published["segment-dataset"]) == ["segment a", "segment b", "segment c"]
 
 
+def test_words_of_a_file_are_no_picture_or_link_on_the_page(dataset, published):
+    said = "![a](http://elsewhere/a.png) ` <img src=x> [here](http://elsewhere)"
+    with Summary(dataset, "ingest", "unet") as summary:
+        summary.add([Outcome("ingest", "broken", "set aside", said)])
+    assert f"\n- **broken** at ingest: `{said.replace('`', chr(39))}`" in published["ingest-dataset"]
+
+
 def test_what_stopped_a_run_is_told(dataset, published):
     with pytest.raises(OSError, match="the disk is gone"), Summary(dataset, "weigh", "unet"):
         raise OSError("the disk is gone")
-    assert "**Stopped:** the disk is gone" in published["weigh-dataset"]
+    assert "**Stopped:** `the disk is gone`" in published["weigh-dataset"]
 
 
 def test_what_was_set_aside_is_told_once(dataset, published):

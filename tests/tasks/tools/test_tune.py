@@ -46,8 +46,13 @@ def test_a_model_that_was_brought_in_keeps_what_was_found_and_is_tuned_on_all_tr
 
 
 def test_scores_of_the_training_part_alone_are_no_help(dataset):
-    with pytest.raises(LookupError, match="got none of b; run `unet-flows predict"):
+    with pytest.raises(LookupError, match="got none of b; run `unet-flows reprocess"):
         tune(dataset, "unet", ["a", "b"], ["a"], Segment())
+
+
+def test_a_model_that_is_not_there_is_told_before_its_scores(dataset):
+    with pytest.raises(LookupError, match=r"model 'other' must be in .*, got unet; run `unet-flows train`"):
+        tune(dataset, "other", ["a", "b"], [], Segment())
 
 
 def test_before_are_the_usual_settings_where_the_model_has_none(dataset):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import zarr
 
 from tasks.tools.verify import damage, damage_of_model
 from unet.ledger.results import image_of, labels_of, model_of, report_of
@@ -62,6 +63,17 @@ def test_every_file_of_a_model_and_its_report_is_read(dataset, of):
 def test_a_table_that_is_not_of_these_segments_is_named(dataset):
     dataset.table("unet", "a").write(dataset.table("unet", "b").read())
     assert damage(dataset, "a") == [f"{dataset.table('unet', 'a').url} is missing or damaged"]
+
+
+def test_labels_that_people_added_behind_ours_are_no_damage(dataset):
+    labels = dataset.image("a") / "labels"
+    group = zarr.open_group(labels.url, mode="a")
+    group.create_group("drawn")
+    ome = group.attrs["ome"]
+    group.attrs["ome"] = {**ome, "labels": ["unet", "truth", "drawn"]}  # in no order
+    assert damage(dataset, "a") == []
+    group.attrs["ome"] = {**ome, "labels": ["unet", "truth"]}
+    assert damage(dataset, "a") == [f"{labels.url}/zarr.json is missing or damaged"]
 
 
 def test_truth_that_was_edited_is_whole_and_truth_that_cannot_be_decoded_is_not(dataset):

@@ -1,6 +1,7 @@
 """Law of links: every real folder below a source is looked into once, and no link leads out to what nobody named."""
 
 import itertools
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,6 +33,15 @@ def test_the_real_folder_is_named_whatever_links_come_before_it(tmp_path):
     write(tmp_path, "raw/z_real/a.tif", "raw/b.tif")
     link(tmp_path / "raw", a_link="z_real", c_link=tmp_path / "raw/z_real")
     assert found(tmp_path / "raw") == ["b.tif", "z_real/a.tif"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on Unix alone")
+def test_a_file_whose_name_is_no_utf_8_is_left_out_and_told(tmp_path):
+    write(tmp_path, "raw/a.tif", os.fsdecode(b"raw/b\xff.tif"), os.fsdecode(b"raw/c\xe4/d.tif"))
+    walked = walk(tmp_path / "raw")
+    assert [path.name for path in walked.files] == ["a.tif"]
+    assert len(walked.left_out) == 2
+    assert all("must have a name in UTF-8, and is left out; rename it" in line for line in walked.left_out)
 
 
 def test_a_place_elsewhere_is_looked_into_once_whatever_leads_there(tmp_path):

@@ -182,6 +182,14 @@ def test_a_scene_does_not_take_the_name_of_a_file(tmp_path):
         find(tmp_path, Source("raw"), find_scenes=lambda file: Scenes(2 if file.endswith("a.tif") else 1))
 
 
+@pytest.mark.parametrize("written", ["~nobody-here/raw", "circle"])
+def test_a_path_that_leads_nowhere_is_told_as_written(tmp_path, written):
+    (tmp_path / "circle").symlink_to("circle")
+    write(tmp_path, "raw/a.tif")
+    with pytest.raises(LookupError, match=rf"'{written}' must name an existing folder or file, got: "):
+        find(tmp_path, Source(written))
+
+
 def test_missing_and_empty_folders_are_named_as_written(tmp_path):
     write(tmp_path, "raw/a.jpg", "good/a.tif", "a.jpg")
     with pytest.raises(LookupError, match=r"images must name an existing folder or file, got '\.\./rw'"):

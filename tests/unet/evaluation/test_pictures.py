@@ -62,6 +62,16 @@ def test_one_bright_pixel_in_a_dark_frame_is_seen():
     assert stretch(plane)[3, 4] == 255
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_not_finite_are_black_and_hide_nothing(value):
+    plane = FRAME.astype(float)
+    plane[:5] = value
+    shown = stretch(plane)
+    assert not shown[:5].any()
+    np.testing.assert_array_equal(shown[5:], stretch(plane[5:]))
+    assert not stretch(np.full((5, 5), value)).any()
+
+
 def test_equal_outlines_are_white_whatever_the_ids():
     picture = outlines(FRAME, square(3), square(70000))
     edge = (picture == BOTH_COLOUR).all(axis=-1)

@@ -46,5 +46,5 @@ def test_numbers_of_the_record_are_said_to_be_its_own():
 
 
 def test_where_nothing_validates_or_nothing_was_found_it_is_said():
-    assert "on the training part (4 planes), as nothing validates" in said(FOUND | {"part": "training", "n": 4})
+    assert "on the training part (4 planes), as no object validates" in said(FOUND | {"part": "training", "n": 4})
     assert "Nothing was found with this model for threshold, min_size, declump_depth" in said(None)

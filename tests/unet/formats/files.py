@@ -40,10 +40,10 @@ def write(file, image, description):
 SET = [f"z{z}.ome.tif" for z in range(3)]
 
 
-def write_set(folder, names=SET, bear=lambda z: f' UUID="urn:uuid:{z}"', said=None):
+def write_set(folder, names=SET, bear=lambda z: f' UUID="urn:uuid:{z}"', said=None, of=""):
     """A set of three z planes, a file each, called `names` now; the OME-XML says z0 … z2, or what is `said`."""
     image, said = noise(3, 8, 9), said or SET
-    uuids = [f'<UUID FileName="{name}">urn:uuid:{z}</UUID>' for z, name in enumerate(said)]
+    uuids = [f'<UUID FileName="{name}">urn:uuid:{of}{z}</UUID>' for z, name in enumerate(said)]
     planes = "".join(PLANE.format(c=0, z=z, ifd=0, uuid=uuid) for z, uuid in enumerate(uuids))
     for z, name in enumerate(names):
         write(folder / name, image[z], OME.format(root=bear(z), c=1, planes=planes))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unet.formats.files import OME, PLANE, noise, read, write, write_set
+from unet.formats import ome_files
 from unet.formats.ome_files import renamed_xml
 from unet.formats.readers import find_scenes
 
@@ -83,12 +84,46 @@ def test_a_set_whose_files_all_bear_one_uuid_is_read_by_names(tmp_path):
     assert [find_scenes(str(tmp_path / name)).number for name in names] == [1, 0, 0]
 
 
+def test_a_set_whose_planes_all_bear_one_uuid_is_read_by_names(tmp_path):
+    image, names = noise(6, 8, 9), ["a.ome.tif", "b.ome.tif"]
+    uuids = [f'<UUID FileName="{name}">urn:uuid:0</UUID>' for name in names]
+    places = itertools.product(enumerate(uuids), range(3))
+    said = "".join(PLANE.format(c=c, z=z, ifd=z, uuid=uuid) for (c, uuid), z in places)
+    for c, name in enumerate(names):
+        write(tmp_path / name, image[3 * c : 3 * c + 3], OME.format(root=' UUID="urn:uuid:0"', c=2, planes=said))
+    np.testing.assert_array_equal(read(tmp_path / names[0])[1], image.reshape(2, 3, 8, 9))
+    assert find_scenes(str(tmp_path / names[0])) == (1, (str(tmp_path / names[1]),))
+
+
+def test_planes_that_all_lie_in_the_one_other_file_are_a_part_of_the_stack(tmp_path):
+    image, opener, planes = noise(3, 8, 9), tmp_path / "a.ome.tif", tmp_path / "b.ome.tif"
+    uuid = '<UUID FileName="b.ome.tif">urn:uuid:1</UUID>'
+    said = "".join(PLANE.format(c=0, z=z, ifd=z, uuid=uuid) for z in range(3))
+    write(opener, image[:1], OME.format(root=' UUID="urn:uuid:0"', c=1, planes=said))
+    pointer = '<OME UUID="urn:uuid:1"><BinaryOnly MetadataFile="a.ome.tif" UUID="urn:uuid:0"/></OME>'
+    write(planes, image, pointer.replace("<OME", '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'))
+    np.testing.assert_array_equal(read(opener)[1], image)
+    assert find_scenes(str(opener)) == (1, (str(planes),))
+
+
 def test_a_set_without_uuids_of_its_files_that_was_renamed_is_refused(tmp_path):
     names = ["a.ome.tif", "b.ome.tif", "c.ome.tif"]
     write_set(tmp_path, names, bear=lambda z: "")
     for name in names:
         with pytest.raises(ValueError, match=rf"{name} must lie with .* in z0\.ome\.tif and 2 others, got none"):
             read(tmp_path / name)
+
+
+def test_sets_that_lack_files_are_looked_for_in_each_file_of_a_folder_once(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(ome_files, "_xml_of", lambda file, read=ome_files._xml_of: opened.append(file) or read(file))
+    for at in range(8):
+        said = [f"old{at}-{z}.ome.tif" for z in range(3)]
+        write_set(tmp_path, [f"new{at}.ome.tif"], lambda z, at=at: f' UUID="urn:uuid:{at}-{z}"', said, f"{at}-")
+    for file in sorted(tmp_path.iterdir()):
+        with pytest.raises(ValueError, match="must come with all planes of its set"):
+            read(file)
+    assert len(opened) <= 8 * 3
 
 
 def test_one_file_of_a_set_that_took_anothers_name_is_not_taken_for_it(tmp_path):

@@ -124,6 +124,16 @@ def test_an_imagej_stack_with_one_directory_is_whole_or_refused(tmp_path, whole)
         refused(tmp_path / "a.tif", "of the 1,000 planes of which ImageJ's description speaks 1 can be read")
 
 
+def test_a_colour_stack_with_one_directory_that_lost_its_end_is_no_single_plane(tmp_path):
+    image = noise(3, 8, 9, 3, dtype=np.uint8)
+    how = {"imagej": True, "truncate": True, "photometric": "rgb", "metadata": {"axes": "ZYXS"}}
+    tifffile.imwrite(tmp_path / "a.tif", image, **how)
+    assert read(tmp_path / "a.tif")[0].shape == (3, 3, 8, 9)
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content[: -image[0].nbytes])
+    refused(tmp_path / "a.tif", "of the 3 planes of which ImageJ's description speaks 1 can be read")
+
+
 @pytest.mark.parametrize("shape", [(5, 8, 9), (2, 3, 4, 8, 9), (8, 9), (4, 1, 8, 9, 3)])
 @pytest.mark.parametrize("truncate", [True, False])
 def test_whole_imagej_files_are_taken(tmp_path, shape, truncate):

@@ -73,9 +73,10 @@ def test_cells_on_zeros_have_no_noise():
     assert known.level == pytest.approx(500, rel=0.1)
 
 
-def test_blocks_with_pixels_that_are_not_finite_are_left_out():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_blocks_with_pixels_that_are_not_finite_are_left_out(value):
     plane = noise(side=32)
-    plane[:8] = np.nan
+    plane[:8] = value
     assert found(plane) == found(plane[8:])
 
 

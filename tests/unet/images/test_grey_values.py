@@ -157,6 +157,13 @@ def test_a_source_has_one_pair_and_an_unknown_one_that_of_all():
     assert by_rule(rule, [channel()], "x", "r") == [GreyRange(20, 300, CLIP)]
 
 
+def test_blank_wells_of_a_source_do_not_make_its_others_zeros():
+    blank, cells = (statistics_of(np.array([[[0, high]] * 8])) for high in (0, 600))
+    plate = [StackStatistics(str(n), "plate", blank if n else cells) for n in range(4)]
+    assert by_rule(rule_of_training("source", plate), cells, "a", "plate") == [GreyRange(0, 600, CLIP)]
+    assert by_rule(rule_of_training("source", plate[1:]), cells, "a", "plate") == [GreyRange(0, 600, CLIP)]
+
+
 def test_two_grey_values_are_taken_as_they_are():
     rule = rule_of_training((90.0, 900.0), [stack("a", channel())])
     assert by_rule(rule, [channel(), channel()], "a") == [GreyRange(90, 900, CLIP)] * 2
@@ -210,6 +217,13 @@ def test_a_rule_that_is_unknown_is_refused(rule):
 )
 def test_stacks_outside_of_training_are_told_of(known, words):
     assert told_of(AUTO, [known]) == words
+
+
+def test_a_channel_that_is_constant_in_training_too_is_nothing_to_tell_of():
+    dead = statistics_of(np.full((1, 16, 16), 3, np.uint16))
+    rule = rule_of_training("auto", [StackStatistics("a", "", dead)])
+    assert not told_of(rule, dead)
+    assert told_of(rule, statistics_of(np.arange(256).reshape(1, 16, 16))).startswith("grey values span 253 (0–0 in")
 
 
 def test_what_is_told_names_the_channel_where_there_are_several():

@@ -169,6 +169,12 @@ def test_a_float_beyond_float32_is_clipped_and_an_infinite_one_is_0():
     np.testing.assert_array_equal(normalise(pixels, [GreyRange(1, 5, (-1, 3))]), [[[3, -1, 0, 0, 0.5]]])
 
 
+@pytest.mark.parametrize("unit", [1e-50, 1e-42, 1e40])
+def test_a_span_that_float32_cannot_hold_is_mapped_like_any_other(unit):
+    plain = np.random.default_rng(0).integers(0, 200, (1, 40, 50)).astype(np.float64)
+    np.testing.assert_allclose(normalise_image(plain * unit), normalise_image(plain), atol=1e-6)
+
+
 def image_of_discs(fraction, seed=0, side=128):
     """Noise (mean 100, σ 4) with discs of 400 that cover so much of it, more or less."""
     rng = np.random.default_rng(seed)

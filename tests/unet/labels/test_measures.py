@@ -106,6 +106,30 @@ def test_merged_blocks_equal_the_whole(drawn, data):
             np.testing.assert_array_equal(getattr(merged, name), values)
 
 
+@pytest.mark.parametrize(("dtype", "offset"), [(np.uint32, 3_000_000_000), (np.float64, 1e12)])
+def test_a_large_offset_costs_no_spread(dtype, offset):
+    plain = np.random.default_rng(0).integers(0, 5, (1, 20, 30)).astype(dtype)
+    labels = np.ones((20, 30), int)
+    parts = [
+        measure_block(labels[w], (plain + dtype(offset))[(slice(None), *w)], None, tuple(s.start for s in w))
+        for w in blocks(labels.shape, (7, 11))
+    ]
+    columns = table_columns(merge_measures(parts), "yx", {}, {}, ["a"], labels.shape)
+    assert columns["intensity_std_a"] == pytest.approx(plain.std(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(np.inf, (np.inf, 1, np.inf, np.nan)), (-np.inf, (-np.inf, -np.inf, 1, np.nan)), (np.nan, (np.nan,) * 4)],
+)
+def test_a_pixel_that_is_not_finite_is_told_of_its_segment_alone(value, expected):
+    labels, image = np.array([[1, 1, 0, 2]]), np.array([[[value, 1, 7, 3]]])
+    merged = merge_measures([measure_block(labels, image), measure_block(labels, image)])
+    columns = table_columns(merged, "yx", {}, {}, ["a"], labels.shape)
+    for what, one in zip(("mean", "min", "max", "std"), expected, strict=True):
+        assert columns[f"intensity_{what}_a"].tolist() == pytest.approx([one, 0 if what == "std" else 3], nan_ok=True)
+
+
 def test_without_segments_there_are_no_rows():
     measures = measure_block(np.zeros((3, 4), np.uint8), np.zeros((1, 3, 4)), np.zeros((3, 4)))
     columns = table_columns(merge_measures([measures, measures]), "yx", {}, {}, ["a"], (3, 4))

@@ -264,6 +264,17 @@ def test_withdrawn_truth_is_none_until_its_source_has_it_again_or_somebody_edits
     assert recipes.has_truth(dataset, "a", None)
 
 
+def test_pixel_sizes_are_part_of_weights_where_pixels_are_no_squares(dataset, recipe_of):
+    """Distances are in pixels of x, so that others along y make other weights, plane by plane too."""
+    image, found = image_of(dataset, "a"), []
+    for y in (0.5, 0.25, 0.125, 0.5):
+        image.commit(image.begin(Recipe("any", 1, {"y": y}, {}), {}), {}, {"spacing": {"y": y, "x": 0.5}})
+        found.append(recipe_of[Weigh](Weigh()))
+    assert found[0] == found[3] == recipes.weigh_recipe(dataset, "nobody", Weigh())
+    assert found[1].changes(found[2]) == ["pixel sizes changed"]
+    assert found[0].changes(found[1]) == ["pixel sizes is new"]
+
+
 def test_units_are_part_of_weights_in_3_d_where_they_differ(dataset, recipe_of):
     image, found = image_of(dataset, "a"), []
     for z in ("micrometer", "nanometer"):

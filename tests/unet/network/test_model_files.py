@@ -12,11 +12,13 @@ import torch
 from torch import nn
 
 from unet.dataset.folder import Dataset, Folder
+from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import model_of
 from unet.ledger.stamp import Recipe
-from unet.network.model_files import PARAMETERS, Model, bring_in, channel_indices, load, save
+from unet.network.model_files import PARAMETERS, Model, bring_in, channel_indices, load, model_identity, save
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
+from unet.settings.predict import Predict
 
 RECIPE = Recipe("train", 1, {"seed": 0}, {"a image": "3f2a"})
 PLAN = {"device": "cpu"}
@@ -157,6 +159,31 @@ def test_a_generation_elsewhere_is_refused(dataset):
     (dataset.model("unet") / "model.json").write_json(metadata)
     with pytest.raises(ValueError, match="must stay within its folder"):
         load(dataset, "unet")
+
+
+def test_models_of_one_recipe_are_told_apart_by_what_predicts(dataset):
+    """Training that ends by time ends elsewhere the next time; what another model scored is never called fresh."""
+    identities = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        put(dataset)
+        stamp = model_of(dataset, "unet").committed()
+        identities.append((stamp.generation, predict_recipe(dataset, "unet", "a", Predict()).inputs["model"]))
+        assert model_identity(dataset, "unet") == stamp.identity
+        dataset.model("unet").remove()
+    first, again, other = identities
+    assert first == again
+    assert first[0] == other[0]
+    assert first[1] != other[1]
+
+
+def test_a_model_that_was_made_before_is_known_by_its_generation(dataset):
+    put(dataset)
+    metadata = model_of(dataset, "unet").attributes()
+    del metadata["unet-flows"]["facts"]["identity"]
+    (dataset.model("unet") / "model.json").write_json(metadata)
+    stamp = model_of(dataset, "unet").committed()
+    assert predict_recipe(dataset, "unet", "a", Predict()).inputs["model"] == stamp.generation
 
 
 @pytest.mark.parametrize("url", ["{tmp}/other", "memory://models{tmp}"])

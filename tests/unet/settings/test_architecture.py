@@ -113,6 +113,8 @@ def test_an_illegal_size_names_the_nearest_legal_ones(architecture, size, neares
         ({"in_channels": 0}, "in_channels must be ≥ 1, got 0"),
         ({"base": 0}, "base must be ≥ 1, got 0"),
         ({"depth": 0}, "depth must be ≥ 1, got 0"),
+        ({"depth": 10**8}, "depth must be 16 at most, got 1e[+]08"),
+        ({"base": 10**22}, "base must be 65,536 at most, got 1e[+]22"),
         ({"classes": 1}, "classes must be ≥ 2"),
         ({"dropout": 1.0}, "dropout must be 0 ≤ dropout < 1"),
         ({"dropout": float("nan")}, "dropout must be 0 ≤ dropout < 1"),

@@ -43,6 +43,8 @@ def train(**settings):
         ({"weigh": {"w0": -1}}, "weigh: w0 must be ≥ 0, got -1.0"),
         ({"weigh": {"sigma": 0}}, "weigh: sigma must be > 0 pixels, got 0.0"),
         ({"weigh": {"tolerance": 0}}, "weigh: tolerance must be > 0, got 0.0"),
+        ({"weigh": {"sigma": 1e8}}, "weigh: sigma must be 10,000 pixels at most, got 100000000.0"),
+        ({"weigh": {"gap_width": 10**9}}, "weigh: gap_width must be 10,000 pixels at most, got 1000000000"),
         ({"weigh": {"gap_width": 3}}, "weigh: gap_width must be 1 or an even number ≥ 0, got 3"),
         ({"weigh": {"edge_weight": -1}}, "weigh: edge_weight must be ≥ 0, got -1.0"),
         (

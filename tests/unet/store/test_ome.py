@@ -13,7 +13,7 @@ from ome_zarr_models._cli import validate
 
 from tests.conftest import shrink_shards
 from unet.dataset.folder import Dataset, Folder
-from unet.images.normalisation import Statistics
+from unet.images.normalisation import Statistics, statistics_of
 from unet.ledger.generations import Generation
 from unet.ledger.results import image_of, labels_of
 from unet.ledger.stamp import Recipe
@@ -133,6 +133,16 @@ def test_for_another_reader_an_object_lies_at_one_place_in_each_level(tmp_path, 
             ]
             assert level.axes_units["y"] == "micrometer"
             assert np.abs((found - exact) / [level.scale["y"], level.scale["x"]]).max() < 0.1  # pixels of the level
+
+
+@pytest.mark.parametrize(("cells", "end"), [(0, 9), (4, 600)])
+def test_a_viewer_shows_a_few_cells_on_zeros_and_a_hot_pixel(cells, end):
+    image = np.zeros((1, 512, 512), np.uint16)
+    image[0, 300, 300] = 9
+    for n in range(cells):
+        image[0, 100 * n : 100 * n + 20, 40:60] = 600
+    window = ome.image_attributes([], ["a"], statistics_of(image), ["FFFFFF"])["ome"]["omero"]["channels"][0]["window"]
+    assert (window["start"], window["end"], window["max"]) == (0, end, image.max())
 
 
 def test_unknown_sizes_are_1_without_a_unit():
