@@ -5,6 +5,9 @@ BIN     := $(VENV)/bin
 DATA    ?=
 TRUTH   ?=
 DATASET ?= demo/dataset
+JOBS    ?= 2
+# Tests in as many processes; the tests of a file stay together, as they share what they make.
+BESIDE  := -n $(JOBS) --dist loadfile
 
 # Sets of packages, the last two with all of the ones before; a stamp says what .venv has.
 RUNS    := $(VENV)/.installed
@@ -30,10 +33,10 @@ serve: $(RUNS)
 
 # In another order: `SHUFFLE=7 make test`, for any number.
 test: $(TESTS)
-	$(BIN)/python -m pytest -q -m "not slow and not faults"
+	$(BIN)/python -m pytest -q $(BESIDE) -m "not slow and not faults"
 
 test-all: $(TESTS)
-	$(BIN)/python -m pytest -q -m "not faults"
+	$(BIN)/python -m pytest -q $(BESIDE) -m "not faults"
 
 # The long campaign of faults: every file damaged in every way, every stage killed at every operation on a file.
 # And every parser fed with what was never a file, led by which lines of code that reaches.

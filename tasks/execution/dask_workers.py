@@ -227,7 +227,10 @@ def _connect(where: Any, name: str) -> Client:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)
-            return Client(address=where, set_as_default=False)
+            try:
+                return Client(address=where, set_as_default=False)
+            except AssertionError:  # dask gives a thread ten seconds to start, which a machine that stood still took
+                return Client(address=where, set_as_default=False)
     except OSError as error:
         raise ClusterError(
             f"the dask scheduler {name} must be reachable, got: {error}; start it, or mend `cluster:` of dataset.yaml"

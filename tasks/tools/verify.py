@@ -12,6 +12,7 @@ from unet.dataset.folder import Dataset, Folder
 from unet.ledger.contents import LABEL_LIST, PUBLISHED
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.store import ome
 from unet.store.arrays import Stored
 from unet.store.shards import regions, shard_index
 
@@ -50,6 +51,8 @@ def _damage(result: Result) -> list[str]:
         return []
     contents, kept = result.contents(stamp.generation), stamp.facts.get("contents")
     files = set(contents.damage(kept)) if kept else set()
+    if not any(part.names() for part in result.parts(stamp.generation)):  # metadata of another result
+        files = {result.metadata_file}
     if not kept or result.is_edited:
         parts = [part for part in result.parts(stamp.generation) if not kept or part.name.endswith(".0")]
         files |= {f"{part.name}/{file}" for part in parts for file in _undecoded(part)}
@@ -98,13 +101,20 @@ def _list_damage(dataset: Dataset, name: str) -> list[str]:
     """What is wrong with the list of an image's labels, by which viewers find them; noted beside the image."""
     folder, image = dataset.image(name) / "labels", image_of(dataset, name)
     there = {label for label in folder.names() if (folder / label / LIST).exists()}
-    try:
-        listed = ((folder / LIST).read_json() or {}).get("attributes", {}).get("ome", {}).get("labels", [])
-    except ValueError:
-        listed = None
     stamp = image.known_stamp()
-    if stamp is None or (isinstance(listed, list) and set(map(str, listed)) == there):  # people's labels come last
+    if stamp is None or _lists(folder / LIST, there):
         return []
     contents = image.contents(stamp.generation)
     contents.mark({*contents.holes(None), LABEL_LIST})
     return [f"{folder.url}/{LIST} is missing or damaged"]
+
+
+def _lists(file: Folder, labels: set[str]) -> bool:
+    """Whether a file is the list of these labels, in any order: those of people come last."""
+    try:
+        card = file.read_json() or {}
+        of = card["attributes"]["ome"]
+        about = (card["zarr_format"], card["node_type"], of["version"])
+        return about == (3, "group", ome.VERSION) and {str(label) for label in of["labels"]} == labels
+    except (ValueError, KeyError, TypeError):
+        return not labels and not file.exists()

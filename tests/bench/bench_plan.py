@@ -59,7 +59,7 @@ def _copy(walked: Path, top: Path, before: Dataset, after: Dataset, name: str) -
         known = fingerprint.of_files([str(file)])
         to = after.image(name) if kind == "image" else after.labels(name, "truth")
         source = "source" if kind == "image" else "truth source"
-        facts = {"files": vars(known)} | ({"source": [str(file)]} if kind == "image" else {})
+        facts = {"files": vars(known), "source": [str(file)]}
         _put(of, to, inputs={source: known.content}, facts=facts)
     _put(weights_of(before, "a"), after.weights(name))
     _put(scores_of(before, "unet", "a"), after.scores("unet", name))

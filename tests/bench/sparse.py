@@ -2,9 +2,9 @@
 
 DATASET is any finished dataset with truth of ids (a fold of `folds`, the demo). Of each plane of its validation part
 that holds four objects apart from all others a scene is made of these four, and shown in zeros and in noise, brighter,
-darker and with an offset, and beside empty wells. All go through `reprocess` of a dataset of their own with the model,
-as a lab's files would. Printed: objects found (IoU > 0.5) in each kind of scene beside those found in the whole plane,
-and the most segments of an empty well.
+darker, with an offset and on a background that rises, and beside empty wells. All go through `reprocess` of a dataset
+of their own with the model, as a lab's files would. Printed: objects found (IoU > 0.5) in each kind of scene beside
+those found in the whole plane, and the most segments of an empty well.
 """
 
 import argparse
@@ -63,6 +63,7 @@ def views(image: Array, truth: Array, four: Array, draw: np.random.Generator) ->
     noise = 100 + 20 * draw.standard_normal(image.shape)
     bright = cells * 800 / (high - low)
     whole = np.round(16 * image.astype(float)).astype(np.uint16)
+    drift = np.linspace(0, 0.5, image.shape[1])[None, :]  # by half of what cells stand out by, from left to right
     hot = np.zeros(image.shape, np.uint16)
     hot[tuple(side // 2 for side in image.shape)] = 4000
     return {
@@ -72,6 +73,9 @@ def views(image: Array, truth: Array, four: Array, draw: np.random.Generator) ->
         "offset": (whole.astype(np.uint32) + 3_000_000_000).astype(np.uint32),
         "zeros": np.round(bright).astype(np.uint16),
         "noise": np.round(np.clip(bright + noise, 0, None)).astype(np.uint16),
+        "drifting": np.round(whole + 16 * (high - low) * drift).astype(np.uint16),
+        "noise-drifting": np.round(np.clip(bright + noise + 800 * drift, 0, None)).astype(np.uint16),
+        "empty-drifting": np.round(np.clip(noise + 800 * drift, 0, None)).astype(np.uint16),
         "empty-noise": np.round(np.clip(noise, 0, None)).astype(np.uint16),
         "empty-clean": np.full(image.shape, 100, np.uint16),
         "hot-pixel": hot,

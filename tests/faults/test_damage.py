@@ -20,6 +20,7 @@ CARDS = (
     "models/unet/model.json",
 )
 """Metadata without which nobody knows what was made; truncated in the short form too."""
+SEGMENTS = "images/b.ome.zarr/labels/unet/zarr.json"
 OF_A_MODEL = re.compile(r"^models/")
 EDITED = re.compile(r"/labels/truth/([0-9a-f]{12}\.0/|zarr\.json$)")
 """What people may edit: what can be read, though it is another, is an edit by hand."""
@@ -70,7 +71,12 @@ def cases(dataset, chance, count=None):
         return every
     light = [case for case in every if not OF_A_MODEL.search(case[0])]
     of_models = chance.sample([case for case in every if OF_A_MODEL.search(case[0])], 1)
-    return [*chance.sample(light, count), *of_models, *((card, "truncated") for card in CARDS)]
+    cards = [(card, "truncated") for card in CARDS] + [
+        (SEGMENTS, "flipped"),
+        (SEGMENTS, "another's"),
+        (CARDS[1], "flipped"),
+    ]
+    return [*chance.sample(light, count), *of_models, *cards]
 
 
 def region_of(path):

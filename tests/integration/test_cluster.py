@@ -8,7 +8,7 @@ import sys
 import dask
 import numpy as np
 import pytest
-from distributed import get_worker
+from distributed import Client, get_worker
 from distributed.security import Security
 
 from tasks import weigh
@@ -123,6 +123,21 @@ def test_a_scheduler_that_cannot_be_reached_is_named():
     impatient = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
     with impatient, pytest.raises(ClusterError, match=says), workers("tcp://127.0.0.1:1"):
         pass
+
+
+def test_a_thread_of_dask_that_did_not_start_in_its_ten_seconds_is_given_ten_more(cluster, monkeypatch):
+    start, stood = Client.start, []
+
+    def first_stands(client, **settings):
+        if not stood:
+            stood.append(client)
+            raise AssertionError
+        return start(client, **settings)
+
+    monkeypatch.setattr(Client, "start", first_stands)
+    with workers(cluster) as crew:
+        assert dict(run_regions(crew, abs, [-1], lambda: None)) == {-1: 1}
+    assert stood
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ def test_a_task_that_hangs_is_ended_once_and_nothing_is_set_aside(small, ask, un
 
 @pytest.mark.prefect
 def test_an_error_of_ours_is_not_tried_again(small, ask, unhurried, monkeypatch):
-    def wrong(*_):
+    def wrong(*_, **__):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(ingest_tasks, "outcome_of_each", wrong)
@@ -188,10 +188,10 @@ def test_a_task_that_fails_stops_no_other_batch(small, monkeypatch):
     monkeypatch.setattr("flows.stage_run.BATCH_STACKS", 1)
     work = ingest_tasks.outcome_of_each
 
-    def fails_for_a(dataset, names, *more):
+    def fails_for_a(dataset, names, *more, **how):
         if names == ["a"]:
             raise RuntimeError("a bug")
-        return work(dataset, names, *more)
+        return work(dataset, names, *more, **how)
 
     monkeypatch.setattr(ingest_tasks, "outcome_of_each", fails_for_a)
     with pytest.raises(RuntimeError, match="a bug"):

@@ -347,6 +347,17 @@ def test_pixels_of_a_file_that_is_what_it_was_again_are_not_kept(make, stage, le
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), pixels)
 
 
+def test_a_note_that_metadata_of_truth_is_damaged_changes_nothing_that_was_drawn(dataset, stage):
+    edit(dataset, "a")
+    stage(dataset, "ingest")
+    truth = labels_of(dataset, "a", "truth")
+    before = (truth.folder / "zarr.json").read()
+    (truth.folder / "damaged.json").write_json({"zarr.json": "damaged", "../b.ome.zarr": "damaged"})
+    assert plan_of(dataset).statuses["ingest", "a"].state == "fresh"
+    assert stage(dataset, "ingest") == []
+    assert (truth.folder / "zarr.json").read() == before
+
+
 @pytest.mark.parametrize("was_read", [False, True])
 def test_what_was_set_aside_is_not_read_at_each_plan(tmp_path, make, stage, monkeypatch, was_read):
     """A terabyte that is no image is read once, whether or not an image was made of that name before."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from unet.dataset.folder import DRAFT, OF_DESKTOPS, Folder, Json
+from unet.ledger.metadata_types import SCHEMAS
 
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
 PUBLISHED = "published"
@@ -182,7 +183,8 @@ class Contents:
     def _noted(self) -> list[str]:
         try:
             noted = (self.folder / DAMAGED).read_json() or {} if DAMAGED in self.names else {}
-            return [name for name in noted if name in (PUBLISHED, LABEL_LIST) or self._is_own(name)]
+            known = {PUBLISHED, LABEL_LIST, *(() if self.is_edited else SCHEMAS)}  # people may edit metadata of truth
+            return [name for name in noted if name in known or self._is_own(name)]
         except ValueError:  # a reading finds it again
             return []
 
