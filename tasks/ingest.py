@@ -13,8 +13,8 @@ from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
-from unet.dataset.sources import Stack
-from unet.formats.readers import Opened, find_scenes, open_stack
+from unet.dataset.stacks import Stack
+from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
@@ -106,7 +106,7 @@ def _list_labels(labels: Folder) -> None:
 @timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
     reading = SourceReading(stack.files)
-    with open_stack(stack.files, stack.scene, stack.axis) as opened:
+    with open_found(stack) as opened:
         generation = reading.begin(image, recipe)
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
         stored = create(generation.level(0), layout, opened.dtype, opened.axes)
@@ -159,7 +159,7 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _amend_truth(dataset, stack, truth, of_image)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
-    with open_stack(stack.truth, axis=stack.axis) as opened:  # truth of a scene is a file of its own
+    with open_truth(stack) as opened:
         _require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = reading.begin(truth, recipe)
         layout = plane_layout(shape, 4)

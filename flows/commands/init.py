@@ -7,7 +7,9 @@ from typing import Any
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import add_source, read_record, write_record
-from unet.dataset.sources import Catalogue, Stack, find_stacks, resolved
+from unet.dataset.source_paths import resolved
+from unet.dataset.sources import find_stacks
+from unet.dataset.stacks import Catalogue, Stack
 from unet.settings.ingest import Source
 from unet.settings.record import Record
 

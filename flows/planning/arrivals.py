@@ -16,8 +16,9 @@ from typing import Any
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import Stack, source_files
+from unet.dataset.sources import source_files
 from unet.dataset.stack_names import printable
+from unet.dataset.stacks import Stack
 from unet.ledger.fingerprint import sizes_and_times
 from unet.settings.record import Record
 
@@ -110,7 +111,10 @@ class _Looker:
         from unet.formats.completeness import require_whole
 
         try:
-            parts = require_whole(stack.files, stack.scene, stack.axis) | require_whole(stack.truth, axis=stack.axis)
+            if stack.refused:
+                raise ValueError(stack.refused)
+            each = bool(stack.axis or stack.grid)
+            parts = require_whole(stack.files, stack.scene, each) | require_whole(stack.truth, each=each)
         except (ValueError, LookupError) as error:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
             given_up = self.now - since >= self.record.watch.give_up_after_seconds

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from unet.dataset.folder import Dataset
 from unet.dataset.source_notes import odd_stacks
-from unet.dataset.sources import Catalogue, Scenes, find_stacks
+from unet.dataset.sources import Known, find_stacks
+from unet.dataset.stacks import Catalogue, Scenes
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
@@ -14,7 +15,7 @@ from unet.settings.record import Record
 
 def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     """Stacks in the sources; files that were ingested before are not opened again."""
-    known = {
+    scenes = {
         file: scenes
         for name in dataset.stacks()
         for is_truth in (False, True)
@@ -22,8 +23,8 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
     }
 
     def scenes_in(file: str) -> Scenes:
-        if file in known:
-            return known[file]
+        if file in scenes:
+            return scenes[file]
         from unet.formats.readers import find_scenes
 
         return find_scenes(file)
@@ -33,9 +34,19 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
         return truth.known_stamp() is not None or truth.is_metadata_lost()
 
     root = Path(dataset.url) if dataset.is_local else Path.cwd()
-    found = find_stacks(record.sources, root, scenes_in, has_known_truth)
+    found = find_stacks(record.sources, root, scenes_in, Known(has_known_truth, _known_names(dataset)))
     stacks = tuple(stack for stack in found.stacks if stack.name not in record.exclude)
     return replace(found, stacks=stacks, notes=(*found.notes, *odd_stacks(stacks)))
+
+
+def _known_names(dataset: Dataset) -> dict[tuple[str, int | None], str]:
+    """Names of stacks, by the first source file of each and its scene."""
+    names = {}
+    for name in dataset.stacks():
+        stamp = image_of(dataset, name).known_stamp()
+        if stamp and stamp.facts.get("source"):
+            names[stamp.facts["source"][0], stamp.facts.get("scene")] = name
+    return names
 
 
 def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple[str, Scenes]]:
@@ -50,6 +61,6 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
     except FileNotFoundError:
         return
     if now.content == stamp.facts["files"]["content"]:
-        is_set = not stamp.recipe.settings.get("axis")
+        is_set = not (stamp.recipe.settings.get("axis") or stamp.recipe.settings.get("grid"))
         yield files[0], Scenes(int(stamp.facts.get("scenes", 1)), files[1:] if is_set else ())
         yield from ((file, Scenes(int(not is_set))) for file in files[1:])

@@ -17,7 +17,7 @@ from flows.planning.general_notes import general_notes
 from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageStatus
 from flows.planning.training_set import has_checkpoint, stacks_of_model, usable_truth
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result

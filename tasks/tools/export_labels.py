@@ -10,7 +10,8 @@ import pyarrow.csv
 import tifffile
 
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import resolved, source_folders
+from unet.dataset.source_paths import resolved
+from unet.dataset.sources import source_folders
 from unet.images.planes import planes
 from unet.images.units import symbol
 from unet.ledger.results import labels_of

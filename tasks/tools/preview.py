@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 from unet.evaluation import pictures
-from unet.formats.readers import open_stack
+from unet.formats.readers import open_found, open_truth
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class SourcePreview:
 
 def preview_of(stack: Stack) -> SourcePreview:
     """A look at a stack's first plane and its truth."""
-    with open_stack(stack.files, stack.scene, stack.axis) as image:
+    with open_found(stack) as image:
         plane = image.plane((0,) * (len(image.shape) - 2))
         words = f"{' × '.join(map(str, image.shape))} ({' '.join(image.axes)}) {image.dtype}"
         sizes = [f"{axis} {size:g} {image.units.get(axis, '')}".strip() for axis, size in image.spacing.items()]
@@ -31,7 +31,7 @@ def preview_of(stack: Stack) -> SourcePreview:
     words += f" ({'; '.join(image.notes)})" if image.notes else ""
     if not stack.truth:
         return SourcePreview(words, None, 0, 0.0)
-    with open_stack(stack.truth, axis=stack.axis) as truth:
+    with open_truth(stack) as truth:
         labels = truth.plane((0,) * (len(truth.shape) - 2))
     objects = (labels == 0) == (stack.foreground == 0)
     picture = pictures.png(pictures.tint(plane, objects)) if objects.shape == plane.shape else None

@@ -5,7 +5,7 @@ from prefect.states import Completed, Failed
 from prefect.task_engine import TaskRunTimeoutError
 
 from tasks import evaluate, ingest, policy, predict, segment, train, weigh
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 from unet.ledger.outcome import STAGES
 
 TASKS = {

@@ -104,7 +104,13 @@ def _section(name: str, record: Any) -> str:
 
 
 def _given(source: Source) -> Json:
-    return {key: value for key, value in plain(source).items() if value is not None}
+    """What is set of a source, and how its truth is read."""
+    by_default = {each.name: each.default for each in fields(source)}
+    return {
+        key: value
+        for key, value in plain(source).items()
+        if value != by_default[key] or (key == "foreground" and source.truth)
+    }
 
 
 def _flow(value: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 
 
 def odd_stacks(stacks: Sequence[Stack]) -> Iterator[str]:

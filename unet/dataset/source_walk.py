@@ -121,5 +121,11 @@ class SourceWalk:
         self._take_file(link, target, target.is_file())
 
 
+def notes_of(walk: SourceWalk) -> tuple[str, ...]:
+    """What a person should know of a walk, a sentence each."""
+    lost = (f"{link} is a link to what is not there; mend or remove it" for link in walk.dangling)
+    return (*walk.left_out, *lost)
+
+
 def _may_hold_images(folder: Path) -> bool:
     return folder.suffix != ".zarr" and not (folder / "dataset.yaml").exists()

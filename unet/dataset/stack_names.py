@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 LONGEST = 200
 """Characters of the longest NAME, so that `NAME.ome.zarr.partial` still is a legal name on every file system."""
@@ -22,9 +23,50 @@ def safe_name(path: str) -> str:
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", path) if not unicodedata.combining(c))
     name = re.sub(r"^(\.|$)", "_", re.sub(r"[^A-Za-z0-9._-]", "_", plain.replace("/", "__")))
-    if len(name) <= LONGEST:
-        return name
-    return f"{name[: LONGEST - 9]}-{sha256(path.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return name if len(name) <= LONGEST else _with_digest(name, path)
+
+
+class WantedName(NamedTuple):
+    """What a stack would be called."""
+
+    path: str
+    """Made safe, it is the name."""
+    whole: str
+    """What no other stack has: it is told apart by its digest."""
+    before: str | None = None
+    """What it was called before."""
+
+
+def distinct_names(wanted: Sequence[WantedName]) -> list[tuple[str, bool]]:
+    """A safe name for each, no two alike whatever the case of their letters, and whether a digest tells it apart.
+
+    What has a name keeps it. Of others that would bear one name, that which is spelled so gets it, or else the first.
+
+    >>> distinct_names([WantedName("a b", "1"), WantedName("a_b", "2"), WantedName("A_B", "3", "A_B")])
+    [('a_b-6b86b273', True), ('a_b-d4735e3a', True), ('A_B', False)]
+    """
+    found: dict[int, tuple[str, bool]] = {}
+    taken: set[str] = set()
+    choices = [(safe_name(path), _with_digest(safe_name(path), whole)) for path, whole, _ in wanted]
+
+    def rank(number: int) -> tuple[bool, bool, int]:
+        path, _, before = wanted[number]
+        return before not in choices[number], choices[number][0] != path.replace("/", "__"), number
+
+    for number in sorted(range(len(wanted)), key=rank):
+        plain, apart = choices[number]
+        before = wanted[number].before
+        name = before if before in (plain, apart) else plain
+        name = apart if name.lower() in taken else name
+        while name.lower() in taken:  # one file in one source that is named twice
+            name = _with_digest(plain, name)
+        taken.add(name.lower())
+        found[number] = name, name != plain
+    return [found[number] for number in range(len(wanted))]
+
+
+def _with_digest(name: str, of: str) -> str:
+    return f"{name[: LONGEST - 9]}-{sha256(of.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def printable(text: str) -> str:

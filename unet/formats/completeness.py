@@ -10,26 +10,25 @@ import tifffile
 
 from unet.dataset.filesystem import open_regular
 from unet.formats.readers import open_stack
-from unet.formats.stack import SliceAxis
 from unet.formats.tiff import scenes_of
 
 PNG_END = b"IEND\xaeB`\x82"
 """Type and check sum of the last chunk of every PNG."""
 
 
-def require_whole(files: Sequence[str], scene: int | None = None, axis: SliceAxis = None) -> set[str]:
+def require_whole(files: Sequence[str], scene: int | None = None, each: bool = False) -> set[str]:
     """All files that a stack is read from, other files of its set included; ValueError where one is not whole.
 
     Args:
-        files: one file, which may open others of its set after it; or the slices.
+        files: one file, which may open others of its set after it; or the slices, or all of a grid.
         scene: index of the scene in a file of several.
-        axis: what slices run along.
+        each: whether each of the files is opened, as those of a grid are.
 
     Raises:
         ValueError: a file is not whole, or lacks a part of its set; it says which.
         OSError: a file is gone, or cannot be read.
     """
-    return {part for file in (files if axis else files[:1]) for part in _parts_of(file, scene)}
+    return {part for file in (files if each else files[:1]) for part in _parts_of(file, scene)}
 
 
 def _parts_of(file: str, scene: int | None) -> set[str]:

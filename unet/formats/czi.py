@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import Scenes
+from unet.dataset.stacks import Scenes
 from unet.formats.pixel_sizes import SaidSizes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 

@@ -7,7 +7,7 @@ import numpy as np
 from mrc import DVFile
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import Scenes
+from unet.dataset.stacks import Scenes
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
 

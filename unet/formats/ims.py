@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import Scenes
 from unet.dataset.stack_names import natural_order
+from unet.dataset.stacks import Scenes
 from unet.formats.pixel_sizes import SaidSizes
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 

@@ -15,7 +15,7 @@ import numpy as np
 from nd2.structures import TimeLoop
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import Scenes
+from unet.dataset.stacks import Scenes
 from unet.formats.pixel_sizes import SaidSizes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 

@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 
 from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
-from unet.dataset.sources import Scenes
+from unet.dataset.stacks import Scenes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
 PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}

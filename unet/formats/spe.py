@@ -12,7 +12,7 @@ import imageio.v2 as imageio
 import numpy as np
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import Scenes
+from unet.dataset.stacks import Scenes
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
 FRAMES_AT = 1446

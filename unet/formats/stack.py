@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from unet.dataset.sources import Scenes
+from unet.dataset.stacks import Scenes
 from unet.formats.pixel_sizes import SaidSizes, believed_sizes
 
 AXES = "tczyx"
@@ -101,7 +101,7 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
         lengths["c"] -= 1
     axes = ordered_axes(lengths)
     spacing, units, notes = believed_sizes(sizes, axes)
-    names, shape = _channel_names(channels, lengths.get("c", 1)), tuple(lengths[a] for a in axes)
+    names, shape = unlike_names(channels, lengths.get("c", 1)), tuple(lengths[a] for a in axes)
     return Opened(axes, shape, dtype, spacing, units, names, _planes(pages, axes, dtype), notes)
 
 
@@ -135,10 +135,10 @@ def _refuse_transparent(pages: Pages, page: np.ndarray) -> None:
         raise ValueError(f"{pages.file} must be opaque, got an alpha channel that is not; save it without transparency")
 
 
-def _channel_names(given: Sequence[str], count: int) -> tuple[str, ...]:
+def unlike_names(given: Sequence[str], count: int) -> tuple[str, ...]:
     """Names of `count` channels, no two alike: the number takes the place of a missing name and follows a repeated one.
 
-    >>> _channel_names(["DAPI", "", "DAPI"], 4)
+    >>> unlike_names(["DAPI", "", "DAPI"], 4)
     ('DAPI', '1', 'DAPI 2', '3')
     """
     names: list[str] = []

@@ -18,8 +18,9 @@ import numpy as np
 import tifffile
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.sources import SUFFIXES, Scenes
+from unet.dataset.image_kinds import SUFFIXES
 from unet.dataset.stack_names import natural_order
+from unet.dataset.stacks import Scenes
 from unet.formats.file_colours import colours_of
 from unet.formats.micro_manager import GATHERED, index_of, refuse_absurd_set
 from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from unet.dataset.folder import Dataset, Json
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.found_settings import segment_numbers
@@ -35,8 +35,18 @@ PLAN_ONLY = {
 def image_recipe(dataset: Dataset, stack: Stack, ingest: Ingest) -> Recipe:
     """Recipe of a stack's image."""
     inputs = {"source": source_fingerprint(dataset, stack.name, stack.files).content}
-    settings: Json = {**plain(ingest), "scene": stack.scene, "axis": stack.axis}
+    settings: Json = {**plain(ingest), "scene": stack.scene, "axis": stack.axis, **_stated(stack)}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
+
+
+def _stated(stack: Stack) -> Json:
+    """What is said of a stack beside its files, where something is."""
+    said: Json = {key: value for key, value in plain(stack.stated).items() if value}
+    return (
+        said
+        | ({"grid": plain(stack.grid)} if stack.grid else {})
+        | ({"refused": stack.refused} if stack.refused else {})
+    )
 
 
 def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:

@@ -1,6 +1,7 @@
 """Where the stacks come from, when a file counts as finished, and how it becomes OME-Zarr."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -23,13 +24,36 @@ class Source:
     """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged: training gives them no weight, evaluation leaves them out."""
+    prefix: str = ""
+    """What names of its stacks begin with, such as `day2-`, where several sources have files of the same names."""
+    pattern: str | None = None
+    """How files of single planes are named, such as `{name}_z{z}_c{c}.tif`: those of one `{name}` are one stack."""
+    suffix: str | None = None
+    """What names of truth have behind those of their images, such as `_mask`; it may lie beside them then."""
+    axes: str | None = None
+    """What the axes of its files are, such as `tzyx`, where they do not say or say something else."""
+    channels: tuple[str, ...] | None = None
+    """Names of the channels, in the order of the files, where these have none or others."""
+    pixel_size: Mapping[str, float] | None = None
+    """Micrometers by axis, such as `{y: 0.1, x: 0.1, z: 0.5}` (seconds for t), where files have none or wrong ones."""
+    link: bool = False
+    """Whether pixels of OME-Zarr images are read where they lie, and not copied into the dataset."""
 
     def __post_init__(self) -> None:
-        """Refuse an empty path."""
+        """Refuse an empty path, and what cannot be meant."""
         for name in ("images", "truth"):
             require(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
             require_plain(name, getattr(self, name) or "")
         require(self.ignore is None or self.ignore > 0, f"ignore must be > 0, 0 being background, got {self.ignore}")
+        require(self.pattern is None or self.slices is None, "only one of slices and pattern may be set, got both")
+        axes = self.axes or "yx"
+        require(
+            len(set(axes)) == len(axes) and {"y", "x"} <= set(axes) <= set("tczyx"),
+            f"axes must be some of t c z y x, each once, y and x among them, got {axes!r}",
+        )
+        for axis, size in (self.pixel_size or {}).items():
+            require(axis in "tzyx", f"pixel_size must be by axis t, z, y or x, got {axis!r}")
+            require(0 < size < math.inf, f"pixel_size must be > 0, got {axis}: {size}")
 
 
 @dataclass(frozen=True)

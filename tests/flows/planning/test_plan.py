@@ -14,7 +14,7 @@ from flows.planning.session import Session
 from flows.planning.training_set import training_stacks
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 from unet.images.synthetic import draw_stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import found_with

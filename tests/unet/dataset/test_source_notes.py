@@ -3,7 +3,7 @@
 import pytest
 
 from unet.dataset.source_notes import odd_stacks
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 
 
 def stack(name="a", files=("/raw/a.tif",), truth=(), axis=None, source="raw"):

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from unet.dataset.sources import SUFFIXES, Catalogue, Scenes, find_stacks, source_files, stem
+from unet.dataset.image_kinds import SUFFIXES, stem
+from unet.dataset.sources import find_stacks, source_files
+from unet.dataset.stacks import Catalogue, Scenes
 from unet.settings.ingest import Source
 
 

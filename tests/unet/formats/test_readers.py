@@ -8,7 +8,8 @@ import pytest
 import tifffile
 
 from tests.unet.formats.files import cut, noise, read
-from unet.dataset.sources import FORMATS, find_stacks
+from unet.dataset.image_kinds import FORMATS
+from unet.dataset.sources import find_stacks
 from unet.formats.readers import Reader, find_scenes, open_stack
 from unet.settings.ingest import Source
 

@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import Stack
+from unet.dataset.stacks import Stack
 from unet.ledger import fingerprint, recipes
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe

@@ -1,0 +1,44 @@
+"""Kinds of image files, by the ends of their names, and which module of `unet.formats` reads each.
+
+The list stands here, where nothing is imported, because `status` finds stacks by it and loads no reader.
+"""
+
+READERS = {
+    "tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"),
+    "png": (".png",),
+    "jpeg": (".jpg", ".jpeg"),
+    "nd2": (".nd2",),
+    "lif": (".lif", ".lof"),
+    "czi": (".czi",),
+    "ims": (".ims",),
+    "dv": (".dv",),
+    "spe": (".spe",),
+}
+"""Modules of `unet.formats`, and what marks the files that each reads."""
+FORMATS = dict(
+    sorted(
+        ((suffix, module) for module, suffixes in READERS.items() for suffix in suffixes),
+        key=lambda item: -len(item[0]),
+    )
+)
+"""The module that reads files of a suffix; the longer suffix first."""
+SUFFIXES = tuple(FORMATS)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is read; hidden ones are not.
+
+    >>> is_image("a.OME.TIF"), is_image("notes.txt"), is_image("._a.tif")
+    (True, False, False)
+    """
+    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+
+
+def stem(name: str) -> str:
+    """Name without its image suffix; any other suffix stays.
+
+    >>> stem("a.b.OME.TIF"), stem("notes.txt")
+    ('a.b', 'notes.txt')
+    """
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name.removesuffix(name[len(name) - len(suffix) :])

@@ -1,0 +1,69 @@
+"""What a stack is, as it is found in the sources: its files, how they lie together, and what is known beside them."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Files = tuple[str, ...]
+Grid = tuple[tuple[str, Files], ...]
+"""Axes along which files lie, the slowest first, each with the words that stand for its places, such as z: 1, 2, 3."""
+
+
+class Scenes(NamedTuple):
+    """What a file is opened for: a stack each scene."""
+
+    number: int
+    """0 where the file is a part of a stack that another file opens."""
+    parts: Files = ()
+    """Absolute paths of the other files of its set, which are read with it."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What is said of a stack beside its files, by a person or by an index; it is believed before them."""
+
+    axes: str = ""
+    """What the axes of its files are."""
+    channels: Files = ()
+    """Names of its channels."""
+    pixel_size: tuple[tuple[str, float], ...] = ()
+    """Micrometers, or seconds, by axis."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a microscope wrote, as found in the sources."""
+
+    name: str
+    """NAME in the dataset folder: letters, digits, `.`, `_` and `-`, not starting with `.`."""
+    files: Files
+    """Absolute paths: one file; one that opens a set, and the others of it; or all of a grid, raster order."""
+    scene: int | None
+    """Index of the scene within a file of several; None when the file has one."""
+    axis: Literal["z", "t"] | None
+    """The axis that slices run along; None when every file is a stack."""
+    truth: Files
+    """Absolute paths of its labels, as in `files`; empty where nobody drew any."""
+    foreground: Literal["ids", 0, 255]
+    """How truth is read, see `Source.foreground`."""
+    ignore: int | None = None
+    """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
+    is_truth_away: bool = False
+    """Whether nobody can tell now if there is truth: its folder is not there, or a link to it leads nowhere."""
+    source: str = ""
+    """The source it was found in, see `Source.images`."""
+    grid: Grid = ()
+    """How files of single planes lie together; empty for slices, and where one file or set is the stack."""
+    stated: Stated = Stated()
+    """What is said of it beside its files."""
+    refused: str = ""
+    """Why it cannot be read, seen by names alone, a sentence: ingest sets it aside."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All stacks of the sources, sorted by name, and the files of truth that belong to none of them."""
+
+    stacks: tuple[Stack, ...]
+    unmatched: Files
+    notes: tuple[str, ...] = ()
+    """What else a person should know: links that are not followed, truth that is away; a sentence each."""
