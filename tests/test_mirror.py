@@ -4,6 +4,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
+    "unet/dataset/source_groups": "unet/dataset/test_sources",
+    "unet/dataset/source_paths": "unet/dataset/test_sources",
+    "unet/dataset/source_truth": "unet/dataset/test_sources",
+    "unet/dataset/stacks": "unet/dataset/test_sources",
     "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/clumps": "tasks/test_segment",

@@ -117,9 +117,13 @@ def test_three_links_to_the_parent_are_told_and_followed_nowhere(make):
 
 def test_a_source_that_is_no_file_is_told_in_a_sentence(tmp_path):
     from unet.dataset.sources import find_stacks, source_files
+    from unet.dataset.stacks import Scenes
     from unet.settings.ingest import Source
 
     os.mkfifo(tmp_path / "pipe")
-    for find in (lambda source: find_stacks([source], tmp_path, lambda file: 1), lambda s: source_files([s], tmp_path)):
+    for find in (
+        lambda source: find_stacks([source], tmp_path, lambda file: Scenes(1)),
+        lambda s: source_files([s], tmp_path),
+    ):
         with within(10), pytest.raises(LookupError, match=r"images must name a folder or file: .*pipe must be a file"):
             find(Source("pipe"))

@@ -285,7 +285,7 @@ def test_scenes_have_truth_of_their_own_and_keep_their_names(tmp_path, make, sta
 
 def grown(path, reads, monkeypatch):
     """As it is opened for the n-th time, somebody writes other pixels into the file."""
-    from tasks import ingest as module
+    from unet.formats import readers as module
 
     seen, open_stack = [], module.open_stack
 
@@ -320,7 +320,7 @@ def test_a_file_that_is_written_while_it_is_read_waits_for_the_next_run(make, st
 @pytest.mark.parametrize("kind", ["image", "truth"])
 def test_pixels_of_a_file_that_is_what_it_was_again_are_not_kept(make, stage, level, monkeypatch, kind):
     """A when it was hashed, B while it was read, A when it was hashed again; size and time of change stay."""
-    from tasks import ingest as module
+    from unet.formats import readers as module
 
     pixels = np.random.default_rng(0).integers(0, 9, (64, 64)).astype(np.uint16)
     dataset = make({"a": (pixels, pixels)})
@@ -416,7 +416,7 @@ def test_a_set_is_known_without_opening_its_files_again(of_sets, stage, monkeypa
 
 
 def test_a_file_that_cannot_be_read_as_it_is_being_written_waits_too(make, stage, monkeypatch):
-    from tasks import ingest as module
+    from unet.formats import readers as module
 
     dataset = make({"a": (np.zeros((64, 64), np.uint16), None)})
     file = Path(dataset.url).parent / "files/image/a.ome.tif"

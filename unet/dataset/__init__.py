@@ -2,8 +2,12 @@
 
 `filesystem` reaches folders on this machine and elsewhere, `safe_load` reads their YAML and JSON, `folder` knows
 which path each name stands for, `snapshot` looks at a whole folder once. `record_file` reads and edits
-`dataset.yaml`, `sources` finds the stacks of its sources by `source_walk`, which follows links, and `stack_names`;
-`source_notes` says what looks wrong about them.
+`dataset.yaml`.
+
+`sources` finds the stacks of the sources: `image_kinds` are the suffixes that are read, `source_paths` what a person
+wrote, `source_walk` all files below, `source_groups` those that are one stack, `source_truth` the labels; `stacks` says
+what a stack is, `stack_names` what it is called, and `source_notes` what looks wrong about them.
+
 `arrivals` tells finished files from growing ones, `user_place` is the folder of who runs this, `lease` keeps two runs
 from doing the same work.
 

@@ -13,7 +13,7 @@ cannot be read is a stack that says why. Only where there is no dataset yet is i
 Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_truth import Truth, find_truth, lies_in
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stack_names import WantedName, distinct_names
-from unet.dataset.stacks import Catalogue, Scenes, Stack, Stated
+from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.settings.ingest import Source
 
 FindScenes = Callable[[str], Scenes]
@@ -65,7 +65,7 @@ def find_stacks(
         LookupError: a folder or file is missing, or holds no images.
         ValueError: truth does not fit the images.
     """
-    found = [_found_or_away(source, root, find_scenes, known) for source in sources]
+    found = [_Look(source, root, find_scenes, known).catalogue() for source in sources]
     stacks, notes = _named([stack for part in found for stack in part.stacks], known)
     unmatched = tuple(file for part in found for file in part.unmatched)
     said = (note for part in found for note in part.notes)
@@ -79,7 +79,7 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         LookupError: all folders and files of images are missing.
     """
     images = [resolved(source.images, root) for source in sources]
-    if sources and not any(top.exists() for top in images):
+    if sources and not any(top.is_dir() or top.is_file() for top in images):
         existing("images", sources[0].images, root)
     truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
     there = (top for top in (*images, *truth) if top.is_dir() or top.is_file())
@@ -94,66 +94,92 @@ def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
     return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
 
 
-def _found_or_away(source: Source, root: Path, find_scenes: FindScenes, known: Known | None) -> Catalogue:
-    try:
-        return _find(source, root, find_scenes, known)
-    except (LookupError, OSError) as error:
-        if known is None or not known.names:
-            raise
-        return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
+@dataclass(frozen=True)
+class _Look:
+    """One look at one source."""
 
+    source: Source
+    root: Path
+    find_scenes: FindScenes
+    known: Known | None
 
-def _find(source: Source, root: Path, find_scenes: FindScenes, known: Known | None) -> Catalogue:
-    """Stacks of a source; each bears its key for a name yet."""
-    images = existing("images", source.images, root)
-    top = resolved(source.truth, root) if source.truth is not None else None
-    if images == top:
-        raise ValueError(f"truth must be another folder or file than images, got {source.images!r} for both")
-    walk = SourceWalk(images, top, is_image, each_once=True)
-    groups = groups_of("images", source, images, walk.files)
-    truth = find_truth(source, images, root) if top else Truth({})
-    if top and top.is_file() and len(groups) == 1:
-        truth = Truth(dict(zip([groups[0].key], truth.labels.values(), strict=True)))
-    keyed = [scene for group in groups for scene in _keyed(group, source, find_scenes)]
-    keys = {each.key for each in keyed}
-    fitting = ((key, files) for key, files in truth.labels.items() if key in keys)
-    truth = truth._replace(
-        labels=truth.labels | {key: (*files, *_scenes(files, source, find_scenes).parts) for key, files in fitting}
-    )
-    stacks = tuple(_stack(each, source, truth, images.name) for each in keyed)
-    unmatched = tuple(file for key, files in truth.labels.items() if key not in keys for file in files)
-    _require_fitting(source, keyed, stacks, truth, known)
-    empty = sorted(folder for folder in truth.empty if any(lies_in(key, folder) for key in keys))
-    kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in empty)
-    return Catalogue(stacks, unmatched, (*notes_of(walk), *truth.notes, *kept))
+    def catalogue(self) -> Catalogue:
+        """Its stacks, each with its key for a name yet, or why it is away."""
+        source, top = self.source, self._truth_top()
+        if resolved(source.images, self.root) == top:
+            raise ValueError(f"truth must be another folder or file than images, got {source.images!r} for both")
+        try:
+            walk = SourceWalk(existing("images", source.images, self.root), top, is_image, each_once=True)
+            groups = groups_of("images", source, walk.top, walk.files)
+            keyed = [scene for group in groups for scene in self._keyed(group)]
+            if not keyed:
+                raise LookupError(f"images {source.images!r} must hold all files of a set, got a part; name its folder")
+        except (LookupError, OSError) as error:
+            if self.known is None or not self.known.names:
+                raise
+            return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
+        truth, unmatched = self._truth(walk.top, groups, {each.key for each in keyed})
+        stacks = tuple(_stack(each, source, truth, walk.top.name) for each in keyed)
+        self._require_fitting(keyed, stacks, truth, unmatched)
+        folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
+        kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
+        return Catalogue(stacks, unmatched, (*notes_of(walk), *truth.notes, *kept))
 
+    def _truth_top(self) -> Path | None:
+        return resolved(self.source.truth, self.root) if self.source.truth is not None else None
 
-def _keyed(group: Group, source: Source, find_scenes: FindScenes) -> list[_Keyed]:
-    """Key, files and index of each scene in a group of files."""
-    number, parts = Scenes(1) if group.grid else _scenes(group.files, source, find_scenes)
-    group = group._replace(files=(*group.files, *parts))
-    if number == 1:
-        return [_Keyed(group.key, group, None)]
-    return [_Keyed(f"{group.key}-s{scene}", group, scene) for scene in range(number)]
+    def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
+        """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""
+        top = self._truth_top()
+        if top is None:
+            return Truth({}), ()
+        truth = find_truth(self.source, images, self.root)
+        if top.is_file() and len(groups) == 1:
+            truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
+        fitting = {key: (*of, *self._scenes(of).parts) for key, of in truth.labels.items() if key in keys}
+        matched = {file for files in fitting.values() for file in files}
+        unmatched = tuple(file for files in truth.labels.values() for file in files if file not in matched)
+        return truth._replace(labels=fitting), unmatched
 
+    def _keyed(self, group: Group) -> list[_Keyed]:
+        """Key, files and index of each scene in a group of files."""
+        number, parts = Scenes(1) if group.grid else self._scenes(group.files)
+        group = group._replace(files=(*group.files, *parts))
+        if number == 1:
+            return [_Keyed(group.key, group, None)]
+        return [_Keyed(f"{group.key}-s{scene}", group, scene) for scene in range(number)]
 
-def _scenes(files: Sequence[str], source: Source, find_scenes: FindScenes) -> Scenes:
-    """What the first of some files is opened for; slices, which are read one by one, and broken files are one scene."""
-    try:
-        return Scenes(1) if source.slices is not None else find_scenes(files[0])
-    except (ValueError, OSError):
-        return Scenes(1)
+    def _scenes(self, files: Files) -> Scenes:
+        """What the first of some files is opened for; slices, read one by one, and broken files are one scene."""
+        try:
+            return Scenes(1) if self.source.slices is not None else self.find_scenes(files[0])
+        except (ValueError, OSError):
+            return Scenes(1)
+
+    def _require_fitting(
+        self, keyed: Sequence[_Keyed], stacks: Sequence[Stack], truth: Truth, unmatched: Files
+    ) -> None:
+        """Refuse truth that is away or fits nothing; of a dataset where it did fit, that stops nothing else."""
+        fits = any(stack.truth or stack.is_truth_away for stack in stacks) and not truth.away
+        if fits or not (unmatched or truth.away) or self._has_known_truth(stacks):
+            return
+        if truth.away:
+            raise LookupError(truth.away)
+        raise ValueError(
+            f"truth must bear the names of images, got none that does: {unmatched[0]} in {self.source.truth!r}, but "
+            f"{keyed[0].key!r} in {self.source.images!r}; rename the files of truth, or set `suffix` of the source"
+        )
+
+    def _has_known_truth(self, stacks: Sequence[Stack]) -> bool:
+        if self.known is None:
+            return False
+        named, _ = _named(stacks, self.known)
+        return any(self.known.has_truth(stack.name) for stack in named)
 
 
 def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stack:
     key, group, scene = each
     labels = truth.labels.get(key, ())
-    refused = group.refused or truth.refused.get(key, "")
-    if not refused and (source.slices or group.grid) and labels and len(group.files) != len(labels):
-        refused = (
-            f"each slice must have its truth, got {len(group.files)} files in {Path(group.files[0]).parent} but "
-            f"{len(labels)} in {Path(labels[0]).parent}; add or remove files"
-        )
     return Stack(
         name=source.prefix + (name_of_all if key == "." else key),
         files=group.files,
@@ -166,7 +192,17 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         source=source.images,
         grid=group.grid,
         stated=_stated(source, group.stated),
-        refused=refused,
+        refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
+    )
+
+
+def _uneven(source: Source, group: Group, labels: Files) -> str:
+    """Why slices and their truth do not fit, if they do not."""
+    if not source.slices or not labels or len(group.files) == len(labels):
+        return ""
+    return (
+        f"each slice must have its truth, got {len(group.files)} files in {Path(group.files[0]).parent} but "
+        f"{len(labels)} in {Path(labels[0]).parent}; add or remove files"
     )
 
 
@@ -195,29 +231,3 @@ def _named(stacks: Sequence[Stack], known: Known | None) -> tuple[list[Stack], I
         if is_told_apart
     )
     return [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)], notes
-
-
-def _require_fitting(
-    source: Source, keyed: Sequence[_Keyed], stacks: Sequence[Stack], truth: Truth, known: Known | None
-) -> None:
-    """Refuse images that are but parts, and truth that is away or fits nothing.
-
-    Of a dataset where it did fit, truth that is away or that fits nothing any more stops nothing else.
-    """
-    if not stacks:
-        raise LookupError(f"images {source.images!r} must hold all files of a set, got a part of it; name its folder")
-    fits = any(stack.truth or stack.is_truth_away for stack in stacks) and not truth.away
-    is_known = known is not None and any(known.has_truth(name) for name in _names_of(stacks, known))
-    if fits or is_known or not (truth.labels or truth.away):
-        return
-    if truth.away:
-        raise LookupError(truth.away)
-    raise ValueError(
-        f"truth must bear the names of images, got none that does: {next(iter(truth.labels))!r} in "
-        f"{source.truth!r}, but {keyed[0].key!r} in {source.images!r}; rename the files of truth"
-    )
-
-
-def _names_of(stacks: Sequence[Stack], known: Known) -> Iterator[str]:
-    named, _ = _named(stacks, known)
-    yield from (stack.name for stack in named)

@@ -85,12 +85,8 @@ def test_the_dataset_is_untouched_where_something_is_wrong(files, how, says):
     assert not (files / "dataset").exists()
 
 
-def test_one_more_source_is_added_unless_names_collide(files):
+def test_one_more_source_is_added(files):
     dataset, _ = say(files)
-    before = dataset.record.read()
-    with pytest.raises(ValueError, match="names must differ, got a for"):
-        say(files, truth=None)
-    assert dataset.record.read() == before
     (files / "more").mkdir()
     (files / "more/d.tif").write_bytes((files / "image/a.tif").read_bytes())
     say(files, images="more", truth=None)

@@ -49,10 +49,10 @@ def test_every_slice_must_be_whole(tmp_path):
     files = [str(tmp_path / f"{z}.png") for z in range(3)]
     for file in files:
         KINDS["a.png"](tmp_path / file)
-    assert require_whole(files, axis="z") == set(files)
+    assert require_whole(files, each=True) == set(files)
     (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:-3])
     with pytest.raises(ValueError, match=r"1\.png must end as a PNG does"):
-        require_whole(files, axis="z")
+        require_whole(files, each=True)
 
 
 def test_every_file_of_a_set_must_be_whole_though_only_its_first_can_be_opened(tmp_path):

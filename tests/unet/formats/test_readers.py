@@ -63,8 +63,10 @@ def test_stacks_are_no_slices(tmp_path):
     files = [tmp_path / f"{z}.tif" for z in range(2)]
     for file in files:
         tifffile.imwrite(file, noise(5, 8, 9))
-    with pytest.raises(ValueError, match="each slice must be one plane, got axes zyx"):
-        read(*files, axis="t")
+    with pytest.raises(ValueError, match="each of the files must be a plane of 2 along z, got 2 files with axes zyx"):
+        read(*files, axis="z")
+    opened, pixels = read(*files, axis="t")
+    assert (opened.axes, pixels.shape) == ("tzyx", (2, 5, 8, 9))
 
 
 def test_a_broken_slice_is_named(tmp_path):
