@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from unet.dataset.declared_suffixes import declared_suffixes
 from unet.dataset.filesystem import no_file
 from unet.dataset.source_walk import SourceWalk
 from unet.dataset.stack_names import natural_order, safe_name
@@ -29,14 +30,18 @@ READERS = {
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg"),
     "nd2": (".nd2",),
-    "lif": (".lif", ".lof"),
+    "lif": (".lif", ".lof", ".xlif"),
     "czi": (".czi",),
     "ims": (".ims",),
     "dv": (".dv",),
     "spe": (".spe",),
+    "oif": (".oib", ".oif"),
+    "metamorph": (".nd",),
+    "bioio_plugins": (".vsi", ".oir"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
-FORMATS = {suffix: module for module, suffixes in READERS.items() for suffix in suffixes}
+FORMATS = {suffix: "bioio_plugins" for suffix in declared_suffixes()}
+FORMATS |= {suffix: module for module, suffixes in READERS.items() for suffix in suffixes}
 FORMATS = dict(sorted(FORMATS.items(), key=lambda item: -len(item[0])))
 """The module that reads files of a suffix; the longer suffix first."""
 SUFFIXES = tuple(FORMATS)
