@@ -170,7 +170,7 @@ def _pages(file: str, files: _Files) -> tuple[Pages, tuple[str, ...]]:
     first = next(iter(files.planes))
     leading = [axis for axis, _ in first]
     sizes = {axis: 1 + max(dict(at).get(axis, 0) for at in files.planes) for axis in leading}
-    claimed = {axis: int(files.axis(axis).get("MaxSize", 0)) for axis in leading}
+    claimed = {axis: 1 if axis == down else int(files.axis(axis).get("MaxSize", 0)) for axis in leading}
     if (wanted := _missing(files, leading, {a: max(sizes[a], claimed[a]) for a in leading})) is not None:
         raise ValueError(f"it must come with its plane {wanted}, which is not there; copy it again")
     names = LETTERS | ({} if sizes.get("C", 1) > 1 else {WAVELENGTHS: "c"})

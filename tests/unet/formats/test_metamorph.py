@@ -63,7 +63,7 @@ def test_a_file_that_is_missing_before_others_is_named(tmp_path, gone):
 
 def test_files_that_differ_are_refused_by_name(tmp_path):
     write_nd(tmp_path, IMAGE)
-    tifffile.imwrite(tmp_path / "x_w2GFP-1_s1_t2.stk", noise(4, 16, 25))
+    tifffile.imwrite(tmp_path / "x_w2GFP-1_s1_t2.stk", noise(4, 16, 25), photometric="minisblack")
     with pytest.raises(ValueError, match=r"must all be alike, got zyx \(4, 16, 25\) uint16 in .*x_w2GFP-1_s1_t2\.stk"):
         read(tmp_path / "x.nd", scene=0)
 
@@ -96,6 +96,6 @@ def test_names_of_waves_lead_to_no_other_folder(tmp_path):
     (tmp_path / "in").mkdir()
     write_nd(tmp_path / "in", IMAGE[:1, :1, :1], waves=("DAPI",), says=['"WaveName1", "/../../secret"'])
     (tmp_path / "in/x_w1").mkdir()
-    tifffile.imwrite(tmp_path / "secret_s1_t1.stk", noise(4, 16, 24))
+    tifffile.imwrite(tmp_path / "secret_s1_t1.stk", noise(4, 16, 24), photometric="minisblack")
     with pytest.raises(ValueError, match="which is not there"):
         read(tmp_path / "in/x.nd")
