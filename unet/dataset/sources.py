@@ -40,7 +40,7 @@ READERS = {
     "bioio_plugins": (".vsi", ".oir"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
-FORMATS = {suffix: "bioio_plugins" for suffix in declared_suffixes()}
+FORMATS = dict.fromkeys(declared_suffixes(), "bioio_plugins")
 FORMATS |= {suffix: module for module, suffixes in READERS.items() for suffix in suffixes}
 FORMATS = dict(sorted(FORMATS.items(), key=lambda item: -len(item[0])))
 """The module that reads files of a suffix; the longer suffix first."""

@@ -1,4 +1,4 @@
-"""What a plugin of bioio reads becomes a stack; a plugin is drawn here, and the real library is used where it is there."""
+"""Law: what bioio makes of a file becomes a stack of the same planes; a bioio is drawn here."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Laws of Olympus's files: planes are those that were saved, in both forms; what is missing is named; nothing is endless."""
+"""Laws of Olympus's files: planes are those that were saved; what is missing is named; no chain is endless."""
 
 import itertools
 import struct

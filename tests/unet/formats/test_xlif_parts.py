@@ -47,7 +47,9 @@ def test_a_plane_that_is_missing_broken_or_of_another_size_is_named(file):
         find_scenes(str(file))
 
 
-@pytest.mark.parametrize("named", ["../../x.tif", "/etc/passwd", "..%5C..%5Cx.tif", "a\\..\\..\\..\\x.tif", "C:\\x.tif", ".."])
+@pytest.mark.parametrize(
+    "named", ["../../x.tif", "/etc/passwd", "..%5C..%5Cx.tif", "a\\..\\..\\..\\x.tif", "C:\\x.tif", ".."]
+)
 def test_a_file_leads_to_no_other_folder(file, tmp_path, named):
     (tmp_path / "x.tif").write_bytes(tiff(IMAGE[0, 0]))
     file.write_text(file.read_text().replace("../x0.tif", named))

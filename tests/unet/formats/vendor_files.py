@@ -3,6 +3,7 @@
 import io
 import struct
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import imagecodecs
 import numpy as np
@@ -61,7 +62,9 @@ def compound(streams):
 
 def entry(name, kind, start, size, right=FREE, child=FREE):
     text = name.encode("utf-16-le") + b"\0\0"
-    return struct.pack("<64sHBBIII16sIQQIQ", text, len(text), kind, 1, FREE, right, child, bytes(16), 0, 0, 0, start, size)
+    return struct.pack(
+        "<64sHBBIII16sIQQIQ", text, len(text), kind, 1, FREE, right, child, bytes(16), 0, 0, 0, start, size
+    )
 
 
 def settings(tables):
@@ -74,7 +77,10 @@ def olympus(shape, order="XYCZT", names=("DAPI", "GFP")):
     """What the settings of an OIF say of an image t z c y x."""
     sizes = dict(zip("TZCYX", shape, strict=True))
     far = {"X": (0, 10, "um"), "Y": (0, 20, "um"), "Z": (1000, 3000, "nm"), "T": (0, 500, "ms"), "C": (0, 0, "")}
-    tables = {"ProfileSaveInfo": {"Name": '"x"', "Version": '"1"'}, "Axis Parameter Common": {"AxisOrder": f'"{order}"'}}
+    tables = {
+        "ProfileSaveInfo": {"Name": '"x"', "Version": '"1"'},
+        "Axis Parameter Common": {"AxisOrder": f'"{order}"'},
+    }
     for number, axis in enumerate("XYCZT"):
         begin, end, unit = far[axis]
         tables[f"Axis {number} Parameters Common"] = {
@@ -204,7 +210,9 @@ def svs(image):
         for number, (part, kind) in enumerate(((image, ""), (image[::4, ::4], ""), (image[::2, ::2], ""))):
             tile = None if number == 1 else (16, 16)
             writer.write(part, photometric="rgb", tile=tile, description=said.format(kind), metadata=None)
-        writer.write(image[:8, :8], photometric="rgb", description=said.format("label 8x8"), metadata=None, subfiletype=1)
+        writer.write(
+            image[:8, :8], photometric="rgb", description=said.format("label 8x8"), metadata=None, subfiletype=1
+        )
     return made.getvalue()
 
 
@@ -220,7 +228,9 @@ def lsm(image, sizes=(1e-7, 2e-7, 5e-7)):
         for number, plane in enumerate(image):
             extra = [(34412, 1, len(info), bytes(info), True)] if number == 0 else []
             writer.write(plane, photometric="minisblack", metadata=None, extratags=extra, software=False)
-            writer.write(plane[::2, ::2].astype(np.uint8), photometric="minisblack", metadata=None, subfiletype=1, software=False)
+            writer.write(
+                plane[::2, ::2].astype(np.uint8), photometric="minisblack", metadata=None, subfiletype=1, software=False
+            )
     return made.getvalue()
 
 
@@ -229,15 +239,38 @@ def jpeg(plane):
     return bytes(imagecodecs.jpeg8_encode(plane, level=95))
 
 
-def write_all(folder: Path, image):
-    """Files of all kinds that are one file, of an image z y x of uint16, by their names."""
-    small = image.astype(np.uint8)
-    return {
-        "a.oib": oib(image[None, :, None]),
-        "a.lif": lif(image[None]),
-        "a.spe": spe(image),
-        "a.dv": dv(image),
-        "a.svs": svs(np.repeat(small[0, ..., None], 3, axis=-1)),
-        "a.lsm": lsm(image),
-        "a.jpg": jpeg(small[0]),
-    }
+def czi(image):
+    """The bytes of a CZI of an image z y x."""
+    from pylibCZIrw.czi import create_czi
+
+    with TemporaryDirectory() as folder:
+        with create_czi(f"{folder}/a.czi") as writer:
+            for z, plane in enumerate(image):
+                writer.write(plane[..., None], plane={"T": 0, "Z": z, "C": 0})
+            writer.write_metadata("drawn", channel_names={0: "DAPI"}, scale_x=1e-7, scale_y=1e-7, scale_z=5e-7)
+        return Path(folder, "a.czi").read_bytes()
+
+
+def ims(image):
+    """The bytes of an Imaris file of an image z y x."""
+    import h5py
+
+    made = io.BytesIO()
+    with h5py.File(made, "w") as whole:
+        group = whole.create_group("DataSet/ResolutionLevel 0/TimePoint 0/Channel 0")
+        group.create_dataset("Data", data=image, chunks=(1, 8, 8), compression="gzip")
+        said = whole.create_group("DataSetInfo/Image")
+        for key, text in {"Unit": "um", "ExtMin0": "0", "ExtMax0": "4.5"}.items():
+            said.attrs[key] = np.array([letter.encode() for letter in text], "S1")
+    return made.getvalue()
+
+
+def claiming_ims(shape, chunks):
+    """The bytes of an Imaris file that claims to hold an image z y x, and holds nothing."""
+    import h5py
+
+    made = io.BytesIO()
+    with h5py.File(made, "w") as whole:
+        group = whole.create_group("DataSet/ResolutionLevel 0/TimePoint 0/Channel 0")
+        group.create_dataset("Data", shape, "u2", chunks=chunks)
+    return made.getvalue()
