@@ -1,4 +1,4 @@
-"""Laws of file systems within a file: every chain of sectors ends, tables claim no more than there is, files are whole."""
+"""Laws of file systems within a file: each chain of sectors ends, tables claim no more than there is."""
 
 import itertools
 import struct
