@@ -60,7 +60,7 @@ def of_tiff(file, scene):
 
 def of_dv(file, scene):
     with mrc.DVFile(str(file)) as opened:
-        return np.asarray(opened.data), "".join(opened.sizes)
+        return np.array(opened.data), "".join(opened.sizes)  # a copy, as the file is mapped
 
 
 def of_spe(file, scene):
