@@ -68,14 +68,20 @@ def of_spe(file, scene):
 
 
 def of_ims(file, scene):
-    parts = sorted(file.parent.glob("image--C00--T*.h5"))
-    return np.stack([h5py.File(part)["ResolutionLevel 0/Data"][:] for part in parts]), "TZYX"
+    def one(part):
+        with h5py.File(part) as opened:
+            return opened["ResolutionLevel 0/Data"][:]
+
+    return np.stack([one(part) for part in sorted(file.parent.glob("image--C00--T*.h5"))]), "TZYX"
 
 
 def of_bruker(file, scene):
+    def page(name):
+        with tifffile.TiffFile(file.with_name(name)) as opened:
+            return opened.pages[0].asarray()
+
     names = [[BRUKER.format(scene + 1, channel, t) for channel in (1, 2)] for t in range(1, 5)]
-    planes = [[tifffile.TiffFile(file.with_name(name)).pages[0].asarray() for name in row] for row in names]
-    return np.array(planes), "TCYX"
+    return np.array([[page(name) for name in row] for row in names]), "TCYX"
 
 
 REAL = {
