@@ -42,7 +42,7 @@ def test_every_file_is_a_stack_named_by_its_path(tmp_path):
 
 
 def test_hidden_files_other_kinds_zarr_stores_and_our_datasets_are_no_images(tmp_path):
-    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.jpg", "notes.txt", "d.zarr/e.png")
+    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.bmp", "notes.txt", "d.zarr/e.png")
     write(tmp_path, "cells/dataset.yaml", "cells/reports/unet/curve.png")
     assert names(find(tmp_path, Source("."))) == ["a"]
 
