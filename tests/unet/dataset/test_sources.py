@@ -191,12 +191,12 @@ def test_a_path_that_leads_nowhere_is_told_as_written(tmp_path, written):
 
 
 def test_missing_and_empty_folders_are_named_as_written(tmp_path):
-    write(tmp_path, "raw/a.jpg", "good/a.tif", "a.jpg")
+    write(tmp_path, "raw/a.bmp", "good/a.tif", "a.bmp")
     with pytest.raises(LookupError, match=r"images must name an existing folder or file, got '\.\./rw'"):
         find(tmp_path, Source("../rw"))
     with pytest.raises(LookupError, match="truth must name an existing folder or file, got 'drawn'"):
         find(tmp_path, Source("good", "drawn"))
-    for path in ("raw", "a.jpg"):
+    for path in ("raw", "a.bmp"):
         with pytest.raises(LookupError, match=rf"images '{path}' must hold image files.*\.ome\.tif.*\.png"):
             find(tmp_path, Source(path))
     with pytest.raises(ValueError, match="truth must be another folder"):
