@@ -13,6 +13,7 @@ READERS = {
     "ims": (".ims",),
     "dv": (".dv",),
     "spe": (".spe",),
+    "ome_zarr": (".ome.zarr", ".zarr"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
 FORMATS = dict(
