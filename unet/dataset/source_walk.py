@@ -115,7 +115,7 @@ class SourceWalk:
                 self.dangling.append(link)
             return
         if link.suffix.lower() == ".zarr" and target.is_dir():
-            if not _is_ours(target) and not self._is_of_other(target) and not self._was_taken(link, target):
+            if not (_is_ours(target) or self._is_of_other(target) or self._was_taken(link, target)):
                 self._take_store(link, target)
         elif target.is_dir() and not self._is_of_other(target):
             self._follow_to_folder(link, folder, target)
@@ -129,7 +129,7 @@ class SourceWalk:
         return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
 
     def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
-        if str(target) in self._seen or not _may_hold_images(target):
+        if str(target) in self._seen or not _may_hold_images(target) or _is_ours(target):
             return
         if self.top.is_relative_to(target) or folder.is_relative_to(target):
             self.left_out.append(f"{link} is a link to {target}, a folder around it, and is not followed")

@@ -84,9 +84,8 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         existing("images", sources[0].images, root)
     truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
     there = (top for top in (*images, *truth) if top.is_dir() or top.is_file())
-    return sorted(
-        {file for top in there for path in SourceWalk(top, None, is_image, False).files for file in _parts(path)}
-    )
+    found = (path for top in there for path in SourceWalk(top, None, is_image, False).files)
+    return sorted({file for path in found for file in _parts(path)})
 
 
 def _parts(path: Path) -> set[str]:
