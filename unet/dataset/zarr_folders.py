@@ -9,13 +9,16 @@ Labels and tables beside an image are no images. A well or field that a plate na
 parts of plates are passed around; what is there and broken is a stack that says why it cannot be read.
 """
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from unet.dataset.filesystem import read_regular
-from unet.dataset.folder import LEAVING
+from unet.dataset.folder import LEAVING, OF_DESKTOPS
 from unet.dataset.safe_load import LARGEST_JSON, load_json
 from unet.dataset.stack_names import natural_order, shortened
 from unet.dataset.stacks import Well
@@ -177,6 +180,43 @@ def _paths(listed: Any) -> list[str]:
     each = [entry.get("path") for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     paths = [str(path).rstrip("/") for path in each if isinstance(path, str | int)]
     return [path for path in dict.fromkeys(paths) if not LEAVING.search(path)]
+
+
+class ZarrFile(NamedTuple):
+    """A file of an OME-Zarr folder."""
+
+    name: str
+    """Its path from the folder that the OME-Zarr lies in."""
+    path: str
+    info: os.stat_result
+
+
+def zarr_files(folder: str) -> list[ZarrFile]:
+    """Files that an image is made of, by name; labels and tables beside it are others', and may change.
+
+    A link is followed; a folder that several lead to is looked into once.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    top = Path(folder)
+    return sorted(_files_below(folder, top.name, {os.path.realpath(folder)}, BESIDE))
+
+
+def _files_below(folder: str, name: str, seen: set[str], left_out: set[str]) -> Iterator[ZarrFile]:
+    for entry in os.scandir(folder):
+        if entry.name in left_out or OF_DESKTOPS.search(entry.name):
+            continue
+        path, below = entry.path, f"{name}/{entry.name}"
+        with suppress(FileNotFoundError):  # a link that leads nowhere; or it was removed since
+            info = entry.stat()
+            if stat.S_ISREG(info.st_mode):
+                yield ZarrFile(below, path, info)
+            elif stat.S_ISDIR(info.st_mode):
+                real = os.path.realpath(path) if entry.is_symlink() else path
+                if real not in seen:
+                    seen.add(real)
+                    yield from _files_below(path, below, seen, set())
 
 
 def well_of(plate: str, image: ZarrImage) -> Well | None:
