@@ -139,8 +139,8 @@ class _Past:
             sizes, itemsize = known
             return math.prod(sizes.values()) * itemsize
         stack = self.plan.stacks.get(name)  # None where the source is gone, and the image is damaged too
-        sizes = sizes_and_times(stack.files) if stack else {}
-        return sum(size // self._sharing[file] for file, (size, _) in sizes.items())
+        found = sizes_and_times(stack.files) if stack else {}
+        return sum(size // self._sharing[file] for file, (size, _) in found.items())
 
     def _pixels(self, name: str) -> int:
         """Pixels of all planes, channels counted once; of 2 bytes where nothing tells how large they are."""

@@ -35,6 +35,19 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
 
 
+def format_of(path: str) -> str | None:
+    """The module that reads a file, or a folder within an OME-Zarr; None where none does.
+
+    >>> format_of("/raw/a.TIF"), format_of("/raw/plate.zarr/A/1/0"), format_of("/raw/notes.txt")
+    ('tiff', 'ome_zarr', None)
+    """
+    *above, name = path.lower().split("/")
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    if not suffix and any(part.endswith(".zarr") for part in above):
+        return "ome_zarr"
+    return FORMATS.get(suffix)
+
+
 def stem(name: str) -> str:
     """Name without its image suffix; any other suffix stays.
 

@@ -9,6 +9,7 @@ Labels and tables beside an image are no images. A well or field that a plate na
 parts of plates are passed around; what is there and broken is a stack that says why it cannot be read.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -230,6 +231,10 @@ def _json(file: Path) -> Mapping[str, Any] | None:
         content = read_regular(str(file), LARGEST_JSON + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ValueError(f"{file} must be there, got a link that leads to itself") from error
     values = load_json(content, str(file))
     if not isinstance(values, dict):
         raise ValueError(f"{file} must hold a JSON object, got {type(values).__name__}; copy it again")

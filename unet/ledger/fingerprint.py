@@ -1,8 +1,8 @@
 """Whether files are still what they were: by name, size and time first, by content only where those differ.
 
 Bytes that change while name, size and time stay are trusted to be the same: only reading all of them, every night,
-could tell. Of a file with large holes (a terabyte that nobody wrote) what is on the disk is read. An OME-Zarr, which is
-a folder, stands for all of its files; of one that is linked, and not copied, names, sizes and times are its content too.
+could tell. Of a file with large holes (a terabyte that nobody wrote) what is on the disk is read. An OME-Zarr
+stands for all files of its folder; of one that is linked, and not copied, names, sizes and times are its content too.
 """
 
 import hashlib
