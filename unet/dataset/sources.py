@@ -201,6 +201,7 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         grid=group.grid,
         stated=_stated(source, group.stated),
         well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
+        is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
     )
 

@@ -143,7 +143,7 @@ def _fields(well: Path) -> Iterator[tuple[int, str]]:
     try:
         named = _mapping(read_node(well).ome.get("well")).get("images")
     except ValueError:
-        return
+        named = None
     paths = _paths(named) if named is not None else _children(well)
     yield from ((field, str(well / path)) for field, path in enumerate(paths) if (well / path).is_dir())
 
@@ -172,6 +172,8 @@ def _images_below(folder: Path, deep: int) -> Iterator[str]:
 
 def _children(folder: Path) -> list[str]:
     """Names of the groups and arrays in a group, in the order people have them; links are not followed."""
+    if not folder.is_dir():
+        return []
     folders = (entry for entry in folder.iterdir() if entry.name not in BESIDE and not entry.is_symlink())
     return sorted((entry.name for entry in folders if is_zarr_folder(entry)), key=natural_order)
 

@@ -54,6 +54,8 @@ class SourceArray:
     """Names of its axes by zarr itself; empty where it has none."""
     last_codec: str
     """What its chunks were packed by last."""
+    is_demanding: bool = False
+    """Whether a chunk that is not there is an error."""
 
     @cached_property
     def _array(self) -> Any:
@@ -61,7 +63,7 @@ class SourceArray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of codecs that are not in the specification yet
             store = _Store(self.folder, read_only=True)
-            store.is_blosc = self.last_codec in ("blosc", "numcodecs.blosc")
+            store.is_blosc, store.is_demanding = self.last_codec in ("blosc", "numcodecs.blosc"), self.is_demanding
             return zarr.open_array(store, mode="r", zarr_format=version)
 
     @property
@@ -88,11 +90,13 @@ class SourceArray:
 class _Store(LocalStore):
     """A folder of which chunks are looked at before blosc is: it reads on behind the end of one that was cut short."""
 
-    is_blosc = False
+    is_blosc = is_demanding = False
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
         found = await super().get(key, prototype, byte_range)
         is_chunk = not key.endswith(".json") and not key.rpartition("/")[2].startswith(".")
+        if found is None and self.is_demanding and is_chunk:
+            raise ValueError(f"{self.root / key} is not there any more")
         if found is not None and self.is_blosc and is_chunk and not isinstance(byte_range, SuffixByteRequest):
             head = found.as_numpy_array()[:16].tobytes()
             if len(head) < 16 or int.from_bytes(head[12:], "little") > len(found):
@@ -100,8 +104,12 @@ class _Store(LocalStore):
         return found
 
 
-def open_source_array(folder: str) -> SourceArray:
+def open_source_array(folder: str, demanding: bool = False) -> SourceArray:
     """The array in a folder.
+
+    Args:
+        folder: where its metadata is.
+        demanding: whether a chunk that is not there is an error when it is read.
 
     Raises:
         ValueError: it is broken, or holds what is not read here.
@@ -117,7 +125,9 @@ def open_source_array(folder: str) -> SourceArray:
     files = _chunk_files(folder)
     names = node.array.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
     named = tuple(str(name or "") for name in names)
-    found = SourceArray(folder, shape, chunk, _missing(shape, outer, files), named, kinds[-1] if kinds else "")
+    found = SourceArray(
+        folder, shape, chunk, _missing(shape, outer, files), named, kinds[-1] if kinds else "", demanding
+    )
     _require_plausible(found, outer, files)
     return found
 
@@ -203,6 +213,8 @@ def _pieces(region: Region, steps: Shape) -> Iterator[Region]:
         yield ()
         return
     first, step = region[0], steps[0]
+    if first.start == first.stop:
+        return
     cuts = [first.start, *range(first.start // step * step + step, first.stop, step), first.stop]
     for rest in _pieces(region[1:], steps[1:]):
         for start, stop in itertools.pairwise(cuts):
