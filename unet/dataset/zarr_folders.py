@@ -110,6 +110,11 @@ def zarr_images(folder: Path) -> tuple[list[ZarrImage], list[str]]:
     return [ZarrImage(str(folder))], []
 
 
+def image_paths(path: Path) -> set[str]:
+    """A file; of an OME-Zarr folder the images in it."""
+    return {image.path for image in zarr_images(path)[0]} if is_zarr_folder(path) else {str(path)}
+
+
 def _of_group(folder: Path, node: Node, notes: list[str]) -> Iterator[ZarrImage]:
     plate, well = node.ome.get("plate"), node.ome.get("well")
     if isinstance(plate, Mapping):

@@ -26,7 +26,7 @@ from unet.store.source_array import SourceArray, open_source_array
 AXES = "tczyx"
 LARGEST_CHUNK = 2**25
 """Bytes of a chunk, unpacked, at most: a tile of a few pixels costs a whole one."""
-SAMPLED = 2**24
+SAMPLED = 2**23
 """Pixels of a channel that statistics are of, at most, but for `FEWEST` chunks."""
 FEWEST = 8
 MEND = "put it back, or set `link: false` and run `unet-flows reprocess`"
