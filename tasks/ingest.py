@@ -14,7 +14,7 @@ from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stacks import Stack
-from unet.formats.ome_zarr import zarr_stack
+from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
@@ -40,7 +40,6 @@ from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
 from unet.store.arrays import Stored, create, open_array
-from unet.store.linked_array import LinkedArray, is_small, link_to, sampled_planes, why_unfit
 from unet.store.pyramid import pyramid
 from unet.store.shards import Region, averaged, plane_layout, regions, sampled, stack_layout
 
@@ -110,7 +109,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     reading = SourceReading(stack.files, stack.is_linked)
     with open_found(stack) as opened:
         generation = reading.begin(image, recipe)
-        linked, notes = _link(stack, generation.level(0)) if stack.is_linked else (None, ())
+        linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
         gatherings = [Gathering() for _ in opened.channels]
         if linked is None:
             layout = stack_layout(opened.shape, opened.dtype.itemsize)
@@ -119,7 +118,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
                 for channel, part in _by_channel(region, block, opened.axes):
                     gatherings[channel].add(part)
         else:
-            _gather_linked(linked, gatherings)
+            gather_linked(linked, gatherings)
     files = reading.finish(image, generation, recipe.inputs["source"])
     levels = pyramid(generation.level, averaged, opened.axes) if linked is None else averaged(opened.shape)[:1]
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
@@ -143,28 +142,6 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     }
     colours = display_colours(opened.channels, opened.colours)
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics, colours), facts)
-
-
-def _link(stack: Stack, level: Folder) -> tuple[LinkedArray | None, tuple[str, ...]]:
-    """The pixels of an OME-Zarr as a level of ours, or why they are copied; and what is to be said of them."""
-    found = zarr_stack(stack.files[0], stack.scene, stack.stated.axes)
-    if why := why_unfit(found.array, level):
-        return None, (f"its pixels are copied, not linked: {why}",)
-    link_to(found.array, found.axes, level)
-    linked = LinkedArray(found.array, found.axes)
-    return linked, () if is_small(linked) else ("its statistics are of chunks spread evenly, as it is linked",)
-
-
-def _gather_linked(linked: LinkedArray, gatherings: Sequence[Gathering]) -> None:
-    """Take in pixels of a linked image: all, as of one that is copied, or chunks of each channel."""
-    if is_small(linked):
-        for region in regions(stack_layout(linked.shape, linked.dtype.itemsize)):
-            for channel, part in _by_channel(region, linked[region], linked.axes):
-                gatherings[channel].add(part)
-        return
-    for channel, gathering in enumerate(gatherings):
-        for plane in sampled_planes(linked, channel):
-            gathering.add(plane)
 
 
 def _withdraw_truth(dataset: Dataset, name: str) -> str:

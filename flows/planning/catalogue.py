@@ -8,7 +8,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.source_notes import odd_stacks
 from unet.dataset.sources import Known, find_stacks
 from unet.dataset.stacks import Catalogue, Scenes
-from unet.dataset.zarr_folders import is_in_zarr
+from unet.dataset.zarr_nodes import is_in_zarr
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record

@@ -15,7 +15,7 @@ from unet.dataset.source_groups import Group, groups_of, key_of
 from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stacks import Files
-from unet.dataset.zarr_folders import is_zarr_folder
+from unet.dataset.zarr_nodes import is_zarr_folder
 from unet.settings.ingest import Source
 
 

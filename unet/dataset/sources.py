@@ -25,7 +25,8 @@ from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in,
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stack_names import WantedName, distinct_names, shortened
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
-from unet.dataset.zarr_folders import image_paths, is_in_zarr, is_zarr_folder
+from unet.dataset.zarr_folders import image_paths
+from unet.dataset.zarr_nodes import is_in_zarr, is_zarr_folder
 from unet.settings.ingest import Source
 
 FindScenes = Callable[[str], Scenes]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from unet.dataset.folder import DRAFT, Folder, Json
-from unet.dataset.zarr_folders import is_zarr_folder
+from unet.dataset.zarr_nodes import is_zarr_folder
 from unet.ledger.contents import CONTENTS, DAMAGED, PUBLISHED, Contents
 from unet.ledger.metadata_file import KEY, MetadataFile
 from unet.ledger.metadata_types import Facts

@@ -93,6 +93,12 @@ class LinkedArray:
         block = block.reshape(sizes).transpose([kept.index(axis) for axis in self.axes])
         return np.ascontiguousarray(block[_within(index, block.ndim)]).astype(self.dtype, copy=False)
 
+    def by_channel(self, region: Region) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Number of each channel in a region, and its pixels there."""
+        block, place = self[region], self.axes.find("c")
+        channels = np.moveaxis(block, place, 0) if place >= 0 else block[None]
+        yield from enumerate(channels, region[place].start if place >= 0 else 0)
+
 
 def _within(index: Any, number: int) -> tuple[Any, ...]:
     """The same index in a block of the pixels that it takes.
@@ -161,7 +167,7 @@ def _spread(items: Sequence[Region], number: int) -> Iterator[Region]:
     """So many of the items, spread evenly, but not in step with rows of chunks.
 
     >>> list(_spread("abcdefghij", 3))
-    ['a', 'f', 'g']
+    ['a', 'f', 'h']
     """
     for count in range(number):
         yield items[min(int((count + count * GOLDEN % 1) * len(items) / number), len(items) - 1)]

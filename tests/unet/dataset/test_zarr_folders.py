@@ -7,7 +7,8 @@ import pytest
 
 from unet.dataset.sources import find_stacks, source_files
 from unet.dataset.stacks import Scenes, Well
-from unet.dataset.zarr_folders import ZarrImage, read_node, zarr_images
+from unet.dataset.zarr_folders import ZarrImage, zarr_images
+from unet.dataset.zarr_nodes import read_node
 from unet.settings.ingest import Source
 
 IMAGE = {"multiscales": [{"datasets": [{"path": "0"}]}]}
