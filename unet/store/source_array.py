@@ -159,9 +159,8 @@ def open_source_array(folder: str, demanding: bool = False) -> SourceArray:
     files = _chunk_files(folder)
     names = node.array.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
     named = tuple(str(name or "") for name in names)
-    found = SourceArray(
-        folder, shape, chunk, _missing(shape, outer, files), named, kinds[-1] if kinds else "", demanding
-    )
+    last, missing = kinds[-1] if kinds else "", _missing(shape, outer, files)
+    found = SourceArray(folder, shape, chunk, missing, named, last, outer != chunk, demanding)
     _require_plausible(found, outer, files)
     return found
 
