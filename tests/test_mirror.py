@@ -7,8 +7,10 @@ ELSEWHERE = {
     "unet/dataset/source_groups": "unet/dataset/test_sources",
     "unet/dataset/source_paths": "unet/dataset/test_sources",
     "unet/dataset/source_truth": "unet/dataset/test_sources",
+    "unet/dataset/zarr_nodes": "unet/dataset/test_zarr_folders",
     "unet/dataset/stacks": "unet/dataset/test_sources",
     "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
+    "unet/formats/linking": "tasks/test_ingest_zarr",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/clumps": "tasks/test_segment",
     "unet/labels/instances": "unet/labels/test_connected",
@@ -22,6 +24,7 @@ ELSEWHERE = {
     "unet/settings/ingest": "unet/settings/test_record",
     "unet/settings/predict": "unet/settings/test_record",
     "unet/store/shard_store": "unet/store/test_arrays",
+    "unet/store/source_array": "unet/formats/test_ome_zarr",
     "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
     "unet/network/bioimageio_description": "unet/network/test_bioimageio_package",
     "tasks/execution/cluster_class": "tasks/execution/test_dask_workers",
@@ -54,7 +57,7 @@ ELSEWHERE = {
     "flows/weigh": "integration/test_flows",
 }
 """Modules without a test file of their own → where their laws are tested."""
-OF_SEVERAL = {"flows/commands/test_help", "unet/test_library"}
+OF_SEVERAL = {"flows/commands/test_help", "tasks/test_ingest_zarr", "unet/test_library"}
 """Test files of a room that are of no one module; those of several rooms lie in `integration`."""
 
 

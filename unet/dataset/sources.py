@@ -2,7 +2,7 @@
 
 The law: every image file below a source is read by exactly one stack, or is part of a larger one that another file
 opens; every file of truth belongs to a stack or is listed as unmatched. Nothing is left out silently but hidden files,
-files of other kinds, other zarr stores and datasets of ours that lie within the source.
+files of other kinds and datasets of ours that lie within the source.
 
 A file is matched to its truth by its path below the source without suffix, so that `day1/a.ome.tif` finds `day1/a.png`.
 Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s0.tif`, `a-s1.tif`.
@@ -22,10 +22,12 @@ from typing import NamedTuple
 from unet.dataset.image_kinds import is_image
 from unet.dataset.source_groups import Group, groups_of
 from unet.dataset.source_paths import existing, resolved
-from unet.dataset.source_truth import Truth, find_truth, lies_in
+from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, own_labels
 from unet.dataset.source_walk import SourceWalk, notes_of
-from unet.dataset.stack_names import WantedName, distinct_names
+from unet.dataset.stack_names import WantedName, distinct_names, shortened
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
+from unet.dataset.zarr_folders import image_paths
+from unet.dataset.zarr_nodes import is_in_zarr, is_zarr_folder
 from unet.settings.ingest import Source
 
 FindScenes = Callable[[str], Scenes]
@@ -84,8 +86,13 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     if sources and not any(top.is_dir() or top.is_file() for top in images):
         existing("images", sources[0].images, root)
     truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
-    there = (top for top in (*images, *truth) if top.is_dir() or top.is_file())
-    return sorted({str(path) for top in there for path in SourceWalk(top, None, is_image, False).files})
+    there = [top for top in (*images, *truth) if top.is_dir() or top.is_file()]
+    files = {
+        file for top in there for path in SourceWalk(top, None, is_image, False).files for file in image_paths(path)
+    }
+    beside = {source.truth for source in sources if is_own_labels(source, root)}
+    own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
+    return sorted(files | own)
 
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
@@ -125,7 +132,7 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *truth.notes, *kept)
+        notes = (*notes_of(walk), *truth.notes, *kept, *_unlinked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth_top(self) -> Path | None:
@@ -136,6 +143,8 @@ class _Look:
         top = self._truth_top()
         if top is None:
             return Truth({}), ()
+        if is_own_labels(self.source, self.root):
+            return own_labels(self.source, groups), ()
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
@@ -153,9 +162,10 @@ class _Look:
         return [_Keyed(f"{group.key}-s{scene}", group, scene) for scene in range(number)]
 
     def _scenes(self, files: Files) -> Scenes:
-        """What the first of some files is opened for; slices, read one by one, and broken files are one scene."""
+        """What the first of some files is opened for; slices, images in a zarr and broken files are one scene."""
         try:
-            return Scenes(1) if self.source.slices is not None else self.find_scenes(files[0])
+            is_one = self.source.slices is not None or is_in_zarr(files[0])
+            return Scenes(1) if is_one else self.find_scenes(files[0])
         except (ValueError, OSError):
             return Scenes(1)
 
@@ -195,8 +205,16 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         source=source.images,
         grid=group.grid,
         stated=_stated(source, group.stated),
+        well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
+        is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
     )
+
+
+def _unlinked(source: Source, stacks: Sequence[Stack]) -> list[str]:
+    """What is to be said where a link is asked for of files that none can be made to."""
+    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
+    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:

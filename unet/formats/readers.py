@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unet.dataset.image_kinds import FORMATS
+from unet.dataset.image_kinds import FORMATS, format_of
 from unet.dataset.stacks import Grid, Scenes, Stack
 from unet.formats.index_files import is_named_by_index
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
@@ -99,10 +99,10 @@ def find_scenes(file: str) -> Scenes:
 
 
 def _reader(file: str) -> Reader:
+    module = format_of(file)
     suffix = Path(file).suffix.lower()
-    if suffix not in FORMATS:
+    if module is None:
         raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
-    module = FORMATS[suffix]
     try:
         reader: Reader = import_module(f"unet.formats.{module}").READER
     except ModuleNotFoundError as error:
