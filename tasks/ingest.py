@@ -1,8 +1,8 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import pyramid
+from unet.store.plane_copy import copied
+from unet.store.pyramid import create_levels, pyramid
 from unet.store.shards import Region, averaged, plane_layout, regions, sampled, stack_layout
 
 IGNORED = np.uint32(np.iinfo(np.uint32).max)
@@ -109,13 +110,13 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     with open_stack(stack.files, stack.scene, stack.axis) as opened:
         generation = reading.begin(image, recipe)
         layout = stack_layout(opened.shape, opened.dtype.itemsize)
-        stored = create(generation.level(0), layout, opened.dtype, opened.axes)
-        gatherings = [Gathering() for _ in opened.channels]
-        for region, block in _copied(opened, stored):
+        create(generation.level(0), layout, opened.dtype, opened.axes)
+        levels, arrays = create_levels(generation.level, averaged, opened.axes)
+        gatherings, threads = [Gathering() for _ in opened.channels], os.cpu_count() or 1
+        for region, block in copied(opened.plane, arrays, threads, threads if opened.is_shared else 1):
             for channel, part in _by_channel(region, block, opened.axes):
                 gatherings[channel].add(part)
     files = reading.finish(image, generation, recipe.inputs["source"])
-    levels = pyramid(generation.level, averaged, opened.axes)
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
     facts = {
@@ -199,21 +200,6 @@ def _require_whole(name: str, truth: Result) -> None:
             f"truth of {name} must be there, got no whole {truth.where(holes[0])}, and no source to take it from; "
             "write it again, empty planes too (zarr leaves them out unless its config says write_empty_chunks)"
         )
-
-
-def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:
-    """Every region with its pixels, written where it was not yet."""
-    plane = lru_cache(maxsize=1)(opened.plane)
-    for region in regions(stored.layout):
-        if stored.is_done(region):
-            yield region, stored.read(region)
-            continue
-        block = np.empty([part.stop - part.start for part in region], opened.dtype)
-        for position in np.ndindex(*block.shape[:-2]):
-            index = tuple(part.start + at for part, at in zip(region, position, strict=False))
-            block[position] = plane(index)[region[-2:]]
-        stored.write(region, block)
-        yield region, block
 
 
 def _by_channel(region: Region, block: NDArray[Any], axes: str) -> Iterable[tuple[int, NDArray[Any]]]:

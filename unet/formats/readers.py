@@ -82,4 +82,4 @@ def _open_slices(files: Sequence[str], axis: Literal["z", "t"]) -> Iterator[Open
 
     shape = tuple(sizes[a] for a in axes)
     said = first.spacing, first.units, first.channels
-    yield Opened(axes, shape, first.dtype, *said, plane, notes=first.notes, colours=first.colours)
+    yield Opened(axes, shape, first.dtype, *said, plane, notes=first.notes, colours=first.colours, is_shared=True)
