@@ -133,7 +133,6 @@ class Gathering:
         mean = float(values[0] + ((values - values[0]) * counts).sum() / counts.sum())
         spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / counts.sum()))
         lowest, highest = (_percentile(*(telling if telling[0].size else blank), p) for p in (low, high))
-        blocks = self.blocks.finish()
         blocks = self.blocks.finish() or BlockStatistics(lowest, 0.0, lowest, highest - lowest)
         step = float(np.diff(values).min()) if values.size > 1 else 0.0
         whole = Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread, step=step)
