@@ -34,7 +34,7 @@ from unet.dataset.sources import Stack
 from unet.settings.ingest import Ingest
 from unet.store.arrays import CODECS, WRITE_ALL
 from unet.store.pyramid import average
-from unet.store.shards import pyramid_shapes, regions, stack_layout
+from unet.store.shards import Layout, plane_layout, pyramid_shapes, regions, stack_layout
 
 PLANES = int(os.environ.get("UNET_FLOWS_BENCH_PLANES", "1024"))
 TIFFS = int(os.environ.get("UNET_FLOWS_BENCH_TIFFS", "2000"))
@@ -97,7 +97,7 @@ def zarr_full(source: str, folder: str) -> Callable[[], object]:
 
 def zarr_levels(source: str, folder: str) -> Callable[[], object]:
     """All levels from memory."""
-    return _write_levels(source, folder, 3)
+    return _write_levels(source, folder, len(pyramid_shapes(SHAPE)))
 
 
 def _write_levels(source: str, folder: str, number: int) -> Callable[[], object]:
@@ -113,8 +113,13 @@ def _write_levels(source: str, folder: str, number: int) -> Callable[[], object]
     return write
 
 
+def _layout(shape: tuple[int, ...]) -> Layout:
+    """The layout that ours has: levels of a stack of large planes have shards of one plane too."""
+    return stack_layout(shape, 2) if shape[-2:] in (SIDES, SMALL) else plane_layout(shape, 2)
+
+
 def _write(path: str, shape: tuple[int, ...], block: Callable[[slice], NDArray[Any]]) -> None:
-    layout = stack_layout(shape, 2)
+    layout = _layout(shape)
     array = zarr.create_array(
         path,
         shape=shape,
@@ -154,7 +159,7 @@ def bioio(source: str, folder: str) -> Callable[[], object]:
 
     def write() -> None:
         image = Reader(source).get_image_dask_data("ZYX")
-        layouts = [stack_layout(shape, 2) for shape in pyramid_shapes(SHAPE)]
+        layouts = [_layout(shape) for shape in pyramid_shapes(SHAPE)]
         writer = OMEZarrWriter(
             f"{folder}/a.zarr",
             [layout.shape for layout in layouts],
