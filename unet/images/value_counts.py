@@ -1,6 +1,7 @@
 """How often each value occurs in a plane of integers of up to 16 bits, counted in one pass.
 
-Rejected: numpy's bincount, which widens each pixel to 8 bytes first and takes six times as long.
+Rejected: numpy's bincount, which widens each pixel to 8 bytes first; with two more passes for the greatest value it
+took six times as long.
 """
 
 from typing import Any, NamedTuple

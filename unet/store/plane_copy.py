@@ -11,7 +11,7 @@ written    shards of slab 0, and of its levels  at most `HELD` bytes, or one sla
 
 A slab is one shard thick, and as wide as the array: of planes that are larger than a shard it is one plane.
 
-Rejected: reading the full level again for its pyramid, which cost half as much as writing it.
+Rejected: reading the full level again for its pyramid, which costs 0.4 × as much as writing it.
 """
 
 import itertools
