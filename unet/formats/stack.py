@@ -32,7 +32,7 @@ SliceAxis = str | None
 
 @dataclass(frozen=True)
 class Opened:
-    """A stack opened for reading, in one thread at a time."""
+    """A stack opened for reading, in one thread at a time unless it says otherwise."""
 
     axes: str
     """Some of `tczyx`, in this order, always ending in `yx`; t, c and z of length 1 are left out."""
@@ -52,6 +52,8 @@ class Opened:
     """What the file says and was not believed, such as a pixel size of 0; a sentence each."""
     colours: tuple[str, ...] = ()
     """Colour of each channel as the file has it, RRGGBB, or "" where it has none; empty where it has none at all."""
+    is_shared: bool = False
+    """Whether several threads may read planes at once."""
 
 
 class Reader(NamedTuple):
@@ -121,7 +123,8 @@ def ordered_axes(sizes: Mapping[str, int]) -> str:
 
 def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
     leading, within = pages.axes[: -pages.inner], pages.axes[-pages.inner :]
-    read = lru_cache(maxsize=1)(pages.read)  # the samples of a page are asked for one after another
+    is_plane = pages.inner == 2
+    read = pages.read if is_plane else lru_cache(maxsize=1)(pages.read)  # its samples are asked for one after another
 
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))
