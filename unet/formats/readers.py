@@ -18,7 +18,7 @@ import numpy as np
 from unet.dataset.image_kinds import FORMATS
 from unet.dataset.stacks import Grid, Scenes, Stack
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
-from unet.formats.stated import as_stated
+from unet.formats.stated import as_stated, renamed
 
 __all__ = ["Opened", "Reader", "find_scenes", "open_found", "open_stack", "open_truth"]
 
@@ -32,17 +32,18 @@ def open_found(stack: Stack) -> Iterator[Opened]:
     """
     if stack.refused:
         raise ValueError(stack.refused)
-    with open_stack(stack.files, stack.scene, stack.axis, stack.grid) as opened:
+    with open_stack(stack.files, stack.scene, stack.axis, stack.grid, stack.stated.axes) as opened:
         yield as_stated(opened, stack.stated, stack.files[0])
 
 
 def open_truth(stack: Stack) -> AbstractContextManager[Opened]:
     """The truth of a stack; that of a scene is a file of its own."""
-    return open_stack(stack.truth, axis=stack.axis, grid=tuple(of for of in stack.grid if of[0] != "c"))
+    grid = tuple(of for of in stack.grid if of[0] != "c")
+    return open_stack(stack.truth, axis=stack.axis, grid=grid, axes=stack.stated.axes.replace("c", ""))
 
 
 def open_stack(
-    files: Sequence[str], scene: int | None = None, axis: SliceAxis = None, grid: Grid = ()
+    files: Sequence[str], scene: int | None = None, axis: SliceAxis = None, grid: Grid = (), axes: str = ""
 ) -> AbstractContextManager[Opened]:
     """A context that opens the stack in one file or set, or in files that lie along axes, the planes of a grid.
 
@@ -51,14 +52,15 @@ def open_stack(
         scene: index of the scene in a file of several.
         axis: what the slices run along; of a single file, what its pages run along where it does not say (else z).
         grid: the axes of a grid, see `Stack.grid`.
+        axes: what the axes of each file are, in its order, where it does not say or says something else.
 
     Raises:
         ValueError: a file is broken, or holds what is no stack of planes.
         LookupError: there is no such scene, or no reader for such files.
     """
     if not grid and (axis is None or len(files) == 1):
-        return _reader(files[0]).open(files[0], scene, axis)
-    return _open_grid(files, grid or ((axis or "z", tuple(files)),))
+        return _open_file(files[0], scene, axis, axes)
+    return _open_grid(files, grid or ((axis or "z", tuple(files)),), axes)
 
 
 def find_scenes(file: str) -> Scenes:
@@ -82,10 +84,17 @@ def _reader(file: str) -> Reader:
 
 
 @contextmanager
-def _open_grid(files: Sequence[str], grid: Grid) -> Iterator[Opened]:
+def _open_file(file: str, scene: int | None, axis: SliceAxis, axes: str) -> Iterator[Opened]:
+    reader = _reader(file)
+    with reader.open(file, scene, axes if axes and reader.takes_axes else axis) as opened:
+        yield opened if reader.takes_axes else renamed(opened, axes)
+
+
+@contextmanager
+def _open_grid(files: Sequence[str], grid: Grid, stated: str) -> Iterator[Opened]:
     """Files of one plane or more, whose own axes are none of the grid's."""
     lengths = {axis: len(words) for axis, words in grid}
-    with open_stack(files[:1]) as first:
+    with open_stack(files[:1], axes=stated) as first:
         pass
     if not set(first.axes).isdisjoint(lengths) or math.prod(lengths.values()) != len(files):
         along = " and ".join(f"{length} along {axis}" for axis, length in lengths.items())
@@ -99,7 +108,7 @@ def _open_grid(files: Sequence[str], grid: Grid) -> Iterator[Opened]:
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))
         file = files[int(np.ravel_multi_index([at.get(a, 0) for a in lengths], list(lengths.values())))]
-        with open_stack([file]) as one:
+        with open_stack([file], axes=stated) as one:
             if (one.axes, one.shape, one.dtype) != (first.axes, first.shape, first.dtype):
                 raise ValueError(
                     f"all slices must be alike, got {one.axes} {one.shape} {one.dtype} in {file} "

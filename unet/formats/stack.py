@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,8 @@ RGB = ("red", "green", "blue")
 ReadPlane = Callable[[tuple[int, ...]], np.ndarray]
 
 
-SliceAxis = Literal["z", "t"] | None
+SliceAxis = str | None
+"""One axis: what pages run along where a file does not say. Several: what all axes of a file are, in its order."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Reader(NamedTuple):
 
     open: Callable[[str, int | None, SliceAxis], AbstractContextManager[Opened]]
     find_scenes: Callable[[str], Scenes]
+    takes_axes: bool = False
+    """Whether several axes are taken as those of the file; of others, the axes of what was opened are renamed."""
 
 
 class Pages(NamedTuple):

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from unet.dataset.stacks import Stated
-from unet.formats.stack import Opened
+from unet.formats.stack import Opened, ordered_axes, unlike_names
 
 UNITS = {"t": "second"}
 """Units of stated sizes by axis; micrometers are those of all others."""
@@ -13,8 +15,13 @@ def as_stated(opened: Opened, stated: Stated, file: str) -> Opened:
     """The opened stack with the channels and pixel sizes that are stated of it.
 
     Raises:
-        ValueError: it has another number of channels, or no such axis.
+        ValueError: it has another number of channels, or other axes.
     """
+    if stated.axes and not set(opened.axes) <= set(stated.axes):
+        raise ValueError(
+            f"axes must be those of {file}, got {stated.axes} for {' × '.join(map(str, opened.shape))} pixels, which "
+            f"are {opened.axes} by the file itself; mend `axes` of its source"
+        )
     if stated.channels:
         if len(stated.channels) != len(opened.channels):
             raise ValueError(
@@ -25,3 +32,28 @@ def as_stated(opened: Opened, stated: Stated, file: str) -> Opened:
     sizes = {axis: size for axis, size in stated.pixel_size if axis in opened.axes}
     units = {axis: UNITS.get(axis, "micrometer") for axis in sizes}
     return replace(opened, spacing={**opened.spacing, **sizes}, units={**opened.units, **units})
+
+
+def renamed(opened: Opened, axes: str) -> Opened:
+    """The opened stack with its axes renamed and put in their order; as it is where it has another number of them."""
+    if len(axes) != len(opened.axes) or axes == opened.axes or not axes.endswith("yx"):
+        return opened
+    lengths = dict(zip(axes, opened.shape, strict=True))
+    ordered = ordered_axes(lengths)
+
+    def plane(index: tuple[int, ...]) -> np.ndarray:
+        at = dict(zip(ordered[:-2], index, strict=True))
+        return opened.plane(tuple(at[axis] for axis in axes[:-2]))
+
+    old = dict(zip(axes, opened.axes, strict=True))
+    kept = [axis for axis in ordered if axis == old[axis]]
+    return replace(
+        opened,
+        axes=ordered,
+        shape=tuple(lengths[axis] for axis in ordered),
+        spacing={axis: opened.spacing[axis] for axis in kept if axis in opened.spacing},
+        units={axis: opened.units[axis] for axis in kept if axis in opened.units},
+        channels=unlike_names(opened.channels if "c" in kept or "c" not in ordered else (), lengths.get("c", 1)),
+        plane=plane,
+        colours=opened.colours if "c" in kept else (),
+    )

@@ -33,7 +33,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 @contextmanager
-def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
+def _open_tiff(file: str, scene: int | None, axes: SliceAxis) -> Iterator[Opened]:
     with _tiff(file) as (tif, scenes):
         if scene is None and len(scenes) > 1:
             raise ValueError(f"the scene must be given, as {file} holds {len(scenes)} of them")
@@ -45,7 +45,7 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
             refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
-        yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
+        yield replace(stack_of_pages(_tiff_pages(file, series, axes), sizes, channels), colours=colours)
 
 
 def _find_scenes(file: str) -> Scenes:
@@ -184,16 +184,18 @@ def _opens_its_set(tif: tifffile.TiffFile, file: Path) -> bool:
     return file.name == min((name for name in names if file.with_name(name).is_file()), key=natural_order)
 
 
-def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> "Pages":
-    page = series.keyframe
+def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axes: SliceAxis) -> "Pages":
+    page, stated = series.keyframe, axes or "z"
     inner = len(page.shape)
     if series.shape[-inner:] != page.shape:
         raise ValueError(f"{file} must hold whole planes, got pages {page.shape} of a stack {series.shape}")
-    ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": axis or "z", "Q": axis or "z"}
-    axes = "".join(ours.get(letter, "?") for letter in series.axes)
+    ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": stated[0], "Q": stated[0]}
+    is_whole = 1 < len(stated) == len(series.axes)
+    axes = stated if is_whole else "".join(ours.get(letter, "?") for letter in series.axes)
     if "?" in axes or len(set(axes)) < len(axes) or not axes.endswith(("yx", "yxc")):
         raise ValueError(
-            f"the axes of {file} must be some of T C Z Y X, each once, got {series.axes}; save it as OME-TIFF"
+            f"the axes of {file} must be some of T C Z Y X, each once, got {series.axes} of lengths "
+            f"{' × '.join(map(str, series.shape))}; save it as OME-TIFF, or say what they are: --axes tzyx"
         )
     alpha = "S" in page.axes and page.extrasamples[-1:] in ((1,), (2,))
     return Pages(file, axes, series.shape, series.dtype, inner, _page_reader(file, series), alpha)
@@ -236,4 +238,4 @@ def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
             handle.close()
 
 
-READER = Reader(_open_tiff, _find_scenes)
+READER = Reader(_open_tiff, _find_scenes, takes_axes=True)

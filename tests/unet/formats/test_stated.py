@@ -1,11 +1,13 @@
 """What is stated beside files takes the place of what they say, and nothing else does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from unet.dataset.stacks import Stated
 from unet.formats.stack import Opened
-from unet.formats.stated import as_stated
+from unet.formats.stated import as_stated, renamed
 
 OPENED = Opened(
     "czyx",
@@ -33,3 +35,17 @@ def test_nothing_stated_changes_nothing():
 def test_channels_must_name_each():
     with pytest.raises(ValueError, match=r"channels must name each channel of a\.tif, got 1 names for 2"):
         as_stated(OPENED, Stated(channels=("DAPI",)), "a.tif")
+
+
+@pytest.mark.parametrize(("axes", "index"), [("tzyx", (1, 2)), ("ztyx", (2, 1)), ("zcyx", (2, 1))])
+def test_axes_are_renamed_in_the_order_of_the_file_and_come_in_ours(axes, index):
+    pixels = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    found = renamed(replace(OPENED, plane=lambda at: pixels[at]), axes)
+    expected = "".join(sorted(axes, key="tczyx".index))
+    assert (found.axes, found.shape[:2]) == (expected, (2, 3) if axes == expected else (3, 2))
+    np.testing.assert_array_equal(found.plane(index), pixels[1, 2])
+
+
+def test_axes_that_are_not_those_of_the_file_are_refused():
+    with pytest.raises(ValueError, match=r"axes must be those of a\.tif, got zyx for 2 × 3 × 4 × 5 pixels"):
+        as_stated(renamed(OPENED, "zyx"), Stated(axes="zyx"), "a.tif")

@@ -145,10 +145,14 @@ def test_rgb_in_ome_tiff(tmp_path):
     np.testing.assert_array_equal(values, image.transpose(2, 0, 1))
 
 
-def test_axes_without_a_place_are_refused(tmp_path):
+def test_axes_without_a_place_are_refused_unless_they_are_stated(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", noise(2, 3, 8, 9), photometric="minisblack")
-    with pytest.raises(ValueError, match=r"a\.tif must be some of T C Z Y X, each once, got QQYX; save it as OME-TIFF"):
+    says = r"a\.tif must be some of T C Z Y X, each once, got QQYX of lengths 2 × 3 × 8 × 9; .* --axes tzyx"
+    with pytest.raises(ValueError, match=says):
         read(tmp_path / "a.tif")
+    opened, values = read(tmp_path / "a.tif", axes="ztyx")
+    assert (opened.axes, opened.shape) == ("tzyx", (3, 2, 8, 9))
+    np.testing.assert_array_equal(values, noise(2, 3, 8, 9).swapaxes(0, 1))
 
 
 def test_series_are_scenes_but_levels_and_thumbnails_are_not(tmp_path):
