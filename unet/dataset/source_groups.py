@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from unet.dataset.image_kinds import SUFFIXES, stem
 from unet.dataset.stack_names import natural_order
-from unet.dataset.stacks import Files, Grid, Stated
+from unet.dataset.stacks import Files, Grid, Stated, Well
 from unet.settings.ingest import Source
 
 
@@ -25,6 +25,8 @@ class Group(NamedTuple):
     """What an index beside them says."""
     refused: str = ""
     """Why they cannot be read, a sentence."""
+    well: Well | None = None
+    """Where they lie on a plate."""
 
 
 def groups_of(setting: str, source: Source, top: Path, found: Sequence[Path]) -> list[Group]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.filesystem import no_file
+from unet.dataset.image_kinds import is_index
 
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""
@@ -38,6 +39,8 @@ class SourceWalk:
     """Whether a file that several links lead to is found once, as images are; one mask may be truth of many."""
     files: list[Path] = field(default_factory=list)
     """Files by the names that lead to them below `top`, in no order."""
+    indexes: list[Path] = field(default_factory=list)
+    """Files that say of images beside them which planes of a plate they are."""
     dangling: list[Path] = field(default_factory=list)
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
@@ -77,6 +80,8 @@ class SourceWalk:
                     self._enter(path, real_path)
             elif self.is_image(entry.name) and real_path != self.other:
                 self._take_file(path, real_path, entry.is_file())
+            elif is_index(entry.name) and entry.is_file():
+                self.indexes.append(path)
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
         if not is_file:
@@ -99,6 +104,8 @@ class SourceWalk:
             self._follow_to_folder(link, folder, target)
         elif self.is_image(link.name) and not target.is_dir() and not (self.each_once and self._is_of_other(target)):
             self._follow_to_file(link, target)
+        elif is_index(link.name) and target.is_file():
+            self.indexes.append(link)
 
     def _is_of_other(self, target: Path) -> bool:
         """Whether a place belongs to what is not looked into; if that is around this source, the source does not."""
