@@ -3,6 +3,8 @@
 The list stands here, where nothing is imported, because `status` finds stacks by it and loads no reader.
 """
 
+from pathlib import PurePath
+
 READERS = {
     "tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"),
     "png": (".png",),
@@ -32,6 +34,16 @@ def is_image(name: str) -> bool:
     (True, False, False)
     """
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+
+
+def kind_of(name: str) -> str:
+    """The suffix that says how a file is read; of others the last one, or what they lack.
+
+    >>> kind_of("a.b.OME.TIF"), kind_of("notes.txt"), kind_of("README")
+    ('.ome.tif', '.txt', 'without a suffix')
+    """
+    known = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return known or PurePath(name).suffix.lower() or "without a suffix"
 
 
 def stem(name: str) -> str:

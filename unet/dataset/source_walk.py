@@ -14,12 +14,13 @@ or a device, is never opened: reading it may never end.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.filesystem import no_file
-from unet.dataset.image_kinds import is_index
+from unet.dataset.image_kinds import is_index, kind_of
 
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""
@@ -45,6 +46,8 @@ class SourceWalk:
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
     """Folders in which there is nothing at all, as where a share is mounted that is away."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Files of other kinds, counted by kind."""
     left_out: list[str] = field(default_factory=list)
     """What else is not followed, and why, a sentence each."""
 
@@ -82,6 +85,8 @@ class SourceWalk:
                 self._take_file(path, real_path, entry.is_file())
             elif is_index(entry.name) and entry.is_file():
                 self.indexes.append(path)
+            elif real_path != self.other:
+                self.others[kind_of(entry.name)] += 1
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
         if not is_file:

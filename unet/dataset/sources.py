@@ -13,6 +13,7 @@ cannot be read is a stack that says why. Only where there is no dataset yet is i
 Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently).
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +72,8 @@ def find_stacks(
     stacks, notes = _named([stack for part in found for stack in part.stacks], known)
     unmatched = tuple(file for part in found for file in part.unmatched)
     said = (note for part in found for note in part.notes)
-    return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes))
+    left_out = tuple(sum((Counter(dict(part.left_out)) for part in found), Counter[str]()).items())
+    return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes), left_out)
 
 
 def source_files(sources: Sequence[Source], root: Path) -> list[str]:
@@ -125,7 +127,8 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        return Catalogue(stacks, unmatched, (*notes_of(walk), *said, *truth.notes, *kept))
+        notes = (*notes_of(walk), *said, *truth.notes, *kept)
+        return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth_top(self) -> Path | None:
         return resolved(self.source.truth, self.root) if self.source.truth is not None else None
