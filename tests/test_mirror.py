@@ -22,6 +22,7 @@ ELSEWHERE = {
     "unet/settings/ingest": "unet/settings/test_record",
     "unet/settings/predict": "unet/settings/test_record",
     "unet/store/shard_store": "unet/store/test_arrays",
+    "unet/store/source_array": "unet/formats/test_ome_zarr",
     "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
     "unet/network/bioimageio_description": "unet/network/test_bioimageio_package",
     "tasks/execution/cluster_class": "tasks/execution/test_dask_workers",

@@ -15,6 +15,7 @@ READERS = {
     "ims": (".ims",),
     "dv": (".dv",),
     "spe": (".spe",),
+    "ome_zarr": (".ome.zarr", ".zarr"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
 FORMATS = dict(
@@ -44,6 +45,19 @@ def kind_of(name: str) -> str:
     """
     known = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return known or PurePath(name).suffix.lower() or "without a suffix"
+
+
+def format_of(path: str) -> str | None:
+    """The module that reads a file, or a folder within an OME-Zarr; None where none does.
+
+    >>> format_of("/raw/a.TIF"), format_of("/raw/plate.zarr/A/1/0"), format_of("/raw/notes.txt")
+    ('tiff', 'ome_zarr', None)
+    """
+    *above, name = path.lower().split("/")
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    if not suffix and any(part.endswith(".zarr") for part in above):
+        return "ome_zarr"
+    return FORMATS.get(suffix)
 
 
 def stem(name: str) -> str:

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from unet.dataset.image_kinds import stem
 from unet.dataset.name_patterns import Pattern, pattern_groups
 from unet.dataset.source_groups import Group
+from unet.dataset.stacks import Stack
 from unet.settings.file_pattern import FIELDS
+from unet.settings.ingest import Source
 
 START = r"(?:(?<=[_\-. ])|^)"
 END = r"(?=[_\-. ]|$)"
@@ -62,6 +64,16 @@ class Guess(NamedTuple):
             f"these look like planes: pattern {self.pattern}, {files} files → {number} {kind}; "
             f"say --pattern '{self.pattern}' to take them as such"
         )
+
+
+def guess_of_source(source: Source, stacks: Sequence[Stack]) -> Guess | None:
+    """The pattern that the files of a source follow, where each of them is a stack by itself yet."""
+    if source.pattern is not None or source.slices is not None:
+        return None
+    if any(len(stack.files) > 1 or stack.scene is not None or stack.grid for stack in stacks):
+        return None
+    files = [Path(stack.files[0]) for stack in stacks]
+    return guess_pattern(Path(source.images), files) if all(path.is_file() for path in files) else None
 
 
 def guess_pattern(top: Path, files: Sequence[Path]) -> Guess | None:

@@ -2,7 +2,7 @@
 
 The law: every image file below a source is read by exactly one stack, or is part of a larger one that another file
 opens; every file of truth belongs to a stack or is listed as unmatched. Nothing is left out silently but hidden files,
-files of other kinds, other zarr stores and datasets of ours that lie within the source.
+files of other kinds and datasets of ours that lie within the source.
 
 A file is matched to its truth by its path below the source without suffix, so that `day1/a.ome.tif` finds `day1/a.png`.
 Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s0.tif`, `a-s1.tif`.
@@ -28,6 +28,7 @@ from unet.dataset.source_truth import Truth, find_truth, lies_in
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stack_names import WantedName, distinct_names
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
+from unet.dataset.zarr_folders import is_in_zarr, is_zarr_folder, zarr_images
 from unet.settings.ingest import Source
 
 FindScenes = Callable[[str], Scenes]
@@ -87,7 +88,13 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         existing("images", sources[0].images, root)
     truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
     there = (top for top in (*images, *truth) if top.is_dir() or top.is_file())
-    return sorted({str(path) for top in there for path in SourceWalk(top, None, is_image, False).files})
+    found = (path for top in there for path in SourceWalk(top, None, is_image, False).files)
+    return sorted({file for path in found for file in _parts(path)})
+
+
+def _parts(path: Path) -> set[str]:
+    """A file; of an OME-Zarr folder its images."""
+    return {image.path for image in zarr_images(path)[0]} if is_zarr_folder(path) else {str(path)}
 
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
@@ -163,9 +170,10 @@ class _Look:
         return [_Keyed(f"{group.key}-s{scene}", group, scene) for scene in range(number)]
 
     def _scenes(self, files: Files) -> Scenes:
-        """What the first of some files is opened for; slices, read one by one, and broken files are one scene."""
+        """What the first of some files is opened for; slices, images in a zarr and broken files are one scene."""
         try:
-            return Scenes(1) if self.source.slices is not None else self.find_scenes(files[0])
+            is_one = self.source.slices is not None or is_in_zarr(files[0])
+            return Scenes(1) if is_one else self.find_scenes(files[0])
         except (ValueError, OSError):
             return Scenes(1)
 
@@ -205,8 +213,8 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         source=source.images,
         grid=group.grid,
         stated=_stated(source, group.stated),
+        well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
-        well=group.well,
     )
 
 

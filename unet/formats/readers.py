@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unet.dataset.image_kinds import FORMATS
+from unet.dataset.image_kinds import FORMATS, format_of
 from unet.dataset.stacks import Grid, Scenes, Stack
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
 from unet.formats.stated import as_stated, renamed
@@ -76,10 +76,11 @@ def find_scenes(file: str) -> Scenes:
 
 
 def _reader(file: str) -> Reader:
-    suffix = Path(file).suffix.lower()
-    if suffix not in FORMATS:
-        raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
-    reader: Reader = import_module(f"unet.formats.{FORMATS[suffix]}").READER
+    module = format_of(file)
+    if module is None:
+        kind = Path(file).suffix.lower()
+        raise LookupError(f"{file} must be an image of a known kind, got {kind!r}; known are {', '.join(FORMATS)}")
+    reader: Reader = import_module(f"unet.formats.{module}").READER
     return reader
 
 
