@@ -1,7 +1,7 @@
 """Plates of a dataset, for viewers: `plates/PLATE.ome.zarr` shows the images on a plate, by well and field.
 
-OME-Zarr wants the images of a well within it, and images lie in `images/NAME.ome.zarr`, where everything else is made of
-them. So a plate is a view: its groups are written, and its images are links to those there are. No pixel is copied.
+OME-Zarr wants the images of a well within it, and images lie in `images/NAME.ome.zarr`, where all else is made of them.
+So a plate is a view: its groups are written, and its images are links to those there are. No pixel is copied.
 Links are there on a disk alone; in an object store a dataset has no plates.
 
     plates/P.ome.zarr/zarr.json    plate: rows, columns, wells
@@ -88,6 +88,7 @@ def _groups(plate: str, links: Mapping[str, str]) -> Iterator[tuple[str, bytes]]
         yield f"{top}/{row}/{column}/zarr.json", _group({"ome": {"version": VERSION, "well": well}})
     values = {
         "name": plate,
+        "version": VERSION,
         "rows": [{"name": row} for row in rows],
         "columns": [{"name": column} for column in columns],
         "wells": [
