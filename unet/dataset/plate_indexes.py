@@ -67,7 +67,10 @@ def read_index(index: Path, images: Sequence[Path]) -> PlateIndex:
         channels = {number: said.get(f"WaveName{number}", "") for number in map(str, range(1, 100))}
         return PlateIndex(index, index.stem, imagexpress_files(images, index.stem), channels, ())
     info = index.stat()
-    return _read_xml_index(index, info.st_size, info.st_mtime_ns)
+    try:
+        return _read_xml_index(index, info.st_size, info.st_mtime_ns)
+    except KeyError as error:
+        raise ValueError(f"it does not say the {error} of an image") from error
 
 
 @lru_cache(maxsize=16)
@@ -206,8 +209,8 @@ def _read_records(file: Path, wanted: Mapping[str, set[str]], keep: Callable[[st
         for part in _parts(file):
             parser.feed(part)
         parser.close()
-    except (ElementTree.ParseError, KeyError) as error:
-        raise ValueError(f"it is no whole XML of its kind: {error}") from error
+    except ElementTree.ParseError as error:
+        raise ValueError(f"it is no whole XML: {error}") from error
 
 
 def _parts(file: Path) -> Iterator[bytes]:

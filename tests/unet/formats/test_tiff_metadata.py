@@ -158,3 +158,20 @@ def test_slices_have_the_sizes_and_notes_of_the_first(tmp_path):
         tifffile.imwrite(tmp_path / f"{z}.tif", np.zeros((8, 9), np.uint8), resolution=(72, 72), resolutionunit="INCH")
     opened, _ = read(tmp_path / "0.tif", tmp_path / "1.tif", axis="z")
     assert len(opened.notes) == 1
+
+
+@pytest.mark.parametrize(("state", "spacing"), [("on", {"y": 1.3668, "x": 1.3668}), ("off", {})])
+def test_sizes_that_metaxpress_notes(tmp_path, state, spacing):
+    said = f'<prop id="spatial-calibration-state" type="bool" value="{state}"/>' + "".join(
+        f'<prop id="spatial-calibration-{key}" type="{kind}" value="{value}"/>'
+        for key, kind, value in (("x", "float", 1.3668), ("y", "float", 1.3668), ("units", "string", "um"))
+    )
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        noise(8, 9),
+        description=f"<MetaData><PlaneInfo>{said}</PlaneInfo></MetaData>",
+        metadata=None,
+    )
+    opened = read(tmp_path / "a.tif")[0]
+    assert opened.spacing == spacing
+    assert set(opened.units.values()) <= {"micrometer"}
