@@ -170,6 +170,7 @@ def test_sizes_that_metaxpress_notes(tmp_path, state, spacing):
         tmp_path / "a.tif",
         noise(8, 9),
         description=f"<MetaData><PlaneInfo>{said}</PlaneInfo></MetaData>",
+        software="MetaSeries",
         metadata=None,
     )
     opened = read(tmp_path / "a.tif")[0]
