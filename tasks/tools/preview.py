@@ -32,7 +32,7 @@ def preview_of(stack: Stack) -> SourcePreview:
     words += f" ({'; '.join(image.notes)})" if image.notes else ""
     if not stack.truth:
         return SourcePreview(words, None, 0, 0.0)
-    with open_truth(stack) as truth:
+    with open_truth(stack, dict(zip(image.axes, image.shape, strict=True))) as truth:
         labels = truth.plane((0,) * (len(truth.shape) - 2))
     objects = (labels == 0) == (stack.foreground == 0)
     picture = pictures.png(pictures.tint(plane, objects)) if objects.shape == plane.shape else None

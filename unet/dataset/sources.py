@@ -191,6 +191,7 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         truth=labels,
         foreground=source.foreground,
         ignore=source.ignore,
+        empty_planes=source.empty_planes,
         is_truth_away=truth.is_away(key),
         source=source.images,
         grid=group.grid,

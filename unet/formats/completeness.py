@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 import tifffile
 
 from unet.dataset.filesystem import open_regular
+from unet.dataset.image_kinds import is_outlines
+from unet.formats.outlines import require_readable
 from unet.formats.readers import open_stack
 from unet.formats.tiff import scenes_of
 
@@ -37,6 +39,9 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
         return _tiff(file, scene)
     if file.lower().endswith(".png"):
         _require_png_end(file)
+    if is_outlines(file):
+        require_readable(file)
+        return {file}
     with open_stack([file], scene):
         return {file}
 
