@@ -1,7 +1,7 @@
 """A new dataset, one more source of a dataset there is, or a source again: look first, then write the record."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.image_kinds import kind_of
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
+from unet.dataset.source_truth import offer_of
 from unet.dataset.sources import find_stacks
 from unet.dataset.stacks import Catalogue, Stack
 from unet.settings.ingest import Source
@@ -21,22 +22,27 @@ PATHS = ("images", "truth")
 """Settings of a source that name places."""
 
 
-def initialise(dataset: Dataset, given: Mapping[str, Any]) -> Iterator[str]:
+def initialise(dataset: Dataset, given: Mapping[str, Any], ask: Callable[[str], bool] | None = None) -> Iterator[str]:
     """Write the record, and say line by line what was found; the dataset is untouched where something is wrong.
 
     Args:
         dataset: the folder; where it is a dataset already, the source is added, or changed if it is one of it.
         given: settings of the source by name, `images` among them; what is None stays as it is, or by default.
+        ask: puts a question to a person, where one is there: whether a convention that names seem to follow is meant.
     """
     set_here = {key: _absolute(value) if key in PATHS else value for key, value in given.items() if value is not None}
     record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
     number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
     before = None if number is None else record.sources[number]
     source = _source(before, set_here)
+    offer = offer_of(source, Path.cwd())
+    if offer and offer.suffix and ask and ask(f"{offer.words}. Is that truth?"):
+        source, offer = _source(source, {"suffix": offer.suffix}), None
     catalogue = _catalogue_of(dataset, record, source, number)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {given['images']}, {len(marked)} with truth"
+    yield from (f"note: {offer.words}" for offer in [offer] if offer)
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
     yield from (f"note: {note}" for note in (*catalogue.notes, *_kinds_left_out(catalogue)))
     yield from _show_stacks(dataset, catalogue)

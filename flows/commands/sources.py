@@ -1,6 +1,7 @@
 """Verbs that look at what microscopes wrote: what a file holds, and what becomes a dataset's source."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,10 @@ def init(
     foreground: Annotated[
         str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
     ] = None,
+    suffix: Annotated[
+        str | None,
+        typer.Option(help="What names of truth have behind those of images, such as _mask."),
+    ] = None,
     prefix: Annotated[str | None, typer.Option(help="What names of its stacks begin with, such as day2-.")] = None,
     axes: Annotated[str | None, typer.Option(help="The files' axes where they say none or wrong ones: tzyx.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="A,B", help="Names of the channels, in their order.")] = None,
@@ -36,9 +41,10 @@ def init(
 
     given: dict[str, Any] = {"images": images, "truth": truth, "slices": slices, "prefix": prefix, "axes": axes}
     given["foreground"] = int(foreground) if foreground and foreground.isdigit() else foreground
+    given["suffix"] = suffix
     given["channels"] = [name.strip() for name in channels.split(",")] if channels else None
     given["pixel_size"] = parsed_sizes(pixel_size) if pixel_size else None
-    for line in initialise(Dataset(dataset), given):
+    for line in initialise(Dataset(dataset), given, typer.confirm if sys.stdin.isatty() else None):
         say(line)
 
 

@@ -16,7 +16,7 @@ from roifile import ROI_TYPE, ImagejRoi
 from unet.dataset.filesystem import read_regular
 from unet.formats.outlines import Drawn, Outline
 
-LARGEST = 2**28
+LARGEST = 2**27
 """Bytes of all ROIs of a file; a million cells take less."""
 WITH_AREA = (ROI_TYPE.POLYGON, ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
 
