@@ -133,7 +133,7 @@ def _other_settings(sources: Sequence[Source]) -> str:
     """Comments with what a source may say besides."""
     docs, given = field_docs(Source), {key for source in sources for key in _given(source)}
     lines = [
-        f"#   {each.name}: {_flow(each.default)}  # {docs[each.name]}"
+        f"#     {each.name}: {_flow(each.default)}  # {docs[each.name]}"
         for each in fields(Source)
         if each.name not in given
     ]

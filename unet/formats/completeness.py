@@ -5,13 +5,14 @@ its room and then fills it holds zeros where pixels are to come; only that it ch
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import tifffile
 
 from unet.dataset.filesystem import open_regular
-from unet.dataset.image_kinds import is_outlines
+from unet.dataset.image_kinds import FORMATS, is_outlines
 from unet.formats.outlines import require_readable
-from unet.formats.readers import open_stack
+from unet.formats.readers import find_scenes, open_stack
 from unet.formats.tiff import scenes_of
 
 PNG_END = b"IEND\xaeB`\x82"
@@ -35,7 +36,7 @@ def require_whole(files: Sequence[str], scene: int | None = None, each: bool = F
 
 def _parts_of(file: str, scene: int | None) -> set[str]:
     """Files that one file is read from; of a format that tells no more, that it opens must do."""
-    if file.lower().endswith((".tif", ".tiff")):
+    if FORMATS.get(Path(file).suffix.lower()) == "tiff":
         return _tiff(file, scene)
     if file.lower().endswith(".png"):
         _require_png_end(file)
@@ -43,7 +44,7 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
         require_readable(file)
         return {file}
     with open_stack([file], scene):
-        return {file}
+        return {file, *find_scenes(file).parts}
 
 
 def _require_png_end(file: str) -> None:

@@ -136,6 +136,11 @@ def test_one_stack_of_each_kind_is_shown_and_kinds_that_are_not_read_are_counted
 def test_what_a_source_may_say_besides_stands_in_the_record_as_comments(files):
     dataset, _ = say(files, foreground=255)
     text = dataset.record.read().decode()
-    for line in ("#   pixel_size: null  # Micrometers", "#   slices: null", "#   prefix: ''", "#   ignore: null"):
+    for line in (
+        "#     pixel_size: null  # Micrometers",
+        "#     slices: null",
+        "#     prefix: ''",
+        "#     ignore: null",
+    ):
         assert line in text
-    assert "#   foreground" not in text
+    assert "#     foreground" not in text

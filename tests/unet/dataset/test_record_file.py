@@ -60,7 +60,7 @@ def test_every_setting_is_there_as_a_comment_with_its_default_and_what_it_is(wri
 
 def test_uncommenting_everything_gives_the_defaults_exactly(written):
     before = read_record(written)
-    text = re.sub(r"(?m)^# (?=(  )?\w+:)", "", text_of(written))
+    text = re.sub(r"(?m)^# (?=(  |    )?\w+:)", "", text_of(written))
     put(written, text)
     assert read_record(written) == before
     assert set(YAML(typ="safe").load(text)) == set(Record.model_fields)

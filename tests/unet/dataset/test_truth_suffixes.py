@@ -52,9 +52,7 @@ def test_slices_and_their_truth_in_one_folder_or_in_one_beside(tmp_path):
 def test_a_suffix_that_no_file_bears_is_refused_and_of_a_dataset_a_note(tmp_path):
     write(tmp_path, "raw/a.tif", "raw/a_mask.tif")
     source = Source("raw", suffix="_labels")
-    with pytest.raises(
-        LookupError, match=r"truth must have names that end in '_labels', as `suffix` says, got none"
-    ):
+    with pytest.raises(LookupError, match=r"truth must have names that end in '_labels', as `suffix` says, got none"):
         look(tmp_path, source)
     names = {(str(tmp_path / "raw/a.tif"), None): "a"}
     _, _, notes = look(tmp_path, source, Known(lambda name: True, names))
