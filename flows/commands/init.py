@@ -136,6 +136,9 @@ def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     yield f"truth is read with foreground {stack.foreground}: {look.share:.0%} of the first plane is object"
     if stack.foreground == "ids" and look.values == 2:
         yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"
+    if stack.foreground == "ids" and look.is_smoothed:
+        yield "  it looks like a mask with smoothed edges: each of its grey levels would be an object; threshold it"
+    yield from (f"  {note}" for note in look.notes)
     if look.picture is not None:
         (dataset / "truth.png").write(look.picture)
         yield f"  {(dataset / 'truth.png').url} shows which: tinted is object"

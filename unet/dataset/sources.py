@@ -209,7 +209,8 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:
     """Why slices and their truth do not fit, if they do not."""
-    if not source.slices or not labels or len(group.files) == len(labels):
+    is_of_all = len(labels) == 1 and is_outlines(labels[0])
+    if not source.slices or not labels or is_of_all or len(group.files) == len(labels):
         return ""
     return (
         f"each slice must have its truth, got {len(group.files)} files in {Path(group.files[0]).parent} but "

@@ -15,7 +15,7 @@ says of how many pixels. Rejected: `skimage.draw.polygon2mask`, which knows no h
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import product
@@ -56,18 +56,24 @@ class Drawn:
 
 
 @contextmanager
-def open_outlines(files: Sequence[str], sizes: Mapping[str, int]) -> Iterator[Opened]:
+def open_outlines(files: Sequence[str], sizes: Mapping[str, int], axis: str | None = None) -> Iterator[Opened]:
     """Labels of a stack that are filled in from outlines.
 
     Args:
         files: files of outlines, in the order of their ids.
         sizes: length of each axis of the image that they were drawn on.
+        axis: what slices run along, of which each has a file where there are several.
 
     Raises:
         ValueError: a file is broken, or holds nothing that lies on this image.
     """
     drawn = [_drawn(file, sizes) for file in files]
-    outlines = [outline for each in drawn for outline in each.outlines]
+    of_slices = [{axis: n} if axis and len(files) > 1 else {} for n in range(len(files))]
+    outlines = [
+        replace(outline, at={**at, **outline.at})
+        for each, at in zip(drawn, of_slices, strict=True)
+        for outline in each.outlines
+    ]
     for outline in outlines:
         _require_place(files[0], outline, sizes)
     if not outlines:

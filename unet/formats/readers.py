@@ -76,7 +76,7 @@ def open_truth(stack: Stack, sizes: Mapping[str, int]) -> Iterator[Opened]:
         ValueError, LookupError: as `open_stack`; or it holds what are no labels.
     """
     if is_outlines(stack.truth[0]):
-        with open_outlines(stack.truth, sizes) as outlines:
+        with open_outlines(stack.truth, sizes, stack.axis) as outlines:
             yield outlines
         return
     grid = tuple(of for of in stack.grid if of[0] != "c")

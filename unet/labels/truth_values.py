@@ -139,13 +139,25 @@ def _require_mask(plane: NDArray[Any], values: set[Any], stack: Stack) -> None:
         raise ValueError(f"{must} {odd[0]} on {odd.size} pixels; save it as 0 and 255")
     if len(values) < 2 or (len(values) == 2 and 0 in values):
         return
-    found, counts = np.unique(plane, return_counts=True)
-    commonest = set(found[np.argsort(counts)[-2:]].tolist())
-    if len(found) > 2 and commonest == {0, found[-1]} and (found[-1] in WHITE or plane.dtype.kind == "f"):
-        between = (plane != 0) & (plane != found[-1])
+    if has_smoothed_edges(plane):
+        white = plane.max()
+        between = (plane != 0) & (plane != white)
+        levels = np.unique(plane[between]).size
         raise ValueError(
-            f"{must} {len(found) - 2} grey levels up to {found[-1]:g} on {between.mean():.1%} of its plane, as "
-            f"of smoothed edges; threshold it (object where > {found[-1] / 2:g}) and save it as 0 and {found[-1]:g}"
+            f"{must} {levels} grey levels up to {white:g} on {between.mean():.1%} of its plane, as "
+            f"of smoothed edges; threshold it (object where > {white / 2:g}) and save it as 0 and {white:g}"
         )
     listed = ", ".join(f"{value:g}" for value in sorted(values)[:4])
     raise ValueError(f"{must} {listed}; set its source's foreground to ids")
+
+
+def has_smoothed_edges(plane: NDArray[Any]) -> bool:
+    """Whether a plane looks like a mask that was drawn or scaled with smoothed edges: mostly black and white.
+
+    >>> has_smoothed_edges(np.array([0, 0, 0, 64, 255, 255])), has_smoothed_edges(np.array([0, 0, 1, 2, 2, 2]))
+    (True, False)
+    """
+    found, counts = np.unique(plane, return_counts=True)
+    commonest = {found[at].item() for at in np.argsort(counts)[-2:]}
+    is_white = found[-1] in WHITE or (plane.dtype.kind == "f" and found[-1] <= 1)
+    return len(found) > 2 and commonest == {0, found[-1].item()} and bool(is_white)  # black and white

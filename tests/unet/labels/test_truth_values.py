@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from unet.dataset.stacks import Stack
 from unet.formats.stack import Opened
-from unet.labels.truth_values import IGNORED, kept_truth
+from unet.labels.truth_values import IGNORED, has_smoothed_edges, kept_truth
 
 LAST = int(IGNORED)
 
@@ -81,6 +81,7 @@ def test_smoothed_edges_of_a_mask_are_no_ids(white, dtype, foreground):
     with pytest.raises(ValueError, match=r"2 grey levels up to .* on 2\.0% of its plane, .*; threshold it") as error:
         kept(values, foreground=foreground)
     assert "foreground to ids" not in str(error.value)
+    assert has_smoothed_edges(values)
 
 
 @pytest.mark.parametrize(("foreground", "on"), [("ids", 3), (255, 3), (0, 0)])
