@@ -18,7 +18,7 @@ from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
-from unet.labels.connected import connected_segments
+from unet.labels.truth_values import IGNORED, UNJUDGED, kept_truth
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Generation, Result
@@ -43,9 +43,6 @@ from unet.store.arrays import Stored, create, open_array
 from unet.store.plane_copy import copied
 from unet.store.pyramid import create_levels, pyramid
 from unet.store.shards import Level, Region, averaged, plane_layout, regions, sampled, stack_layout
-
-IGNORED = np.uint32(np.iinfo(np.uint32).max)
-"""Id of pixels nobody judged, in truth that is made of a mask."""
 
 
 @cpu_task("ingest")
@@ -173,12 +170,13 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _amend_truth(dataset, stack, truth, of_image)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
-    with open_truth(stack) as opened:
+    with open_truth(stack, dict(zip(of_image["axes"], of_image["shape"], strict=True))) as opened:
         _require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = reading.begin(truth, recipe)
         layout = plane_layout(shape, 4)
-        stored = create(generation.level(0), layout, _truth_dtype(opened, stack), axes)
-        _write_planes(stored, _truth_planes(opened, stack))
+        kept = kept_truth(opened, stack)
+        stored = create(generation.level(0), layout, kept.dtype, axes)
+        _write_planes(stored, kept.planes)
     files = reading.finish(truth, generation, recipe.inputs["truth source"])
     levels = pyramid(generation.level, sampled, axes)
     scales = ome.multiscales(generation, "truth", axes, levels, of_image["spacing"], of_image["units"])
@@ -186,7 +184,8 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     facts = {
         "source": list(stack.truth),
         "files": vars(files),
-        "ignore": stack.ignore if stack.ignore is None or stack.foreground == "ids" else int(IGNORED),
+        "ignore": kept.ignore,
+        "notes": [*opened.notes, *kept.notes],
         "arrays": vars(fingerprint.of_folder(generation.level(0))),
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
@@ -201,7 +200,7 @@ def _amend_truth(dataset: Dataset, stack: Stack, truth: Result, of_image: Json) 
     recipe = edited_recipe(dataset, stack, stamp.recipe)
     now = ome.resized(attributes, of_image["spacing"], of_image["units"])
     if recipe != stamp.recipe:
-        truth.amend({"ignore": stack.ignore}, recipe)
+        truth.amend({"ignore": int(IGNORED) if stack.ignore == UNJUDGED else stack.ignore}, recipe)
     if now["ome"] != attributes["ome"]:
         truth.amend({}, more={"ome": now["ome"]})
 
@@ -228,34 +227,6 @@ def _require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[
             f"truth of {name} must have the image's shape {' × '.join(map(str, of_image))} in one channel, got "
             f"{' × '.join(map(str, shape))} ({' '.join(axes)}); give the labels drawn on this image"
         )
-
-
-def _truth_dtype(opened: Opened, stack: Stack) -> Any:
-    if opened.dtype.kind not in "iu":
-        raise ValueError(f"truth of {stack.name} must hold integer labels, got {opened.dtype}; save it as integers")
-    return opened.dtype if stack.foreground == "ids" else np.dtype(np.uint32)
-
-
-def _truth_planes(opened: Opened, stack: Stack) -> Iterable[NDArray[Any]]:
-    """Labels plane by plane: ids as given, or the 4-connected objects of a mask, numbered on through the planes."""
-    count, values = 0, set[int]()
-    for index in np.ndindex(*opened.shape[:-2]):
-        plane = opened.plane(index)
-        if stack.foreground == "ids":
-            if plane.min() < 0:
-                raise ValueError(f"truth of {stack.name} must hold ids ≥ 0, got {plane.min()}; renumber it")
-            yield plane
-            continue
-        values |= set(np.unique(plane).tolist()) - {stack.ignore}
-        if len(values) > 2 or (len(values) == 2 and 0 not in values):
-            raise ValueError(
-                f"truth of {stack.name} read with foreground {stack.foreground} must hold 0 and one other value, "
-                f"got {', '.join(map(str, sorted(values)[:4]))}; set its source's foreground to ids"
-            )
-        judged = plane != stack.ignore if stack.ignore is not None else np.True_
-        objects = connected_segments(((plane == 0) == (stack.foreground == 0)) & judged)
-        yield np.where(judged, np.where(objects > 0, objects + count, 0), IGNORED)
-        count += int(objects.max())
 
 
 def _write_planes(stored: Stored, planes: Iterable[NDArray[Any]]) -> None:

@@ -162,8 +162,10 @@ class Planner:
 
     def _ingest_status(self, name: str) -> StageStatus | None:
         of_image = image_of(self.dataset, name).known_stamp()
-        if of_image is not None and of_image.facts.get("notes"):
-            self.found.file_notes[name] = tuple(of_image.facts["notes"])
+        of_truth = labels_of(self.dataset, name, "truth").known_stamp()
+        notes = [note for stamp in (of_image, of_truth) if stamp is not None for note in stamp.facts.get("notes", ())]
+        if notes:
+            self.found.file_notes[name] = tuple(notes)
         if name not in self.stacks:
             why = "it is excluded" if name in self.record.exclude else "its source is gone"
             self.found.remarks["ingest", name] = f"{name}: {why}; its image is kept (`unet-flows remove` forgets it)"

@@ -10,7 +10,8 @@ from pathlib import Path
 import tifffile
 
 from unet.dataset.filesystem import open_regular
-from unet.dataset.image_kinds import FORMATS
+from unet.dataset.image_kinds import FORMATS, is_outlines
+from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
 from unet.formats.tiff import scenes_of
 
@@ -39,6 +40,9 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
         return _tiff(file, scene)
     if file.lower().endswith(".png"):
         _require_png_end(file)
+    if is_outlines(file):
+        require_readable(file)
+        return {file}
     with open_stack([file], scene):
         return {file, *find_scenes(file).parts}
 

@@ -52,6 +52,8 @@ class Opened:
     """What the file says and was not believed, such as a pixel size of 0; a sentence each."""
     colours: tuple[str, ...] = ()
     """Colour of each channel as the file has it, RRGGBB, or "" where it has none; empty where it has none at all."""
+    is_palette: bool = False
+    """Whether its values are indices of colours, which are labels and no grey values."""
     is_shared: bool = False
     """Whether several threads may read planes at once."""
 

@@ -54,6 +54,7 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     """Recipe of a stack's truth, as its sources give it."""
     inputs = {"truth source": source_fingerprint(dataset, stack.name, stack.truth, is_truth=True).content}
     settings: Json = {"foreground": stack.foreground, "ignore": stack.ignore, "scene": stack.scene, "axis": stack.axis}
+    settings |= {"empty_planes": stack.empty_planes} if stack.empty_planes != "background" else {}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 

@@ -240,7 +240,7 @@ def test_missing_and_empty_folders_are_named_as_written(tmp_path):
     for path in ("raw", "a.bmp"):
         with pytest.raises(LookupError, match=rf"images '{path}' must hold image files.*\.ome\.tif.*\.png"):
             find(tmp_path, Source(path))
-    with pytest.raises(ValueError, match="truth must be another folder"):
+    with pytest.raises(LookupError, match="truth must be another folder"):
         find(tmp_path, Source("good", "./good"))
 
 
