@@ -56,10 +56,7 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
     files = tuple(stamp.facts.get("source", ())) if stamp else ()
     if stamp is None or not files:
         return
-    try:
-        now = recipes.source_fingerprint(dataset, name, files, is_truth)
-    except FileNotFoundError:
-        return
+    now = recipes.source_fingerprint(dataset, name, files, is_truth)
     if now.content == stamp.facts["files"]["content"]:
         is_set = not (stamp.recipe.settings.get("axis") or stamp.recipe.settings.get("grid"))
         yield files[0], Scenes(int(stamp.facts.get("scenes", 1)), files[1:] if is_set else ())

@@ -21,7 +21,7 @@ from unet.dataset.stacks import Stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
-from unet.ledger.outcome import STAGES, why_set_aside
+from unet.ledger.outcome import STAGES, why_set_aside, why_tried_again
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
@@ -138,8 +138,10 @@ class Planner:
         why = why_set_aside(self.dataset, recipe, name)
         if why is not None:
             return StageStatus(stage, name, "set aside", why)
+        again = why_tried_again(self.dataset, stage, name)
         if any(stamp is None for stamp, _, _ in stamps):
-            return StageStatus(stage, name, "missing", "")
+            return StageStatus(stage, name, "missing", again)
+        whys += [again] if again else []
         if not (whys or waits):
             self.found.leftovers[stage, name] = tuple(left for result, _ in pairs for left in result.leftovers())
         return StageStatus(stage, name, "stale" if whys or waits else "fresh", "; ".join(whys or waits))

@@ -21,7 +21,7 @@ class Truth(NamedTuple):
 
     labels: dict[str, Files]
     lost: frozenset[str] = frozenset()
-    """Keys of links that lead nowhere, and of folders that are empty: truth of what lies below may be away."""
+    """Keys of links that lead nowhere, and of folders that are empty or cannot be read: truth below may be away."""
     empty: frozenset[str] = frozenset()
     """Those of folders that are empty."""
     away: str = ""
@@ -47,7 +47,8 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
         return Truth({}, away=str(error), notes=(kept,))
     links = (key_of(source, top, link) if is_image(link.name) else _below(top, link) for link in walk.dangling)
     empty = frozenset(_below(top, folder) for folder in walk.empty)
-    return _by_key(groups)._replace(lost=empty.union(links), empty=empty, notes=notes_of(walk))
+    unread = (_below(top, folder) for folder in walk.unreadable)
+    return _by_key(groups)._replace(lost=empty.union(links, unread), empty=empty, notes=notes_of(walk))
 
 
 def lies_in(key: str, folder: str) -> bool:

@@ -14,11 +14,14 @@ or a device, is never opened: reading it may never end.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.filesystem import no_file
+
+SHOWN = 10
+"""Notes of a kind that are shown, a line each."""
 
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""
@@ -42,6 +45,8 @@ class SourceWalk:
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
     """Folders in which there is nothing at all, as where a share is mounted that is away."""
+    unreadable: list[Path] = field(default_factory=list)
+    """Folders that cannot be looked into, by their rights or their disk."""
     left_out: list[str] = field(default_factory=list)
     """What else is not followed, and why, a sentence each."""
 
@@ -49,7 +54,7 @@ class SourceWalk:
         """Walk.
 
         Raises:
-            OSError: a folder cannot be read.
+            OSError: `top` cannot be read.
         """
         self._seen: set[str] = set()
         self._links: list[tuple[Path, Path]] = []
@@ -63,7 +68,15 @@ class SourceWalk:
     def _enter(self, named: Path, real: Path) -> None:
         """Find what lies in a folder; its links are kept for later."""
         self._seen.add(str(real))
-        entries = sorted(os.scandir(real), key=lambda entry: entry.name)
+        try:
+            entries = sorted(os.scandir(real), key=lambda entry: entry.name)
+        except OSError as error:
+            if real == self.top:
+                raise
+            why = os.strerror(error.errno) if error.errno else str(error)
+            self.left_out.append(f"{named} must be a folder that can be read, got: {why}; it is left out")
+            self.unreadable.append(named)
+            return
         if not entries:
             self.empty.append(named)
         for entry in entries:
@@ -123,9 +136,15 @@ class SourceWalk:
 
 def notes_of(walk: SourceWalk) -> tuple[str, ...]:
     """What a person should know of a walk, a sentence each."""
-    lost = (f"{link} is a link to what is not there; mend or remove it" for link in walk.dangling)
-    return (*walk.left_out, *lost)
+    lost = [f"{link} is a link to what is not there; mend or remove it" for link in walk.dangling]
+    return (*_first(walk.left_out, "files and folders are left out"), *_first(lost, "links lead nowhere"))
+
+
+def _first(notes: Sequence[str], what: str) -> list[str]:
+    """Notes; of many the first, and how many more there are."""
+    shown = list(notes[:SHOWN])
+    return shown if len(notes) <= SHOWN else [*shown, f"{len(notes) - SHOWN} more {what} in the same way"]
 
 
 def _may_hold_images(folder: Path) -> bool:
-    return folder.suffix != ".zarr" and not (folder / "dataset.yaml").exists()
+    return folder.suffix != ".zarr" and not os.path.exists(folder / "dataset.yaml")  # noqa: PTH110  # which never raises

@@ -14,13 +14,16 @@ Rejected: guessing truth from endings such as `_mask` (two conventions in one fo
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from unet.dataset.image_kinds import is_image
+from unet.dataset.image_kinds import is_image, stem
 from unet.dataset.source_groups import Group, groups_of
+from unet.dataset.source_notes import told_apart_notes
 from unet.dataset.source_paths import existing, resolved
+from unet.dataset.source_presence import is_there
 from unet.dataset.source_truth import Truth, find_truth, lies_in
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stack_names import WantedName, distinct_names
@@ -79,18 +82,23 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         LookupError: all folders and files of images are missing.
     """
     images = [resolved(source.images, root) for source in sources]
-    if sources and not any(top.is_dir() or top.is_file() for top in images):
+    if sources and not any(map(is_there, images)):
         existing("images", sources[0].images, root)
     truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
-    there = (top for top in (*images, *truth) if top.is_dir() or top.is_file())
-    return sorted({str(path) for top in there for path in SourceWalk(top, None, is_image, False).files})
+    found: set[str] = set()
+    for top in filter(is_there, (*images, *truth)):
+        with suppress(OSError):  # it is away, see `source_presence`
+            found.update(map(str, SourceWalk(top, None, is_image, False).files))
+    return sorted(found)
 
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
     """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
     tops = [resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
-    walks = [SourceWalk(top, None, is_image, False) for top in tops if top.is_dir()]
-    linked = {path.resolve().parent for walk in walks for path in walk.files}
+    linked: set[Path] = set()
+    for top in filter(is_there, tops):
+        with suppress(OSError):
+            linked.update(path.resolve().parent for path in SourceWalk(top, None, is_image, False).files)
     return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
 
 
@@ -216,18 +224,20 @@ def _stated(source: Source, by_index: Stated) -> Stated:
     )
 
 
+def _kind(stack: Stack) -> str:
+    """Suffix of its files: of two in one folder that differ in nothing else, it tells which; wherever the source is."""
+    name = Path(stack.files[0]).name
+    return name[len(stem(name)) :]
+
+
 def _named(stacks: Sequence[Stack], known: Known | None) -> tuple[list[Stack], Iterator[str]]:
     """The stacks with legal names, no two alike whatever the case of their letters; and what is to be said of them."""
     before = known.names if known else {}
     wanted = [
-        WantedName(of.name, f"{of.source} {of.files[0]} {of.scene}", before.get((of.files[0], of.scene)))
+        WantedName(of.name, f"{of.source} {of.name}{_kind(of)} {of.scene}", before.get((of.files[0], of.scene)))
         for of in stacks
     ]
     names = distinct_names(wanted)
-    notes = (
-        f"{stack.files[0]} is called {name}, as another stack would bear its name; `prefix` of its source, or another "
-        "name of the file, tells them apart"
-        for stack, (name, is_told_apart) in zip(stacks, names, strict=True)
-        if is_told_apart
-    )
-    return [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)], notes
+    named = [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)]
+    apart = [stack for stack, (_, is_told_apart) in zip(named, names, strict=True) if is_told_apart]
+    return named, told_apart_notes(apart)

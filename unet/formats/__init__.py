@@ -5,5 +5,5 @@
 `tiff_metadata`: what a TIFF says of its pixels; `tiff_plausibility`: whether it can hold what it claims; `pixel_sizes`:
 which sizes are believed; `file_colours`: in which colours its channels are shown. `readers` finds the reader of a file
 by its suffix, and opens files of single planes as one stack; `stated`: what a person or an index says of it instead.
-`completeness`: whether a file is whole yet.
+`completeness`: whether a file is whole yet; `guarded`: whose disk failed.
 """
