@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -13,6 +14,7 @@ from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
 from flows.planning.plan import make_plan
+from tasks import ingest as ingest_tasks
 from tests.unet.formats.files import write_set
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger import fingerprint
@@ -430,3 +432,47 @@ def test_a_file_that_cannot_be_read_as_it_is_being_written_waits_too(make, stage
         (outcome,) = stage(dataset, "ingest")
     assert outcome.state == "waiting"
     assert not dataset.set_aside("ingest", "a").exists()
+
+
+@pytest.fixture
+def three(make):
+    plane = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    dataset = make(dict.fromkeys("abc", (plane, None)))
+    return dataset, Path(dataset.url).parent / "files/image/b.ome.tif"
+
+
+def test_a_file_without_rights_is_set_aside_alone_and_taken_once_it_has_them(three, stage, forbid, monkeypatch):
+    dataset, file = three
+    forbid(file)
+    found = stage(dataset, "ingest")
+    assert states(found) == {"a": "done", "b": "set aside", "c": "done"}
+    (why,) = [outcome.why for outcome in found if outcome.name == "b"]
+    assert why == f"{file} must be readable, got: Permission denied; mend the file, its rights or its disk"
+    assert stage(dataset, "ingest") == []  # nothing is tried that would fail again
+    assert plan_of(dataset).state("ingest", "b") == "set aside"
+    monkeypatch.undo()
+    assert states(stage(dataset, "ingest")) == {"b": "done"}
+
+
+def test_a_disk_that_fails_while_a_file_is_read_sets_it_aside_and_each_run_tries_it_again(three, stage, monkeypatch):
+    dataset, _ = three
+    opened = ingest_tasks.open_found
+
+    @contextmanager
+    def failing(stack):
+        with opened(stack) as one:
+            yield replace(one, plane=lose) if stack.name == "b" else one
+
+    def lose(_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest_tasks, "open_found", failing)
+        for is_old in (False, True):
+            found = stage(dataset, "ingest")
+            assert states(found)["b"] == "set aside"
+            assert [outcome.is_old for outcome in found if outcome.name == "b"] == [is_old]
+            status = plan_of(dataset).statuses["ingest", "b"]
+            assert (status.state, status.why.endswith("disk; it is tried again")) == ("missing", True)
+    assert states(stage(dataset, "ingest")) == {"b": "done"}
+    assert not dataset.set_aside("ingest", "b").exists()

@@ -5,8 +5,9 @@ which path each name stands for, `snapshot` looks at a whole folder once. `recor
 `dataset.yaml`.
 
 `sources` finds the stacks of the sources: `image_kinds` are the suffixes that are read, `source_paths` what a person
-wrote, `source_walk` all files below, `source_groups` those that are one stack, `source_truth` the labels; `stacks` says
-what a stack is, `stack_names` what it is called, and `source_notes` what looks wrong about them.
+wrote, `source_walk` all files below, `source_groups` those that are one stack, `source_truth` the labels;
+`source_presence` says which places are away, `stacks` what a stack is, `stack_names` what it is called, and
+`source_notes` what looks wrong about them.
 
 `arrivals` tells finished files from growing ones, `user_place` is the folder of who runs this, `lease` keeps two runs
 from doing the same work.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stack_names import printable, shortened
@@ -77,19 +77,27 @@ def _noted(note: Folder) -> Json:
 
 def why_set_aside(dataset: Dataset, recipe: Recipe, name: str) -> str | None:
     """Why a stack was set aside at a stage, where this recipe was what failed and would fail again; else None."""
+    failed = last_failure(dataset, recipe, name)
+    return None if failed is None or failed.passes else failed.why
+
+
+class Failure(NamedTuple):
+    """What is known of the last try of a stack at a stage, which failed."""
+
+    why: str
+    passes: bool
+    """Whether the reason may pass by itself, so that it is tried again at every run."""
+
+
+def last_failure(dataset: Dataset, recipe: Recipe, name: str) -> Failure | None:
+    """Why the last try of a recipe failed; None where it did not, or would not any more."""
     values = dataset.set_aside(recipe.stage, name).read_json()
-    if not values or values.get("passes") or not recipe.is_of(values.get("recipe")):
+    if not values or not recipe.is_of(values.get("recipe")):
         return None
     match values.get("file"):
         case [str(file), seen] if file and _seen(file) != seen:
             return None
-    return str(values.get("why", "unknown"))
-
-
-def why_tried_again(dataset: Dataset, stage: str, name: str) -> str:
-    """Why the last try failed of what is tried again at every run, as the reason may pass; "" where nothing is."""
-    values = _noted(dataset.set_aside(stage, name))
-    return f"{values.get('why', 'unknown')}; it is tried again" if values.get("passes") else ""
+    return Failure(str(values.get("why", "unknown")), bool(values.get("passes")))
 
 
 def fingerprints_set_aside(dataset: Dataset, name: str) -> Iterator[Fingerprint]:
