@@ -206,6 +206,8 @@ class Planner:
 
     def _train_status(self, marked: Collection[str]) -> StageStatus | None:
         """State of the model that is trained on the stacks with truth."""
+        for name in marked:
+            self.found.remarks.pop(("weigh", name), None)  # what a look before this one said of it
         train, model = self.record.train, model_of(self.dataset, self.record.train.name)
         usable = usable_truth(self.dataset, self.found, marked)
         is_alone = len(self.trust) == len(STAGES)  # who asks for this stage alone means it
@@ -215,7 +217,7 @@ class Planner:
         if model.is_metadata_lost() and not has_checkpoint(model):  # training would replace what was brought in
             return StageStatus("train", train.name, "set aside", f"{model.where('model.json')} is {LOST_MODEL}")
         made_of, odd = training_set(self.dataset, self.record, usable)
-        self.found.remarks.update({("train", name): f"{name}: {why}" for name, why in odd.items()})
+        self.found.remarks.update({("weigh", name): f"{name}: {why}" for name, why in odd.items()})
         new = len(set(usable) - set(made_of) - set(odd))
         if new:
             said = f"{new} new truths not in {train.name}; `unet-flows train --refresh` takes them in"
