@@ -53,7 +53,7 @@ def _png(folder):
 @pytest.fixture
 def night(tmp_path):
     """The dataset, what is said of each of its bad stacks, and of other bad files."""
-    pixels = [draw_stack(planes=1, side=32, seed=seed, cells=2) for seed in range(3)]
+    pixels = [draw_stack(planes=1, side=64, seed=seed) for seed in range(3)]
     stacks = {name: (pixels[at % 3][0], pixels[at % 3][1] if at < 3 else None) for at, name in enumerate(GOOD)}
     dataset = make_dataset(tmp_path, stacks)
     set_values(dataset, QUICK | {"train.steps": 2, "train.tile_size": 16})
