@@ -74,7 +74,7 @@ class SourceWalk:
             if real == self.top:
                 raise
             why = os.strerror(error.errno) if error.errno else str(error)
-            self.left_out.append(f"{named} must be a folder that can be read, got: {why}; it is left out until its rights are mended")
+            self.left_out.append(f"{named} must be a folder that can be read, got: {why}; mend its rights")
             self.unreadable.append(named)
             return
         if not entries:

@@ -40,12 +40,20 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
 
     def read(_: tuple[int, ...]) -> np.ndarray:
         with decoding_errors_told(file, "PNG"):
-            decoded: np.ndarray = imagecodecs.png_decode(read_regular(file))
+            decoded: np.ndarray = imagecodecs.png_decode(_without_clear_colour(read_regular(file)))
             return decoded.reshape(shape)
 
     dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
     pages = Pages(file, "yxc"[: len(shape)], shape, dtype, len(shape), read, alpha=samples in (2, 4))
     yield stack_of_pages(pages, {}, RGB if samples > 2 else ())
+
+
+def _without_clear_colour(content: bytes) -> bytes:
+    """The PNG without the colour that it calls transparent, which a decoder would make a channel of opacity of."""
+    start, end = content.find(b"tRNS", 33), content.find(b"IDAT", 33)
+    if not 33 <= start < end:
+        return content
+    return content[: start - 4] + content[start + 8 + int.from_bytes(content[start - 4 : start]) :]
 
 
 READER = Reader(_open, lambda file: Scenes(1))

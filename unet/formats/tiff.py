@@ -1,7 +1,7 @@
 """TIFF, OME-TIFF and ImageJ's TIFF: scenes, sets of files, what a file says of itself, and its pages.
 
 Left alone, tifffile would read a file that was cut short as a shorter stack, or fill in zeros; `_refuse_truncated` and
-`_refuse_gaps` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
+`whole_times` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
 memory of one page.
 """
 
@@ -40,12 +40,13 @@ def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened
         if not 0 <= (scene or 0) < len(scenes):
             raise LookupError(f"scene must be less than {len(scenes)}, the scenes in {file}, got {scene}")
         series = scenes[scene or 0]
-        _refuse_gaps(file, series)
+        times = whole_times(file, series)
         with decoding_errors_told(file, "TIFF"):
             refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
-        yield replace(stack_of_pages(_tiff_pages(file, series, axis), sizes, channels), colours=colours)
+        opened = stack_of_pages(_until(_tiff_pages(file, series, axis), times), sizes, channels)
+        yield replace(opened, colours=colours, notes=(*opened.notes, *_stopped(series, times)))
 
 
 def _find_scenes(file: str) -> Scenes:
@@ -152,13 +153,43 @@ def _number(stream: BinaryIO, kind: str, position: int) -> int:
     return number
 
 
-def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
+def refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a scene of which planes are not there."""
     missing = sum(page is None for page in series)
     if missing:
         raise ValueError(
             f"{file} must come with all planes of its set, got {len(series) - missing} of {len(series)}; "
             "copy the missing files next to it"
         )
+
+
+def whole_times(file: str, series: tifffile.TiffPageSeries) -> int | None:
+    """Points in time that are whole, where nothing is there after them, as of an acquisition that was stopped early.
+
+    None where all planes are there; what lacks others is refused.
+    """
+    present = [page is not None for page in series]
+    if all(present):
+        return None
+    axes = series.axes[: len(series.shape) - len(series.keyframe.shape)]
+    is_there = np.moveaxis(np.reshape(present, series.shape[: len(axes)]), axes.find("T"), 0)
+    is_whole = is_there.reshape(len(is_there), -1).all(axis=1)
+    times = int(is_whole.argmin())
+    if "T" not in axes or times == 0 or is_there[times + 1 :].any():
+        refuse_gaps(file, series)
+    return times
+
+
+def _until(pages: Pages, times: int | None) -> Pages:
+    """The first points in time of some pages."""
+    if times is None:
+        return pages
+    return pages._replace(shape=tuple(times if a == "t" else n for a, n in zip(pages.axes, pages.shape, strict=True)))
+
+
+def _stopped(series: tifffile.TiffPageSeries, times: int | None) -> Iterator[str]:
+    if times is not None:
+        yield f"it has {times} of {series.shape[series.axes.index('T')]} points in time, as if it was stopped early"
 
 
 def _refuse_strangers(file: str, names: list[str]) -> None:

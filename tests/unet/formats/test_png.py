@@ -3,6 +3,7 @@
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.unet.formats.files import cut, noise, read
 from unet.formats.readers import find_scenes
@@ -20,6 +21,15 @@ def test_png(tmp_path, dtype, samples):
     assert opened.channels == (("0",) if samples < 3 else ("red", "green", "blue"))
     np.testing.assert_array_equal(values, image[..., 0] if samples < 3 else image[..., :3].transpose(2, 0, 1))
     assert find_scenes(str(tmp_path / "a.PNG")).number == 1
+
+
+@pytest.mark.parametrize(("mode", "clear"), [("L", 3), ("RGB", (1, 2, 3))])
+def test_a_colour_that_is_called_transparent_is_a_value_as_others(tmp_path, mode, clear):
+    image = noise(8, 9, *([3] if mode == "RGB" else []), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png", transparency=clear)
+    assert b"tRNS" in (tmp_path / "a.png").read_bytes()
+    _, values = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(values, np.moveaxis(image, -1, 0) if mode == "RGB" else image)
 
 
 def test_a_palette_is_refused(tmp_path):
