@@ -15,6 +15,7 @@ from ome_zarr_models.v05.image_label import ImageLabel
 
 from flows.planning.plan import make_plan
 from tasks import ingest as ingest_tasks
+from tests.conftest import make_dataset
 from tests.unet.formats.files import write_set
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger import fingerprint
@@ -476,3 +477,21 @@ def test_a_disk_that_fails_while_a_file_is_read_sets_it_aside_and_each_run_tries
             assert (status.state, status.why.endswith("disk; it is tried again")) == ("missing", True)
     assert states(stage(dataset, "ingest")) == {"b": "done"}
     assert not dataset.set_aside("ingest", "b").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_whole_numbers_of_64_bits_are_kept(tmp_path, make, stage, level, dtype):
+    pixels = noise(64, 64, dtype=dtype) + np.array(2**40, dtype)
+    dataset = make({"b": (noise(64, 64), None)})
+    tifffile.imwrite(Path(dataset.url).parent / "files/image/a.tif", pixels)
+    assert states(stage(dataset, "ingest")) == {"a": "done", "b": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "a"))[:], pixels)
+
+
+def test_a_dataset_may_lie_in_a_folder_with_two_colons(tmp_path, stage):
+    folder = tmp_path / "plate::1"
+    dataset = make_dataset(folder, {"a": (noise(64, 64), squares(64, 64))})
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+    assert [outcome.state for outcome in stage(dataset, "weigh")] == ["done"]
+    assert (folder / "dataset/images/a.ome.zarr/zarr.json").is_file()
+    assert plan_of(dataset).state("weigh", "a") == "fresh"

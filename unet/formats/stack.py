@@ -95,7 +95,8 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
     """The stack of a file's pages, with the sizes of its pixels and the names of its channels as the file has them."""
     if pages.dtype.kind not in "buif":
         raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
-    dtype = np.dtype(np.uint8) if pages.dtype.kind == "b" else pages.dtype.newbyteorder("=")
+    native = pages.dtype.newbyteorder("=").str  # of several types of 64 bits the one that others know
+    dtype = np.dtype(np.uint8 if pages.dtype.kind == "b" else native)
     lengths = dict(zip(pages.axes, pages.shape, strict=True))
     left_out = ("its alpha channel, which says how opaque pixels are, is left out",) if pages.alpha else ()
     lengths["c"] = lengths.get("c", 1) - len(left_out)
