@@ -10,7 +10,7 @@ import tifffile
 
 from unet.dataset.filesystem import open_regular
 from unet.formats.readers import open_stack
-from unet.formats.tiff import refuse_gaps, scenes_of
+from unet.formats.tiff import positions, refuse_gaps, scenes_of
 
 PNG_END = b"IEND\xaeB`\x82"
 """Type and check sum of the last chunk of every PNG."""
@@ -50,7 +50,7 @@ def _require_png_end(file: str) -> None:
 
 def _tiff(file: str, scene: int | None) -> set[str]:
     with scenes_of(file) as scenes:
-        count = len(scenes)
+        count = sum(map(positions, scenes))
         for series in scenes:
             refuse_gaps(file, series)
         parts = {part for series in scenes for part in _parts(series)}

@@ -34,18 +34,20 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 @contextmanager
 def _open_tiff(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
-    with _tiff(file) as (tif, scenes):
+    with _tiff(file) as (tif, found):
+        scenes = [(series, at) for series in found for at in range(positions(series))]
         if scene is None and len(scenes) > 1:
             raise ValueError(f"the scene must be given, as {file} holds {len(scenes)} of them")
         if not 0 <= (scene or 0) < len(scenes):
             raise LookupError(f"scene must be less than {len(scenes)}, the scenes in {file}, got {scene}")
-        series = scenes[scene or 0]
+        series, position = scenes[scene or 0]
         times = whole_times(file, series)
         with decoding_errors_told(file, "TIFF"):
             refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
-        opened = stack_of_pages(_until(_tiff_pages(file, series, axis), times), sizes, channels)
+        pages = _at_position(_tiff_pages(file, series, axis), position)
+        opened = stack_of_pages(_until(pages, times), sizes, channels)
         yield replace(opened, colours=colours, notes=(*opened.notes, *_stopped(series, times)))
 
 
@@ -56,7 +58,7 @@ def _find_scenes(file: str) -> Scenes:
         if not (tif.filehandle.path == found[0] if is_gathered else _opens_its_set(tif, Path(file))):
             return Scenes(0)
         others = (_as_named(part, file, tif) for part in (*found, *index_of(tif)) if part != tif.filehandle.path)
-        return Scenes(len(scenes), tuple(others))
+        return Scenes(sum(map(positions, scenes)), tuple(others))
 
 
 def _files_of_set(tif: tifffile.TiffFile, scenes: Sequence[tifffile.TiffPageSeries]) -> list[str]:
@@ -100,6 +102,8 @@ def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
 
 BESIDE_SLIDES = ("Thumbnail", "Label", "Macro", "Overview")
 """Pictures that scanners of whole slides put beside the slide."""
+POSITION = "R"
+"""Axis of tifffile's along which positions of the stage lie."""
 ORDERS = {b"II": "<", b"MM": ">"}
 PUBLIC = 0x8000
 """Tags from here on are private, and what some microscopes write there is no offset."""
@@ -180,6 +184,25 @@ def whole_times(file: str, series: tifffile.TiffPageSeries) -> int | None:
     return times
 
 
+def positions(series: tifffile.TiffPageSeries) -> int:
+    """Positions of the stage that a series was taken at, as Micro-Manager has them: each is a scene."""
+    at = series.axes.find(POSITION)
+    return int(series.shape[at]) if at >= 0 and series.axes.count(POSITION) == 1 else 1
+
+
+def _at_position(pages: Pages, position: int) -> Pages:
+    """The pages of one position; all where there is one."""
+    at = pages.axes.find(POSITION)
+    if at < 0:
+        return pages
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        return pages.read((*index[:at], position, *index[at:]))
+
+    axes, shape = pages.axes.replace(POSITION, ""), (*pages.shape[:at], *pages.shape[at + 1 :])
+    return pages._replace(axes=axes, shape=shape, read=read)
+
+
 def _until(pages: Pages, times: int | None) -> Pages:
     """The first points in time of some pages."""
     if times is None:
@@ -220,7 +243,17 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axis: SliceAxis) -> 
     inner = len(page.shape)
     if series.shape[-inner:] != page.shape:
         raise ValueError(f"{file} must hold whole planes, got pages {page.shape} of a stack {series.shape}")
-    ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": axis or "z", "Q": axis or "z"}
+    ours = {
+        "T": "t",
+        "C": "c",
+        "Z": "z",
+        "Y": "y",
+        "X": "x",
+        "S": "c",
+        "I": axis or "z",
+        "Q": axis or "z",
+        "R": POSITION,
+    }
     axes = "".join(ours.get(letter, "?") for letter in series.axes)
     if "?" in axes or len(set(axes)) < len(axes) or not axes.endswith(("yx", "yxc")):
         raise ValueError(

@@ -344,3 +344,19 @@ def test_unflagged_levels_of_a_pyramid_are_no_stacks(tmp_path):
     _, values = read(tmp_path / "a.tif")
     np.testing.assert_array_equal(values, image)
     assert find_scenes(str(tmp_path / "a.tif")).number == 1
+
+
+@pytest.mark.parametrize("axes", ["TRYX", "RTCYX", "RZYX", "RYX"])
+def test_positions_of_a_stage_are_scenes(tmp_path, axes):
+    """As Micro-Manager has them."""
+    image = noise(*[3 if axis == "T" else 2 for axis in axes[:-2]], 8, 9)
+    tifffile.imwrite(tmp_path / "a.tif", image, metadata={"axes": axes})
+    assert find_scenes(str(tmp_path / "a.tif")).number == 2
+    for scene in range(2):
+        with open_stack([str(tmp_path / "a.tif")], scene) as opened:
+            assert opened.axes == axes.replace("R", "").lower()
+            values = np.reshape([opened.plane(at) for at in np.ndindex(*opened.shape[:-2])], opened.shape)
+            np.testing.assert_array_equal(values, image.take(scene, axes.index("R")))
+        assert require_whole([str(tmp_path / "a.tif")], scene) == {str(tmp_path / "a.tif")}
+    with pytest.raises(ValueError, match="the scene must be given"):
+        read(tmp_path / "a.tif")
