@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 
 from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
-from tasks.policy import cpu_task
+from tasks.policy import cpu_task, is_last_try
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stacks import Stack
+from unet.formats.guarded import guarded
 from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
@@ -35,7 +35,7 @@ from unet.ledger.recipes import (
     withdrawn_recipe,
 )
 from unet.ledger.results import image_of, labels_of, weights_of
-from unet.ledger.source_reading import SourceReading, unfinished
+from unet.ledger.source_reading import SourceError, SourceReading, UnreadableError, source_errors, unfinished
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
@@ -52,7 +52,7 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
     with Sink("ingest", len(stacks)) as sink:
 
         def work(name: str, _: Recipe) -> str:
-            word = ingest_stack(place, stacks[name], settings, force)
+            word = _ingest_or_give_up(place, stacks[name], settings, force)
             sink.step(name)
             return word
 
@@ -60,11 +60,19 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
             return ingest_recipe(place, stacks[name], settings)
 
         def sources(name: str) -> list[Fingerprint]:
-            with suppress(FileNotFoundError):  # of what is gone nothing is known
-                return source_fingerprints(place, stacks[name])
-            return []
+            return [each for each in source_fingerprints(place, stacks[name]) if each.seen]  # known of what is there
 
         return outcome_of_each(place, list(stacks), recipe, work, sources=sources)
+
+
+def _ingest_or_give_up(dataset: Dataset, stack: Stack, settings: Ingest, force: bool) -> str:
+    """The same as `ingest_stack`; a source that stays unreadable is that stack's failure, and not the world's."""
+    try:
+        return ingest_stack(dataset, stack, settings, force)
+    except SourceError as error:
+        if error.is_lasting or is_last_try():
+            raise UnreadableError(str(error)) from error
+        raise
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:
@@ -105,7 +113,7 @@ def _list_labels(labels: Folder) -> None:
 @timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
     reading = SourceReading(stack.files, stack.is_linked)
-    with open_found(stack) as opened:
+    with guarded(stack.files, open_found(stack)) as opened:
         generation = reading.begin(image, recipe)
         gatherings = [Gathering() for _ in opened.channels]
         linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
@@ -115,6 +123,8 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
             levels = averaged(opened.shape)[:1]
             gather_linked(linked, gatherings)
     files = reading.finish(image, generation, recipe.inputs["source"])
+    with source_errors(stack.files):
+        scenes = 1 if stack.scene is None else find_scenes(stack.files[0]).number
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
     facts = {
@@ -130,7 +140,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "source": list(stack.files),
         "source_folder": stack.source,
         "scene": stack.scene,
-        "scenes": 1 if stack.scene is None else find_scenes(stack.files[0]).number,
+        "scenes": scenes,
         "files": vars(files),
         "seconds": elapsed(),
     } | ({"well": list(stack.well)} if stack.well else {})
@@ -170,7 +180,8 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _amend_truth(dataset, stack, truth, of_image)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
-    with open_truth(stack, dict(zip(of_image["axes"], of_image["shape"], strict=True))) as opened:
+    sizes = dict(zip(of_image["axes"], of_image["shape"], strict=True))
+    with guarded(stack.truth, open_truth(stack, sizes)) as opened:
         _require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = reading.begin(truth, recipe)
         layout = plane_layout(shape, 4)

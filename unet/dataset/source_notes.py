@@ -12,6 +12,19 @@ def odd_stacks(stacks: Sequence[Stack]) -> Iterator[str]:
     yield from (note for stack in stacks if stack.axis and stack.truth and (note := _shifted(stack)))
 
 
+def told_apart_notes(stacks: Sequence[Stack]) -> Iterator[str]:
+    """What is said of stacks whose names a digest tells from others', a line a source."""
+    by_source: dict[str, list[Stack]] = {}
+    for stack in stacks:
+        by_source.setdefault(stack.source, []).append(stack)
+    for source, alike in by_source.items():
+        first, more = alike[0], f", and {len(alike) - 1} more of {source!r} likewise" if len(alike) > 1 else ""
+        yield (
+            f"{first.files[0]} is called {first.name}, as another stack would bear its name{more}; a `prefix` of the "
+            "source, or other names of files, tell them apart"
+        )
+
+
 def _taken_twice(stacks: Sequence[Stack]) -> Iterator[str]:
     """Sources that overlap: what trains as one stack would validate as another."""
     by_file: dict[str, Stack] = {}

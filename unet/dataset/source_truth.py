@@ -34,7 +34,7 @@ class Truth(NamedTuple):
 
     labels: dict[str, Files]
     lost: frozenset[str] = frozenset()
-    """Keys of links that lead nowhere, and of folders that are empty: truth of what lies below may be away."""
+    """Keys of links that lead nowhere, and of folders that are empty or cannot be read: truth below may be away."""
     empty: frozenset[str] = frozenset()
     """Those of folders that are empty."""
     away: str = ""
@@ -68,7 +68,8 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
     if beside:  # of the rest the walk for images tells
         return found._replace(lost=frozenset(lost))
     empty = frozenset(_below(top, folder) for folder in walk.empty)
-    return found._replace(lost=empty.union(lost), empty=empty, notes=(*notes_of(walk), *found.notes))
+    unread = (_below(top, folder) for folder in walk.unreadable)
+    return found._replace(lost=empty.union(lost, unread), empty=empty, notes=(*notes_of(walk), *found.notes))
 
 
 def offer_of(source: Source, root: Path) -> Offer | None:

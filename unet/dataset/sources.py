@@ -15,15 +15,18 @@ Rejected: taking truth by endings such as `_mask` that nobody named, see `truth_
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from unet.dataset.image_kinds import is_image, is_outlines, is_truth
+from unet.dataset.image_kinds import is_image, is_outlines, is_truth, stem
 from unet.dataset.plane_grids import length_without_channels
 from unet.dataset.plane_sources import image_groups
 from unet.dataset.source_groups import Group
+from unet.dataset.source_notes import told_apart_notes
 from unet.dataset.source_paths import existing, resolved
+from unet.dataset.source_presence import is_there
 from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stack_names import WantedName, distinct_names, shortened
@@ -86,25 +89,27 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         LookupError: all folders and files of images are missing.
     """
     images = [resolved(source.images, root) for source in sources]
-    if sources and not any(top.is_dir() or top.is_file() for top in images):
+    if sources and not any(map(is_there, images)):
         existing("images", sources[0].images, root)
     truth = [(top, is_truth) for source in sources if (top := truth_place(source, root)) is not None]
-    there = ((top, kinds) for top, kinds in (*((top, is_image) for top in images), *truth) if top.exists())
-    files = {file for top, kinds in there for path in _walk_of(top, kinds) for file in image_paths(path)}
+    files: set[str] = set()
+    for top, kinds in (*((top, is_image) for top in images), *truth):
+        if is_there(top):
+            with suppress(OSError):  # it is away, see `source_presence`
+                walk = SourceWalk(top, None, kinds, False)
+                files.update(file for path in walk.files for file in image_paths(path))
     beside = {source.truth for source in sources if is_own_labels(source, root)}
     own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
     return sorted(files | own)
 
 
-def _walk_of(top: Path, kinds: Callable[[str], bool]) -> list[Path]:
-    return SourceWalk(top, None, kinds, False).files if top.is_dir() or top.is_file() else []
-
-
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
     """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
     tops = [resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
-    walks = [SourceWalk(top, None, is_image, False) for top in tops if top.is_dir()]
-    linked = {path.resolve().parent for walk in walks for path in walk.files}
+    linked: set[Path] = set()
+    for top in filter(is_there, tops):
+        with suppress(OSError):
+            linked.update(path.resolve().parent for path in SourceWalk(top, None, is_image, False).files)
     return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
 
 
@@ -152,11 +157,7 @@ class _Look:
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == len(truth.labels) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
-        fitting = {
-            key: (*of, *(self._scenes(of).parts if len(of) == 1 else ()))
-            for key, of in truth.labels.items()
-            if key in keys
-        }
+        fitting = {key: self._with_parts(of) for key, of in truth.labels.items() if key in keys}
         matched = {file for files in fitting.values() for file in files}
         others = (file for files in truth.labels.values() for file in files if file not in matched)
         told = (file for file in others if not is_outlines(file) or is_surely_outlines(file))
@@ -255,18 +256,20 @@ def _stated(source: Source, by_index: Stated) -> Stated:
     )
 
 
+def _kind(stack: Stack) -> str:
+    """Suffix of its files: of two in one folder that differ in nothing else, it tells which; wherever the source is."""
+    name = Path(stack.files[0]).name
+    return name[len(stem(name)) :]
+
+
 def _named(stacks: Sequence[Stack], known: Known | None) -> tuple[list[Stack], Iterator[str]]:
     """The stacks with legal names, no two alike whatever the case of their letters; and what is to be said of them."""
     before = known.names if known else {}
     wanted = [
-        WantedName(of.name, f"{of.source} {of.files[0]} {of.scene}", before.get((of.files[0], of.scene)))
+        WantedName(of.name, f"{of.source} {of.name}{_kind(of)} {of.scene}", before.get((of.files[0], of.scene)))
         for of in stacks
     ]
     names = distinct_names(wanted)
-    notes = (
-        f"{stack.files[0]} is called {name}, as another stack would bear its name; `prefix` of its source, or another "
-        "name of the file, tells them apart"
-        for stack, (name, is_told_apart) in zip(stacks, names, strict=True)
-        if is_told_apart
-    )
-    return [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)], notes
+    named = [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)]
+    apart = [stack for stack, (_, is_told_apart) in zip(named, names, strict=True) if is_told_apart]
+    return named, told_apart_notes(apart)

@@ -13,7 +13,7 @@ from unet.dataset.filesystem import open_regular
 from unet.dataset.image_kinds import FORMATS, is_outlines
 from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
-from unet.formats.tiff import scenes_of
+from unet.formats.tiff import positions, refuse_gaps, scenes_of
 
 PNG_END = b"IEND\xaeB`\x82"
 """Type and check sum of the last chunk of every PNG."""
@@ -56,9 +56,11 @@ def _require_png_end(file: str) -> None:
 
 def _tiff(file: str, scene: int | None) -> set[str]:
     with scenes_of(file) as scenes:
-        count = len(scenes)
+        count = sum(map(positions, scenes))
+        for series in scenes:
+            refuse_gaps(file, series)
         parts = {part for series in scenes for part in _parts(series)}
-    with open_stack([file], scene if count > 1 else None):  # planes that are missing from the set
+    with open_stack([file], scene if count > 1 else None):
         return {file, *parts}
 
 

@@ -48,7 +48,8 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
     def read(_: tuple[int, ...]) -> np.ndarray:
         with decoding_errors_told(file, "PNG"):
             content = read_regular(file)
-            decoded: np.ndarray = imagecodecs.png_decode(_as_grey(content) if colour == PALETTE else content)
+            kept = _as_grey(content) if colour == PALETTE else _without_clear_colour(content)
+            decoded: np.ndarray = imagecodecs.png_decode(kept)
             return (decoded // (255 // (2**bits - 1)) if bits < 8 else decoded).reshape(shape)
 
     dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
@@ -68,6 +69,14 @@ def _as_grey(content: bytes) -> bytes:
         parts += [chunk] if kind not in (b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sPLT") else []
         at += 12 + length
     return b"".join(parts)
+
+
+def _without_clear_colour(content: bytes) -> bytes:
+    """The PNG without the colour that it calls transparent, which a decoder would make a channel of opacity of."""
+    start, end = content.find(b"tRNS", 33), content.find(b"IDAT", 33)
+    if not 33 <= start < end:
+        return content
+    return content[: start - 4] + content[start + 8 + int.from_bytes(content[start - 4 : start]) :]
 
 
 READER = Reader(_open, lambda file: Scenes(1))

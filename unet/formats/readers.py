@@ -1,7 +1,8 @@
 """Readers: a stack as a microscope wrote it, opened and read one y x plane at a time.
 
 The law: what is opened has axes in the order t c z y x, each longer than 1 but for y and x, and all of its planes: a
-file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack.
+file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack. Only of points
+in time the last may be missing, all of them, as where an acquisition was stopped early: a note says so.
 
 A format is one module of this room with a `READER`, and its suffix in `unet.dataset.image_kinds.READERS`: the list of
 formats stands there because `status` finds stacks by it and loads no reader; a reader is loaded with its first file.

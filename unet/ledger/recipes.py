@@ -125,13 +125,19 @@ def source_fingerprint(
 ) -> Fingerprint:
     """Fingerprint of the files of a stack's image or truth.
 
-    Those that did not change since it was made, or was set aside, are not read again.
+    Those that did not change since it was made, or was set aside, are not read again. Where one of them cannot be
+    read, which must stop no other stack, the reason stands for what they hold.
     """
     result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
     known = _known_fingerprints(dataset, name, result)
-    return result.folder.once(
-        ("files", files, is_linked), lambda: fingerprint.of_files(files, known, once=True, is_linked=is_linked)
-    )
+
+    def read() -> Fingerprint:
+        try:
+            return fingerprint.of_files(files, known, once=True, is_linked=is_linked)
+        except OSError as error:
+            return fingerprint.unreadable(error)
+
+    return result.folder.once(("files", files, is_linked), read)
 
 
 def source_fingerprints(dataset: Dataset, stack: Stack) -> list[Fingerprint]:

@@ -28,6 +28,15 @@ def test_png(tmp_path, dtype, samples):
     assert find_scenes(str(tmp_path / "a.PNG")).number == 1
 
 
+@pytest.mark.parametrize(("mode", "clear"), [("L", 3), ("RGB", (1, 2, 3))])
+def test_a_colour_that_is_called_transparent_is_a_value_as_others(tmp_path, mode, clear):
+    image = noise(8, 9, *([3] if mode == "RGB" else []), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png", transparency=clear)
+    assert b"tRNS" in (tmp_path / "a.png").read_bytes()
+    _, values = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(values, np.moveaxis(image, -1, 0) if mode == "RGB" else image)
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_values_of_few_bits_are_those_that_were_written(tmp_path, bits):
     values = noise(9, 11, dtype=np.uint8) % 2**bits
