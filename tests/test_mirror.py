@@ -40,6 +40,7 @@ ELSEWHERE = {
     "flows/commands/operations": "flows/commands/test_app",
     "flows/commands/options": "flows/commands/test_help",
     "flows/commands/show": "flows/commands/test_app",
+    "flows/commands/sources": "flows/commands/test_app",
     "flows/commands/stages": "flows/commands/test_app",
     "flows/commands/work": "flows/commands/test_app",
     "flows/evaluate": "integration/test_flows",

@@ -37,7 +37,7 @@ def demo(
     if not dataset.record.exists():
         for source in _sources(at, small, images, truth):
             say(f"$ unet-flows init {shlex.quote(dataset.url)} {_options(source)}")
-            for line in initialise(dataset, **source):
+            for line in initialise(dataset, source):
                 say(line)
         if images is None:
             set_values(dataset, DEMO_SETTINGS | (SMALL_DEMO if small else {}))

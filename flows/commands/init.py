@@ -1,79 +1,125 @@
-"""A new dataset, or one more source of a dataset there is: look first, then write the record."""
+"""A new dataset, one more source of a dataset there is, or a source again: look first, then write the record."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
-from unet.dataset.record_file import add_source, read_record, write_record
+from unet.dataset.image_kinds import kind_of
+from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
 from unet.dataset.sources import find_stacks
 from unet.dataset.stacks import Catalogue, Stack
 from unet.settings.ingest import Source
-from unet.settings.record import Record
+from unet.settings.record import Record, plain
 
-SHOWN_STACKS = 6
-"""Stacks that are listed by name."""
+TRIED_STACKS = 6
+"""Stacks of each kind that are opened."""
+PATHS = ("images", "truth")
+"""Settings of a source that name places."""
 
 
-def initialise(
-    dataset: Dataset, images: str, truth: str | None, slices: str | None, foreground: str | None
-) -> Iterator[str]:
-    """Write the record, and say line by line what was found; the dataset is untouched where something is wrong."""
-    source = _source(images, truth, slices, foreground)
-    catalogue = _catalogue_of(dataset, source)
+def initialise(dataset: Dataset, given: Mapping[str, Any]) -> Iterator[str]:
+    """Write the record, and say line by line what was found; the dataset is untouched where something is wrong.
+
+    Args:
+        dataset: the folder; where it is a dataset already, the source is added, or changed if it is one of it.
+        given: settings of the source by name, `images` among them; what is None stays as it is, or by default.
+    """
+    set_here = {key: _absolute(value) if key in PATHS else value for key, value in given.items() if value is not None}
+    record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
+    number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
+    before = None if number is None else record.sources[number]
+    source = _source(before, set_here)
+    catalogue = _catalogue_of(dataset, record, source, number)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
-    yield f"{found} stack{'s'[: found != 1]} in {images}, {len(marked)} with truth"
+    yield f"{found} stack{'s'[: found != 1]} in {given['images']}, {len(marked)} with truth"
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
-    yield from (f"note: {note}" for note in catalogue.notes)
+    yield from (f"note: {note}" for note in (*catalogue.notes, *_kinds_left_out(catalogue)))
     yield from _show_stacks(dataset, catalogue)
     if dataset.record.exists():
-        add_source(dataset, source)
+        put_source(dataset, source, number)
     else:
         write_record(dataset, [source])
+    yield from _changes(before, source)
     yield f"{dataset.record.url} is written; next: unet-flows reprocess {dataset.url}"
 
 
-def _source(images: str, truth: str | None, slices: str | None, foreground: str | None) -> Source:
-    """The source with absolute paths, checked as the record checks it."""
-    values: dict[str, Any] = {"images": _absolute(images), "slices": slices}
-    values["truth"] = _absolute(truth) if truth else None
-    if foreground is not None:
-        values["foreground"] = int(foreground) if foreground.isdigit() else foreground
-    return Record.read({"sources": [values]}, "init").sources[0]
+def _source(before: Source | None, given: Mapping[str, Any]) -> Source:
+    """The source with absolute paths, checked as the record checks it; of a source there is, what is given changes."""
+    values = {} if before is None else plain(before)
+    return Record.read({"sources": [values | dict(given)]}, "init").sources[0]
+
+
+def _changes(before: Source | None, now: Source) -> Iterator[str]:
+    """What was changed of a source that was there before."""
+    old, new = plain(before) if before else {}, plain(now)
+    changed = [f"{key}: {old[key]} → {value}" for key, value in new.items() if before and old[key] != value]
+    if changed:
+        yield f"{now.images} was a source already; changed: {', '.join(changed)}"
 
 
 def _absolute(path: str) -> str:
     return str(resolved(path, Path.cwd()))
 
 
-def _catalogue_of(dataset: Dataset, source: Source) -> Catalogue:
-    """What the source holds; refused where its stacks would bear the names of those there are."""
+def _catalogue_of(dataset: Dataset, record: Record, source: Source, number: int | None) -> Catalogue:
+    """What the source holds, by the names that its stacks bear in the dataset; refused where it holds nothing."""
     from unet.formats.readers import find_scenes
 
-    if dataset.record.exists():
-        record = read_record(dataset)
-        find_catalogue(dataset, record.model_copy(update={"sources": (*record.sources, source)}))
-    return find_stacks([source], Path.cwd(), find_scenes)
+    alone = find_stacks([source], Path.cwd(), find_scenes)
+    if not dataset.record.exists():
+        return alone
+    others = [of for n, of in enumerate(record.sources) if n != number]
+    whole = find_catalogue(dataset, record.model_copy(update={"sources": (*others, source)}))
+    stacks = tuple(stack for stack in whole.stacks if stack.source == source.images)
+    return Catalogue(stacks, alone.unmatched, whole.notes, alone.left_out)
+
+
+def _kinds_left_out(catalogue: Catalogue) -> Iterator[str]:
+    counts = Counter(dict(catalogue.left_out)).most_common()
+    if counts:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts[:8]) + (", …" if len(counts) > 8 else "")
+        one = sum(count for _, count in counts) == 1
+        yield f"{kinds} file{'' if one else 's'} left out: of kinds that are not read as images"
 
 
 def _show_stacks(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
-    """A line for each of the first stacks, and a picture of how truth is read."""
+    """What was understood of one stack of each kind, and a picture of how truth is read."""
+    kinds: dict[object, list[Stack]] = {}
+    for stack in catalogue.stacks:
+        kinds.setdefault((kind_of(stack.files[0]), stack.scene is None, len(stack.grid)), []).append(stack)
+    for (kind, *_), stacks in ((key, of) for key, of in kinds.items() if isinstance(key, tuple)):
+        yield from _show_kind(kind, stacks)
+    for stack in [stack for stack in catalogue.stacks if stack.truth and not stack.refused]:
+        try:
+            yield from list(_show_truth(dataset, stack))
+            return
+        except (ValueError, LookupError):
+            continue
+
+
+def _show_kind(kind: str, stacks: Sequence[Stack]) -> Iterator[str]:
+    """The first stack of a kind that can be read, what is wrong with others that were tried, and how many there are."""
     from tasks.tools.preview import preview_of
 
-    readable = []
-    for stack in catalogue.stacks[:SHOWN_STACKS]:
+    shown, failed = 0, 0
+    for stack in stacks[:TRIED_STACKS]:
         try:
-            yield f"  {stack.name}: {preview_of(stack).words}"
-            readable.append(stack)
-        except (ValueError, LookupError) as error:
+            words = preview_of(stack).words
+        except (ValueError, LookupError, OSError) as error:
+            failed += 1
             yield f"  {stack.name}: {error}; it will be set aside"
-    if len(catalogue.stacks) > SHOWN_STACKS:
-        yield f"  and {len(catalogue.stacks) - SHOWN_STACKS} more"
-    for stack in [s for s in (*readable, *catalogue.stacks[SHOWN_STACKS:]) if s.truth][:1]:
-        yield from _show_truth(dataset, stack)
+            continue
+        shown += 1
+        if shown == 1:
+            yield f"  {stack.name}: {words}"
+    more = len(stacks) - failed - min(shown, 1)
+    if more:
+        yield f"  and {more} more {kind}"
 
 
 def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:

@@ -14,29 +14,10 @@ from flows.commands.options import (
     WaitFlag,
     first_line,
 )
-from flows.commands.show import as_text, out
 from flows.commands.work import Order, carry_out
-from unet.dataset.folder import Dataset
 from unet.ledger.outcome import STAGES
 
 verbs = typer.Typer()
-
-
-@verbs.command(help="Write a commented dataset.yaml after looking at the sources; on a dataset, add one more source.")
-def init(
-    dataset: DatasetArgument,
-    images: Annotated[str, typer.Option(help="Folder of image files, or one file.")],
-    truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
-    slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
-    foreground: Annotated[
-        str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
-    ] = None,
-) -> None:
-    """Write a commented `dataset.yaml`."""
-    from flows.commands.init import initialise
-
-    for line in initialise(Dataset(dataset), images, truth, slices, foreground):
-        out.print(as_text(line))
 
 
 def _stage_verb(stage: str) -> None:

@@ -26,8 +26,9 @@ def preview_of(stack: Stack) -> SourcePreview:
     with open_found(stack) as image:
         plane = image.plane((0,) * (len(image.shape) - 2))
         words = f"{' × '.join(map(str, image.shape))} ({' '.join(image.axes)}) {image.dtype}"
+        names = f", channels {', '.join(image.channels)}" if len(image.channels) > 1 else ""
         sizes = [f"{axis} {size:g} {image.units.get(axis, '')}".strip() for axis, size in image.spacing.items()]
-    words += f", pixel size {', '.join(sizes)}" if sizes else ", pixel size unknown"
+    words += names + (f", pixel size {', '.join(sizes)}" if sizes else ", pixel size unknown")
     words += f" ({'; '.join(image.notes)})" if image.notes else ""
     if not stack.truth:
         return SourcePreview(words, None, 0, 0.0)

@@ -3,25 +3,29 @@
 The list stands here, where nothing is imported, because `status` finds stacks by it and loads no reader.
 """
 
+from pathlib import PurePath
+
+from unet.dataset.declared_suffixes import declared_suffixes
+
 READERS = {
     "tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"),
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg"),
     "nd2": (".nd2",),
-    "lif": (".lif", ".lof"),
+    "lif": (".lif", ".lof", ".xlif"),
     "czi": (".czi",),
     "ims": (".ims",),
     "dv": (".dv",),
     "spe": (".spe",),
     "ome_zarr": (".ome.zarr", ".zarr"),
+    "oif": (".oib", ".oif"),
+    "metamorph": (".nd",),
+    "bioio_plugins": (".vsi", ".oir"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
-FORMATS = dict(
-    sorted(
-        ((suffix, module) for module, suffixes in READERS.items() for suffix in suffixes),
-        key=lambda item: -len(item[0]),
-    )
-)
+FORMATS = dict.fromkeys(declared_suffixes(), "bioio_plugins")
+FORMATS |= {suffix: module for module, suffixes in READERS.items() for suffix in suffixes}
+FORMATS = dict(sorted(FORMATS.items(), key=lambda item: -len(item[0])))
 """The module that reads files of a suffix; the longer suffix first."""
 SUFFIXES = tuple(FORMATS)
 
@@ -46,6 +50,16 @@ def format_of(path: str) -> str | None:
     if not suffix and any(part.endswith(".zarr") for part in above):
         return "ome_zarr"
     return FORMATS.get(suffix)
+
+
+def kind_of(name: str) -> str:
+    """The suffix that says how a file is read; of others the last one, or what they lack.
+
+    >>> kind_of("a.b.OME.TIF"), kind_of("notes.txt"), kind_of("README")
+    ('.ome.tif', '.txt', 'without a suffix')
+    """
+    known = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return known or PurePath(name).suffix.lower() or "without a suffix"
 
 
 def stem(name: str) -> str:

@@ -59,7 +59,7 @@ def parse_change(text: str) -> tuple[str, Any]:
 def write_record(dataset: Dataset, sources: Sequence[Source]) -> None:
     """Write a new file: the sources, and every other setting as a comment with its default."""
     docs, defaults = field_docs(Record), Record()
-    lines = [HEAD, _dump({"sources": [_given(source) for source in sources]})]
+    lines = [HEAD, _dump({"sources": [_given(source) for source in sources]}) + _other_settings(sources)]
     for name, value in defaults:
         if name in ("exclude", "cluster"):
             lines.append(f"# {name}: {_flow(plain(value))}  # {docs[name]}\n")
@@ -69,11 +69,16 @@ def write_record(dataset: Dataset, sources: Sequence[Source]) -> None:
     read_record(dataset)
 
 
-def add_source(dataset: Dataset, source: Source) -> None:
-    """Add one more source to the file, comments kept; it is put first, since what follows the last are comments."""
+def put_source(dataset: Dataset, source: Source, number: int | None = None) -> None:
+    """Add one more source to the file, or put it in the place of the one of this number; comments are kept.
+
+    A new one is put first, since what follows the last are comments.
+    """
     values = _parse(dataset, _text(dataset))
     _record(dataset, values)
-    if values.get("sources"):
+    if number is not None:
+        _replace(values["sources"][number], _given(source))
+    elif values.get("sources"):
         values["sources"].insert(0, _given(source))
     else:
         values["sources"] = [_given(source)]
@@ -111,6 +116,28 @@ def _given(source: Source) -> Json:
         for key, value in plain(source).items()
         if value != by_default[key] or (key == "foreground" and source.truth)
     }
+
+
+def _replace(old: Any, new: Json) -> None:
+    """Put new values in the place of old ones, key by key, so that comments stay."""
+    for key in [key for key in old if key not in new]:
+        del old[key]
+    for number, (key, value) in enumerate(new.items()):
+        if key in old:
+            old[key] = value
+        else:  # not last, where a comment may follow
+            old.insert(number, key, value)
+
+
+def _other_settings(sources: Sequence[Source]) -> str:
+    """Comments with what a source may say besides."""
+    docs, given = field_docs(Source), {key for source in sources for key in _given(source)}
+    lines = [
+        f"#     {each.name}: {_flow(each.default)}  # {docs[each.name]}"
+        for each in fields(Source)
+        if each.name not in given
+    ]
+    return "\n".join(["# A source may say besides:", *lines]) + "\n"
 
 
 def _flow(value: Any) -> str:

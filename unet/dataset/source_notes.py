@@ -3,13 +3,21 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from unet.dataset.stack_names import shortened
 from unet.dataset.stacks import Stack
+from unet.settings.ingest import Source
 
 
 def odd_stacks(stacks: Sequence[Stack]) -> Iterator[str]:
     """Notes, a sentence each."""
     yield from _taken_twice(stacks)
     yield from (note for stack in stacks if stack.axis and stack.truth and (note := _shifted(stack)))
+
+
+def copied_though_linked(source: Source, stacks: Sequence[Stack]) -> list[str]:
+    """What is to be said where a link is asked for of files that none can be made to."""
+    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
+    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _taken_twice(stacks: Sequence[Stack]) -> Iterator[str]:

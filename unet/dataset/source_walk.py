@@ -16,12 +16,14 @@ A folder named `.zarr` is found as a file is, and not looked into; what lies in 
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.filesystem import no_file
 from unet.dataset.folder import ROOMS
+from unet.dataset.image_kinds import kind_of
 from unet.dataset.zarr_folders import zarr_images
 from unet.dataset.zarr_nodes import is_zarr_folder
 
@@ -47,6 +49,8 @@ class SourceWalk:
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
     """Folders in which there is nothing at all, as where a share is mounted that is away."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Files of other kinds, counted by kind."""
     left_out: list[str] = field(default_factory=list)
     """What else is not followed, and why, a sentence each."""
 
@@ -90,6 +94,8 @@ class SourceWalk:
                     self._enter(path, real_path)
             elif self.is_image(entry.name) and real_path != self.other:
                 self._take_file(path, real_path, entry.is_file())
+            elif real_path != self.other:
+                self.others[kind_of(entry.name)] += 1
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
         if not is_file:

@@ -13,6 +13,7 @@ cannot be read is a stack that says why. Only where there is no dataset yet is i
 Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently).
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,10 +21,11 @@ from typing import NamedTuple
 
 from unet.dataset.image_kinds import is_image
 from unet.dataset.source_groups import Group, groups_of
+from unet.dataset.source_notes import copied_though_linked
 from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, own_labels
 from unet.dataset.source_walk import SourceWalk, notes_of
-from unet.dataset.stack_names import WantedName, distinct_names, shortened
+from unet.dataset.stack_names import WantedName, distinct_names
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.dataset.zarr_folders import image_paths
 from unet.dataset.zarr_nodes import is_in_zarr, is_zarr_folder
@@ -71,7 +73,8 @@ def find_stacks(
     stacks, notes = _named([stack for part in found for stack in part.stacks], known)
     unmatched = tuple(file for part in found for file in part.unmatched)
     said = (note for part in found for note in part.notes)
-    return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes))
+    left_out = tuple(sum((Counter(dict(part.left_out)) for part in found), Counter[str]()).items())
+    return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes), left_out)
 
 
 def source_files(sources: Sequence[Source], root: Path) -> list[str]:
@@ -130,7 +133,8 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        return Catalogue(stacks, unmatched, (*notes_of(walk), *truth.notes, *kept, *_unlinked(source, stacks)))
+        notes = (*notes_of(walk), *truth.notes, *kept, *copied_though_linked(source, stacks))
+        return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth_top(self) -> Path | None:
         return resolved(self.source.truth, self.root) if self.source.truth is not None else None
@@ -206,12 +210,6 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
     )
-
-
-def _unlinked(source: Source, stacks: Sequence[Stack]) -> list[str]:
-    """What is to be said where a link is asked for of files that none can be made to."""
-    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
-    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:

@@ -84,3 +84,5 @@ class Catalogue:
     unmatched: Files
     notes: tuple[str, ...] = ()
     """What else a person should know: links that are not followed, truth that is away; a sentence each."""
+    left_out: tuple[tuple[str, int], ...] = ()
+    """Kinds of files among the images that are not read, each with how many there are."""

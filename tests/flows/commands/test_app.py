@@ -102,6 +102,28 @@ def test_names_that_collide(run, tmp_path, image):
     assert (status, "would bear its name" in said) == (0, True)
 
 
+def test_inspect_says_what_files_hold(run, tmp_path, image):
+    picture = tmp_path / "first.png"
+    status, said, _ = run("inspect", image, "--picture", picture)
+    assert (status, f"{image.resolve()}/a.tif" in said, picture.read_bytes()[:4]) == (0, True, b"\x89PNG")
+    status, said, _ = run("inspect", image / "a.tif", "--json")
+    (values,) = json.loads(said)
+    assert values["files"] == [f"{image.resolve()}/a.tif"]
+    (image / "b.tif").write_bytes(b"II*\0")
+    assert run("inspect", image)[0] == 1
+
+
+def test_options_of_init_become_settings_of_the_source(run, tmp_path, image):
+    how = ("--pixel-size", "z=0.5,0.1", "--channels", "DAPI", "--prefix", "day1-", "--foreground", "255")
+    status, said, _ = run("init", tmp_path / "d", "--images", image, *how)
+    (source,) = read_record(Dataset(str(tmp_path / "d"))).sources
+    assert (status, source.pixel_size) == (0, {"z": 0.5, "y": 0.1, "x": 0.1})
+    assert (source.channels, source.prefix, source.foreground) == (("DAPI",), "day1-", 255)
+    assert "day1-a: " in said
+    refused(run("init", tmp_path / "d", "--images", image, "--pixel-size", "wide"), "--pixel-size must be like 0.1")
+    refused(run("init", tmp_path / "d", "--images", image, "--axes", "zz"), "axes must be some of t c z y x")
+
+
 @pytest.mark.parametrize("verb", ["status", "reprocess", "ingest", "evaluate"])
 def test_a_folder_that_is_no_dataset(run, tmp_path, verb):
     refused(run(verb, tmp_path / "nothing"), "must be a dataset, got a folder without dataset.yaml", "unet-flows init")

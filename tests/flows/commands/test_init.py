@@ -26,10 +26,10 @@ def files(tmp_path):
     return tmp_path
 
 
-def say(files, name="dataset", images="image", truth="truth", slices=None, foreground=None):
+def say(files, name="dataset", images="image", truth="truth", **settings):
     dataset = Dataset(str(files / name))
-    lines = initialise(dataset, str(files / images), truth and str(files / truth), slices, foreground)
-    return dataset, list(lines)
+    given = {"images": str(files / images), "truth": truth and str(files / truth)}
+    return dataset, list(initialise(dataset, given | settings))
 
 
 def test_it_says_what_was_found_and_shows_how_truth_is_read(files):
@@ -46,7 +46,7 @@ def test_it_says_what_was_found_and_shows_how_truth_is_read(files):
 
 
 def test_the_other_polarity_is_told(files):
-    _, lines = say(files, foreground="0")
+    _, lines = say(files, foreground=0)
     assert "truth is read with foreground 0: 75% of the first plane is object" in lines
 
 
@@ -63,7 +63,7 @@ def test_many_stacks_are_not_all_listed(files):
     for number in range(8):
         (files / f"image/x{number}.tif").write_bytes((files / "image/a.tif").read_bytes())
     _, lines = say(files)
-    assert "  and 5 more" in lines
+    assert "  and 10 more .tif" in lines
     assert "truth is read with foreground ids: 25% of the first plane is object" in lines
 
 
@@ -74,7 +74,7 @@ def test_many_stacks_are_not_all_listed(files):
         ({"truth": "nowhere"}, "truth must name an existing folder or file"),
         ({"images": "empty"}, "must hold image files, got none"),
         ({"truth": "image"}, "truth must be another folder or file than images"),
-        ({"foreground": "12"}, "foreground"),
+        ({"foreground": 12}, "foreground"),
         ({"slices": "x"}, "slices"),
     ],
 )
@@ -105,3 +105,42 @@ def test_links_that_are_not_followed_are_told(files):
         f"up is a link to {files}",
         "z.tif is a link to what is not there; mend or remove it",
     ]
+
+
+def test_init_again_changes_that_source_and_says_what(files):
+    dataset, _ = say(files, truth=None)
+    dataset.record.write(dataset.record.read().replace(b"sources:\n", b"sources:  # of Tuesday\n"))
+    _, lines = say(files, foreground=255)
+    root = files.resolve()
+    assert f"{root}/image was a source already; changed: truth: None → {root}/truth, foreground: ids → 255" in lines
+    (source,) = read_record(dataset).sources
+    assert (source.images, source.truth, source.foreground) == (f"{root}/image", f"{root}/truth", 255)
+    _, lines = say(files, truth=None, pixel_size={"x": 0.5, "y": 0.5})
+    (source,) = read_record(dataset).sources
+    assert (source.truth, source.foreground, source.pixel_size) == (f"{root}/truth", 255, {"x": 0.5, "y": 0.5})
+    assert b"sources:  # of Tuesday\n" in dataset.record.read()
+
+
+def test_one_stack_of_each_kind_is_shown_and_kinds_that_are_not_read_are_counted(files):
+    for number in range(3):
+        (files / f"image/p{number}.png").write_bytes(imagecodecs.png_encode(np.zeros((32, 24), np.uint8)))
+    for name in ("notes.txt", "more.txt", "README"):
+        (files / "image" / name).touch()
+    _, lines = say(files)
+    assert "  p0: 32 × 24 (y x) uint8, pixel size unknown" in lines
+    assert "  and 2 more .png" in lines
+    assert "  and 2 more .tif" in lines
+    assert "note: 2 .txt, 1 without a suffix files left out: of kinds that are not read as images" in lines
+
+
+def test_what_a_source_may_say_besides_stands_in_the_record_as_comments(files):
+    dataset, _ = say(files, foreground=255)
+    text = dataset.record.read().decode()
+    for line in (
+        "#     pixel_size: null  # Micrometers",
+        "#     slices: null",
+        "#     prefix: ''",
+        "#     ignore: null",
+    ):
+        assert line in text
+    assert "#     foreground" not in text

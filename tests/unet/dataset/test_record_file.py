@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from unet.dataset.folder import Dataset
-from unet.dataset.record_file import add_source, field_docs, parse_change, read_record, set_values, write_record
+from unet.dataset.record_file import field_docs, parse_change, put_source, read_record, set_values, write_record
 from unet.settings.ingest import Source
 from unet.settings.record import Record, plain
 from unet.settings.train import Every, Last
@@ -60,7 +60,7 @@ def test_every_setting_is_there_as_a_comment_with_its_default_and_what_it_is(wri
 
 def test_uncommenting_everything_gives_the_defaults_exactly(written):
     before = read_record(written)
-    text = re.sub(r"(?m)^# (?=(  )?\w+:)", "", text_of(written))
+    text = re.sub(r"(?m)^# (?=(  |    )?\w+:)", "", text_of(written))
     put(written, text)
     assert read_record(written) == before
     assert set(YAML(typ="safe").load(text)) == set(Record.model_fields)
@@ -149,7 +149,7 @@ def test_a_file_with_nothing_in_it_is_the_defaults_and_can_be_edited(text, datas
     put(dataset, text)
     assert read_record(dataset) == Record()
     set_values(dataset, {"weigh.sigma": 4})
-    add_source(dataset, SOURCE)
+    put_source(dataset, SOURCE)
     assert read_record(dataset).weigh.sigma == 4
     assert read_record(dataset).sources == (SOURCE,)
     assert comments(text_of(dataset)) == comments(text)
@@ -157,7 +157,7 @@ def test_a_file_with_nothing_in_it_is_the_defaults_and_can_be_edited(text, datas
 
 def test_one_more_source_keeps_comments_where_they_are(written):
     before = text_of(written)
-    add_source(written, Source("/data/new"))
+    put_source(written, Source("/data/new"))
     assert read_record(written).sources == (Source("/data/new"), SOURCE)
     after = text_of(written)
     assert after.partition("# exclude")[2] == before.partition("# exclude")[2]
@@ -222,7 +222,7 @@ def test_values_come_out_as_plain_types(dataset):
 )
 def test_a_file_that_is_no_record_is_named(content, says, dataset):
     dataset.record.write(content)
-    for act in (read_record, lambda d: set_values(d, {"weigh.sigma": 4}), lambda d: add_source(d, SOURCE)):
+    for act in (read_record, lambda d: set_values(d, {"weigh.sigma": 4}), lambda d: put_source(d, SOURCE)):
         with pytest.raises(ValueError, match=rf"dataset\.yaml {says}"):
             act(dataset)
     assert dataset.record.read() == content

@@ -1,0 +1,81 @@
+"""Verbs that look at what microscopes wrote: what a file holds, and what becomes a dataset's source."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands.options import DatasetArgument, JsonFlag, exit_status, say
+from flows.commands.show import json_text
+from unet.dataset.folder import Dataset
+
+verbs = typer.Typer()
+
+SIZE = re.compile(r"(?:([tzyx])=)?([0-9.eE+-]+)$")
+
+
+@verbs.command(help="Write a commented dataset.yaml after a look at the sources; on a dataset, add or change one.")
+def init(
+    dataset: DatasetArgument,
+    images: Annotated[str, typer.Option(help="Folder of image files, or one file.")],
+    truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
+    slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
+    foreground: Annotated[
+        str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="What names of its stacks begin with, such as day2-.")] = None,
+    axes: Annotated[str | None, typer.Option(help="The files' axes where they say none or wrong ones: tzyx.")] = None,
+    channels: Annotated[str | None, typer.Option(metavar="A,B", help="Names of the channels, in their order.")] = None,
+    pixel_size: Annotated[
+        str | None, typer.Option(metavar="SIZES", help="Micrometers, such as 0.1 for y and x, or z=0.5,y=0.1,x=0.1.")
+    ] = None,
+) -> None:
+    """Write a commented `dataset.yaml`."""
+    from flows.commands.init import initialise
+
+    given: dict[str, Any] = {"images": images, "truth": truth, "slices": slices, "prefix": prefix, "axes": axes}
+    given["foreground"] = int(foreground) if foreground and foreground.isdigit() else foreground
+    given["channels"] = [name.strip() for name in channels.split(",")] if channels else None
+    given["pixel_size"] = parsed_sizes(pixel_size) if pixel_size else None
+    for line in initialise(Dataset(dataset), given):
+        say(line)
+
+
+def parsed_sizes(text: str) -> dict[str, float]:
+    """Sizes by axis; a number alone is that of y and x.
+
+    >>> parsed_sizes("0.1"), parsed_sizes("z=0.5, 0.1")
+    ({'y': 0.1, 'x': 0.1}, {'z': 0.5, 'y': 0.1, 'x': 0.1})
+    """
+    sizes: dict[str, float] = {}
+    for part in text.split(","):
+        found = SIZE.match(part.strip())
+        if found is None:
+            raise ValueError(f"--pixel-size must be like 0.1 or z=0.5,y=0.1,x=0.1, got {text!r}")
+        sizes |= dict.fromkeys(found[1] or "yx", float(found[2]))
+    return sizes
+
+
+@verbs.command("inspect", help="Say what any microscope file holds: scenes, axes, channels, pixel sizes, other files.")
+def inspect_verb(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, or folders of them.")],
+    axes: Annotated[str | None, typer.Option(help="Axes of the files where they do not say, such as tzyx.")] = None,
+    picture: Annotated[str | None, typer.Option(metavar="PNG", help="Write the first plane as a picture.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Inspect."""
+    from tasks.tools.inspection import described, first_picture, inspected
+
+    with exit_status():
+        found = [of for file in files for of in inspected(Path(file), axes or "")]
+        if picture:
+            Path(picture).write_bytes(first_picture(found))
+    if as_json:
+        print(json_text([of.values for of in found]))
+    else:
+        for of in found:
+            for line in described(of):
+                say(line)
+    if any("error" in of.values for of in found):
+        raise typer.Exit(1)

@@ -1,0 +1,79 @@
+"""What microscope files hold: every scene with its axes, channels and pixel sizes, or why it cannot be read."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unet.dataset.folder import Json
+from unet.dataset.sources import find_stacks
+from unet.dataset.stacks import Stack
+from unet.evaluation import pictures
+from unet.formats.readers import find_scenes, open_found
+from unet.settings.ingest import Source
+
+
+class Inspected(NamedTuple):
+    """One stack, and what is said of it."""
+
+    stack: Stack
+    values: Json
+    """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`."""
+
+
+def inspected(path: Path, axes: str = "") -> list[Inspected]:
+    """What is in a file, or in all files of a folder, a stack each.
+
+    Raises:
+        LookupError: there is no such file, or none that is read as an image.
+    """
+    source = Source(str(path), axes=axes or None)
+    return [Inspected(stack, _values(stack)) for stack in find_stacks([source], Path.cwd(), find_scenes).stacks]
+
+
+def described(found: Inspected) -> Iterator[str]:
+    """Lines for a person: the stack, then what is known of it, a line each."""
+    values = found.values
+    scene = "" if values["scene"] is None else f", scene {values['scene']}"
+    yield f"{values['files'][0]}{scene}"
+    if "error" in values:
+        yield f"  cannot be read: {values['error']}"
+        return
+    yield f"  {' × '.join(map(str, values['shape']))} ({' '.join(values['axes'])}) {values['dtype']}"
+    sizes = [f"{axis} {size:g} {values['units'].get(axis, '')}".strip() for axis, size in values["pixel_size"].items()]
+    yield f"  pixel size {', '.join(sizes) or 'unknown'}"
+    if len(values["channels"]) > 1 or values["channels"] != ["0"]:
+        yield f"  channels {', '.join(values['channels'])}"
+    if len(values["files"]) > 1:
+        yield f"  with {len(values['files']) - 1} more files of its set"
+    yield from (f"  note: {note}" for note in values["notes"])
+
+
+def first_picture(found: Sequence[Inspected]) -> bytes:
+    """PNG of the first plane of the first stack that can be read.
+
+    Raises:
+        ValueError: there is none.
+    """
+    readable = next((of.stack for of in found if "error" not in of.values), None)
+    if readable is None:
+        raise ValueError("a picture must be of a stack that can be read, got none")
+    with open_found(readable) as opened:
+        plane = opened.plane((0,) * (len(opened.shape) - 2))
+    return pictures.thumbnail(pictures.stretch(plane)[..., None].repeat(3, axis=2))
+
+
+def _values(stack: Stack) -> Json:
+    values: dict[str, Any] = {"name": stack.name, "files": list(stack.files), "scene": stack.scene}
+    try:
+        with open_found(stack) as opened:
+            return values | {
+                "axes": opened.axes,
+                "shape": list(opened.shape),
+                "dtype": str(opened.dtype),
+                "channels": list(opened.channels),
+                "pixel_size": dict(opened.spacing),
+                "units": dict(opened.units),
+                "notes": list(opened.notes),
+            }
+    except (ValueError, LookupError, OSError) as error:
+        return values | {"error": str(error)}
