@@ -53,9 +53,9 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
     return _by_key(groups)._replace(lost=empty.union(links), empty=empty, notes=notes_of(walk))
 
 
-def is_own_labels(source: Source, root: Path) -> bool:
+def is_own_labels(truth: str | None, root: Path) -> bool:
     """Whether truth is labels that lie in each OME-Zarr itself, such as `labels/cells`, and no folder by that name."""
-    path = source.truth or ""
+    path = truth or ""
     return path.startswith("labels/") and not LEAVING.search(path) and not resolved(path, root).exists()
 
 

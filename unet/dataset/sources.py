@@ -91,7 +91,7 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     files = {
         file for top in there for path in SourceWalk(top, None, is_image, False).files for file in image_paths(path)
     }
-    beside = {source.truth for source in sources if is_own_labels(source, root)}
+    beside = {source.truth for source in sources if is_own_labels(source.truth, root)}
     own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
     return sorted(files | own)
 
@@ -144,7 +144,7 @@ class _Look:
         top = self._truth_top()
         if top is None:
             return Truth({}), ()
-        if is_own_labels(self.source, self.root):
+        if is_own_labels(self.source.truth, self.root):
             return own_labels(self.source, groups), ()
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == 1:
