@@ -1,8 +1,8 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from unet.images.normalisation import Gathering, plain_statistics
 from unet.labels.connected import connected_segments
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
-from unet.ledger.generations import Result
+from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
     edited_recipe,
@@ -40,8 +40,9 @@ from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import pyramid
-from unet.store.shards import Region, averaged, plane_layout, regions, sampled, stack_layout
+from unet.store.plane_copy import copied
+from unet.store.pyramid import create_levels, pyramid
+from unet.store.shards import Level, Region, averaged, plane_layout, regions, sampled, stack_layout
 
 IGNORED = np.uint32(np.iinfo(np.uint32).max)
 """Id of pixels nobody judged, in truth that is made of a mask."""
@@ -109,18 +110,14 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     reading = SourceReading(stack.files, stack.is_linked)
     with open_found(stack) as opened:
         generation = reading.begin(image, recipe)
-        linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
         gatherings = [Gathering() for _ in opened.channels]
+        linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
         if linked is None:
-            layout = stack_layout(opened.shape, opened.dtype.itemsize)
-            stored = create(generation.level(0), layout, opened.dtype, opened.axes)
-            for region, block in _copied(opened, stored):
-                for channel, part in _by_channel(region, block, opened.axes):
-                    gatherings[channel].add(part)
+            levels = _copy(opened, generation, gatherings)
         else:
+            levels = averaged(opened.shape)[:1]
             gather_linked(linked, gatherings)
     files = reading.finish(image, generation, recipe.inputs["source"])
-    levels = pyramid(generation.level, averaged, opened.axes) if linked is None else averaged(opened.shape)[:1]
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
     facts = {
@@ -142,6 +139,17 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
     }
     colours = display_colours(opened.channels, opened.colours)
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics, colours), facts)
+
+
+def _copy(opened: Opened, generation: Generation, gatherings: Sequence[Gathering]) -> list[Level]:
+    """Write all levels of an image, its pixels looked at in passing."""
+    create(generation.level(0), stack_layout(opened.shape, opened.dtype.itemsize), opened.dtype, opened.axes)
+    levels, arrays = create_levels(generation.level, averaged, opened.axes)
+    threads = os.cpu_count() or 1
+    for region, block in copied(opened.plane, arrays, threads, threads if opened.is_shared else 1):
+        for channel, part in _by_channel(region, block, opened.axes):
+            gatherings[channel].add(part)
+    return levels
 
 
 def _withdraw_truth(dataset: Dataset, name: str) -> str:
@@ -205,21 +213,6 @@ def _require_whole(name: str, truth: Result) -> None:
             f"truth of {name} must be there, got no whole {truth.where(holes[0])}, and no source to take it from; "
             "write it again, empty planes too (zarr leaves them out unless its config says write_empty_chunks)"
         )
-
-
-def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:
-    """Every region with its pixels, written where it was not yet."""
-    plane = lru_cache(maxsize=1)(opened.plane)
-    for region in regions(stored.layout):
-        if stored.is_done(region):
-            yield region, stored.read(region)
-            continue
-        block = np.empty([part.stop - part.start for part in region], opened.dtype)
-        for position in np.ndindex(*block.shape[:-2]):
-            index = tuple(part.start + at for part, at in zip(region, position, strict=False))
-            block[position] = plane(index)[region[-2:]]
-        stored.write(region, block)
-        yield region, block
 
 
 def _by_channel(region: Region, block: NDArray[Any], axes: str) -> Iterable[tuple[int, NDArray[Any]]]:

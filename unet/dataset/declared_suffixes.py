@@ -12,39 +12,10 @@ from pathlib import Path
 
 GROUP = "bioio.readers"
 SAYS = "get_supported_extensions"
-NO_IMAGES = frozenset(
-    [
-        ".bin",
-        ".cfg",
-        ".csv",
-        ".dat",
-        ".db",
-        ".doc",
-        ".docx",
-        ".hdr",
-        ".htm",
-        ".html",
-        ".inf",
-        ".ini",
-        ".json",
-        ".log",
-        ".md",
-        ".mp3",
-        ".mrf",
-        ".npy",
-        ".pdf",
-        ".ps",
-        ".py",
-        ".txt",
-        ".wav",
-        ".xls",
-        ".xlsx",
-        ".xml",
-        ".yaml",
-        ".yml",
-        ".zip",
-    ]
-)
+NO_IMAGES = {
+    ".bin", ".cfg", ".csv", ".dat", ".db", ".doc", ".docx", ".hdr", ".htm", ".html", ".inf", ".ini", ".json", ".log",
+    ".md", ".mp3", ".mrf", ".npy", ".pdf", ".ps", ".py", ".txt", ".wav", ".xls", ".xlsx", ".xml", ".yml", ".zip",
+}  # fmt: skip
 """Suffixes that some plugin declares, but that mark notes and side files far more often than images."""
 
 

@@ -17,10 +17,10 @@ READERS = {
     "ims": (".ims",),
     "dv": (".dv",),
     "spe": (".spe",),
-    "ome_zarr": (".ome.zarr", ".zarr"),
     "oif": (".oib", ".oif"),
     "metamorph": (".nd",),
     "bioio_plugins": (".vsi", ".oir"),
+    "ome_zarr": (".ome.zarr", ".zarr"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
 FORMATS = dict.fromkeys(declared_suffixes(), "bioio_plugins")
@@ -39,6 +39,16 @@ def is_image(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
 
 
+def kind_of(name: str) -> str:
+    """The suffix that says how a file is read; of others the last one, or what they lack.
+
+    >>> kind_of("a.b.OME.TIF"), kind_of("notes.txt"), kind_of("README")
+    ('.ome.tif', '.txt', 'without a suffix')
+    """
+    known = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return known or PurePath(name).suffix.lower() or "without a suffix"
+
+
 def format_of(path: str) -> str | None:
     """The module that reads a file, or a folder within an OME-Zarr; None where none does.
 
@@ -50,16 +60,6 @@ def format_of(path: str) -> str | None:
     if not suffix and any(part.endswith(".zarr") for part in above):
         return "ome_zarr"
     return FORMATS.get(suffix)
-
-
-def kind_of(name: str) -> str:
-    """The suffix that says how a file is read; of others the last one, or what they lack.
-
-    >>> kind_of("a.b.OME.TIF"), kind_of("notes.txt"), kind_of("README")
-    ('.ome.tif', '.txt', 'without a suffix')
-    """
-    known = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
-    return known or PurePath(name).suffix.lower() or "without a suffix"
 
 
 def stem(name: str) -> str:

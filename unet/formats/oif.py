@@ -1,15 +1,11 @@
 """Olympus's OIF and OIB, by the library `oiffile`: settings, and a TIFF a plane.
 
-    x.oif    settings; x.oif.files/s_C001Z002T003.tif, …: planes
-    x.oib    the same in one file, which is a file system of its own (OLE)
-
-Of OLE the library follows chains of sectors for ever where they lead in a circle; so they are looked at before.
+x.oif    settings; x.oif.files/s_C001Z002T003.tif, …: planes
+x.oib    the same in one file, which is a file system of its own (OLE)
 """
 
 import io
-import os
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from oiffile import CompoundFile, SettingsFile
+from oiffile import SettingsFile
 
 from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
 from unet.dataset.stack_names import natural_order
 from unet.dataset.stacks import Scenes
+from unet.formats.compound_file import Compound, refuse_absurd_header
 from unet.formats.pixel_sizes import SaidSizes
 from unet.formats.stack import Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_plausibility import refuse_absurd
@@ -36,8 +33,6 @@ ANY_SIZE = {"X": "x", "Y": "y"}
 SIDEWAYS = {"Z": "scanned in x and z: its y is depth", "T": "scanned in x and t: its y is time"}
 AXES = 8
 """Axes of which the settings speak, such as `Axis 0 Parameters Common`."""
-FREE = 0xFFFFFFFA
-"""From here on a number is of no sector."""
 
 
 @dataclass(frozen=True)
@@ -105,55 +100,14 @@ def _beside(file: str) -> _Files:
 
 def _inside(file: str, now: ExitStack) -> _Files:
     """Files within an OIB."""
-    _refuse_absurd_header(file)
-    whole = now.enter_context(_Compound(file))
+    refuse_absurd_header(file)
+    whole = now.enter_context(Compound(file))
     info = SettingsFile(io.BytesIO(whole.content("OibInfo.txt")), "OibInfo.txt")["OibSaveInfo"]
     stored = {path.rpartition("/")[2]: path for path in whole.files()}
     streams = {name.rpartition("/")[2]: stored[key] for key, name in info.items() if key.startswith("Stream")}
     main = streams[str(info[info["MainFileName"]]).rpartition("/")[2]]
     settings = SettingsFile(io.BytesIO(whole.content(main)), "settings")
     return _Files(settings, _planes(sorted(streams, key=natural_order)), lambda name: whole.content(streams[name]))
-
-
-class _Compound(CompoundFile):
-    """A file system in a file, whose chains of sectors end."""
-
-    def content(self, name: str) -> bytes:
-        """Bytes of a file in it, all of them."""
-        entry = self.direntry(name)
-        content = self._read_stream(entry)
-        if len(content) < entry.stream_size:
-            raise ValueError(f"truncated: of the {entry.stream_size:,} bytes of {name} {len(content):,} are there")
-        return content
-
-    def _sec_chain(self, secid: int, /) -> Iterator[bytes]:  # type: ignore[override]
-        yield from self._ending(super()._sec_chain(secid), self._fat)
-
-    def _mini_sec_chain(self, secid: int, /) -> Iterator[bytes]:  # type: ignore[override]
-        yield from self._ending(super()._mini_sec_chain(secid), self._minifat)
-
-    def _ending(self, chain: Iterator[bytes], table: Sequence[int]) -> Iterator[bytes]:
-        for number, sector in enumerate(chain):
-            if number > len(table):
-                raise ValueError("its sectors lead in a circle")
-            if not sector:
-                raise ValueError("truncated: its sectors lie beyond its end")
-            yield sector
-
-
-def _refuse_absurd_header(file: str) -> None:
-    """Refuse an OIB whose tables of sectors claim more than there are."""
-    with open_regular(file) as stream:
-        head = stream.read(76)
-        size = stream.seek(0, os.SEEK_END)
-    if len(head) < 76 or not head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        raise ValueError("it does not begin as one")
-    (shift,) = struct.unpack_from("<H", head, 30)
-    (tables,) = struct.unpack_from("<I", head, 44)
-    small, _, more = struct.unpack_from("<III", head, 64)
-    sectors = (size >> shift) + 1 if shift < 32 else 0
-    if tables > 2 + 2 * sectors // 128 or small > sectors or more > 1 + sectors // 64:
-        raise ValueError(f"it claims {tables:,} tables of the {sectors:,} sectors that its {size:,} bytes can be")
 
 
 def _planes(names: Sequence[str]) -> dict[tuple[tuple[str, int], ...], str]:

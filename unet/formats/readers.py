@@ -99,7 +99,8 @@ def find_scenes(file: str) -> Scenes:
 
 
 def _reader(file: str) -> Reader:
-    suffix, module = Path(file).suffix.lower(), format_of(file)
+    module = format_of(file)
+    suffix = Path(file).suffix.lower()
     if module is None:
         raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
     try:
@@ -146,5 +147,5 @@ def _open_grid(files: Sequence[str], grid: Grid, stated: str) -> Iterator[Opened
 
     channels = unlike_names(words, lengths["c"]) if (words := dict(grid).get("c")) else first.channels
     shape = tuple(sizes[a] for a in axes)
-    said = first.spacing, first.units, channels
-    yield Opened(axes, shape, first.dtype, *said, plane, notes=first.notes, colours=() if words else first.colours)
+    said, colours = (first.spacing, first.units, channels), () if words else first.colours
+    yield Opened(axes, shape, first.dtype, *said, plane, notes=first.notes, colours=colours, is_shared=True)

@@ -32,7 +32,7 @@ SliceAxis = str | None
 
 @dataclass(frozen=True)
 class Opened:
-    """A stack opened for reading, in one thread at a time."""
+    """A stack opened for reading, in one thread at a time unless it says otherwise."""
 
     axes: str
     """Some of `tczyx`, in this order, always ending in `yx`; t, c and z of length 1 are left out."""
@@ -52,6 +52,8 @@ class Opened:
     """What the file says and was not believed, such as a pixel size of 0; a sentence each."""
     colours: tuple[str, ...] = ()
     """Colour of each channel as the file has it, RRGGBB, or "" where it has none; empty where it has none at all."""
+    is_shared: bool = False
+    """Whether several threads may read planes at once."""
 
 
 class Reader(NamedTuple):
@@ -98,6 +100,8 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
     """The stack of a file's pages, with the sizes of its pixels and the names of its channels as the file has them."""
     if pages.dtype.kind not in "buif":
         raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
+    if not all(length > 0 for length in pages.shape):
+        raise ValueError(f"{pages.file} must hold planes of some size, got {pages.shape}: it is broken")
     dtype = np.dtype(np.uint8) if pages.dtype.kind == "b" else pages.dtype.newbyteorder("=")
     lengths = dict(zip(pages.axes, pages.shape, strict=True))
     if pages.alpha:
@@ -119,7 +123,8 @@ def ordered_axes(sizes: Mapping[str, int]) -> str:
 
 def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
     leading, within = pages.axes[: -pages.inner], pages.axes[-pages.inner :]
-    read = lru_cache(maxsize=1)(pages.read)  # the samples of a page are asked for one after another
+    is_plane = pages.inner == 2
+    read = pages.read if is_plane else lru_cache(maxsize=1)(pages.read)  # its samples are asked for one after another
 
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))

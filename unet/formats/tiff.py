@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from threading import RLock
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -45,7 +46,8 @@ def _open_tiff(file: str, scene: int | None, axes: SliceAxis) -> Iterator[Opened
             refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
-        yield replace(stack_of_pages(_tiff_pages(file, series, axes), sizes, channels), colours=colours)
+        pages = _tiff_pages(file, series, axes)
+        yield replace(stack_of_pages(pages, sizes, channels), colours=colours, is_shared=pages.inner == 2)
 
 
 def _find_scenes(file: str) -> Scenes:
@@ -202,9 +204,12 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axes: SliceAxis) -> 
 
 
 def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
-    """Function that decodes a page; where one directory stands for all pages, they follow each other in the file."""
+    """Function that decodes a page, in several threads if asked: they read one after another, and decode at once.
+
+    Where one directory stands for all pages, they follow each other in the file.
+    """
     leading = series.shape[: -len(series.keyframe.shape)]
-    page, tif = series.keyframe, series.keyframe.parent
+    page, tif, lock = series.keyframe, series.keyframe.parent, RLock()
     stored = page.dtype and page.dtype.newbyteorder(tif.byteorder)
 
     def read(index: tuple[int, ...]) -> np.ndarray:
@@ -212,10 +217,17 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
         with decoding_errors_told(file, "TIFF"):
             if series.is_truncated and series.dataoffset is not None:
                 offset = series.dataoffset + number * page.nbytes
-                return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
-            one = series[number]
+                with lock:
+                    return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
+            with lock:
+                one = series[number]
+                is_open = one is not None and not one.parent.filehandle.closed
         assert one is not None
-        decoded = _decoded(one)
+        if is_open:
+            decoded = _decoded(one, lock)
+        else:
+            with lock, _reopened(one.parent):
+                decoded = _decoded(one, lock)
         if decoded.shape != page.shape:
             alike = f"{page.shape}, got {decoded.shape} in plane {number}"
             raise ValueError(f"{file} must hold planes that are all {alike}; copy it again from the microscope")
@@ -224,18 +236,20 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
     return read
 
 
-def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
-    handle = page.parent.filehandle
-    reopened = handle.closed  # as are all files of a set but the one that opens it
-    if reopened:
-        handle.open()
+def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame, lock: Any) -> np.ndarray:
+    with decoding_errors_told(page.parent.filehandle.path, "TIFF"):
+        refuse_empty_segments(page)
+        return page.asarray(lock=lock).reshape(page.shape)
+
+
+@contextmanager
+def _reopened(tif: tifffile.TiffFile) -> Iterator[None]:
+    """Opens a file of a set for a while: all are closed but the one that opens the set."""
+    tif.filehandle.open()
     try:
-        with decoding_errors_told(handle.path, "TIFF"):
-            refuse_empty_segments(page)
-            return page.asarray().reshape(page.shape)
+        yield
     finally:
-        if reopened:
-            handle.close()
+        tif.filehandle.close()
 
 
 READER = Reader(_open_tiff, _find_scenes, takes_axes=True)

@@ -1,15 +1,10 @@
 """Laws of Olympus's files: planes are those that were saved; what is missing is named; no chain is endless."""
 
-import itertools
-import struct
-from contextlib import suppress
-
 import numpy as np
 import pytest
 
 from tests.unet.formats.files import cut, noise, read
 from tests.unet.formats.vendor_files import oib, olympus, write_oif
-from unet.formats.oif import _Compound
 from unet.formats.readers import find_scenes
 
 IMAGE = noise(2, 3, 2, 16, 24)
@@ -93,23 +88,3 @@ def test_a_plane_that_was_cut_short_is_refused(tmp_path):
     cut(tmp_path / "a.oif.files/s_C002Z003T002.tif", 0.9)
     with pytest.raises(ValueError, match=r"truncated: s_C002Z003T002\.tif is cut short"):
         read(tmp_path / "a.oif")
-
-
-@pytest.mark.parametrize("sector", range(1, 40))
-def test_sectors_that_lead_in_a_circle_end(tmp_path, sector):
-    content = bytearray(oib(IMAGE))
-    struct.pack_into("<I", content, 512 + 4 * sector, sector)
-    (tmp_path / "a.oib").write_bytes(content)
-    with suppress(ValueError):  # where the last of a stream leads is of no consequence
-        read(tmp_path / "a.oib")
-    with pytest.raises(ValueError, match="its sectors lead in a circle"):
-        list(_Compound._ending(_Compound.__new__(_Compound), itertools.cycle([b"sector"]), [0] * sector))
-
-
-@pytest.mark.parametrize("at", [44, 64, 72])
-def test_tables_that_claim_more_sectors_than_there_are_are_refused(tmp_path, at):
-    content = bytearray(oib(IMAGE))
-    struct.pack_into("<I", content, at, 2**31)
-    (tmp_path / "a.oib").write_bytes(content)
-    with pytest.raises(ValueError, match="it claims"):
-        find_scenes(str(tmp_path / "a.oib"))

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -292,3 +293,17 @@ def test_a_vendors_private_tag_may_hold_anything(tmp_path):
     data[at + 8 : at + 12] = struct.pack("<I", 2**31)
     file.write_bytes(data)
     assert read(file)[0].shape == (8, 9)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "set"])
+def test_planes_that_several_threads_read_at_once_are_those_of_one(tmp_path, way):
+    file = tmp_path / ("z0.ome.tif" if way == "set" else "a.tif")
+    if way == "set":
+        write_set(tmp_path)
+    else:
+        tifffile.imwrite(file, noise(40, 64, 48), **WAYS[way])
+    with open_stack([str(file)]) as opened, ThreadPoolExecutor(8) as pool:
+        assert opened.is_shared
+        indices = list(np.ndindex(opened.shape[:-2])) * 5
+        read_at_once = list(pool.map(opened.plane, indices))
+        assert all((plane == opened.plane(index)).all() for plane, index in zip(read_at_once, indices, strict=True))

@@ -37,7 +37,9 @@ def compound(streams):
 
     small, small_fat = b"", []
     for content in streams.values():
-        if len(content) >= 4096:
+        if not content:
+            places.append(END)
+        elif len(content) >= 4096:
             places.append(keep(content))
         else:
             start, count = len(small_fat), sectors(content, SMALL)
