@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import zarr
 
+from flows.planning.estimate import estimate
 from flows.planning.plan import make_plan
+from tasks.tools.verify import damage
 from tests.unet.formats.test_ome_zarr import noise, write
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values, write_record
@@ -53,6 +55,16 @@ def test_statistics_of_what_is_linked_are_those_of_what_is_copied(tmp_path, stag
     after = image_of(dataset, "a").committed()
     assert after.facts["statistics"] == before.facts["statistics"]
     assert after.facts["link"] == str(tmp_path / "raw/a.ome.zarr/0")
+
+
+def test_a_linked_image_takes_no_room_and_a_reading_of_all_finds_it_whole(tmp_path, stage):
+    write(tmp_path / "raw/a.ome.zarr", noise(20, 30), "yx")
+    dataset = made(tmp_path, link=True)
+    record = read_record(dataset)
+    plan = make_plan(dataset, record)
+    assert estimate(record, plan, plan.pending()).costs["ingest", "a"].bytes == 0
+    stage(dataset, "ingest")
+    assert damage(dataset, "a") == []
 
 
 def test_what_does_not_suit_is_copied_and_told(tmp_path, stage, level, monkeypatch):
