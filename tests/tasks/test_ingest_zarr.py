@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
+from flows.planning.arrivals import look_at_sources, mark_taken
 from flows.planning.estimate import estimate
 from flows.planning.plan import make_plan
 from tasks.tools.verify import damage
@@ -123,3 +124,20 @@ def test_truth_is_an_ome_zarr_too_and_a_broken_one_stops_no_other(tmp_path, stag
     from unet.ledger.results import labels_of
 
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), labels)
+
+
+def test_an_ome_zarr_that_is_being_written_is_waited_for(tmp_path, stage):
+    write(tmp_path / "raw/a.ome.zarr", noise(20, 30), "yx", chunks=(10, 10))
+    dataset = made(tmp_path)
+    record = read_record(dataset)
+    assert list(look_at_sources(dataset, record, now=0).waiting) == [str(tmp_path / "raw/a.ome.zarr")]
+    (tmp_path / "raw/a.ome.zarr/0/c/1/2").write_bytes(b"half of a chunk")
+    assert not look_at_sources(dataset, record, now=100).ready
+    write(tmp_path / "other/a.ome.zarr", noise(20, 30), "yx", chunks=(10, 10))
+    (tmp_path / "other/a.ome.zarr/0/c/1/2").rename(tmp_path / "raw/a.ome.zarr/0/c/1/2")
+    assert not look_at_sources(dataset, record, now=200).ready
+    taken = look_at_sources(dataset, record, now=300)
+    assert (taken.ready, taken.files) == (("a",), (str(tmp_path / "raw/a.ome.zarr"),))
+    stage(dataset, "ingest")
+    mark_taken(dataset, taken)
+    assert look_at_sources(dataset, record, now=400).ready == ()
