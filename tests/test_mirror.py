@@ -4,6 +4,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
+    "unet/dataset/imagexpress": "unet/dataset/test_plates",
+    "unet/dataset/plane_grids": "unet/dataset/test_name_patterns",
+    "unet/dataset/plane_sources": "unet/dataset/test_name_patterns",
+    "unet/dataset/plate_indexes": "unet/dataset/test_plates",
+    "unet/settings/file_pattern": "unet/dataset/test_name_patterns",
     "unet/dataset/source_groups": "unet/dataset/test_sources",
     "unet/dataset/source_paths": "unet/dataset/test_sources",
     "unet/dataset/source_truth": "unet/dataset/test_sources",

@@ -1,13 +1,14 @@
 """A new dataset, one more source of a dataset there is, or a source again: look first, then write the record."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.image_kinds import kind_of
+from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
 from unet.dataset.source_truth import is_own_labels
@@ -22,12 +23,15 @@ PATHS = ("images", "truth")
 """Settings of a source that name places."""
 
 
-def initialise(dataset: Dataset, given: Mapping[str, Any]) -> Iterator[str]:
+def initialise(
+    dataset: Dataset, given: Mapping[str, Any], ask: Callable[[str], bool] = lambda _: False
+) -> Iterator[str]:
     """Write the record, and say line by line what was found; the dataset is untouched where something is wrong.
 
     Args:
         dataset: the folder; where it is a dataset already, the source is added, or changed if it is one of it.
         given: settings of the source by name, `images` among them; what is None stays as it is, or by default.
+        ask: asks a person for a yes.
     """
     said = {key: value for key, value in given.items() if value is not None}
     set_here = {key: _absolute(value) if _is_place(key, value) else value for key, value in said.items()}
@@ -36,6 +40,12 @@ def initialise(dataset: Dataset, given: Mapping[str, Any]) -> Iterator[str]:
     before = None if number is None else record.sources[number]
     source = _source(before, set_here)
     catalogue = _catalogue_of(dataset, record, source, number)
+    guess = guess_of_source(source, catalogue.stacks)
+    if guess is not None:
+        yield f"note: {guess.sentence}"
+        if ask("Take them as such?"):
+            source = _source(source, {"pattern": guess.pattern})
+            catalogue = _catalogue_of(dataset, record, source, number)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {given['images']}, {len(marked)} with truth"

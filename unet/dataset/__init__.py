@@ -9,6 +9,10 @@ which path each name stands for, `snapshot` looks at a whole folder once. `recor
 OME-Zarr (`zarr_nodes`: its metadata and files), `source_groups` files that are one stack, `source_truth` the labels;
 `stacks` says what a stack is, `stack_names` what it is called, and `source_notes` what looks wrong about them.
 
+Single planes become stacks by their names, `name_patterns`, of which `pattern_guess` finds one, or by the index of a
+plate: `plates`, which `plate_indexes` reads, and `imagexpress` by names; `plane_grids` says which are missing, and
+`plane_sources` which way a source's files go.
+
 `arrivals` tells finished files from growing ones, `user_place` is the folder of who runs this, `lease` keeps two runs
 from doing the same work.
 

@@ -214,7 +214,7 @@ class Folder:
                 filesystem.rm(literal, recursive=True)
 
 
-ROOMS = {"images", "weights", "models", "scores", "tables", "reports", "set-aside"}
+ROOMS = {"images", "weights", "models", "scores", "tables", "reports", "plates", "set-aside"}
 """Folders of a dataset: nothing in them is what a microscope wrote."""
 
 

@@ -70,3 +70,15 @@ def stem(name: str) -> str:
     """
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name.removesuffix(name[len(name) - len(suffix) :])
+
+
+def is_index(name: str) -> bool:
+    """Whether a file of this name says which images beside it are which planes of a plate.
+
+    >>> is_index("Index.idx.xml"), is_index("plate.HTD"), is_index("other.xml")
+    (True, True, False)
+    """
+    lower = name.lower()
+    return lower in ("index.idx.xml", "index.xml", "measurementdata.mlf") or (
+        lower.endswith(".htd") and not lower.startswith(".")
+    )

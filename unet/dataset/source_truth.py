@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from unet.dataset.folder import LEAVING
 from unet.dataset.image_kinds import is_image
-from unet.dataset.source_groups import Group, groups_of, key_of
+from unet.dataset.plane_sources import truth_groups
+from unet.dataset.source_groups import Group, key_of
 from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stacks import Files
@@ -44,7 +45,7 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
     try:
         top = existing("truth", source.truth or "", root)
         walk = SourceWalk(top, images, is_image, each_once=False)
-        groups = groups_of("truth", source, top, walk.files)
+        groups = truth_groups(source, top, walk.files)
     except (LookupError, OSError) as error:
         kept = f"{error}; truth that was taken from it before is kept, unless its line is removed from dataset.yaml"
         return Truth({}, away=str(error), notes=(kept,))
@@ -83,6 +84,8 @@ def _by_key(groups: list[Group]) -> Truth:
         if group.key in labels:
             both = f"{labels[group.key][0]} and {group.files[0]}"
             refused[group.key] = f"truth of a stack must be one file, got {both}; remove one of them"
+        elif group.refused:
+            refused[group.key] = f"truth of it must be whole: {group.refused}"
         labels.setdefault(group.key, group.files)
     return Truth(labels, refused=refused)
 

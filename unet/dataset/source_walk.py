@@ -23,7 +23,7 @@ from pathlib import Path
 
 from unet.dataset.filesystem import no_file
 from unet.dataset.folder import ROOMS
-from unet.dataset.image_kinds import kind_of
+from unet.dataset.image_kinds import is_index, kind_of
 from unet.dataset.zarr_folders import zarr_images
 from unet.dataset.zarr_nodes import is_zarr_folder
 
@@ -45,6 +45,8 @@ class SourceWalk:
     """Whether a file that several links lead to is found once, as images are; one mask may be truth of many."""
     files: list[Path] = field(default_factory=list)
     """Files by the names that lead to them below `top`, in no order."""
+    indexes: list[Path] = field(default_factory=list)
+    """Files that say of images beside them which planes of a plate they are."""
     dangling: list[Path] = field(default_factory=list)
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
@@ -92,10 +94,17 @@ class SourceWalk:
                     self._take_store(path, real_path)
                 elif real_path != self.other and _may_hold_images(real_path):
                     self._enter(path, real_path)
-            elif self.is_image(entry.name) and real_path != self.other:
-                self._take_file(path, real_path, entry.is_file())
             elif real_path != self.other:
-                self.others[kind_of(entry.name)] += 1
+                self._take_kind(path, real_path, entry.is_file())
+
+    def _take_kind(self, path: Path, real: Path, is_file: bool) -> None:
+        """Find a file if it is an image, or the index of some; others are counted."""
+        if self.is_image(path.name):
+            self._take_file(path, real, is_file)
+        elif is_index(path.name) and is_file:
+            self.indexes.append(path)
+        else:
+            self.others[kind_of(path.name)] += 1
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
         if not is_file:
@@ -128,6 +137,8 @@ class SourceWalk:
             self._follow_to_folder(link, folder, target)
         elif self.is_image(link.name) and not target.is_dir() and not (self.each_once and self._is_of_other(target)):
             self._follow_to_file(link, target)
+        elif is_index(link.name) and target.is_file():
+            self.indexes.append(link)
 
     def _is_of_other(self, target: Path) -> bool:
         """Whether a place belongs to what is not looked into; if that is around this source, the source does not."""

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unet.dataset.image_kinds import is_image
-from unet.dataset.source_groups import Group, groups_of
+from unet.dataset.plane_grids import length_without_channels
+from unet.dataset.plane_sources import image_groups
+from unet.dataset.source_groups import Group
 from unet.dataset.source_notes import copied_though_linked
 from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, own_labels
@@ -120,7 +122,7 @@ class _Look:
             raise ValueError(f"truth must be another folder or file than images, got {source.images!r} for both")
         try:
             walk = SourceWalk(existing("images", source.images, self.root), top, is_image, each_once=True)
-            groups = groups_of("images", source, walk.top, walk.files)
+            groups, _, said = image_groups(source, walk)
             keyed = [scene for group in groups for scene in self._keyed(group)]
             if not keyed:
                 raise LookupError(f"images {source.images!r} must hold all files of a set, got a part; name its folder")
@@ -133,7 +135,7 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *truth.notes, *kept, *copied_though_linked(source, stacks))
+        notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth_top(self) -> Path | None:
@@ -149,14 +151,22 @@ class _Look:
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
-        fitting = {key: (*of, *self._scenes(of).parts) for key, of in truth.labels.items() if key in keys}
+        fitting = {
+            key: (*of, *(self._scenes(of).parts if len(of) == 1 else ()))
+            for key, of in truth.labels.items()
+            if key in keys
+        }
         matched = {file for files in fitting.values() for file in files}
         unmatched = tuple(file for files in truth.labels.values() for file in files if file not in matched)
         return truth._replace(labels=fitting), unmatched
 
+    def _with_parts(self, files: Files) -> Files:
+        """Files of truth, and of one of them alone those of its set."""
+        return (*files, *self._scenes(files).parts) if len(files) == 1 else files
+
     def _keyed(self, group: Group) -> list[_Keyed]:
         """Key, files and index of each scene in a group of files."""
-        number, parts = Scenes(1) if group.grid else self._scenes(group.files)
+        number, parts = Scenes(1) if group.grid or group.refused else self._scenes(group.files)
         group = group._replace(files=(*group.files, *parts))
         if number == 1:
             return [_Keyed(group.key, group, None)]
@@ -213,11 +223,13 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
 
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:
-    """Why slices and their truth do not fit, if they do not."""
-    if not source.slices or not labels or len(group.files) == len(labels):
+    """Why slices, or planes of a grid, and their truth do not fit, if they do not."""
+    number = length_without_channels(group.grid) if group.grid else len(group.files)
+    is_one = bool(group.grid) and len(labels) == 1
+    if not (source.slices or group.grid) or not labels or is_one or number == len(labels):
         return ""
     return (
-        f"each slice must have its truth, got {len(group.files)} files in {Path(group.files[0]).parent} but "
+        f"each slice must have its truth, got {number} files in {Path(group.files[0]).parent} but "
         f"{len(labels)} in {Path(labels[0]).parent}; add or remove files"
     )
 

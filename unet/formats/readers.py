@@ -60,7 +60,7 @@ def open_found(stack: Stack) -> Iterator[Opened]:
 
 def open_truth(stack: Stack) -> AbstractContextManager[Opened]:
     """The truth of a stack; that of a scene is a file of its own."""
-    grid = tuple(of for of in stack.grid if of[0] != "c")
+    grid = tuple(of for of in stack.grid if of[0] != "c") if len(stack.truth) > 1 else ()
     return open_stack(stack.truth, axis=stack.axis, grid=grid, axes=stack.stated.axes.replace("c", ""))
 
 

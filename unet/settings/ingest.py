@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from unet.settings.file_pattern import check_pattern
 from unet.settings.validation import CLOSED, require, require_plain
 
 
@@ -45,6 +46,8 @@ class Source:
             require(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
             require_plain(name, getattr(self, name) or "")
         require(self.ignore is None or self.ignore > 0, f"ignore must be > 0, 0 being background, got {self.ignore}")
+        if self.pattern is not None:
+            check_pattern(self.pattern)
         require(self.pattern is None or self.slices is None, "only one of slices and pattern may be set, got both")
         axes = self.axes or "yx"
         require(

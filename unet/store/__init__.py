@@ -5,5 +5,6 @@
 `read_ahead`: what is read while something else is in use. `plane_copy`: an array and its pyramid written from planes
 that are read once. `ome`: the OME-Zarr metadata of a result. `tables`: those of segments.
 `opened_dataset`: a whole dataset, for reading. `source_array`: an array that another program wrote, and
-`linked_array` an image whose pixels stay there.
+`linked_array` an image whose pixels stay there. `plate_views`: its plates, for
+viewers.
 """
