@@ -11,7 +11,7 @@ from unet.dataset.image_kinds import kind_of
 from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
-from unet.dataset.source_truth import offer_of
+from unet.dataset.source_truth import is_own_labels, offer_of
 from unet.dataset.sources import find_stacks
 from unet.dataset.stacks import Catalogue, Stack
 from unet.settings.ingest import Source
@@ -33,7 +33,8 @@ def initialise(
         given: settings of the source by name, `images` among them; what is None stays as it is, or by default.
         ask: puts a question to a person, where one is there, for a yes.
     """
-    set_here = {key: _absolute(value) if key in PATHS else value for key, value in given.items() if value is not None}
+    said = {key: value for key, value in given.items() if value is not None}
+    set_here = {key: _absolute(value) if _is_place(key, value) else value for key, value in said.items()}
     record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
     number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
     before = None if number is None else record.sources[number]
@@ -75,6 +76,11 @@ def _changes(before: Source | None, now: Source) -> Iterator[str]:
     changed = [f"{key}: {old[key]} → {value}" for key, value in new.items() if before and old[key] != value]
     if changed:
         yield f"{now.images} was a source already; changed: {', '.join(changed)}"
+
+
+def _is_place(key: str, value: Any) -> bool:
+    """Whether a setting names a place, and not labels that lie in each image."""
+    return key in PATHS and not (key == "truth" and is_own_labels(value, Path.cwd()))
 
 
 def _absolute(path: str) -> str:

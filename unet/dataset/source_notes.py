@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from unet.dataset.stack_names import shortened
 from unet.dataset.stacks import Stack
+from unet.settings.ingest import Source
 
 
 def odd_stacks(stacks: Sequence[Stack]) -> Iterator[str]:
@@ -23,6 +25,12 @@ def told_apart_notes(stacks: Sequence[Stack]) -> Iterator[str]:
             f"{first.files[0]} is called {first.name}, as another stack would bear its name{more}; a `prefix` of the "
             "source, or other names of files, tell them apart"
         )
+
+
+def copied_though_linked(source: Source, stacks: Sequence[Stack]) -> list[str]:
+    """What is to be said where a link is asked for of files that none can be made to."""
+    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
+    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _taken_twice(stacks: Sequence[Stack]) -> Iterator[str]:

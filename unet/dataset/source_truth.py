@@ -108,9 +108,9 @@ def _key_of_link(source: Source, top: Path, link: Path) -> str:
     return key_of_truth(source, key_of(source, top, link), link.name)
 
 
-def is_own_labels(source: Source, root: Path) -> bool:
+def is_own_labels(truth: str | None, root: Path) -> bool:
     """Whether truth is labels that lie in each OME-Zarr itself, such as `labels/cells`, and no folder by that name."""
-    path = source.truth or ""
+    path = truth or ""
     return path.startswith("labels/") and not LEAVING.search(path) and not resolved(path, root).exists()
 
 

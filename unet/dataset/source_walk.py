@@ -164,6 +164,8 @@ class SourceWalk:
         return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
 
     def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
+        if target.suffix.lower() == ".zarr":
+            self.left_out.append(f"{link} is a link to {target}, and is left out; let its name end in .zarr too")
         if str(target) in self._seen or not _may_hold_images(target) or _is_ours(target):
             return
         if self.top.is_relative_to(target) or folder.is_relative_to(target):

@@ -24,12 +24,12 @@ from unet.dataset.image_kinds import is_image, is_outlines, is_truth, stem
 from unet.dataset.plane_grids import length_without_channels
 from unet.dataset.plane_sources import image_groups
 from unet.dataset.source_groups import Group
-from unet.dataset.source_notes import told_apart_notes
+from unet.dataset.source_notes import copied_though_linked, told_apart_notes
 from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_presence import is_there
 from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
 from unet.dataset.source_walk import SourceWalk, notes_of
-from unet.dataset.stack_names import WantedName, distinct_names, shortened
+from unet.dataset.stack_names import WantedName, distinct_names
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.dataset.truth_suffixes import is_of_truth, is_surely_outlines, lies_beside, truth_place
 from unet.dataset.zarr_folders import image_paths
@@ -98,7 +98,7 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
             with suppress(OSError):  # it is away, see `source_presence`
                 walk = SourceWalk(top, None, kinds, False)
                 files.update(file for path in walk.files for file in image_paths(path))
-    beside = {source.truth for source in sources if is_own_labels(source, root)}
+    beside = {source.truth for source in sources if is_own_labels(source.truth, root)}
     own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
     return sorted(files | own)
 
@@ -144,7 +144,7 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *said, *truth.notes, *kept, *_unlinked(source, stacks))
+        notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
@@ -152,7 +152,7 @@ class _Look:
         top = truth_place(self.source, self.root)
         if top is None:
             return Truth({}), ()
-        if is_own_labels(self.source, self.root):
+        if is_own_labels(self.source.truth, self.root):
             return own_labels(self.source, groups), ()
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == len(truth.labels) == 1:
@@ -226,12 +226,6 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
     )
-
-
-def _unlinked(source: Source, stacks: Sequence[Stack]) -> list[str]:
-    """What is to be said where a link is asked for of files that none can be made to."""
-    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
-    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:
