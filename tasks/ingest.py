@@ -14,6 +14,7 @@ from tasks.policy import cpu_task
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stacks import Stack
+from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
@@ -105,17 +106,21 @@ def _list_labels(labels: Folder) -> None:
 
 @timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
-    reading = SourceReading(stack.files)
+    reading = SourceReading(stack.files, stack.is_linked)
     with open_found(stack) as opened:
         generation = reading.begin(image, recipe)
-        layout = stack_layout(opened.shape, opened.dtype.itemsize)
-        stored = create(generation.level(0), layout, opened.dtype, opened.axes)
+        linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
         gatherings = [Gathering() for _ in opened.channels]
-        for region, block in _copied(opened, stored):
-            for channel, part in _by_channel(region, block, opened.axes):
-                gatherings[channel].add(part)
+        if linked is None:
+            layout = stack_layout(opened.shape, opened.dtype.itemsize)
+            stored = create(generation.level(0), layout, opened.dtype, opened.axes)
+            for region, block in _copied(opened, stored):
+                for channel, part in _by_channel(region, block, opened.axes):
+                    gatherings[channel].add(part)
+        else:
+            gather_linked(linked, gatherings)
     files = reading.finish(image, generation, recipe.inputs["source"])
-    levels = pyramid(generation.level, averaged, opened.axes)
+    levels = pyramid(generation.level, averaged, opened.axes) if linked is None else averaged(opened.shape)[:1]
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
     facts = {
@@ -125,7 +130,8 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "spacing": dict(opened.spacing),
         "units": dict(opened.units),
         "channels": list(opened.channels),
-        "notes": list(opened.notes),
+        "notes": [*opened.notes, *notes],
+        **({"link": linked.source.folder} if linked else {}),
         "statistics": plain_statistics(statistics),
         "source": list(stack.files),
         "source_folder": stack.source,

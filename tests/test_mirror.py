@@ -12,8 +12,10 @@ ELSEWHERE = {
     "unet/dataset/source_groups": "unet/dataset/test_sources",
     "unet/dataset/source_paths": "unet/dataset/test_sources",
     "unet/dataset/source_truth": "unet/dataset/test_sources",
+    "unet/dataset/zarr_nodes": "unet/dataset/test_zarr_folders",
     "unet/dataset/stacks": "unet/dataset/test_sources",
     "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
+    "unet/formats/linking": "tasks/test_ingest_zarr",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/clumps": "tasks/test_segment",
     "unet/labels/instances": "unet/labels/test_connected",
@@ -60,7 +62,7 @@ ELSEWHERE = {
     "flows/weigh": "integration/test_flows",
 }
 """Modules without a test file of their own → where their laws are tested."""
-OF_SEVERAL = {"flows/commands/test_help", "unet/test_library"}
+OF_SEVERAL = {"flows/commands/test_help", "tasks/test_ingest_zarr", "unet/test_library"}
 """Test files of a room that are of no one module; those of several rooms lie in `integration`."""
 
 

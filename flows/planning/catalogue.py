@@ -8,6 +8,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.source_notes import odd_stacks
 from unet.dataset.sources import Known, find_stacks
 from unet.dataset.stacks import Catalogue, Scenes
+from unet.dataset.zarr_nodes import is_in_zarr
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
@@ -54,7 +55,7 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
     result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
     stamp = result.known_stamp()
     files = tuple(stamp.facts.get("source", ())) if stamp else ()
-    if stamp is None or not files:
+    if stamp is None or not files or is_in_zarr(files[0]):  # images in a zarr are found by its metadata
         return
     try:
         now = recipes.source_fingerprint(dataset, name, files, is_truth)

@@ -6,8 +6,10 @@
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import safetensors.torch
 import tifffile
 import torch
 
+from tests.unet.formats import vendor_files
 from tests.unet.formats.files import noise, planes
 from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset, Folder
@@ -239,9 +242,76 @@ def load_one(folder: Path, content: bytes) -> None:
     load(dataset, "unet")
 
 
+IMAGE = noise(3, 24, 20)
+VENDORS: dict[str, Callable[[], bytes]] = {
+    "a.jpg": lambda: vendor_files.jpeg(IMAGE[0].astype(np.uint8)),
+    "a.lif": lambda: vendor_files.lif(IMAGE[None]),
+    "a.oib": lambda: vendor_files.oib(IMAGE[None, :, None]),
+    "a.spe": lambda: vendor_files.spe(IMAGE),
+    "a.dv": lambda: vendor_files.dv(IMAGE),
+    "a.svs": lambda: vendor_files.svs(np.repeat(IMAGE[0, ..., None], 3, -1).astype(np.uint8)),
+    "a.lsm": lambda: vendor_files.lsm(IMAGE),
+}
+"""Files of microscopes that are drawn here."""
+if find_spec("pylibCZIrw"):
+    VENDORS["a.czi"] = lambda: vendor_files.czi(IMAGE)
+if find_spec("h5py"):
+    VENDORS["a.ims"] = lambda: vendor_files.ims(IMAGE)
+DATA = os.environ.get("UNET_FLOWS_DATA", "")
+SAMPLES = {"a.nd2": "vendor_formats/cluster.nd2", "a.stk": "vendor_formats/scifio_test.stk"}
+"""Real files of formats that nothing writes, where there are some."""
+if DATA:
+    VENDORS |= {name: Path(DATA, file).read_bytes for name, file in SAMPLES.items()}
+VENDORS = {name: cache(whole) for name, whole in VENDORS.items()}
+KINDS = {"plain.tif": partial(tiff, "plain.tif"), "a.png": png, **VENDORS}
+"""A file of each kind that a microscope writes, by its name."""
+
+
+def read_set(names: Callable[[Path], Path], folder: Path, content: bytes) -> None:
+    """Read an index that says this, with the files that the whole one names."""
+    for old in folder.iterdir():
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    index = names(folder)
+    index.write_bytes(content)
+    scene = 0 if find_scenes(str(index)).number > 1 else None
+    with open_stack([str(index)], scene) as opened:
+        assert np.prod(opened.shape) < 2**28
+        planes(opened)
+
+
+def write_nd(folder: Path) -> Path:
+    """An index of MetaMorph, and its files."""
+    vendor_files.write_nd(folder, noise(1, 2, 2, 2, 8, 9))
+    return folder / "x.nd"
+
+
+def write_oif(folder: Path) -> Path:
+    """Settings of Olympus, and their planes."""
+    vendor_files.write_oif(folder / "x.oif", noise(2, 2, 2, 8, 9))
+    return folder / "x.oif"
+
+
+def write_xlif(folder: Path) -> Path:
+    """An index of Leica, and its planes."""
+    vendor_files.write_xlif(folder, noise(2, 2, 8, 9))
+    return folder / "Metadata/x.xlif"
+
+
+@cache
+def index_of_set(write: Callable[[Path], Path]) -> bytes:
+    """What such an index holds."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        return write(Path(folder)).read_bytes()
+
+
+SETS = {"nd": write_nd, "oif": write_oif, "xlif": write_xlif}
 PARSERS = {
     **{kind: Parser(partial(tiff, kind), partial(read_image, kind), kind) for kind in TIFFS},
     "a.png": Parser(png, partial(read_image, "a.png"), "a.png"),
+    **{name: Parser(whole, partial(read_image, name), name) for name, whole in VENDORS.items()},
+    **{name: Parser(partial(index_of_set, write), partial(read_set, write), "x") for name, write in SETS.items()},
     "ome_xml": Parser(ome_xml, read_ome_xml, "a.ome.tif"),
     "record": Parser(lambda: RECORD, use_record, "dataset.yaml"),
     "change": Parser(lambda: b"[1, {a: 2.5}]", use_change, "a.b"),

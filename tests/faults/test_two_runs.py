@@ -4,8 +4,6 @@ import json
 import re
 import shutil
 
-import pytest
-
 from tests.conftest import run_stage, shrink_shards
 from tests.faults.whole import held, pending, verified
 from tests.integration.children import child
@@ -41,7 +39,6 @@ def all_stages(url, pipe):
     pipe.send(failed)
 
 
-@pytest.mark.faults
 def test_two_runs_of_one_plan_at_once_end_as_one_does(finished, tmp_path):
     for name in ("one", "two"):
         shutil.copytree(finished, tmp_path / name)

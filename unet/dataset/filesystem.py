@@ -52,9 +52,14 @@ def open_regular(path: str) -> BinaryIO:
 
 
 def read_regular(path: str, at_most: int | None = None) -> bytes:
-    """Bytes of a local file, `at_most` so many, as `open_regular` opens it; in a third of its time."""
+    """Bytes of a local file, `at_most` so many, as `open_regular` opens it; in a third of its time.
+
+    ValueError for one without that limit whose bytes were hardly ever written: it may claim more than any memory.
+    """
     number, size = _open_file(path)
     try:
+        if at_most is None:
+            _refuse_claimed(number, path)
         wanted, parts = size if at_most is None else min(size, at_most), list[bytes]()
         while wanted > 0 and (part := os.read(number, wanted)):  # at once, up to 2 GB
             parts.append(part)
@@ -114,6 +119,13 @@ def refuse_unwritten(number: int) -> None:
     written = sum(end - start for start, end in extents)
     if extents and written * SPARSEST < extents[-1][1]:
         raise ValueError(f"of its {extents[-1][1]:,} bytes {written:,} were ever written")
+
+
+def _refuse_claimed(number: int, path: str) -> None:
+    try:
+        refuse_unwritten(number)
+    except ValueError as error:
+        raise ValueError(f"{path} must be whole, got a file with a hole: {error}; copy it again") from error
 
 
 def no_file(path: str, mode: int) -> str:

@@ -5,25 +5,27 @@ The list stands here, where nothing is imported, because `status` finds stacks b
 
 from pathlib import PurePath
 
+from unet.dataset.declared_suffixes import declared_suffixes
+
 READERS = {
     "tiff": (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"),
     "png": (".png",),
     "jpeg": (".jpg", ".jpeg"),
     "nd2": (".nd2",),
-    "lif": (".lif", ".lof"),
+    "lif": (".lif", ".lof", ".xlif"),
     "czi": (".czi",),
     "ims": (".ims",),
     "dv": (".dv",),
     "spe": (".spe",),
+    "oif": (".oib", ".oif"),
+    "metamorph": (".nd",),
+    "bioio_plugins": (".vsi", ".oir"),
     "ome_zarr": (".ome.zarr", ".zarr"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
-FORMATS = dict(
-    sorted(
-        ((suffix, module) for module, suffixes in READERS.items() for suffix in suffixes),
-        key=lambda item: -len(item[0]),
-    )
-)
+FORMATS = dict.fromkeys(declared_suffixes(), "bioio_plugins")
+FORMATS |= {suffix: module for module, suffixes in READERS.items() for suffix in suffixes}
+FORMATS = dict(sorted(FORMATS.items(), key=lambda item: -len(item[0])))
 """The module that reads files of a suffix; the longer suffix first."""
 SUFFIXES = tuple(FORMATS)
 

@@ -223,17 +223,18 @@ def _unchanged_for(file: Folder) -> float:
 
 
 def _machine() -> str:
-    """Name of this machine, and of the space that its process numbers are of: containers have their own."""
+    """Name of this machine, its boot, as others may bear its name, and the space that its process numbers are of."""
     with suppress(OSError):
-        return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"  # each container has one
     return socket.gethostname()
 
 
 def _birth(pid: int) -> str:
-    """Boot of this machine and the tick at which a process began, where Linux says so."""
+    """The tick at which a process began, where Linux says so; none of one that has ended and keeps its number."""
     with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot}/{Path(f'/proc/{pid}/stat').read_text('utf-8', 'replace').rpartition(')')[2].split()[19]}"
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return "ended" if state in "ZX" else numbers[18]
     return ""
 
 

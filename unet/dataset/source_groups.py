@@ -12,7 +12,8 @@ from typing import NamedTuple
 from unet.dataset.image_kinds import SUFFIXES, stem
 from unet.dataset.stack_names import natural_order
 from unet.dataset.stacks import Files, Grid, Stated, Well
-from unet.dataset.zarr_folders import is_zarr_folder, well_of, zarr_images
+from unet.dataset.zarr_folders import well_of, zarr_images
+from unet.dataset.zarr_nodes import is_zarr_folder
 from unet.settings.ingest import Source
 
 

@@ -5,15 +5,18 @@ link leads to which leads nowhere, is away: a share may be unmounted for a night
 """
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from unet.dataset.folder import LEAVING
 from unet.dataset.image_kinds import is_image
 from unet.dataset.plane_sources import truth_groups
 from unet.dataset.source_groups import Group, key_of
-from unet.dataset.source_paths import existing
+from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stacks import Files
+from unet.dataset.zarr_nodes import is_zarr_folder
 from unet.settings.ingest import Source
 
 
@@ -49,6 +52,20 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
     links = (key_of(source, top, link) if is_image(link.name) else _below(top, link) for link in walk.dangling)
     empty = frozenset(_below(top, folder) for folder in walk.empty)
     return _by_key(groups)._replace(lost=empty.union(links), empty=empty, notes=notes_of(walk))
+
+
+def is_own_labels(source: Source, root: Path) -> bool:
+    """Whether truth is labels that lie in each OME-Zarr itself, such as `labels/cells`, and no folder by that name."""
+    path = source.truth or ""
+    return path.startswith("labels/") and not LEAVING.search(path) and not resolved(path, root).exists()
+
+
+def own_labels(source: Source, groups: Sequence[Group]) -> Truth:
+    """Labels by this name in each image that has them."""
+    paths = {group.key: f"{group.files[0]}/{source.truth}" for group in groups}
+    labels: dict[str, Files] = {key: (path,) for key, path in paths.items() if is_zarr_folder(Path(path))}
+    away = f"truth {source.truth!r} must be a folder, or labels in OME-Zarr images, got none of that name"
+    return Truth(labels, away="" if labels else away)
 
 
 def lies_in(key: str, folder: str) -> bool:

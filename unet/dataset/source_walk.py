@@ -24,7 +24,8 @@ from pathlib import Path
 from unet.dataset.filesystem import no_file
 from unet.dataset.folder import ROOMS
 from unet.dataset.image_kinds import is_index, kind_of
-from unet.dataset.zarr_folders import is_zarr_folder, zarr_images
+from unet.dataset.zarr_folders import zarr_images
+from unet.dataset.zarr_nodes import is_zarr_folder
 
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""

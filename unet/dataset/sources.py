@@ -24,11 +24,12 @@ from unet.dataset.plane_grids import length_without_channels
 from unet.dataset.plane_sources import image_groups
 from unet.dataset.source_groups import Group
 from unet.dataset.source_paths import existing, resolved
-from unet.dataset.source_truth import Truth, find_truth, lies_in
+from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, own_labels
 from unet.dataset.source_walk import SourceWalk, notes_of
-from unet.dataset.stack_names import WantedName, distinct_names
+from unet.dataset.stack_names import WantedName, distinct_names, shortened
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
-from unet.dataset.zarr_folders import is_in_zarr, is_zarr_folder, zarr_images
+from unet.dataset.zarr_folders import image_paths
+from unet.dataset.zarr_nodes import is_in_zarr, is_zarr_folder
 from unet.settings.ingest import Source
 
 FindScenes = Callable[[str], Scenes]
@@ -87,14 +88,13 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     if sources and not any(top.is_dir() or top.is_file() for top in images):
         existing("images", sources[0].images, root)
     truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
-    there = (top for top in (*images, *truth) if top.is_dir() or top.is_file())
-    found = (path for top in there for path in SourceWalk(top, None, is_image, False).files)
-    return sorted({file for path in found for file in _parts(path)})
-
-
-def _parts(path: Path) -> set[str]:
-    """A file; of an OME-Zarr folder its images."""
-    return {image.path for image in zarr_images(path)[0]} if is_zarr_folder(path) else {str(path)}
+    there = [top for top in (*images, *truth) if top.is_dir() or top.is_file()]
+    files = {
+        file for top in there for path in SourceWalk(top, None, is_image, False).files for file in image_paths(path)
+    }
+    beside = {source.truth for source in sources if is_own_labels(source, root)}
+    own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
+    return sorted(files | own)
 
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
@@ -134,7 +134,7 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *said, *truth.notes, *kept)
+        notes = (*notes_of(walk), *said, *truth.notes, *kept, *_unlinked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth_top(self) -> Path | None:
@@ -145,6 +145,8 @@ class _Look:
         top = self._truth_top()
         if top is None:
             return Truth({}), ()
+        if is_own_labels(self.source, self.root):
+            return own_labels(self.source, groups), ()
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
@@ -214,8 +216,15 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         grid=group.grid,
         stated=_stated(source, group.stated),
         well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
+        is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
     )
+
+
+def _unlinked(source: Source, stacks: Sequence[Stack]) -> list[str]:
+    """What is to be said where a link is asked for of files that none can be made to."""
+    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
+    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:

@@ -72,6 +72,8 @@ class Stack:
     """Why it cannot be read, seen by names alone, a sentence: ingest sets it aside."""
     well: Well | None = None
     """Where it lies on a plate; None where it is of none."""
+    is_linked: bool = False
+    """Whether its pixels are to be read where they lie, see `Source.link`."""
 
 
 @dataclass(frozen=True)

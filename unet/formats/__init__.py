@@ -1,10 +1,16 @@
 """What did a microscope write?
 
-`stack` is what every reader gives: axes, sizes, channels, and one plane at a time. `tiff` reads TIFF and OME-TIFF,
-`png` PNG; `ome_files`: in which files the planes of an OME-TIFF lie; `micro_manager`: what its sets may name;
-`tiff_metadata`: what a TIFF says of its pixels; `tiff_plausibility`: whether it can hold what it claims; `pixel_sizes`:
-which sizes are believed; `file_colours`: in which colours its channels are shown. `ome_zarr` reads the full
-level of an OME-Zarr, and `ome_zarr_metadata` what it says of itself. `readers` finds the reader of a file by its
-suffix, and opens files of single planes as one stack; `stated`: what a person or an index says of it instead.
-`completeness`: whether a file is whole yet.
+`stack` is what every reader gives: axes, sizes, channels, and one plane at a time. `readers` finds the reader of a file
+by its suffix, and opens files of single planes as one stack; `stated`: what a person or an index says of it instead.
+`ome_zarr` reads the full level of an OME-Zarr, `ome_zarr_metadata` what it says of itself; `linking` has it read in
+place. `completeness`: whether a file is whole yet.
+
+`tiff` reads TIFF, OME-TIFF, LSM, STK and whole slides: `ome_files`: in which files the planes of an OME-TIFF lie;
+`micro_manager`: what its sets may name; `tiff_metadata`: what a TIFF says of its pixels; `tiff_plausibility`: whether
+it can hold what it claims; `pixel_sizes`: which sizes are believed; `file_colours`: in which colours its channels are
+shown. `png` and `jpeg` read single planes.
+
+Of makers: `nd2` (Nikon), `czi` (Zeiss), `lif` (Leica), `ims` (Imaris), `dv` (DeltaVision), `oif` (Olympus, whose OIB
+are a `compound_file`), `spe` (Princeton Instruments), `metamorph` (its ND). `index_files`: which planes are opened by
+an index beside them, such as Leica's XLIF, which names `xlif_parts`. `bioio_plugins`: the last resort.
 """

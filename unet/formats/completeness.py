@@ -5,11 +5,13 @@ its room and then fills it holds zeros where pixels are to come; only that it ch
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import tifffile
 
 from unet.dataset.filesystem import open_regular
-from unet.formats.readers import open_stack
+from unet.dataset.image_kinds import FORMATS
+from unet.formats.readers import find_scenes, open_stack
 from unet.formats.tiff import scenes_of
 
 PNG_END = b"IEND\xaeB`\x82"
@@ -33,12 +35,12 @@ def require_whole(files: Sequence[str], scene: int | None = None, each: bool = F
 
 def _parts_of(file: str, scene: int | None) -> set[str]:
     """Files that one file is read from; of a format that tells no more, that it opens must do."""
-    if file.lower().endswith((".tif", ".tiff")):
+    if FORMATS.get(Path(file).suffix.lower()) == "tiff":
         return _tiff(file, scene)
     if file.lower().endswith(".png"):
         _require_png_end(file)
     with open_stack([file], scene):
-        return {file}
+        return {file, *find_scenes(file).parts}
 
 
 def _require_png_end(file: str) -> None:

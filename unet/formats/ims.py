@@ -113,7 +113,7 @@ def _plain_array(group: h5py.Group) -> h5py.Dataset:
         raise ValueError(f"{array.name} must hold values z y x of its own")
     chunks = array.chunks or array.shape
     wanted = math.prod(-(-size // chunk) for size, chunk in zip(array.shape, chunks, strict=True))
-    stored = array.id.get_num_chunks() if array.chunks else 1
+    stored = array.id.get_num_chunks() if array.chunks else int(array.id.get_storage_size() >= array.nbytes)
     if stored < wanted:
         raise ValueError(f"{array.name} must have all of its {wanted} chunks, got {stored}: it is not whole")
     return array

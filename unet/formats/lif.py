@@ -1,7 +1,11 @@
-"""Leica's LIF and LOF, by the library `liffile`: images of a file, and tiles of a mosaic, are scenes.
+"""Leica's LIF, LOF and XLIF, by the library `liffile`: images of a file, and tiles of a mosaic, are scenes.
 
 A scan in x and z has no y: its depth is taken for y, and a note says so. Where such scans were made one after another
 along y, the stack is put upright: z, y, x as in any other.
+
+    x.xlif    says what an image is; its planes are in a LOF, or in many TIFF, PNG or JPEG files
+
+What an XLIF names must lie beside it, or in the folder above: a file that came as data leads to no other place.
 """
 
 import os
@@ -9,17 +13,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 from liffile import LifFile, LifImage
+from liffile.liffile import LifFileType
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
+from unet.dataset.image_kinds import FORMATS
 from unet.dataset.stacks import Scenes
 from unet.formats.pixel_sizes import SaidSizes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.xlif_parts import named_parts
 
+PLAIN = (".tif", ".png", ".jpg")
+"""Suffixes of files of planes that an XLIF may name, beside LOF."""
 SPECTRAL = "λΛ"
 """Axes of excitation and emission wavelengths, which become channels."""
 NUMBERS = {"1": "x", "2": "y", "3": "z", "4": "t"}
@@ -51,7 +62,8 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
 
 def _find_scenes(file: str) -> Scenes:
     with _scenes(file) as scenes:
-        return Scenes(len(scenes))
+        parts = named_parts(file) if scenes[0].image.memory_block.frames else ()
+        return Scenes(len(scenes), tuple(parts))
 
 
 @contextmanager
@@ -63,20 +75,50 @@ def _scenes(file: str) -> Iterator[list[_Scene]]:
         opened = LifFile(file)
     with opened:
         with decoding_errors_told(file, "LIF"):
+            if opened.xml_element.find("./Element/Children/Reference") is not None:
+                raise ValueError("it leads to other files of an experiment; take those")
             images = [image for image in opened.images if isinstance(image, LifImage) and image.size]
             if not images:
                 raise ValueError("it holds no image")
             for image in images:
-                _require_whole(image, length)
+                _require_whole(image, named_parts(file) if opened.type is LifFileType.XLIF else None, length)
             scenes = [_Scene(image, tile) for image in images for tile in range(image.sizes.get("M", 1))]
         yield scenes
 
 
-def _require_whole(image: LifImage, length: int) -> None:
-    """Refuse an image whose pixels lie beyond the end of the file, or are fewer than it claims."""
+def _require_whole(image: LifImage, parts: Sequence[str] | None, length: int) -> None:
+    """Refuse an image whose pixels lie beyond the end of the file, or are fewer than it claims.
+
+    Args:
+        image: of a LIF, LOF or XLIF.
+        parts: files that an XLIF names.
+        length: bytes of the file.
+    """
     block = image.memory_block
-    if block.size < image.nbytes or block.offset < 0 or block.offset + block.size > length:
-        raise ValueError(f"{image.name} claims {image.nbytes:,} bytes of pixels, which are not there")
+    if parts is None:
+        if block.size < image.nbytes or block.offset < 0 or block.offset + block.size > length:
+            raise ValueError(f"{image.name} claims {image.nbytes:,} bytes of pixels, which are not there")
+        return
+    held = max((frame.offset + frame.size for frame in block.frames), default=0)
+    if not parts or block.size < image.nbytes or held < image.nbytes:
+        raise ValueError(f"{image.name} claims {image.nbytes:,} bytes of pixels, and names files of {held:,}")
+    for part in parts:
+        _require_readable(part)
+
+
+def _require_readable(part: str) -> None:
+    """Refuse a file of an XLIF that no reader of such files opens: the library believes whatever it claims."""
+    suffix = Path(part).suffix.lower()
+    if suffix == ".lof":
+        with _scenes(part) as scenes:
+            if scenes[0].image.memory_block.frames:
+                raise ValueError(f"{part} must hold its own pixels")
+    elif suffix in PLAIN:
+        reader: Reader = import_module(f"unet.formats.{FORMATS[suffix]}").READER
+        with reader.open(part, None, None):
+            pass
+    else:
+        raise ValueError(f"its planes must be in files {', '.join(('.lof', *PLAIN))}, got {Path(part).name}")
 
 
 def _pages(file: str, image: LifImage, tile: int) -> tuple[Pages, tuple[str, ...]]:

@@ -5,9 +5,13 @@ file that was cut short, or that lacks a part of its set, is refused and never r
 
 A format is one module of this room with a `READER`, and its suffix in `unet.dataset.image_kinds.READERS`: the list of
 formats stands there because `status` finds stacks by it and loads no reader; a reader is loaded with its first file.
+
+Libraries that are small and pure come with every installation; those that are compiled and large with the extra
+`vendor`, and a file of theirs is refused in a sentence that names it where it is not installed.
 """
 
 import math
+import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
@@ -17,10 +21,28 @@ import numpy as np
 
 from unet.dataset.image_kinds import FORMATS, format_of
 from unet.dataset.stacks import Grid, Scenes, Stack
+from unet.formats.index_files import is_named_by_index
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
 from unet.formats.stated import as_stated, renamed
 
-__all__ = ["Opened", "Reader", "find_scenes", "open_found", "open_stack", "open_truth"]
+__all__ = ["MissingPackageError", "Opened", "Reader", "find_scenes", "open_found", "open_stack", "open_truth"]
+
+PACKAGES = {"czi": "pylibCZIrw", "ims": "h5py", "bioio_plugins": "bioio"}
+"""What a reader imports that not every installation has."""
+EXTRAS = {
+    "czi": "pip install unet-flows[vendor]",
+    "ims": "pip install unet-flows[vendor]",
+    "bioio_plugins": "pip install unet-flows[bioio] and its plugin for such files, or export them as OME-TIFF",
+}
+"""What a person does about it."""
+
+
+class MissingPackageError(ValueError):
+    """A package that reads such files is not installed; a stack that failed by it is tried again once it is."""
+
+    def __init__(self, file: str, suffix: str, package: str, remedy: str) -> None:
+        super().__init__(f"{file} must wait, as reading {suffix} needs {package}, which is not installed: {remedy}")
+        self.file = str(Path(sysconfig.get_path("platlib"), package, "__init__.py"))
 
 
 @contextmanager
@@ -67,20 +89,26 @@ def find_scenes(file: str) -> Scenes:
     """What a file is opened for: how many scenes, of which files; none where another file of its set opens it.
 
     Levels of a pyramid and thumbnails are no scenes. A set of OME-TIFFs that name each other is opened by the first of
-    them in natural order, or by the one that has the OME-XML if the others have none.
+    them in natural order, or by the one that has the OME-XML if the others have none. Planes that an index of Leica,
+    MetaMorph or Olympus names are opened by that.
 
     Raises:
         ValueError: the file is broken.
     """
-    return _reader(file).find_scenes(file)
+    return Scenes(0) if is_named_by_index(file) else _reader(file).find_scenes(file)
 
 
 def _reader(file: str) -> Reader:
     module = format_of(file)
+    suffix = Path(file).suffix.lower()
     if module is None:
-        kind = Path(file).suffix.lower()
-        raise LookupError(f"{file} must be an image of a known kind, got {kind!r}; known are {', '.join(FORMATS)}")
-    reader: Reader = import_module(f"unet.formats.{module}").READER
+        raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
+    try:
+        reader: Reader = import_module(f"unet.formats.{module}").READER
+    except ModuleNotFoundError as error:
+        if error.name != PACKAGES.get(module):
+            raise
+        raise MissingPackageError(file, suffix, error.name or "", EXTRAS[module]) from error
     return reader
 
 

@@ -98,6 +98,8 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
     """The stack of a file's pages, with the sizes of its pixels and the names of its channels as the file has them."""
     if pages.dtype.kind not in "buif":
         raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
+    if not all(length > 0 for length in pages.shape):
+        raise ValueError(f"{pages.file} must hold planes of some size, got {pages.shape}: it is broken")
     dtype = np.dtype(np.uint8) if pages.dtype.kind == "b" else pages.dtype.newbyteorder("=")
     lengths = dict(zip(pages.axes, pages.shape, strict=True))
     if pages.alpha:

@@ -111,10 +111,10 @@ class Contents:
 
     def known(self, kept: Json | None) -> dict[str, tuple[int, str]] | None:
         """Bytes and digest of each file as it was made; None where the list itself is lost or damaged."""
-        content = self._file(CONTENTS).read()
-        if content is None or (kept is not None and _digest(content) != kept.get("digest")):
-            return None
         try:
+            content = self._file(CONTENTS).read()
+            if content is None or (kept is not None and _digest(content) != kept.get("digest")):
+                return None
             known = {name: (size, made) for name, (size, made) in json.loads(content).items()}
         except (ValueError, TypeError, AttributeError):
             return None

@@ -18,7 +18,7 @@ from typing import Any
 
 from unet.dataset.filesystem import data_extents
 from unet.dataset.folder import OF_DESKTOPS, Folder
-from unet.dataset.zarr_folders import ZarrFile, zarr_files
+from unet.dataset.zarr_nodes import ZarrFile, zarr_files
 from unet.ledger.stamp import digest
 
 BLOCK = 2**20

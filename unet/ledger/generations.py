@@ -14,14 +14,18 @@ Rejected: a database of runs (it can disagree with the files), and time stamps (
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from unet.dataset.folder import DRAFT, Folder, Json
+from unet.dataset.zarr_nodes import is_zarr_folder
 from unet.ledger.contents import CONTENTS, DAMAGED, PUBLISHED, Contents
 from unet.ledger.metadata_file import KEY, MetadataFile
 from unet.ledger.metadata_types import Facts
 from unet.ledger.stamp import Recipe, Stamp, digest
 
+LINK = "link.json"
+"""File that stands for a full level whose pixels are another program's."""
 GENERATION = re.compile(r"[0-9a-f]{12}")
 
 
@@ -134,6 +138,8 @@ class Result:
             return []
         contents, kept = self._seen_contents(stamp.generation), stamp.facts.get("contents")
         holes = contents.holes(kept)
+        if (linked := stamp.facts.get("link")) and not is_zarr_folder(Path(linked)):
+            holes.append(f"{stamp.generation}.0/{LINK}")
         if self.published and PUBLISHED not in holes:
             name, place = self.published
             size, needed = place.size(), contents.sizes.get(f"{stamp.generation}/{name}", 0)
@@ -141,7 +147,10 @@ class Result:
         return holes
 
     def where(self, name: str) -> str:
-        """URL of one of its files, as `holes` names them."""
+        """URL of one of its files, as `holes` names them; of a link, what it leads to."""
+        stamp = self.known_stamp() if name.endswith(f"/{LINK}") else None
+        if stamp and stamp.facts.get("link"):
+            return str(stamp.facts["link"])
         return self.published[1].url if name == PUBLISHED and self.published else (self.folder / name).url
 
     def leftovers(self) -> list[Folder]:

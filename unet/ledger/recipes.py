@@ -34,7 +34,7 @@ PLAN_ONLY = {
 
 def image_recipe(dataset: Dataset, stack: Stack, ingest: Ingest) -> Recipe:
     """Recipe of a stack's image."""
-    inputs = {"source": source_fingerprint(dataset, stack.name, stack.files).content}
+    inputs = {"source": source_fingerprint(dataset, stack.name, stack.files, is_linked=stack.is_linked).content}
     settings: Json = {**plain(ingest), "scene": stack.scene, "axis": stack.axis, **_stated(stack)}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
@@ -46,6 +46,7 @@ def _stated(stack: Stack) -> Json:
         said
         | ({"grid": plain(stack.grid)} if stack.grid else {})
         | ({"refused": stack.refused} if stack.refused else {})
+        | ({"link": True} if stack.is_linked else {})
     )
 
 
@@ -118,19 +119,23 @@ def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     return whole
 
 
-def source_fingerprint(dataset: Dataset, name: str, files: tuple[str, ...], is_truth: bool = False) -> Fingerprint:
+def source_fingerprint(
+    dataset: Dataset, name: str, files: tuple[str, ...], is_truth: bool = False, is_linked: bool = False
+) -> Fingerprint:
     """Fingerprint of the files of a stack's image or truth.
 
     Those that did not change since it was made, or was set aside, are not read again.
     """
     result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
     known = _known_fingerprints(dataset, name, result)
-    return result.folder.once(("files", files), lambda: fingerprint.of_files(files, known, once=True))
+    return result.folder.once(
+        ("files", files, is_linked), lambda: fingerprint.of_files(files, known, once=True, is_linked=is_linked)
+    )
 
 
 def source_fingerprints(dataset: Dataset, stack: Stack) -> list[Fingerprint]:
     """Those of the files of a stack's image and truth."""
-    image = source_fingerprint(dataset, stack.name, stack.files)
+    image = source_fingerprint(dataset, stack.name, stack.files, is_linked=stack.is_linked)
     return [image, source_fingerprint(dataset, stack.name, stack.truth, is_truth=True)] if stack.truth else [image]
 
 

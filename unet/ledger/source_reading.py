@@ -22,8 +22,8 @@ NOTE = "source.json"
 class SourceReading:
     """Files of one stack's image, or of its truth, from before they are opened until all is read."""
 
-    def __init__(self, files: tuple[str, ...]) -> None:
-        self.files, self.before = files, moments(files)
+    def __init__(self, files: tuple[str, ...], is_linked: bool = False) -> None:
+        self.files, self.before, self.is_linked = files, moments(files), is_linked
 
     def begin(self, result: Result, recipe: Recipe) -> Generation:
         """The generation to write into; what an earlier run left is taken on if the files were not touched since."""
@@ -43,7 +43,8 @@ class SourceReading:
             generation: what was written.
             content: digest that they had before they were read.
         """
-        found = of_files(self.files)
+        is_folder = any(Path(file).is_dir() for file in self.files)  # of gigabytes: read once, as moments tell the rest
+        found = of_files(self.files, once=is_folder, is_linked=self.is_linked)
         if found.content != content or moments(self.files) != self.before:
             result.discard(generation.name)
             raise unfinished(self.files)

@@ -18,7 +18,7 @@ class Source:
     images: str
     """Folder or file of images. Every file is a stack, and so is every scene within a file."""
     truth: str | None = None
-    """Folder or file of labels, matched to the images by name; stacks without truth are the normal case."""
+    """Folder or file of labels, matched to the images by name, or `labels/NAME` in OME-Zarr; many stacks have none."""
     slices: Literal["z", "t"] | None = None
     """Set when each folder of single planes is one stack: the axis along which its files are ordered by name."""
     foreground: Literal["ids", 0, 255] = "ids"
@@ -38,7 +38,7 @@ class Source:
     pixel_size: Mapping[str, float] | None = None
     """Micrometers by axis, such as `{y: 0.1, x: 0.1, z: 0.5}` (seconds for t), where files have none or wrong ones."""
     link: bool = False
-    """Whether pixels of OME-Zarr images are read where they lie, and not copied into the dataset."""
+    """Whether pixels of OME-Zarr images are read where they lie, and not copied; those whose chunks suit are."""
 
     def __post_init__(self) -> None:
         """Refuse an empty path, and what cannot be meant."""

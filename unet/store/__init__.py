@@ -4,5 +4,6 @@
 `shard_store`: where zarr finds its bytes. `pyramid`: its smaller levels. `read_ahead`: what is read while something
 else is in use. `ome`: the OME-Zarr metadata of a result. `tables`: those of segments.
 `plate_views`: its plates, for viewers.
-`opened_dataset`: a whole dataset, for reading. `source_array`: an array that another program wrote.
+`opened_dataset`: a whole dataset, for reading. `source_array`: an array that another program wrote, and
+`linked_array` an image whose pixels stay there.
 """

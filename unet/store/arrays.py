@@ -22,6 +22,7 @@ from zarr.core.array_spec import ArrayConfigParams
 
 from unet.dataset.filesystem import plain_os_errors
 from unet.dataset.folder import Folder
+from unet.store.linked_array import LinkError, open_link
 from unet.store.shard_store import MissingShardError, shard_store
 from unet.store.shards import (
     Layout,
@@ -77,8 +78,13 @@ class Stored:
 
     @cached_property
     def array(self) -> Any:
-        """The array opened for reading."""
-        return _open(self.folder, "r")
+        """The array opened for reading; where its pixels are another program's, those."""
+        try:
+            return _open(self.folder, "r")
+        except LookupError:
+            if self.folder.is_local and (linked := open_link(self.folder)) is not None:
+                return linked
+            raise
 
     @cached_property
     def _written_array(self) -> Any:
@@ -129,13 +135,14 @@ class Stored:
         Raises:
             MissingError: a shard is not there.
             DamagedError: one is, and cannot be decoded.
+            LinkError: the pixels are another program's, and not there any more.
         """
         try:
             with plain_os_errors(self.folder.url):
                 return np.asarray(self.array[index])
         except MissingShardError as error:
             raise MissingError(f"{self.folder.url}/{error.key}") from error
-        except (OSError, IndexError):
+        except (OSError, IndexError, LinkError):
             raise
         except Exception as error:  # whatever a codec makes of damaged bytes
             region = bounds(index, self.shape)

@@ -34,7 +34,14 @@ class _Demanding:
         return found
 
 
-class _LocalShards(_Demanding, LocalStore):
+class _RegularFiles(LocalStore):
+    """Files alone: at a pipe one would wait for ever, and a device has no end."""
+
+    async def get(self, key: str, *given: Any, **more: Any) -> Any:
+        return await super().get(key, *given, **more) if (self.root / key).is_file() else None
+
+
+class _LocalShards(_Demanding, _RegularFiles):
     async def set(self, key: str, value: Any) -> None:
         """Put a file as all others of a dataset are put, so that there is one place where files are written."""
         await asyncio.to_thread(Folder(str(self.root / key)).write, value.to_bytes())

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.abc.store import SuffixByteRequest
+from zarr.abc.store import RangeByteRequest
 from zarr.storage import LocalStore
 
 from unet.dataset.filesystem import SPARSEST
-from unet.dataset.zarr_folders import ZarrFile, read_node, zarr_files
+from unet.dataset.zarr_nodes import ZarrFile, read_node, zarr_files
 from unet.store.shards import Region, Shape
 
 COMPRESSORS = {"blosc", "zlib", "gzip", "bz2", "lzma", "lz4", "zstd", "zfpy", "pcodec"}
@@ -54,6 +54,10 @@ class SourceArray:
     """Names of its axes by zarr itself; empty where it has none."""
     last_codec: str
     """What its chunks were packed by last."""
+    is_sharded: bool = False
+    """Whether a file holds several chunks, and an index of them."""
+    is_demanding: bool = False
+    """Whether a chunk that is not there is an error."""
 
     @cached_property
     def _array(self) -> Any:
@@ -61,7 +65,8 @@ class SourceArray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of codecs that are not in the specification yet
             store = _Store(self.folder, read_only=True)
-            store.is_blosc = self.last_codec in ("blosc", "numcodecs.blosc")
+            store.codec, store.is_sharded = self.last_codec.removeprefix("numcodecs."), self.is_sharded
+            store.is_demanding = self.is_demanding
             return zarr.open_array(store, mode="r", zarr_format=version)
 
     @property
@@ -86,22 +91,59 @@ class SourceArray:
 
 
 class _Store(LocalStore):
-    """A folder of which chunks are looked at before blosc is: it reads on behind the end of one that was cut short."""
+    """A folder of which chunks are looked at before they are unpacked.
 
-    is_blosc = False
+    Blosc reads on behind the end of one that was cut short, and memory is taken for whatever a chunk claims to be.
+    """
+
+    codec, is_sharded, is_demanding = "", False, False
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
         found = await super().get(key, prototype, byte_range)
         is_chunk = not key.endswith(".json") and not key.rpartition("/")[2].startswith(".")
-        if found is not None and self.is_blosc and is_chunk and not isinstance(byte_range, SuffixByteRequest):
-            head = found.as_numpy_array()[:16].tobytes()
-            if len(head) < 16 or int.from_bytes(head[12:], "little") > len(found):
-                raise ValueError(f"{self.root / key} is not whole: blosc wrote more")
+        if found is None and self.is_demanding and is_chunk:
+            raise ValueError(f"{self.root / key} is not there any more")
+        is_whole = isinstance(byte_range, RangeByteRequest) and byte_range.start > 0 if self.is_sharded else is_chunk
+        if found is not None and is_whole:  # of a shard, what begins it may be its index
+            head = found.as_numpy_array()[:18].tobytes()
+            packed, unpacked = _claims(self.codec, head)
+            if len(head) < MIN_BYTES.get(self.codec, 0) or packed > len(found):
+                raise ValueError(f"{self.root / key} is not whole: more was written")
+            if unpacked > 2 * LARGEST_CHUNK:
+                raise ValueError(f"{self.root / key} claims to hold {unpacked:,} bytes")
         return found
 
 
-def open_source_array(folder: str) -> SourceArray:
+MIN_BYTES = {"blosc": 16, "lz4": 4, "zstd": 6}
+"""Bytes of the least chunk."""
+
+
+def _claims(codec: str, head: bytes) -> tuple[int, int]:
+    """Bytes of a whole chunk, and of what it unpacks to, as its first bytes say; 0 where they do not.
+
+    >>> _claims("lz4", bytes([0, 1, 0, 0])), _claims("zstd", bytes.fromhex("28b52ffd a0 00001000"))
+    ((0, 256), (0, 1048576))
+    """
+    if codec == "blosc":
+        return int.from_bytes(head[12:16], "little"), int.from_bytes(head[4:8], "little")
+    if codec == "lz4":
+        return 0, int.from_bytes(head[:4], "little")
+    if codec == "zstd" and len(head) > 4:
+        flags = head[
+            4
+        ]  # how long the size is; whether a byte of the window stands before it; whether a dictionary does
+        start = 5 + (not flags & 0x20) + (0, 1, 2, 4)[flags & 3]
+        size = (1 if flags & 0x20 else 0, 2, 4, 8)[flags >> 6]
+        return 0, int.from_bytes(head[start : start + size], "little")
+    return 0, 0
+
+
+def open_source_array(folder: str, demanding: bool = False) -> SourceArray:
     """The array in a folder.
+
+    Args:
+        folder: where its metadata is.
+        demanding: whether a chunk that is not there is an error when it is read.
 
     Raises:
         ValueError: it is broken, or holds what is not read here.
@@ -117,7 +159,8 @@ def open_source_array(folder: str) -> SourceArray:
     files = _chunk_files(folder)
     names = node.array.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
     named = tuple(str(name or "") for name in names)
-    found = SourceArray(folder, shape, chunk, _missing(shape, outer, files), named, kinds[-1] if kinds else "")
+    last, missing = kinds[-1] if kinds else "", _missing(shape, outer, files)
+    found = SourceArray(folder, shape, chunk, missing, named, last, outer != chunk, demanding)
     _require_plausible(found, outer, files)
     return found
 
@@ -203,6 +246,8 @@ def _pieces(region: Region, steps: Shape) -> Iterator[Region]:
         yield ()
         return
     first, step = region[0], steps[0]
+    if first.start == first.stop:
+        return
     cuts = [first.start, *range(first.start // step * step + step, first.stop, step), first.stop]
     for rest in _pieces(region[1:], steps[1:]):
         for start, stop in itertools.pairwise(cuts):

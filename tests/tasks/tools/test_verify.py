@@ -1,11 +1,13 @@
 """Laws of verify: what is whole is silent; a single wrong bit is named with its file, and noted for the next run."""
 
+import os
 from pathlib import Path
 
 import pytest
 import zarr
 
 from tasks.tools.verify import damage, damage_of_model
+from tests.faults.limits import within
 from unet.ledger.results import image_of, labels_of, model_of, report_of
 
 
@@ -83,3 +85,17 @@ def test_truth_that_was_edited_is_whole_and_truth_that_cannot_be_decoded_is_not(
     assert damage(dataset, "a") == []
     one.write_bytes(b"no shard")
     assert damage(dataset, "a") == [f"{one} is missing or damaged"]
+
+
+@pytest.mark.parametrize(
+    "put", [os.mkfifo, lambda path: (path.touch(), os.truncate(path, 2**40))], ids=["pipe", "hole"]
+)
+@pytest.mark.parametrize("name", ["reports/unet/report.html", "reports/unet/*.*/report.html", "*/*/*/contents.json"])
+def test_what_is_no_file_or_claims_a_terabyte_is_named_and_stops_nothing_else(dataset, name, put):
+    top = Path(dataset.url)
+    path = next(file for file in sorted(top.glob(name.replace("*.*", "?" * 12))) if file.is_file())
+    path.unlink()
+    put(path)
+    with within(30):
+        told = damage(dataset, "a") + damage_of_model(dataset, "unet")
+    assert f"{path} is missing or damaged" in told

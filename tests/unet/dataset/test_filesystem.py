@@ -105,6 +105,9 @@ def test_bytes_that_nobody_wrote_are_told_from_those_that_are_there(tmp_path):
     with path.open("rb") as file:
         with pytest.raises(ValueError, match=r"of its 1,099,511,627,776 bytes [\d,]+ were ever written"):
             refuse_unwritten(file.fileno())
+        with pytest.raises(ValueError, match=r"/a must be whole, got .* of its 1,099,511,627,776 bytes"):
+            read_regular(str(path))
+        assert read_regular(str(path), 9) == b"x" * 9
         (start, end), last = data_extents(file.fileno())
         assert (start, last) == (0, (2**40, 2**40))
         assert 5000 <= end < 2**20

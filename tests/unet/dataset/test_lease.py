@@ -124,6 +124,27 @@ def test_a_later_process_of_the_same_number_holds_nothing(place):
     assert place.names() == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of it")
+def test_a_killed_process_that_nobody_asked_after_yet_holds_nothing(place, other):
+    process = other(60)
+    process.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
+    with lease(place, "weigh", say=lambda _: None):
+        assert (place / "lease.json").read_json()["pid"] == os.getpid()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells one boot from another")
+def test_another_machine_of_the_same_name_is_another(place, monkeypatch):
+    read = module.Path.read_text
+    monkeypatch.setattr(
+        module.Path, "read_text", lambda path, *how: "elsewhere" if path.name == "boot_id" else read(path, *how)
+    )
+    held(place, pid=2**22 + 1)  # no number of a process here
+    monkeypatch.undo()
+    with pytest.raises(HeldError, match="train of process 4194305"), lease(place, "weigh"):
+        pytest.fail("both hold it")
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"pid": 1}'])
 def test_one_that_was_killed_before_it_wrote_its_name_blocks_nobody(place, content, monkeypatch):
     read = module._read_holder  # which waits for a name for 2 s

@@ -101,8 +101,8 @@ def test_one_mask_of_many_images_may_lie_in_a_folder_among_the_images(tmp_path):
 
 
 def test_other_kinds_stores_and_datasets_are_not_looked_into_behind_links_either(tmp_path):
-    write(tmp_path, "raw/a.tif", "s/d.zarr/e.tif", "cells/dataset.yaml", "cells/f.tif", "s/g.jpg")
-    link(tmp_path / "raw", store="../s/d.zarr", cells="../cells", **{"g.jpg": "../s/g.jpg", ".hidden": "../s"})
+    write(tmp_path, "raw/a.tif", "s/d.zarr/e.tif", "cells/dataset.yaml", "cells/f.tif", "s/g.bmp")
+    link(tmp_path / "raw", store="../s/d.zarr", cells="../cells", **{"g.bmp": "../s/g.bmp", ".hidden": "../s"})
     assert found(tmp_path / "raw") == ["a.tif"]
 
 

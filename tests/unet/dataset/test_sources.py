@@ -44,7 +44,7 @@ def test_every_file_is_a_stack_named_by_its_path(tmp_path):
 
 
 def test_hidden_files_other_kinds_and_our_datasets_are_no_images(tmp_path):
-    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.doc", "notes.txt")
+    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.bmp", "notes.txt")
     write(tmp_path, "cells/dataset.yaml", "cells/reports/unet/curve.png")
     assert names(find(tmp_path, Source("."))) == ["a"]
 
@@ -232,12 +232,12 @@ def test_a_path_that_leads_nowhere_is_told_as_written(tmp_path, written):
 
 
 def test_missing_and_empty_folders_are_named_as_written(tmp_path):
-    write(tmp_path, "raw/a.doc", "good/a.tif", "a.doc")
+    write(tmp_path, "raw/a.bmp", "good/a.tif", "a.bmp")
     with pytest.raises(LookupError, match=r"images must name an existing folder or file, got '\.\./rw'"):
         find(tmp_path, Source("../rw"))
     with pytest.raises(LookupError, match="truth must name an existing folder or file, got 'drawn'"):
         find(tmp_path, Source("good", "drawn"))
-    for path in ("raw", "a.doc"):
+    for path in ("raw", "a.bmp"):
         with pytest.raises(LookupError, match=rf"images '{path}' must hold image files.*\.ome\.tif.*\.png"):
             find(tmp_path, Source(path))
     with pytest.raises(ValueError, match="truth must be another folder"):

@@ -7,7 +7,8 @@ import pytest
 
 from unet.dataset.sources import find_stacks, source_files
 from unet.dataset.stacks import Scenes, Well
-from unet.dataset.zarr_folders import ZarrImage, read_node, zarr_images
+from unet.dataset.zarr_folders import ZarrImage, zarr_images
+from unet.dataset.zarr_nodes import read_node
 from unet.settings.ingest import Source
 
 IMAGE = {"multiscales": [{"datasets": [{"path": "0"}]}]}
@@ -129,6 +130,29 @@ def test_results_of_a_dataset_are_no_sources_but_what_lies_beside_them_is(tmp_pa
     for inside in ("images", "images/a.ome.zarr"):
         with pytest.raises(LookupError, match="a folder of a dataset"):
             find(tmp_path, Source(inside))
+
+
+def test_labels_in_each_image_are_truth_where_their_name_is_given(tmp_path):
+    for name in "ab":
+        group(tmp_path / f"raw/{name}.zarr", IMAGE)
+    group(tmp_path / "raw/a.zarr/labels/cells", IMAGE)
+    source = Source("raw", "labels/cells")
+    stacks = find(tmp_path, source).stacks
+    labels = str(tmp_path / "raw/a.zarr/labels/cells")
+    assert [stack.truth for stack in stacks] == [(labels,), ()]
+    assert source_files([source], tmp_path) == [stacks[0].files[0], labels, stacks[1].files[0]]
+    with pytest.raises(
+        LookupError, match="truth 'labels/nuclei' must be a folder, or labels in OME-Zarr images, got none"
+    ):
+        find(tmp_path, Source("raw", "labels/nuclei"))
+
+
+def test_a_link_is_told_where_none_can_be_made(tmp_path):
+    group(tmp_path / "raw/a.zarr", IMAGE)
+    (tmp_path / "raw/b.tif").touch()
+    catalogue = find(tmp_path, Source("raw", link=True))
+    assert [stack.is_linked for stack in catalogue.stacks] == [True, False]
+    assert catalogue.notes == (f"`link` is for OME-Zarr: {tmp_path}/raw/b.tif of raw will be copied",)
 
 
 def test_truth_of_a_plate_is_a_plate_of_labels(tmp_path):

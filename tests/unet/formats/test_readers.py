@@ -1,5 +1,8 @@
 import os
+import subprocess
+import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import imagecodecs
@@ -8,9 +11,12 @@ import pytest
 import tifffile
 
 from tests.unet.formats.files import cut, noise, read
+from unet.dataset.folder import Dataset
 from unet.dataset.image_kinds import FORMATS
 from unet.dataset.sources import find_stacks
-from unet.formats.readers import Reader, find_scenes, open_stack
+from unet.formats.readers import PACKAGES, MissingPackageError, Reader, find_scenes, open_stack
+from unet.ledger.outcome import set_aside, why_set_aside
+from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Source
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
@@ -80,11 +86,43 @@ def test_a_broken_slice_is_named(tmp_path):
 
 def test_kinds_that_are_found_are_kinds_that_are_read():
     for suffix, module in FORMATS.items():
-        assert isinstance(import_module(f"unet.formats.{module}").READER, Reader)
+        if module not in PACKAGES or find_spec(PACKAGES[module]):
+            assert isinstance(import_module(f"unet.formats.{module}").READER, Reader)
         assert FORMATS[f".{suffix.rsplit('.', 1)[-1]}"] == module  # it is the last suffix that a reader is found by
     assert sorted(FORMATS, key=len, reverse=True) == list(FORMATS)
     with pytest.raises(LookupError, match=r"got '\.bmp'; known are \.ome\.tiff"):
         find_scenes("a.bmp")
+
+
+@pytest.mark.parametrize(("suffix", "package"), [("czi", "pylibCZIrw"), ("ims", "h5py")])
+def test_without_the_extra_it_is_told_what_to_install(tmp_path, monkeypatch, suffix, package):
+    (tmp_path / f"a.{suffix}").write_bytes(b"anything")
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "packages"))
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"unet.formats.{suffix}", raising=False)
+    said = rf"a\.{suffix} must wait, as reading \.{suffix} needs {package}.*: pip install unet-flows\[vendor\]"
+    with pytest.raises(MissingPackageError, match=said) as told:
+        find_scenes(str(tmp_path / f"a.{suffix}"))
+    dataset, recipe = Dataset(str(tmp_path / "dataset")), Recipe("ingest", 1, {}, {})
+    set_aside(dataset, recipe, "a", told.value)
+    assert "needs" in (why_set_aside(dataset, recipe, "a") or "")
+    (tmp_path / "packages" / package).mkdir(parents=True)
+    (tmp_path / "packages" / package / "__init__.py").write_text("")
+    assert why_set_aside(dataset, recipe, "a") is None  # what is installed is tried again
+
+
+def test_a_module_that_is_missing_otherwise_is_our_fault(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    monkeypatch.delitem(sys.modules, "unet.formats.png", raising=False)
+    with pytest.raises(ModuleNotFoundError, match="imagecodecs"):
+        find_scenes("a.png")
+
+
+def test_readers_are_loaded_with_their_first_file():
+    heavy = sorted({"imageio", "liffile", "mrc", "nd2", "oiffile", "pylibCZIrw", "h5py", "bioio", "tifffile"})
+    script = f"import sys, unet.formats.readers; sys.exit(str([name for name in {heavy} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
 
 
 def micrometres(**sizes):

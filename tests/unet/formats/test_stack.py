@@ -84,3 +84,10 @@ def test_an_alpha_channel_is_dropped_where_it_is_opaque():
 def test_what_is_no_number_is_refused():
     with pytest.raises(ValueError, match=r"pixels of a\.raw must be numbers or bits, got complex128; convert them"):
         stack_of_pages(pages_of(np.zeros((5, 6), complex), "yx", 2), {}, ())
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 9), (3, 0, 9), (3, 8, 0)])
+def test_a_stack_of_no_size_is_refused(shape):
+    pages = Pages("a.dv", "zyx", shape, np.dtype("u1"), 2, lambda _: np.zeros(shape[1:]))
+    with pytest.raises(ValueError, match=r"a\.dv must hold planes of some size, got"):
+        stack_of_pages(pages, {}, ())

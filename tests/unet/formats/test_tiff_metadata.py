@@ -1,11 +1,18 @@
 """Sizes and units as ImageJ, OME-XML and the resolution tags have them: believed, or unknown with a note."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
 
 from tests.unet.formats.files import noise, read
+from tests.unet.formats.vendor_files import lsm, svs
 from unet.formats.pixel_sizes import PRINTERS
+from unet.formats.readers import find_scenes
+
+DATA = os.environ.get("UNET_FLOWS_DATA", "")
 
 SPELLINGS = [
     *(("micrometer", spelled) for spelled in ("micron", "um", "\\u00B5m", "microns", "Micrometer", "UM")),
@@ -176,3 +183,39 @@ def test_sizes_that_metaxpress_notes(tmp_path, state, spacing):
     opened = read(tmp_path / "a.tif")[0]
     assert opened.spacing == spacing
     assert set(opened.units.values()) <= {"micrometer"}
+
+
+def test_sizes_of_zeiss_lsm(tmp_path):
+    (tmp_path / "a.lsm").write_bytes(lsm(noise(3, 32, 24)))
+    opened, values = read(tmp_path / "a.lsm")
+    assert (opened.axes, opened.shape, opened.dtype.name) == ("zyx", (3, 32, 24), "uint16")
+    assert opened.spacing == pytest.approx({"z": 0.5, "y": 0.2, "x": 0.1})
+    assert opened.units == dict.fromkeys("zyx", "micrometer")
+    np.testing.assert_array_equal(values, noise(3, 32, 24))
+
+
+def test_of_a_whole_slide_the_full_level_is_read_alone(tmp_path):
+    slide = noise(96, 64, 3, dtype=np.uint8)
+    (tmp_path / "a.svs").write_bytes(svs(slide))
+    opened, values = read(tmp_path / "a.svs")
+    assert (opened.axes, opened.channels) == ("cyx", ("red", "green", "blue"))
+    assert opened.spacing == pytest.approx({"y": 0.499, "x": 0.499})
+    np.testing.assert_array_equal(values, slide.transpose(2, 0, 1))
+    assert find_scenes(str(tmp_path / "a.svs")).number == 1
+
+
+REAL = {
+    "scifio_test.stk": ("zyx", (5, 64, 64), {"z": 10, "y": 3.6260623, "x": 3.6260623}),
+    "CMU-1-Small-Region.svs": ("cyx", (3, 2967, 2220), {"y": 0.499, "x": 0.499}),
+}
+
+
+@pytest.mark.skipif(not DATA, reason="real files lie where UNET_FLOWS_DATA says, which is not set")
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_of_metamorph_and_aperio(name):
+    file, (axes, shape, sizes) = Path(DATA, "vendor_formats", name), REAL[name]
+    opened, values = read(file)
+    assert (opened.axes, opened.shape) == (axes, shape)
+    assert opened.spacing == pytest.approx(sizes)
+    stored = tifffile.imread(file)
+    np.testing.assert_array_equal(values, stored if axes == "zyx" else stored.transpose(2, 0, 1))

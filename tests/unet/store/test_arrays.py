@@ -1,16 +1,21 @@
 """Laws of stored arrays: a region is one shard, and a shard that exists is done."""
 
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
+from tests.faults.limits import within
 from unet.dataset.folder import Folder
 from unet.store.arrays import Stored, create, open_array
 from unet.store.pyramid import pyramid
 from unet.store.shards import Layout, averaged, regions
+
+ONES = np.ones((2, 10, 13), np.uint16)
 
 
 @pytest.fixture(params=["{tmp}/array", "memory://store{tmp}"])
@@ -100,6 +105,16 @@ def test_a_shard_that_is_not_there_is_never_read_as_zeros(stored, emptied):
         assert told.value.file == shard.url
     np.testing.assert_array_equal(again[0], values[0])
     np.testing.assert_array_equal(again[1, :8], values[1, :8])
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize("name", ["c/1/1/0", "zarr.json"])
+def test_a_pipe_or_a_device_where_a_file_must_be_is_nothing_and_is_not_waited_at(tmp_path, name, put):
+    stored = fill(create(Folder(str(tmp_path / "array")), Layout((2, 10, 13), (1, 8, 8), (1, 4, 4)), "u2", "zyx"), ONES)
+    (stored.folder / name).remove()
+    put((stored.folder / name).url)
+    with within(20), pytest.raises(LookupError, match=r"must (be there|hold an array), got nothing"):
+        open_array(stored.folder)[...]
 
 
 def test_an_array_that_is_not_there_is_no_error_of_the_world(tmp_path):

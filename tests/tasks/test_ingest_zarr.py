@@ -1,0 +1,113 @@
+"""Laws of OME-Zarr sources in a dataset: copied or linked, the same pixels; a change makes stale, a loss is told."""
+
+import shutil
+
+import numpy as np
+import pytest
+import zarr
+
+from flows.planning.plan import make_plan
+from tests.unet.formats.test_ome_zarr import noise, write
+from unet.dataset.folder import Dataset
+from unet.dataset.record_file import read_record, set_values, write_record
+from unet.ledger.results import image_of
+from unet.settings.ingest import Source
+from unet.store import linked_array
+from unet.store.linked_array import LinkError
+
+
+def made(folder, **source) -> Dataset:
+    dataset = Dataset(str(folder / "dataset"))
+    write_record(dataset, [Source("../raw", **source)])
+    return dataset
+
+
+def state(dataset, name="a"):
+    status = make_plan(dataset, read_record(dataset)).statuses["ingest", name]
+    return status.state, status.why
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("link", [False, True])
+def test_pixels_sizes_and_channels_are_kept(tmp_path, stage, level, link):
+    values = write(tmp_path / "raw/a.ome.zarr", noise(2, 3, 70, 50), "czyx", "0.4", chunks=(1, 2, 32, 16))
+    dataset = made(tmp_path, link=link)
+    assert [(outcome.state, outcome.why) for outcome in stage(dataset, "ingest")] == [("done", "image")]
+    image = image_of(dataset, "a")
+    np.testing.assert_array_equal(level(image), values)
+    facts = image.committed().facts
+    assert (facts["axes"], facts["channels"], facts["spacing"]) == (
+        "czyx", ["DAPI", "GFP"], {"z": 0.5, "y": 0.25, "x": 0.125})  # fmt: skip
+    assert state(dataset) == ("fresh", "")
+    assert (f"{image.committed().generation}.0/c" in str(list(image.folder.files()))) is not link
+
+
+def test_statistics_of_what_is_linked_are_those_of_what_is_copied(tmp_path, stage):
+    write(tmp_path / "raw/a.ome.zarr", noise(2, 3, 70, 50), "czyx", chunks=(1, 2, 32, 16))
+    dataset = made(tmp_path)
+    stage(dataset, "ingest")
+    before = image_of(dataset, "a").committed()
+    set_values(dataset, {"sources": [{"images": "../raw", "link": True}]})
+    assert state(dataset)[0] == "stale"
+    stage(dataset, "ingest")
+    after = image_of(dataset, "a").committed()
+    assert after.facts["statistics"] == before.facts["statistics"]
+    assert after.facts["link"] == str(tmp_path / "raw/a.ome.zarr/0")
+
+
+def test_what_does_not_suit_is_copied_and_told(tmp_path, stage, level, monkeypatch):
+    monkeypatch.setattr(linked_array, "LARGEST_CHUNK", 100)
+    values = write(tmp_path / "raw/a.ome.zarr", noise(20, 30), "yx")
+    dataset = made(tmp_path, link=True)
+    stage(dataset, "ingest")
+    np.testing.assert_array_equal(level(image_of(dataset, "a")), values)
+    assert image_of(dataset, "a").committed().facts["notes"] == [
+        "its pixels are copied, not linked: its chunks hold 1,200 bytes, more than 100"
+    ]
+
+
+def test_a_linked_source_that_changed_is_stale_and_one_that_is_gone_is_told(tmp_path, stage, level):
+    folder = tmp_path / "raw/a.ome.zarr"
+    write(folder, noise(20, 30), "yx", chunks=(10, 10))
+    write(tmp_path / "raw/b.ome.zarr", noise(20, 30), "yx")
+    dataset = made(tmp_path, link=True)
+    stage(dataset, "ingest")
+    zarr.open_group(folder)["0"][:10] = 7
+    assert state(dataset) == ("stale", "source changed")
+    stage(dataset, "ingest")
+    assert state(dataset) == ("fresh", "")
+    assert (level(image_of(dataset, "a"))[:10] == 7).all()
+    folder.rename(tmp_path / "away.zarr")
+    assert state(dataset) == (
+        "set aside", f"{folder}/0 missing or damaged, and its source is gone: put it back")  # fmt: skip
+    with pytest.raises(LinkError, match=r"must be there, as .* is linked to it"):
+        level(image_of(dataset, "a"))
+    (tmp_path / "away.zarr").rename(folder)
+    assert state(dataset) == ("fresh", "")
+
+
+def test_labels_beside_a_source_change_nothing_and_a_plate_is_stacks(tmp_path, stage):
+    write(tmp_path / "raw/p.zarr/A/1/0", noise(20, 30), "yx", "0.4")
+    write(tmp_path / "raw/p.zarr/A/1/0/labels/cells", noise(20, 30), "yx", "0.4")
+    zarr.open_group(tmp_path / "raw/p.zarr").attrs["plate"] = {"wells": [{"path": "A/1"}]}
+    dataset = made(tmp_path)
+    assert [outcome.name for outcome in stage(dataset, "ingest")] == ["p-A1-f0"]
+    shutil.rmtree(tmp_path / "raw/p.zarr/A/1/0/labels")
+    assert state(dataset, "p-A1-f0") == ("fresh", "")
+    zarr.open_group(tmp_path / "raw/p.zarr/A/1/0")["0"][0, 0] = 500
+    assert state(dataset, "p-A1-f0")[0] == "stale"
+
+
+def test_truth_is_an_ome_zarr_too_and_a_broken_one_stops_no_other(tmp_path, stage, level):
+    for name in "ab":
+        write(tmp_path / f"raw/{name}.zarr", noise(20, 30), "yx")
+    labels = write(tmp_path / "truth/a.zarr", np.arange(600, dtype=np.uint16).reshape(20, 30) // 100, "yx")
+    (tmp_path / "raw/b.zarr/0/c/0/0").write_bytes(b"!")
+    dataset = made(tmp_path, truth="../truth")
+    outcomes = {outcome.name: outcome for outcome in stage(dataset, "ingest")}
+    assert outcomes["a"].state == "done"
+    assert outcomes["b"].state == "set aside"
+    assert "b.zarr is not a readable OME-Zarr" in outcomes["b"].why
+    from unet.ledger.results import labels_of
+
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), labels)

@@ -1,0 +1,22 @@
+"""Index files: what Leica (XLIF), MetaMorph (ND) and Olympus (OIF) write beside planes that are plain TIFF or LOF.
+
+The index opens the stack; a plane that it names is no stack of its own.
+"""
+
+from pathlib import Path
+
+PLANES = (".tif", ".tiff", ".stk", ".lof", ".png", ".jpg")
+"""Suffixes of what an index may name."""
+OIF_FOLDER = ".oif.files"
+
+
+def is_named_by_index(file: str) -> bool:
+    """Whether a file is a part of what an index beside it opens."""
+    path = Path(file)
+    if path.suffix.lower() not in PLANES:
+        return False
+    if path.parent.name.lower().endswith(OIF_FOLDER):
+        return path.parent.with_suffix("").exists()
+    from unet.formats import metamorph, xlif_parts  # which load readers, and few folders hold what they read
+
+    return metamorph.names(file) or xlif_parts.names(file)
