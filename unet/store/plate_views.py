@@ -42,7 +42,9 @@ def update_plate_views(dataset: Dataset) -> None:
     for name in dataset.stacks():
         image = image_of(dataset, name)
         stamp = image.known_stamp()
-        if stamp is not None and stamp.facts.get("well") and "multiscales" in image.attributes().get("ome", {}):
+        if stamp is None or not stamp.facts.get("well") or "link" in stamp.facts:
+            continue  # of a linked image no array lies here that others could read
+        if "multiscales" in image.attributes().get("ome", {}):
             well = Well(*stamp.facts["well"])
             plates.setdefault(safe_name(well.plate), {})[name] = well
     places = {path: name for plate, wells in plates.items() for path, name in _places(plate, wells)}
