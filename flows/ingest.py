@@ -5,6 +5,7 @@ from prefect import flow
 from flows.stage_run import open_stage, run_name
 from tasks.ingest import ingest_stacks
 from unet.ledger.outcome import Outcome
+from unet.store.plate_views import update_plate_views
 
 
 @flow(flow_run_name=run_name)
@@ -26,4 +27,5 @@ def ingest(
             )
             for names in run.batches()
         ]
+        update_plate_views(run.dataset)
         return run.outcomes(states)

@@ -130,7 +130,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "scenes": 1 if stack.scene is None else find_scenes(stack.files[0]).number,
         "files": vars(files),
         "seconds": elapsed(),
-    }
+    } | ({"well": list(stack.well)} if stack.well else {})
     colours = display_colours(opened.channels, opened.colours)
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics, colours), facts)
 

@@ -4,6 +4,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
+    "unet/dataset/imagexpress": "unet/dataset/test_plates",
+    "unet/dataset/plane_grids": "unet/dataset/test_name_patterns",
+    "unet/dataset/plane_sources": "unet/dataset/test_name_patterns",
+    "unet/dataset/plate_indexes": "unet/dataset/test_plates",
+    "unet/settings/file_pattern": "unet/dataset/test_name_patterns",
     "unet/dataset/source_groups": "unet/dataset/test_sources",
     "unet/dataset/source_paths": "unet/dataset/test_sources",
     "unet/dataset/source_truth": "unet/dataset/test_sources",
@@ -22,6 +27,7 @@ ELSEWHERE = {
     "unet/settings/ingest": "unet/settings/test_record",
     "unet/settings/predict": "unet/settings/test_record",
     "unet/store/shard_store": "unet/store/test_arrays",
+    "unet/store/source_array": "unet/formats/test_ome_zarr",
     "unet/weight_maps/checked_blocks": "unet/weight_maps/test_truth_check",
     "unet/network/bioimageio_description": "unet/network/test_bioimageio_package",
     "tasks/execution/cluster_class": "tasks/execution/test_dask_workers",

@@ -21,6 +21,7 @@ from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values
 from unet.dataset.stack_names import shortened
+from unet.store.plate_views import update_plate_views
 
 verbs = typer.Typer()
 
@@ -109,6 +110,7 @@ def remove(
             for folder in place.all_of(name):
                 folder.remove()
             out.print(f"{name} is forgotten")
+        update_plate_views(place)
 
 
 @verbs.command(help=first_line("commands.demo"))

@@ -8,6 +8,7 @@ from typing import Any
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
 from unet.dataset.image_kinds import kind_of
+from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
 from unet.dataset.source_truth import offer_of
@@ -22,13 +23,15 @@ PATHS = ("images", "truth")
 """Settings of a source that name places."""
 
 
-def initialise(dataset: Dataset, given: Mapping[str, Any], ask: Callable[[str], bool] | None = None) -> Iterator[str]:
+def initialise(
+    dataset: Dataset, given: Mapping[str, Any], ask: Callable[[str], bool] = lambda _: False
+) -> Iterator[str]:
     """Write the record, and say line by line what was found; the dataset is untouched where something is wrong.
 
     Args:
         dataset: the folder; where it is a dataset already, the source is added, or changed if it is one of it.
         given: settings of the source by name, `images` among them; what is None stays as it is, or by default.
-        ask: puts a question to a person, where one is there: whether a convention that names seem to follow is meant.
+        ask: asks a person for a yes: whether a convention that names seem to follow is meant.
     """
     set_here = {key: _absolute(value) if key in PATHS else value for key, value in given.items() if value is not None}
     record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
@@ -36,9 +39,15 @@ def initialise(dataset: Dataset, given: Mapping[str, Any], ask: Callable[[str], 
     before = None if number is None else record.sources[number]
     source = _source(before, set_here)
     offer = offer_of(source, Path.cwd())
-    if offer and offer.suffix and ask and ask(f"{offer.words}. Is that truth?"):
+    if offer and offer.suffix and ask(f"{offer.words}. Is that truth?"):
         source, offer = _source(source, {"suffix": offer.suffix}), None
     catalogue = _catalogue_of(dataset, record, source, number)
+    guess = guess_of_source(source, catalogue.stacks)
+    if guess is not None:
+        yield f"note: {guess.sentence}"
+        if ask("Take them as such?"):
+            source = _source(source, {"pattern": guess.pattern})
+            catalogue = _catalogue_of(dataset, record, source, number)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {given['images']}, {len(marked)} with truth"

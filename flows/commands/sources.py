@@ -26,8 +26,10 @@ def init(
         str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
     ] = None,
     suffix: Annotated[
-        str | None,
-        typer.Option(help="What names of truth have behind those of images, such as _mask."),
+        str | None, typer.Option(help="What names of truth have behind those of images, such as _mask.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="How files of single planes are named, such as '{name}_z{z}_c{c}.tif'.")
     ] = None,
     prefix: Annotated[str | None, typer.Option(help="What names of its stacks begin with, such as day2-.")] = None,
     axes: Annotated[str | None, typer.Option(help="The files' axes where they say none or wrong ones: tzyx.")] = None,
@@ -40,12 +42,18 @@ def init(
     from flows.commands.init import initialise
 
     given: dict[str, Any] = {"images": images, "truth": truth, "slices": slices, "prefix": prefix, "axes": axes}
+    given["pattern"] = pattern
     given["foreground"] = int(foreground) if foreground and foreground.isdigit() else foreground
     given["suffix"] = suffix
     given["channels"] = [name.strip() for name in channels.split(",")] if channels else None
     given["pixel_size"] = parsed_sizes(pixel_size) if pixel_size else None
-    for line in initialise(Dataset(dataset), given, typer.confirm if sys.stdin.isatty() else None):
+    for line in initialise(Dataset(dataset), given, asked):
         say(line)
+
+
+def asked(question: str) -> bool:
+    """Whether a person at the terminal says yes; where nobody is there, no."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and typer.confirm(question)
 
 
 def parsed_sizes(text: str) -> dict[str, float]:

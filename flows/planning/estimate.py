@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import median
 
 from flows.planning.plan import Plan
 from flows.planning.status import MODEL_STAGES, StageStatus
 from unet.dataset.folder import Dataset, Folder
+from unet.ledger.fingerprint import sizes_and_times
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, model_of, result_of
 from unet.settings.record import Record
@@ -139,7 +139,8 @@ class _Past:
             sizes, itemsize = known
             return math.prod(sizes.values()) * itemsize
         stack = self.plan.stacks.get(name)  # None where the source is gone, and the image is damaged too
-        return sum(Path(file).stat().st_size // self._sharing[file] for file in stack.files) if stack else 0
+        found = sizes_and_times(stack.files) if stack else {}
+        return sum(size // self._sharing[file] for file, (size, _) in found.items())
 
     def _pixels(self, name: str) -> int:
         """Pixels of all planes, channels counted once; of 2 bytes where nothing tells how large they are."""

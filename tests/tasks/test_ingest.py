@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import imagecodecs
@@ -13,11 +14,16 @@ from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
 from flows.planning.plan import make_plan
+from tasks.ingest import ingest_stack
 from tests.unet.formats.files import write_set
+from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
+from unet.dataset.sources import find_stacks
+from unet.formats.readers import find_scenes
 from unet.ledger import fingerprint
 from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
+from unet.settings.ingest import Ingest, Source
 from unet.store.pyramid import average
 
 
@@ -430,3 +436,21 @@ def test_a_file_that_cannot_be_read_as_it_is_being_written_waits_too(make, stage
         (outcome,) = stage(dataset, "ingest")
     assert outcome.state == "waiting"
     assert not dataset.set_aside("ingest", "a").exists()
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_planes_of_a_plate_become_an_image_that_says_its_well_and_one_that_lacks_a_plane_is_set_aside(tmp_path, level):
+    (tmp_path / "raw").mkdir()
+    for well, z, c in product(("B02", "B03"), (1, 2, 3), ("DAPI", "GFP")):
+        if (well, z, c) != ("B03", 2, "GFP"):
+            tifffile.imwrite(tmp_path / f"raw/P_{well}_f1_z{z}_{c}.tif", np.full((20, 30), 10 * z + len(c), np.uint16))
+    dataset = Dataset(str(tmp_path / "dataset"))
+    source = Source(str(tmp_path / "raw"), pattern="{name}_{well}_f{field}_z{z}_{c}.tif", pixel_size={"z": 1.5})
+    whole, bad = find_stacks([source], tmp_path, find_scenes).stacks
+    ingest_stack(dataset, whole, Ingest())
+    facts = image_of(dataset, "P-B02-f1").committed().facts
+    assert (facts["axes"], facts["shape"], facts["channels"]) == ("czyx", [2, 3, 20, 30], ["DAPI", "GFP"])
+    assert (facts["well"], facts["spacing"]["z"]) == (["P", "B", "02", 1], 1.5)
+    assert level(image_of(dataset, "P-B02-f1"))[:, :, 0, 0].tolist() == [[14, 24, 34], [13, 23, 33]]
+    with pytest.raises(ValueError, match=r"must have all planes, got none for c GFP, z 2 \(P_B03_f1_z2_GFP.tif would"):
+        ingest_stack(dataset, bad, Ingest())

@@ -214,6 +214,10 @@ class Folder:
                 filesystem.rm(literal, recursive=True)
 
 
+ROOMS = {"images", "weights", "models", "scores", "tables", "reports", "plates", "set-aside"}
+"""Folders of a dataset: nothing in them is what a microscope wrote."""
+
+
 @dataclass(frozen=True)
 class Dataset(Folder):
     """The folder that holds one dataset."""

@@ -20,6 +20,7 @@ READERS = {
     "oif": (".oib", ".oif"),
     "metamorph": (".nd",),
     "bioio_plugins": (".vsi", ".oir"),
+    "ome_zarr": (".ome.zarr", ".zarr"),
 }
 """Modules of `unet.formats`, and what marks the files that each reads."""
 FORMATS = dict.fromkeys(declared_suffixes(), "bioio_plugins")
@@ -65,6 +66,19 @@ def kind_of(name: str) -> str:
     return known or PurePath(name).suffix.lower() or "without a suffix"
 
 
+def format_of(path: str) -> str | None:
+    """The module that reads a file, or a folder within an OME-Zarr; None where none does.
+
+    >>> format_of("/raw/a.TIF"), format_of("/raw/plate.zarr/A/1/0"), format_of("/raw/notes.txt")
+    ('tiff', 'ome_zarr', None)
+    """
+    *above, name = path.lower().split("/")
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    if not suffix and any(part.endswith(".zarr") for part in above):
+        return "ome_zarr"
+    return FORMATS.get(suffix)
+
+
 def stem(name: str) -> str:
     """Name without its suffix of images or outlines; any other suffix stays.
 
@@ -73,3 +87,15 @@ def stem(name: str) -> str:
     """
     suffix = next((suffix for suffix in (*SUFFIXES, *OUTLINES) if name.lower().endswith(suffix)), "")
     return name.removesuffix(name[len(name) - len(suffix) :])
+
+
+def is_index(name: str) -> bool:
+    """Whether a file of this name says which images beside it are which planes of a plate.
+
+    >>> is_index("Index.idx.xml"), is_index("plate.HTD"), is_index("other.xml")
+    (True, True, False)
+    """
+    lower = name.lower()
+    return lower in ("index.idx.xml", "index.xml", "measurementdata.mlf") or (
+        lower.endswith(".htd") and not lower.startswith(".")
+    )

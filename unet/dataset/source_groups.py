@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from unet.dataset.image_kinds import SUFFIXES, stem
 from unet.dataset.stack_names import natural_order
-from unet.dataset.stacks import Files, Grid, Stated
+from unet.dataset.stacks import Files, Grid, Stated, Well
+from unet.dataset.zarr_folders import is_zarr_folder, well_of, zarr_images
 from unet.settings.ingest import Source
 
 
@@ -25,6 +26,8 @@ class Group(NamedTuple):
     """What an index beside them says."""
     refused: str = ""
     """Why they cannot be read, a sentence."""
+    well: Well | None = None
+    """Where they lie on a plate."""
 
 
 def groups_of(setting: str, source: Source, top: Path, found: Sequence[Path]) -> list[Group]:
@@ -38,11 +41,19 @@ def groups_of(setting: str, source: Source, top: Path, found: Sequence[Path]) ->
         written = getattr(source, setting)
         raise LookupError(f"{setting} {written!r} must hold image files, got none; known are {', '.join(SUFFIXES)}")
     if source.slices is None:
-        return [Group(key_of(source, top, path), (str(path),)) for path in files]
+        return [group for path in files for group in _of_file(key_of(source, top, path), path)]
     folders: dict[str, list[str]] = {}
     for path in files:
         folders.setdefault(key_of(source, top, path), []).append(str(path))
     return [Group(key, tuple(group)) for key, group in folders.items()]
+
+
+def _of_file(key: str, path: Path) -> list[Group]:
+    """A file by itself; of an OME-Zarr folder each image in it."""
+    if not is_zarr_folder(path):
+        return [Group(key, (str(path),))]
+    images, _ = zarr_images(path)
+    return [Group(f"{key}{image.suffix}", (image.path,), well=well_of(key, image)) for image in images]
 
 
 def key_of(source: Source, top: Path, path: Path) -> str:

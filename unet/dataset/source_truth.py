@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unet.dataset.image_kinds import is_image, is_outlines, is_truth
+from unet.dataset.plane_sources import truth_groups
 from unet.dataset.source_groups import Group, groups_of, key_of
 from unet.dataset.source_paths import existing
 from unet.dataset.source_walk import SourceWalk, notes_of
@@ -54,7 +55,7 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
         top = existing("truth", source.images if source.truth is None else source.truth, root)
         walk = SourceWalk(top, None if beside else images, is_truth, each_once=False)
         files = [path for path in walk.files if is_of_truth(source, path, beside) or (path == top and not beside)]
-        groups = groups_of("truth", source, top, _require_some(source, top, beside, files))
+        groups = truth_groups(source, top, _require_some(source, top, beside, files))
     except (LookupError, OSError) as error:
         kept = f"{error}; truth that was taken from it before is kept, unless its line is removed from dataset.yaml"
         return Truth({}, away=str(error), notes=(kept,))
@@ -122,6 +123,7 @@ def _by_key(source: Source, groups: list[Group]) -> Truth:
         first = labels.get(key, group.files)[0]
         if first == file:
             labels[key] = group.files
+            refused |= {key: f"truth of it must be whole: {group.refused}"} if group.refused else {}
         elif Path(first).suffix.lower() == Path(file).suffix.lower() == ".roi":
             labels[key] = (*labels[key], *group.files)
         elif is_outlines(file) and not is_outlines(first):

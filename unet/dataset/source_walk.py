@@ -10,6 +10,8 @@ or a device, is never opened: reading it may never end.
     raw/again → day1   day1 was looked into
     raw/up → ..        around the source: not followed, and said
     raw/more → /disk   more/c, if /disk holds c.tif
+
+A folder named `.zarr` is found as a file is, and not looked into; what lies in a dataset of ours is not found.
 """
 
 import os
@@ -20,7 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.filesystem import no_file
-from unet.dataset.image_kinds import kind_of
+from unet.dataset.folder import ROOMS
+from unet.dataset.image_kinds import is_index, kind_of
+from unet.dataset.zarr_folders import is_zarr_folder, zarr_images
 
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""
@@ -40,6 +44,8 @@ class SourceWalk:
     """Whether a file that several links lead to is found once, as images are; one mask may be truth of many."""
     files: list[Path] = field(default_factory=list)
     """Files by the names that lead to them below `top`, in no order."""
+    indexes: list[Path] = field(default_factory=list)
+    """Files that say of images beside them which planes of a plate they are."""
     dangling: list[Path] = field(default_factory=list)
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
@@ -54,11 +60,17 @@ class SourceWalk:
 
         Raises:
             OSError: a folder cannot be read.
+            LookupError: it lies in a dataset of ours.
         """
         self._seen: set[str] = set()
         self._links: list[tuple[Path, Path]] = []
         if self.top.is_file():
             self.files += [self.top] if self.is_image(self.top.name) else []
+            return
+        if _is_ours(self.top):
+            raise LookupError(f"a source must be what a microscope wrote, got {self.top}, a folder of a dataset")
+        if is_zarr_folder(self.top):
+            self._take_store(self.top, self.top)
             return
         self._enter(self.top, self.top)
         for link, folder in self._links:  # grows while links are followed
@@ -77,12 +89,21 @@ class SourceWalk:
             if entry.is_symlink():
                 self._links.append((path, real))
             elif entry.is_dir():
-                if real_path != self.other and _may_hold_images(real_path):
+                if real_path.suffix.lower() == ".zarr" and real_path != self.other:
+                    self._take_store(path, real_path)
+                elif real_path != self.other and _may_hold_images(real_path):
                     self._enter(path, real_path)
-            elif self.is_image(entry.name) and real_path != self.other:
-                self._take_file(path, real_path, entry.is_file())
             elif real_path != self.other:
-                self.others[kind_of(entry.name)] += 1
+                self._take_kind(path, real_path, entry.is_file())
+
+    def _take_kind(self, path: Path, real: Path, is_file: bool) -> None:
+        """Find a file if it is an image, or the index of some; others are counted."""
+        if self.is_image(path.name):
+            self._take_file(path, real, is_file)
+        elif is_index(path.name) and is_file:
+            self.indexes.append(path)
+        else:
+            self.others[kind_of(path.name)] += 1
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
         if not is_file:
@@ -93,6 +114,13 @@ class SourceWalk:
             self._seen.add(str(real))
             self.files.append(path)
 
+    def _take_store(self, path: Path, real: Path) -> None:
+        """Find an OME-Zarr folder, as a file is found; truth may be of other kinds of files than images."""
+        if path != self.top and not self.is_image(path.name):
+            return
+        self._take_file(path, real, is_file=True)
+        self.left_out += zarr_images(real)[1]
+
     def _follow(self, link: Path, folder: Path) -> None:
         """Find what a link in a real folder leads to."""
         try:
@@ -101,10 +129,15 @@ class SourceWalk:
             if self.is_image(link.name) or not link.suffix:
                 self.dangling.append(link)
             return
-        if target.is_dir() and not self._is_of_other(target):
+        if link.suffix.lower() == ".zarr" and target.is_dir():
+            if not (_is_ours(target) or self._is_of_other(target) or self._was_taken(link, target)):
+                self._take_store(link, target)
+        elif target.is_dir() and not self._is_of_other(target):
             self._follow_to_folder(link, folder, target)
         elif self.is_image(link.name) and not target.is_dir() and not (self.each_once and self._is_of_other(target)):
             self._follow_to_file(link, target)
+        elif is_index(link.name) and target.is_file():
+            self.indexes.append(link)
 
     def _is_of_other(self, target: Path) -> bool:
         """Whether a place belongs to what is not looked into; if that is around this source, the source does not."""
@@ -113,7 +146,7 @@ class SourceWalk:
         return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
 
     def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
-        if str(target) in self._seen or not _may_hold_images(target):
+        if str(target) in self._seen or not _may_hold_images(target) or _is_ours(target):
             return
         if self.top.is_relative_to(target) or folder.is_relative_to(target):
             self.left_out.append(f"{link} is a link to {target}, a folder around it, and is not followed")
@@ -121,10 +154,15 @@ class SourceWalk:
         self._enter(link, target)
 
     def _follow_to_file(self, link: Path, target: Path) -> None:
-        if self.each_once and str(target) in self._seen:
+        if not self._was_taken(link, target):
+            self._take_file(link, target, target.is_file())
+
+    def _was_taken(self, link: Path, target: Path) -> bool:
+        """Whether a link leads to what is found under another name, and told so."""
+        is_taken = self.each_once and str(target) in self._seen
+        if is_taken:
             self.left_out.append(f"{link} is a link to {target}, which is taken already, and is left out")
-            return
-        self._take_file(link, target, target.is_file())
+        return is_taken
 
 
 def notes_of(walk: SourceWalk) -> tuple[str, ...]:
@@ -134,4 +172,10 @@ def notes_of(walk: SourceWalk) -> tuple[str, ...]:
 
 
 def _may_hold_images(folder: Path) -> bool:
-    return folder.suffix != ".zarr" and not (folder / "dataset.yaml").exists()
+    return folder.suffix.lower() != ".zarr" and not (folder / "dataset.yaml").exists()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder lies in a dataset, where results are."""
+    above = ((each, folder.relative_to(each).parts[0]) for each in folder.parents)
+    return any(room in ROOMS and (each / "dataset.yaml").exists() for each, room in above)

@@ -2,7 +2,7 @@
 
 The law: every image file below a source is read by exactly one stack, or is part of a larger one that another file
 opens; every file of truth belongs to a stack or is listed as unmatched. Nothing is left out silently but hidden files,
-files of other kinds, other zarr stores and datasets of ours that lie within the source.
+files of other kinds and datasets of ours that lie within the source.
 
 A file is matched to its truth by its path below the source without suffix, so that `day1/a.ome.tif` finds `day1/a.png`.
 Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s0.tif`, `a-s1.tif`.
@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unet.dataset.image_kinds import is_image, is_outlines, is_truth
-from unet.dataset.source_groups import Group, groups_of
+from unet.dataset.plane_grids import length_without_channels
+from unet.dataset.plane_sources import image_groups
+from unet.dataset.source_groups import Group
 from unet.dataset.source_paths import existing, resolved
 from unet.dataset.source_truth import Truth, find_truth, lies_in, offer_of
 from unet.dataset.source_walk import SourceWalk, notes_of
 from unet.dataset.stack_names import WantedName, distinct_names
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.dataset.truth_suffixes import is_of_truth, is_surely_outlines, lies_beside, truth_place
+from unet.dataset.zarr_folders import is_in_zarr, is_zarr_folder, zarr_images
 from unet.settings.ingest import Source
 
 FindScenes = Callable[[str], Scenes]
@@ -85,12 +88,15 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     if sources and not any(top.is_dir() or top.is_file() for top in images):
         existing("images", sources[0].images, root)
     truth = [(top, is_truth) for source in sources if (top := truth_place(source, root)) is not None]
-    there = ((top, kinds) for top, kinds in (*((top, is_image) for top in images), *truth) if top.exists())
-    return sorted({str(path) for top, kinds in there for path in _walk_of(top, kinds)})
+    tops = (*((top, is_image) for top in images), *truth)
+    there = ((top, kinds) for top, kinds in tops if top.is_dir() or top.is_file())
+    found = (path for top, kinds in there for path in SourceWalk(top, None, kinds, False).files)
+    return sorted({file for path in found for file in _parts(path)})
 
 
-def _walk_of(top: Path, kinds: Callable[[str], bool]) -> list[Path]:
-    return SourceWalk(top, None, kinds, False).files if top.is_dir() or top.is_file() else []
+def _parts(path: Path) -> set[str]:
+    """A file; of an OME-Zarr folder its images."""
+    return {image.path for image in zarr_images(path)[0]} if is_zarr_folder(path) else {str(path)}
 
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
@@ -117,8 +123,9 @@ class _Look:
         try:
             images = existing("images", source.images, self.root)
             walk = SourceWalk(images, None if beside else top, is_image, each_once=True)
-            files = [path for path in walk.files if not (beside and is_of_truth(source, path, beside))]
-            groups = groups_of("images", source, walk.top, files)
+            if beside:
+                walk.files = [path for path in walk.files if not is_of_truth(source, path, beside)]
+            groups, _, said = image_groups(source, walk)
             keyed = [scene for group in groups for scene in self._keyed(group)]
             if not keyed:
                 raise LookupError(f"images {source.images!r} must hold all files of a set, got a part; name its folder")
@@ -131,7 +138,7 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *truth.notes, *kept)
+        notes = (*notes_of(walk), *said, *truth.notes, *kept)
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
@@ -142,24 +149,28 @@ class _Look:
         truth = find_truth(self.source, images, self.root)
         if top.is_file() and len(groups) == len(truth.labels) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
-        fitting = {key: (*of, *self._scenes(of).parts) for key, of in truth.labels.items() if key in keys}
+        fitting = {key: self._with_parts(of) for key, of in truth.labels.items() if key in keys}
         matched = {file for files in fitting.values() for file in files}
         others = (file for files in truth.labels.values() for file in files if file not in matched)
         told = (file for file in others if not is_outlines(file) or is_surely_outlines(file))
         return truth._replace(labels=fitting), (*told, *truth.unmarked)
 
+    def _with_parts(self, files: Files) -> Files:
+        """Files of truth, and of one of them alone those of its set."""
+        return (*files, *self._scenes(files).parts) if len(files) == 1 else files
+
     def _keyed(self, group: Group) -> list[_Keyed]:
         """Key, files and index of each scene in a group of files."""
-        number, parts = Scenes(1) if group.grid else self._scenes(group.files)
+        number, parts = Scenes(1) if group.grid or group.refused else self._scenes(group.files)
         group = group._replace(files=(*group.files, *parts))
         if number == 1:
             return [_Keyed(group.key, group, None)]
         return [_Keyed(f"{group.key}-s{scene}", group, scene) for scene in range(number)]
 
     def _scenes(self, files: Files) -> Scenes:
-        """What the first of some files is opened for; slices, read one by one, and broken files are one scene."""
+        """What the first of some files is opened for; slices, images in a zarr and broken files are one scene."""
         try:
-            is_one = self.source.slices is not None or is_outlines(files[0])
+            is_one = self.source.slices is not None or is_in_zarr(files[0]) or is_outlines(files[0])
             return Scenes(1) if is_one else self.find_scenes(files[0])
         except (ValueError, OSError):
             return Scenes(1)
@@ -203,17 +214,19 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         source=source.images,
         grid=group.grid,
         stated=_stated(source, group.stated),
+        well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
         refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
     )
 
 
 def _uneven(source: Source, group: Group, labels: Files) -> str:
-    """Why slices and their truth do not fit, if they do not."""
-    is_of_all = len(labels) == 1 and is_outlines(labels[0])
-    if not source.slices or not labels or is_of_all or len(group.files) == len(labels):
+    """Why slices, or planes of a grid, and their truth do not fit, if they do not."""
+    number = length_without_channels(group.grid) if group.grid else len(group.files)
+    is_one = len(labels) == 1 and (bool(group.grid) or is_outlines(labels[0]))
+    if not (source.slices or group.grid) or not labels or is_one or number == len(labels):
         return ""
     return (
-        f"each slice must have its truth, got {len(group.files)} files in {Path(group.files[0]).parent} but "
+        f"each slice must have its truth, got {number} files in {Path(group.files[0]).parent} but "
         f"{len(labels)} in {Path(labels[0]).parent}; add or remove files"
     )
 

@@ -29,6 +29,19 @@ class Stated:
     """Micrometers, or seconds, by axis."""
 
 
+class Well(NamedTuple):
+    """Where a stack lies on a plate."""
+
+    plate: str
+    """Name of the plate: stacks of one plate have the same."""
+    row: str
+    """Name of the row, such as "A"."""
+    column: str
+    """Name of the column, such as "1" or "01"."""
+    field: int
+    """Number of the field of view within the well, as the plate counts them."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """What a microscope wrote, as found in the sources."""
@@ -59,6 +72,8 @@ class Stack:
     """What is said of it beside its files."""
     refused: str = ""
     """Why it cannot be read, seen by names alone, a sentence: ingest sets it aside."""
+    well: Well | None = None
+    """Where it lies on a plate; None where it is of none."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unet.dataset.image_kinds import FORMATS, is_outlines
+from unet.dataset.image_kinds import FORMATS, format_of, is_outlines
 from unet.dataset.stacks import Grid, Scenes, Stack
 from unet.formats.index_files import is_named_by_index
 from unet.formats.label_channel import one_channel
@@ -79,7 +79,7 @@ def open_truth(stack: Stack, sizes: Mapping[str, int]) -> Iterator[Opened]:
         with open_outlines(stack.truth, sizes, stack.axis) as outlines:
             yield outlines
         return
-    grid = tuple(of for of in stack.grid if of[0] != "c")
+    grid = tuple(of for of in stack.grid if of[0] != "c") if len(stack.truth) > 1 else ()
     axes = stack.stated.axes.replace("c", "")
     with open_stack(stack.truth, axis=stack.axis, grid=grid, axes=axes) as opened:
         yield one_channel(opened, stack)
@@ -120,10 +120,10 @@ def find_scenes(file: str) -> Scenes:
 
 
 def _reader(file: str) -> Reader:
+    module = format_of(file)
     suffix = Path(file).suffix.lower()
-    if suffix not in FORMATS:
+    if module is None:
         raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
-    module = FORMATS[suffix]
     try:
         reader: Reader = import_module(f"unet.formats.{module}").READER
     except ModuleNotFoundError as error:

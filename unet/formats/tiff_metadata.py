@@ -1,7 +1,7 @@
 """What a TIFF says of its pixels: their sizes, and the names of its channels.
 
-Both come from OME-XML, else from what ImageJ, MetaMorph, Zeiss (LSM) or Aperio (SVS) note, else from the resolution
-tags; what of it is believed stands in `pixel_sizes`.
+Both come from OME-XML, else from what ImageJ, MetaMorph, MetaXpress, Zeiss (LSM) or Aperio (SVS) note, else from the
+resolution tags; what of it is believed stands in `pixel_sizes`.
 """
 
 import re
@@ -79,6 +79,11 @@ def _makers_sizes(tif: tifffile.TiffFile) -> dict[str, tuple[Any, str]]:
         metres = {axis: said.get(f"VoxelSize{axis.upper()}") for axis in "zyx"}
         sizes = {axis: (size * 1e6, "µm") for axis, size in metres.items() if size}
         return sizes | ({"t": (said["TimeIntervall"], "s")} if said.get("TimeIntervall") else {})
+    if tif.is_metaseries:  # ImageXpress
+        said = (tif.metaseries_metadata or {}).get("PlaneInfo", {})
+        unit = str(said.get("spatial-calibration-units", ""))
+        found_sizes = {axis: said.get(f"spatial-calibration-{axis}") for axis in "yx"}
+        return {axis: (size, unit) for axis, size in found_sizes.items() if size and said.get(CALIBRATED)}
     found = APERIO.search(tif.pages.first.description) if tif.is_svs else None
     return dict.fromkeys("yx", (found[1], "µm")) if found else {}
 
@@ -88,6 +93,7 @@ def _lsm_names(tif: tifffile.TiffFile) -> Sequence[str]:
     return [str(name) for name in said.get("ChannelColors", {}).get("ColorNames", [])]
 
 
+CALIBRATED = "spatial-calibration-state"
 APERIO = re.compile(r"\|MPP = ([\d.]+)")
 RESOLUTIONS = {"y": "YResolution", "x": "XResolution"}
 """Tags that hold pixels a unit, by axis."""

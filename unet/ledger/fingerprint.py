@@ -1,11 +1,13 @@
 """Whether files are still what they were: by name, size and time first, by content only where those differ.
 
 Bytes that change while name, size and time stay are trusted to be the same: only reading all of them, every night,
-could tell. Of a file with large holes (a terabyte that nobody wrote) what is on the disk is read.
+could tell. Of a file with large holes (a terabyte that nobody wrote) what is on the disk is read. An OME-Zarr
+stands for all files of its folder; of one that is linked, and not copied, names, sizes and times are its content too.
 """
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +18,7 @@ from typing import Any
 
 from unet.dataset.filesystem import data_extents
 from unet.dataset.folder import OF_DESKTOPS, Folder
+from unet.dataset.zarr_folders import ZarrFile, zarr_files
 from unet.ledger.stamp import digest
 
 BLOCK = 2**20
@@ -33,12 +36,19 @@ class Fingerprint:
 
 
 def sizes_and_times(files: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Bytes and time of change, in nanoseconds, by path; files that are gone are left out."""
+    """Bytes and time of change, in nanoseconds, by path; files that are gone are left out.
+
+    Of a folder all bytes, and a number that stands for names, sizes and times.
+    """
     found: dict[str, tuple[int, int]] = {}
     for file in files:
         with suppress(FileNotFoundError, NotADirectoryError):
             info = os.stat(file)  # noqa: PTH116  # ten thousands of them are looked at every few minutes
             found[file] = (info.st_size, info.st_mtime_ns)
+            if stat.S_ISDIR(info.st_mode):
+                parts = zarr_files(file)
+                size = sum(part.info.st_size for part in parts)
+                found[file] = size, _number_of([(p.name, p.info.st_size, p.info.st_mtime_ns) for p in parts])
     return found
 
 
@@ -47,24 +57,33 @@ def moments(files: Sequence[str]) -> dict[str, tuple[int, ...]]:
 
     Of no use between two runs: a file that is linked, moved or given other rights has another moment.
     """
-    stats = {file: Path(file).stat() for file in files}
-    return {file: (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for file, s in stats.items()}
+    found: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        parts = [(p.name, p.info) for p in _parts_of(file)]
+        each = [(name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for name, s in parts]
+        found[file] = each[0][1:] if len(each) == 1 else (len(each), _number_of(each))
+    return found
 
 
-def of_files(files: Sequence[str], known: Iterable[Fingerprint] = (), once: bool = False) -> Fingerprint:
+def of_files(
+    files: Sequence[str], known: Iterable[Fingerprint] = (), once: bool = False, is_linked: bool = False
+) -> Fingerprint:
     """Fingerprint of source files; their bytes are read only where sizes or times differ from all that is `known`.
 
     Args:
         files: their paths.
         known: what they may be still.
         once: whether what this process read of them will do, if no write left its mark on them since.
+        is_linked: whether names, sizes and times are to stand for the content, and nothing is read.
     """
-    stats = [(Path(file).name, Path(file).stat()) for file in files]
-    seen = digest([(name, s.st_size, s.st_mtime_ns) for name, s in stats])
+    parts = [part for file in files for part in _parts_of(file)]
+    seen = digest([(part.name, part.info.st_size, part.info.st_mtime_ns) for part in parts])
+    if is_linked:
+        return Fingerprint(seen, seen)
     found = next((each for each in known if each.seen == seen), None)
     if found:
         return found
-    newest = max((s.st_ctime_ns for _, s in stats), default=0)
+    newest = max((part.info.st_ctime_ns for part in parts), default=0)
     if once and time.time_ns() - newest > MARK_SECONDS * 1e9:
         return Fingerprint(seen, _content_read_once(tuple(files), tuple(moments(files).items())))
     return Fingerprint(seen, _content_of(files))
@@ -90,7 +109,18 @@ def _content_read_once(files: tuple[str, ...], at: tuple[object, ...]) -> str:
 
 
 def _content_of(files: Sequence[str]) -> str:
-    return _content([Path(file).name for file in files], [Folder(file) for file in files])
+    parts = [part for file in files for part in _parts_of(file)]
+    return _content([part.name for part in parts], [Folder(part.path) for part in parts])
+
+
+def _parts_of(file: str) -> list[ZarrFile]:
+    """A file, by its name; of an OME-Zarr folder all of its files."""
+    info = os.stat(file)  # noqa: PTH116  # as above
+    return zarr_files(file) if stat.S_ISDIR(info.st_mode) else [ZarrFile(Path(file).name, file, info)]
+
+
+def _number_of(values: Sequence[object]) -> int:
+    return int(digest(values), 16)
 
 
 def _content(names: Sequence[str], files: Sequence[Folder]) -> str:

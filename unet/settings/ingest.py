@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from unet.settings.file_pattern import check_pattern
 from unet.settings.validation import CLOSED, require, require_plain
 
 
@@ -50,6 +51,8 @@ class Source:
         require(
             ignore is None or ignore > 0 or ignore == -1, f"ignore must be > 0 or -1, 0 being background, got {ignore}"
         )
+        if self.pattern is not None:
+            check_pattern(self.pattern)
         require(self.pattern is None or self.slices is None, "only one of slices and pattern may be set, got both")
         axes = self.axes or "yx"
         require(

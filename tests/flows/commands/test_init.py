@@ -144,3 +144,37 @@ def test_what_a_source_may_say_besides_stands_in_the_record_as_comments(files):
     ):
         assert line in text
     assert "#     foreground" not in text
+
+
+def planes(tmp_path):
+    (tmp_path / "image").mkdir()
+    for z in (1, 2):
+        for c in (1, 2):
+            tifffile.imwrite(tmp_path / f"image/a_z{z}_c{c}.tif", np.zeros((8, 9), np.uint16))
+    return tmp_path
+
+
+def test_a_pattern_is_offered_and_not_taken_by_itself(tmp_path):
+    dataset, lines = say(planes(tmp_path), truth=None)
+    assert lines[0].startswith("note: these look like planes: pattern {name}_z{z}_c{c}.tif, 4 files → 1 stack")
+    assert lines[1] == f"4 stacks in {tmp_path}/image, 0 with truth"
+    assert read_record(dataset).sources[0].pattern is None
+
+
+def test_a_pattern_is_taken_with_a_yes(tmp_path):
+    planes(tmp_path)
+    dataset = Dataset(str(tmp_path / "dataset"))
+    asked = []
+    lines = list(initialise(dataset, {"images": str(tmp_path / "image")}, lambda question: not asked.append(question)))
+    assert asked == ["Take them as such?"]
+    assert lines[1:3] == [
+        f"1 stack in {tmp_path}/image, 0 with truth",
+        "  a: 2 × 2 × 8 × 9 (c z y x) uint16, channels 1, 2, pixel size unknown",
+    ]
+    assert read_record(dataset).sources[0].pattern == "{name}_z{z}_c{c}.tif"
+
+
+def test_a_pattern_that_is_given_is_taken_and_a_plane_that_is_missing_is_told(tmp_path):
+    (planes(tmp_path) / "image/a_z2_c1.tif").unlink()
+    _, lines = say(tmp_path, truth=None, pattern="{name}_z{z}_c{c}.tif")
+    assert any("got none for c 1, z 2 (a_z2_c1.tif would be it)" in line for line in lines)

@@ -43,8 +43,8 @@ def test_every_file_is_a_stack_named_by_its_path(tmp_path):
     assert all(Path(file).is_absolute() for stack in catalogue.stacks for file in stack.files)
 
 
-def test_hidden_files_other_kinds_zarr_stores_and_our_datasets_are_no_images(tmp_path):
-    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.doc", "notes.txt", "d.zarr/e.png")
+def test_hidden_files_other_kinds_and_our_datasets_are_no_images(tmp_path):
+    write(tmp_path, "a.tif", "._a.tif", ".cache/b.tif", "c.doc", "notes.txt")
     write(tmp_path, "cells/dataset.yaml", "cells/reports/unet/curve.png")
     assert names(find(tmp_path, Source("."))) == ["a"]
 

@@ -201,3 +201,20 @@ def test_real_files_of_metamorph_and_aperio(name):
     assert opened.spacing == pytest.approx(sizes)
     stored = tifffile.imread(file)
     np.testing.assert_array_equal(values, stored if axes == "zyx" else stored.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("state", "spacing"), [("on", {"y": 1.3668, "x": 1.3668}), ("off", {})])
+def test_sizes_that_metaxpress_notes(tmp_path, state, spacing):
+    said = f'<prop id="spatial-calibration-state" type="bool" value="{state}"/>' + "".join(
+        f'<prop id="spatial-calibration-{key}" type="{kind}" value="{value}"/>'
+        for key, kind, value in (("x", "float", 1.3668), ("y", "float", 1.3668), ("units", "string", "um"))
+    )
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        noise(8, 9),
+        description=f"<MetaData><PlaneInfo>{said}</PlaneInfo></MetaData>",
+        metadata=None,
+    )
+    opened = read(tmp_path / "a.tif")[0]
+    assert opened.spacing == spacing
+    assert set(opened.units.values()) <= {"micrometer"}

@@ -141,3 +141,36 @@ def test_what_desktops_leave_in_a_folder_is_no_edit(name, tmp_path):
     before = fingerprint.of_folder(folder)
     (folder / name).write(b"icons")
     assert fingerprint.of_folder(folder, vars(before)) == before
+
+
+def zarr_folder(tmp_path):
+    for name in ("zarr.json", "0/c/0/0", "0/c/0/1"):
+        (tmp_path / "a.zarr" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a.zarr" / name).write_bytes(name.encode())
+    return tmp_path / "a.zarr"
+
+
+def test_an_ome_zarr_stands_for_all_of_its_files_but_labels(tmp_path):
+    top = zarr_folder(tmp_path)
+    before, seen = fingerprint.of_files([str(top)]), fingerprint.sizes_and_times([str(top)])
+    moments = fingerprint.moments([str(top)])
+    (top / "labels").mkdir()
+    (top / "labels/zarr.json").write_bytes(b"{}")
+    (top / "around").symlink_to(top)  # a circle
+    assert fingerprint.of_files([str(top)]) == before
+    (top / "0/c/0/1").write_bytes(b"0/c/0/2")
+    assert fingerprint.of_files([str(top)]).content != before.content
+    assert fingerprint.sizes_and_times([str(top)]) != seen
+    assert seen[str(top)][0] == 23
+    assert fingerprint.moments([str(top)]) != moments
+
+
+def test_what_is_linked_is_known_by_its_listing_and_never_read(tmp_path, monkeypatch):
+    top = zarr_folder(tmp_path)
+    monkeypatch.setattr(Folder, "open", lambda folder: pytest.fail(f"{folder.url} was read"))
+    before = fingerprint.of_files([str(top)], is_linked=True)
+    assert fingerprint.of_files([str(top)], is_linked=True) == before
+    (top / "0/c/0/1").write_bytes(b"")
+    emptied = fingerprint.of_files([str(top)], is_linked=True).content
+    (top / "0/c/0/1").unlink()
+    assert fingerprint.of_files([str(top)], is_linked=True).content != emptied != before.content

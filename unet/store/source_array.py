@@ -1,0 +1,209 @@
+"""Arrays that other programs wrote with zarr, of version 2 or 3, opened for reading with care.
+
+What such an array claims is looked at before zarr is asked: codecs that could run code (pickles) or are not known here,
+types that are no numbers, chunks that no memory holds, and more pixels than its files can stand for are refused. By the
+format a chunk that is not there holds the fill value; that is believed, and said, unless next to nothing is there.
+"""
+
+import itertools
+import math
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.abc.store import SuffixByteRequest
+from zarr.storage import LocalStore
+
+from unet.dataset.filesystem import SPARSEST
+from unet.dataset.zarr_folders import ZarrFile, read_node, zarr_files
+from unet.store.shards import Region, Shape
+
+COMPRESSORS = {"blosc", "zlib", "gzip", "bz2", "lzma", "lz4", "zstd", "zfpy", "pcodec"}
+FILTERS = {"delta", "shuffle", "packbits", "bitround", "fixedscaleoffset", "quantize", "astype"}
+CHECKSUMS = {"crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"}
+PLAIN = COMPRESSORS | FILTERS | CHECKSUMS
+CODECS = PLAIN | {f"numcodecs.{name}" for name in PLAIN} | {"bytes", "transpose", "sharding_indexed"}
+TYPES = re.compile(r"[<>|=]?[buif][0-9]{1,2}|bool|u?int(?:8|16|32|64)|float(?:16|32|64)")
+"""Types of numbers and bits, as version 2 and version 3 spell them."""
+LARGEST_CHUNK = 2**29
+"""Bytes of a chunk, unpacked, at most."""
+READ_AT_ONCE = 2**26
+"""Bytes of the chunks that are unpacked at once, unless one is larger."""
+FEW = 2**26
+"""Bytes of an array of which no chunk need be there: of more, one in `SPARSEST`."""
+
+
+@dataclass(frozen=True)
+class SourceArray:
+    """An array of another program."""
+
+    folder: str
+    shape: Shape
+    chunk: Shape
+    """What is unpacked at once, by axis; a shard holds several."""
+    missing: int
+    """Chunk files that are not there: they hold the fill value."""
+    names: tuple[str, ...]
+    """Names of its axes by zarr itself; empty where it has none."""
+    last_codec: str
+    """What its chunks were packed by last."""
+
+    @cached_property
+    def _array(self) -> Any:
+        version: Literal[2, 3] = 3 if (Path(self.folder) / "zarr.json").is_file() else 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of codecs that are not in the specification yet
+            store = _Store(self.folder, read_only=True)
+            store.is_blosc = self.last_codec in ("blosc", "numcodecs.blosc")
+            return zarr.open_array(store, mode="r", zarr_format=version)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of its pixels."""
+        kind: np.dtype[Any] = self._array.dtype
+        return kind
+
+    @property
+    def fill_value(self) -> Any:
+        """What chunks hold that are not there."""
+        return self._array.fill_value
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Values of a region; so many chunks are unpacked at once that memory holds them."""
+        steps = _steps(self.chunk, region, self.dtype.itemsize)
+        block = np.empty([part.stop - part.start for part in region], self.dtype)
+        for part in _pieces(region, steps):
+            inner = tuple(slice(p.start - r.start, p.stop - r.start) for p, r in zip(part, region, strict=True))
+            block[inner] = self._array[part]
+        return block
+
+
+class _Store(LocalStore):
+    """A folder of which chunks are looked at before blosc is: it reads on behind the end of one that was cut short."""
+
+    is_blosc = False
+
+    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+        found = await super().get(key, prototype, byte_range)
+        is_chunk = not key.endswith(".json") and not key.rpartition("/")[2].startswith(".")
+        if found is not None and self.is_blosc and is_chunk and not isinstance(byte_range, SuffixByteRequest):
+            head = found.as_numpy_array()[:16].tobytes()
+            if len(head) < 16 or int.from_bytes(head[12:], "little") > len(found):
+                raise ValueError(f"{self.root / key} is not whole: blosc wrote more")
+        return found
+
+
+def open_source_array(folder: str) -> SourceArray:
+    """The array in a folder.
+
+    Raises:
+        ValueError: it is broken, or holds what is not read here.
+    """
+    node = read_node(Path(folder))
+    if node.array is None:
+        raise ValueError(f"{folder} must hold an array, got a group")
+    shape, outer, chunk, kinds = (_of_version_3 if node.version == 3 else _of_version_2)(node.array)
+    if unknown := [kind for kind in kinds if kind not in CODECS]:
+        raise ValueError(f"its pixels must be packed by codecs that are known here, got {', '.join(unknown)}")
+    if not shape or len(shape) != len(outer) or len(shape) != len(chunk) or min((*shape, *outer, *chunk)) < 1:
+        raise ValueError(f"its shape and chunks must be some numbers > 0, got {shape} and {outer}")
+    files = _chunk_files(folder)
+    names = node.array.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
+    named = tuple(str(name or "") for name in names)
+    found = SourceArray(folder, shape, chunk, _missing(shape, outer, files), named, kinds[-1] if kinds else "")
+    _require_plausible(found, outer, files)
+    return found
+
+
+def _of_version_2(metadata: Mapping[str, Any]) -> tuple[Shape, Shape, Shape, list[str]]:
+    _require_numbers(metadata.get("dtype"))
+    packed = [*(metadata.get("filters") or []), metadata.get("compressor")]
+    chunk = _sizes(metadata.get("chunks"))
+    return _sizes(metadata.get("shape")), chunk, chunk, [str(each.get("id")) for each in packed if each]
+
+
+def _of_version_3(metadata: Mapping[str, Any]) -> tuple[Shape, Shape, Shape, list[str]]:
+    _require_numbers(metadata.get("data_type"))
+    grid = metadata.get("chunk_grid") or {}
+    if grid.get("name") != "regular" or metadata.get("storage_transformers"):
+        raise ValueError(f"its chunks must lie on a regular grid, got {grid.get('name')}")
+    outer = _sizes(grid["configuration"].get("chunk_shape"))
+    codecs, chunk, kinds = metadata.get("codecs") or [], outer, list[str]()
+    while codecs:
+        of_shards = next((each for each in codecs if _name(each) == "sharding_indexed"), None)
+        kinds += map(_name, codecs)
+        inner = of_shards["configuration"] if of_shards else {}
+        chunk = _sizes(inner["chunk_shape"]) if of_shards else chunk
+        kinds = [*map(_name, inner.get("index_codecs", [])), *kinds]
+        codecs = inner.get("codecs", [])
+    return _sizes(metadata.get("shape")), outer, chunk, kinds
+
+
+def _name(codec: Any) -> str:
+    return str(codec if isinstance(codec, str) else codec.get("name"))
+
+
+def _require_numbers(kind: Any) -> None:
+    if not isinstance(kind, str) or not TYPES.fullmatch(kind):
+        raise ValueError(f"its pixels must be numbers or bits, got {str(kind)[:80]}")
+
+
+def _sizes(values: Any) -> Shape:
+    if not isinstance(values, list) or not all(isinstance(value, int) for value in values):
+        raise ValueError(f"its shape and chunks must be whole numbers, got {str(values)[:80]}")
+    return tuple(values)
+
+
+def _chunk_files(folder: str) -> list[ZarrFile]:
+    named = ((file, file.name.rpartition("/")[2]) for file in zarr_files(folder))
+    return [file for file, name in named if name != "zarr.json" and not name.startswith(".")]
+
+
+def _missing(shape: Shape, outer: Shape, files: Sequence[ZarrFile]) -> int:
+    wanted = math.prod(-(-size // step) for size, step in zip(shape, outer, strict=True))
+    return max(wanted - len(files), 0)
+
+
+def _require_plausible(found: SourceArray, outer: Shape, files: Sequence[ZarrFile]) -> None:
+    """Refuse what no program writes, before anything is unpacked."""
+    itemsize = found.dtype.itemsize
+    whole, shard, chunk = (math.prod(sides) * itemsize for sides in (found.shape, outer, found.chunk))
+    if chunk > LARGEST_CHUNK:
+        raise ValueError(f"its chunks must hold {LARGEST_CHUNK:,} bytes at most, got {chunk:,}; use smaller ones")
+    if empty := next((file for file in files if not file.info.st_size), None):
+        raise ValueError(f"{empty.path} is empty: it is not whole")
+    if large := next((file for file in files if file.info.st_size > 2 * shard + 2**20), None):
+        raise ValueError(f"{large.path} holds {large.info.st_size:,} bytes, more than the {shard:,} of its pixels")
+    wanted = len(files) + found.missing
+    if whole > FEW and len(files) * SPARSEST < wanted:
+        raise ValueError(f"of its {wanted:,} chunks ({whole:,} bytes) {len(files):,} are there: it is not whole")
+
+
+def _steps(chunk: Shape, region: Region, itemsize: int) -> Shape:
+    """Sides of what is read at once: whole chunks, more of them along the last axes as memory allows."""
+    steps = list(chunk)
+    for axis in reversed(range(len(chunk))):
+        others = math.prod(steps[:axis] + steps[axis + 1 :]) * itemsize
+        room = max(READ_AT_ONCE // (others * chunk[axis]), 1)
+        span = region[axis].stop - region[axis].start + chunk[axis]
+        steps[axis] = chunk[axis] * min(room, -(-span // chunk[axis]))
+    return tuple(steps)
+
+
+def _pieces(region: Region, steps: Shape) -> Iterator[Region]:
+    """Parts of a region, cut where whole chunks end."""
+    if not region:
+        yield ()
+        return
+    first, step = region[0], steps[0]
+    cuts = [first.start, *range(first.start // step * step + step, first.stop, step), first.stop]
+    for rest in _pieces(region[1:], steps[1:]):
+        for start, stop in itertools.pairwise(cuts):
+            yield (slice(start, stop), *rest)
