@@ -141,6 +141,7 @@ def _by_key(source: Source, groups: list[Group]) -> Truth:
         first = labels.get(key, group.files)[0]
         if first == file:
             labels[key] = group.files
+            refused |= {key: f"truth of it must be whole: {group.refused}"} if group.refused else {}
         elif Path(first).suffix.lower() == Path(file).suffix.lower() == ".roi":
             labels[key] = (*labels[key], *group.files)
         elif is_outlines(file) and not is_outlines(first):

@@ -120,7 +120,7 @@ def offered(source: Source, images: Collection[str], truth: Collection[str] | No
         return Offer(
             "",
             f"{channels} of {len(images)} images have truth without the number of a channel behind, as nnU-Net names "
-            "them; say `--pattern '{name}_{c}'` with the suffix of the files, such as `{name}_{c}.tif`",
+            "them; say `--pattern '{name}_{c}.tif'`, with the suffix that the images have",
         )
     return None
 

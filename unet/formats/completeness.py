@@ -31,7 +31,8 @@ def require_whole(files: Sequence[str], scene: int | None = None, each: bool = F
         ValueError: a file is not whole, or lacks a part of its set; it says which.
         OSError: a file is gone, or cannot be read.
     """
-    return {part for file in (files if each else files[:1]) for part in _parts_of(file, scene)}
+    is_each = each or any(is_outlines(file) for file in files)
+    return {part for file in (files if is_each else files[:1]) for part in _parts_of(file, scene)}
 
 
 def _parts_of(file: str, scene: int | None) -> set[str]:

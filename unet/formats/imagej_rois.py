@@ -5,6 +5,7 @@ What it gives of an oval is a polygon of a few corners; here an oval is one of a
 """
 
 import io
+import logging
 import math
 import zipfile
 from collections import Counter
@@ -15,6 +16,9 @@ from roifile import ROI_TYPE, ImagejRoi
 
 from unet.dataset.filesystem import read_regular
 from unet.formats.outlines import Drawn, Outline
+
+# What roifile says there is of a ROI that encloses nothing, which is told, or of its name.
+logging.getLogger("roifile").setLevel(logging.CRITICAL)
 
 LARGEST = 2**27
 """Bytes of all ROIs of a file; a million cells take less."""

@@ -151,17 +151,16 @@ class Filling:
     def plane(self, index: tuple[int, ...]) -> np.ndarray:
         """The ids of the plane at an index of the leading axes."""
         plane = np.zeros(self.shape[-2:], np.uint32)
-        self._fill(plane, index)
+        self._fill(plane, index, np.zeros(len(self.outlines), np.int64))
         return plane
 
-    def overlap(self) -> int:
-        """Pixels of outlines that lie below later ones, on all planes."""
-        return sum(self._fill(np.zeros(self.shape[-2:], np.uint32), index) for index in sorted(self._numbers))
-
     @cached_property
-    def sizes(self) -> list[int]:
-        """How many pixels each outline holds of a plane."""
-        return [int(np.count_nonzero(self._within(outline)[1])) for outline in self.outlines]
+    def counts(self) -> tuple[NDArray[np.int64], int]:
+        """Pixels that each outline holds on all planes, and how many of them lie below later outlines."""
+        pixels, covered = np.zeros(len(self.outlines), np.int64), 0
+        for index in sorted(self._numbers):
+            covered += self._fill(np.zeros(self.shape[-2:], np.uint32), index, pixels)
+        return pixels, covered
 
     @cached_property
     def _numbers(self) -> dict[tuple[int, ...], list[int]]:
@@ -173,11 +172,12 @@ class Filling:
                 found.setdefault(index, []).append(number)
         return found
 
-    def _fill(self, plane: np.ndarray, index: tuple[int, ...]) -> int:
-        """Write ids into a plane; returns how many pixels of earlier outlines lie below later ones."""
+    def _fill(self, plane: np.ndarray, index: tuple[int, ...], pixels: NDArray[np.int64]) -> int:
+        """Write ids into a plane, and add to the pixels of each; returns how many lie below later outlines."""
         covered = 0
         for number in self._numbers.get(tuple(index), ()):
             box, within = self._within(self.outlines[number])
+            pixels[number] += np.count_nonzero(within)
             covered += int(np.count_nonzero(plane[box][within]))
             plane[box][within] = number + 1
         return covered
@@ -225,12 +225,13 @@ def _notes(file: str, drawn: Sequence[Drawn], filling: Filling) -> tuple[str, ..
     spread = sum(not set(along) <= set(outline.at) for outline in filling.outlines)
     if spread:
         notes.append(f"{spread} of the {count} outlines of {file} say no plane, and lie on all along {' '.join(along)}")
-    empty = filling.sizes.count(0)
+    pixels, covered = filling.counts
+    empty = int(np.count_nonzero(pixels == 0))
     if empty == count:
         raise ValueError(f"{file} must lie on its image, got {empty} outlines beside it; corners must be in pixels")
     if empty:
         notes.append(f"{empty} of the {count} outlines of {file} hold no pixel's centre of the image")
-    if covered := filling.overlap():
+    if covered:
         notes.append(f"outlines of {file} overlap by {covered} pixels, where the later one lies on top")
     return tuple(notes)
 

@@ -125,3 +125,20 @@ def test_a_convention_is_offered_where_nothing_else_fits(tmp_path, files, truth,
 def test_nothing_is_offered_where_a_suffix_is_set_or_nothing_is_there(tmp_path):
     assert offered(Source("raw", suffix="_x"), ["a", "a_mask"], None) is None
     assert offer_of(Source("raw"), tmp_path) is None
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_folders_of_nnunet_fit_by_the_pattern_that_is_offered(tmp_path, channels):
+    write(tmp_path, *(f"imagesTr/{name}_{c:04}.tif" for name in ("a", "b_0001") for c in range(channels)))
+    write(tmp_path, "labelsTr/a.tif", "labelsTr/b_0001.tif")
+    offer = offer_of(Source("imagesTr", "labelsTr"), tmp_path)
+    assert offer is not None
+    assert "--pattern '{name}_{c}.tif'" in offer.words
+    pairs, unmatched, _ = look(tmp_path, Source("imagesTr", "labelsTr", pattern="{name}_{c}.tif"))
+    assert (pairs, unmatched) == ({"a": ["a.tif"], "b_0001": ["b_0001.tif"]}, [])
+
+
+def test_planes_of_a_pattern_have_truth_of_a_suffix_beside_them(tmp_path):
+    write(tmp_path, *(f"raw/a_z{z}{suffix}.tif" for z in (1, 2) for suffix in ("_c1", "_c2", "_mask")))
+    pairs, unmatched, notes = look(tmp_path, Source("raw", pattern="{name}_z{z}_c{c}.tif", suffix="_mask"))
+    assert (pairs, unmatched, notes) == ({"a": ["a_z1_mask.tif", "a_z2_mask.tif"]}, [], ())

@@ -121,6 +121,13 @@ def test_what_is_broken_is_told_in_a_sentence(tmp_path, content, says):
     assert says in str(error.value)
 
 
+def test_each_of_several_files_must_be_whole(tmp_path):
+    files = [saved(tmp_path, roi()), tmp_path / "b.roi"]
+    files[1].write_bytes(roi().tobytes()[:70])
+    with pytest.raises(ValueError, match=r"b\.roi is no readable file of outlines"):
+        require_whole([str(file) for file in files])
+
+
 def test_what_is_no_set_or_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     file = saved(tmp_path, roi(), roi())
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:

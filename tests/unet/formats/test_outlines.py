@@ -67,7 +67,8 @@ def test_each_lies_on_its_planes_with_its_id_and_the_later_one_on_top():
     filling = Filling((square(0, 0, 2, z=0), square(1, 0, 2), square(-1, 1, 2, z=1)), "zyx", (2, 3, 4))
     assert filling.plane((0,)).tolist() == [[1, 2, 2, 0], [1, 2, 2, 0], [0, 0, 0, 0]]
     assert filling.plane((1,)).tolist() == [[0, 2, 2, 0], [3, 2, 2, 0], [3, 0, 0, 0]]
-    assert (filling.overlap(), filling.sizes) == (2, [4, 4, 2])
+    pixels, covered = filling.counts
+    assert (pixels.tolist(), covered) == ([4, 8, 2], 2)
 
 
 def test_a_large_one_is_filled_in_parts(monkeypatch):
