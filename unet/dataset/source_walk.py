@@ -92,7 +92,9 @@ class SourceWalk:
                 self._take_file(path, real_path, entry.is_file())
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
-        if not is_file:
+        if self.each_once and str(real) in self._seen:
+            self.left_out.append(f"{path} leads to {real}, which is taken already, and is left out")
+        elif not is_file:
             self.left_out.append(f"{no_file(str(path), real.stat().st_mode)}, and is left out")
         elif UNENCODED.search(str(path)):  # no metadata of ours could say where an image comes from
             self.left_out.append(f"{path} must have a name in UTF-8, and is left out; rename it")
@@ -128,9 +130,6 @@ class SourceWalk:
         self._enter(link, target)
 
     def _follow_to_file(self, link: Path, target: Path) -> None:
-        if self.each_once and str(target) in self._seen:
-            self.left_out.append(f"{link} is a link to {target}, which is taken already, and is left out")
-            return
         self._take_file(link, target, target.is_file())
 
 
