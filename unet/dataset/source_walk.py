@@ -124,6 +124,8 @@ class SourceWalk:
             self.others[kind_of(path.name)] += 1
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
+        if self._was_taken(path, real):
+            return
         if not is_file:
             self.left_out.append(f"{no_file(str(path), real.stat().st_mode)}, and is left out")
         elif UNENCODED.search(str(path)):  # no metadata of ours could say where an image comes from
@@ -174,14 +176,13 @@ class SourceWalk:
         self._enter(link, target)
 
     def _follow_to_file(self, link: Path, target: Path) -> None:
-        if not self._was_taken(link, target):
-            self._take_file(link, target, target.is_file())
+        self._take_file(link, target, target.is_file())
 
     def _was_taken(self, link: Path, target: Path) -> bool:
         """Whether a link leads to what is found under another name, and told so."""
         is_taken = self.each_once and str(target) in self._seen
         if is_taken:
-            self.left_out.append(f"{link} is a link to {target}, which is taken already, and is left out")
+            self.left_out.append(f"{link} leads to {target}, which is taken already, and is left out")
         return is_taken
 
 

@@ -410,3 +410,15 @@ def test_many_links_to_nothing_are_told_in_a_few_lines(tmp_path):
     notes = find(tmp_path, Source("raw")).notes
     assert len(notes) == 11
     assert notes[-1] == "89 more links lead nowhere in the same way"
+
+
+def test_a_file_that_a_link_leads_to_is_found_once_though_its_folder_is_linked_too(tmp_path):
+    write(tmp_path, "raw/a.tif", "out/c.tif")
+    (tmp_path / "raw/c.tif").symlink_to("../out/c.tif")
+    (tmp_path / "raw/out").symlink_to("../out")
+    catalogue = find(tmp_path, Source("raw"))
+    assert names(catalogue) == ["a", "c"]
+    (note,) = catalogue.notes
+    assert note.endswith(
+        "raw/out/c.tif leads to " + f"{tmp_path.resolve()}/out/c.tif, which is taken already, and is left out"
+    )
