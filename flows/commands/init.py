@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
-from unet.dataset.image_kinds import kind_of
+from unet.dataset.image_kinds import format_of, kind_of
 from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
@@ -112,7 +112,7 @@ def _show_stacks(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
     """What was understood of one stack of each kind, and a picture of how truth is read."""
     kinds: dict[object, list[Stack]] = {}
     for stack in catalogue.stacks:
-        kinds.setdefault((kind_of(stack.files[0]), stack.scene is None, len(stack.grid)), []).append(stack)
+        kinds.setdefault((_kind(stack), stack.scene is None, len(stack.grid)), []).append(stack)
     for (kind, *_), stacks in ((key, of) for key, of in kinds.items() if isinstance(key, tuple)):
         yield from _show_kind(kind, stacks)
     for stack in [stack for stack in catalogue.stacks if stack.truth and not stack.refused]:
@@ -121,6 +121,11 @@ def _show_stacks(dataset: Dataset, catalogue: Catalogue) -> Iterator[str]:
             return
         except (ValueError, LookupError):
             continue
+
+
+def _kind(stack: Stack) -> str:
+    """The suffix of a stack's file; of an image within an OME-Zarr that of the folder."""
+    return ".zarr" if format_of(stack.files[0]) == "ome_zarr" else kind_of(stack.files[0])
 
 
 def _show_kind(kind: str, stacks: Sequence[Stack]) -> Iterator[str]:
