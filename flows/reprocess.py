@@ -35,6 +35,7 @@ def reprocess(
     """Recompute everything that is stale, in order.
 
     A run of a deployment waits for another one on the dataset: a night that met a look of `watch` would else be lost.
+    It fails of what was set aside newly; what failed before, and stands as it did, is a line of its summary.
 
     Args:
         dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
@@ -50,7 +51,7 @@ def reprocess(
         Summary(session.dataset, what, session.record.model) as summary,
     ):
         _require_possible(session, only)
-        outcomes: list[Outcome] = []
+        stood, outcomes = {(of.stage, of.name, of.why) for of in session.plan.set_aside()}, list[Outcome]()
         for stage, stage_flow in STAGE_FLOWS.items():
             if not session.plan_for(stage).is_due(stage, only or None):
                 continue
@@ -58,9 +59,13 @@ def reprocess(
                 with summary.timed(stage):
                     outcomes += stage_flow(dataset, None if stage == "train" else only, changes, force == stage)
             except SetAside as failure:  # that flow is Failed in the UI; the stages after it go on with other stacks
-                outcomes += failure.done
+                outcomes += failure.outcomes
             summary.add(outcomes)
-        failed = [Outcome(of.stage, of.name, "set aside", of.why) for of in session.whole_plan().set_aside()]
+        tried = {(of.stage, of.name) for of in outcomes}
+        others = [of for of in session.whole_plan().set_aside() if (of.stage, of.name) not in tried]
+        failed = [
+            Outcome(of.stage, of.name, "set aside", of.why, (of.stage, of.name, of.why) in stood) for of in others
+        ]
         summary.add(failed)
         raise_set_aside([*outcomes, *failed])
     return outcomes

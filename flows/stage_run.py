@@ -92,10 +92,10 @@ def open_stage(
 
 
 def raise_set_aside(outcomes: Sequence[Outcome]) -> None:
-    """Raise SetAside where there is one of these."""
-    failed = [outcome for outcome in outcomes if outcome.state == "set aside"]
+    """Raise SetAside where there is one of these that is news."""
+    failed = [outcome for outcome in outcomes if outcome.state == "set aside" and not outcome.is_old]
     if failed:
-        raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside"])
+        raise SetAside(failed, [outcome for outcome in outcomes if outcome.state != "set aside" or outcome.is_old])
 
 
 @contextmanager

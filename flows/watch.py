@@ -54,16 +54,14 @@ def _find_arrivals(place: Dataset) -> Arrivals:
 
 
 def _reprocess_ready(place: Dataset, arrivals: Arrivals) -> list[Outcome]:
-    """Outcomes of what is ready; stacks that were set aside before, and stayed so, do not make this run fail."""
+    """Outcomes of what is ready, which is taken whatever fails of it; what failed before is no news."""
     from flows.reprocess import reprocess  # torch and zarr, which a look that finds nothing can do without
     from tasks.execution.outcomes import SetAside
 
     try:
         outcomes = reprocess(place.url, list(arrivals.ready), list(arrivals.changes))
-    except SetAside as error:
+    except SetAside:
         mark_taken(place, arrivals)
-        if any(outcome.name in arrivals.ready for outcome in error.failed):
-            raise
-        return error.done
+        raise
     mark_taken(place, arrivals)
     return outcomes

@@ -1,8 +1,7 @@
 """Microscope files → `images/NAME.ome.zarr`, with truth beside them in its labels."""
 
+import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,19 @@ from numpy.typing import NDArray
 
 from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
-from tasks.policy import cpu_task
+from tasks.policy import cpu_task, is_last_try
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.stacks import Stack
+from unet.formats.guarded import guarded
 from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
-from unet.labels.connected import connected_segments
+from unet.labels.truth_values import IGNORED, UNJUDGED, kept_truth
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
-from unet.ledger.generations import Result
+from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
     edited_recipe,
@@ -35,16 +35,14 @@ from unet.ledger.recipes import (
     withdrawn_recipe,
 )
 from unet.ledger.results import image_of, labels_of, weights_of
-from unet.ledger.source_reading import SourceReading, unfinished
+from unet.ledger.source_reading import SourceError, SourceReading, UnreadableError, source_errors, unfinished
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
 from unet.store import ome
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import pyramid
-from unet.store.shards import Region, averaged, plane_layout, regions, sampled, stack_layout
-
-IGNORED = np.uint32(np.iinfo(np.uint32).max)
-"""Id of pixels nobody judged, in truth that is made of a mask."""
+from unet.store.plane_copy import copied
+from unet.store.pyramid import create_levels, pyramid
+from unet.store.shards import Level, Region, averaged, plane_layout, regions, sampled, stack_layout
 
 
 @cpu_task("ingest")
@@ -54,7 +52,7 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
     with Sink("ingest", len(stacks)) as sink:
 
         def work(name: str, _: Recipe) -> str:
-            word = ingest_stack(place, stacks[name], settings, force)
+            word = _ingest_or_give_up(place, stacks[name], settings, force)
             sink.step(name)
             return word
 
@@ -62,11 +60,19 @@ def ingest_stacks(dataset: str, names: list[Stack], settings: Ingest, force: boo
             return ingest_recipe(place, stacks[name], settings)
 
         def sources(name: str) -> list[Fingerprint]:
-            with suppress(FileNotFoundError):  # of what is gone nothing is known
-                return source_fingerprints(place, stacks[name])
-            return []
+            return [each for each in source_fingerprints(place, stacks[name]) if each.seen]  # known of what is there
 
         return outcome_of_each(place, list(stacks), recipe, work, sources=sources)
+
+
+def _ingest_or_give_up(dataset: Dataset, stack: Stack, settings: Ingest, force: bool) -> str:
+    """The same as `ingest_stack`; a source that stays unreadable is that stack's failure, and not the world's."""
+    try:
+        return ingest_stack(dataset, stack, settings, force)
+    except SourceError as error:
+        if error.is_lasting or is_last_try():
+            raise UnreadableError(str(error)) from error
+        raise
 
 
 def ingest_stack(dataset: Dataset, stack: Stack, settings: Ingest, force: bool = False) -> str:
@@ -107,20 +113,18 @@ def _list_labels(labels: Folder) -> None:
 @timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
     reading = SourceReading(stack.files, stack.is_linked)
-    with open_found(stack) as opened:
+    with guarded(stack.files, open_found(stack)) as opened:
         generation = reading.begin(image, recipe)
-        linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
         gatherings = [Gathering() for _ in opened.channels]
+        linked, notes = linked_level(stack, generation.level(0)) if stack.is_linked else (None, ())
         if linked is None:
-            layout = stack_layout(opened.shape, opened.dtype.itemsize)
-            stored = create(generation.level(0), layout, opened.dtype, opened.axes)
-            for region, block in _copied(opened, stored):
-                for channel, part in _by_channel(region, block, opened.axes):
-                    gatherings[channel].add(part)
+            levels = _copy(opened, generation, gatherings)
         else:
+            levels = averaged(opened.shape)[:1]
             gather_linked(linked, gatherings)
     files = reading.finish(image, generation, recipe.inputs["source"])
-    levels = pyramid(generation.level, averaged, opened.axes) if linked is None else averaged(opened.shape)[:1]
+    with source_errors(stack.files):
+        scenes = 1 if stack.scene is None else find_scenes(stack.files[0]).number
     statistics = [gathering.finish(settings.percentile_low, settings.percentile_high) for gathering in gatherings]
     scales = ome.multiscales(generation, stack.name, opened.axes, levels, opened.spacing, opened.units)
     facts = {
@@ -136,12 +140,23 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "source": list(stack.files),
         "source_folder": stack.source,
         "scene": stack.scene,
-        "scenes": 1 if stack.scene is None else find_scenes(stack.files[0]).number,
+        "scenes": scenes,
         "files": vars(files),
         "seconds": elapsed(),
     } | ({"well": list(stack.well)} if stack.well else {})
     colours = display_colours(opened.channels, opened.colours)
     image.commit(generation, ome.image_attributes(scales, opened.channels, statistics, colours), facts)
+
+
+def _copy(opened: Opened, generation: Generation, gatherings: Sequence[Gathering]) -> list[Level]:
+    """Write all levels of an image, its pixels looked at in passing."""
+    create(generation.level(0), stack_layout(opened.shape, opened.dtype.itemsize), opened.dtype, opened.axes)
+    levels, arrays = create_levels(generation.level, averaged, opened.axes)
+    threads = os.cpu_count() or 1
+    for region, block in copied(opened.plane, arrays, threads, threads if opened.is_shared else 1):
+        for channel, part in _by_channel(region, block, opened.axes):
+            gatherings[channel].add(part)
+    return levels
 
 
 def _withdraw_truth(dataset: Dataset, name: str) -> str:
@@ -165,12 +180,14 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         _amend_truth(dataset, stack, truth, of_image)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
-    with open_truth(stack) as opened:
+    sizes = dict(zip(of_image["axes"], of_image["shape"], strict=True))
+    with guarded(stack.truth, open_truth(stack, sizes)) as opened:
         _require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = reading.begin(truth, recipe)
         layout = plane_layout(shape, 4)
-        stored = create(generation.level(0), layout, _truth_dtype(opened, stack), axes)
-        _write_planes(stored, _truth_planes(opened, stack))
+        kept = kept_truth(opened, stack)
+        stored = create(generation.level(0), layout, kept.dtype, axes)
+        _write_planes(stored, kept.planes)
     files = reading.finish(truth, generation, recipe.inputs["truth source"])
     levels = pyramid(generation.level, sampled, axes)
     scales = ome.multiscales(generation, "truth", axes, levels, of_image["spacing"], of_image["units"])
@@ -178,7 +195,8 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     facts = {
         "source": list(stack.truth),
         "files": vars(files),
-        "ignore": stack.ignore if stack.ignore is None or stack.foreground == "ids" else int(IGNORED),
+        "ignore": kept.ignore,
+        "notes": [*opened.notes, *kept.notes],
         "arrays": vars(fingerprint.of_folder(generation.level(0))),
     }
     truth.commit(generation, ome.label_attributes(scales), facts)
@@ -193,7 +211,7 @@ def _amend_truth(dataset: Dataset, stack: Stack, truth: Result, of_image: Json) 
     recipe = edited_recipe(dataset, stack, stamp.recipe)
     now = ome.resized(attributes, of_image["spacing"], of_image["units"])
     if recipe != stamp.recipe:
-        truth.amend({"ignore": stack.ignore}, recipe)
+        truth.amend({"ignore": int(IGNORED) if stack.ignore == UNJUDGED else stack.ignore}, recipe)
     if now["ome"] != attributes["ome"]:
         truth.amend({}, more={"ome": now["ome"]})
 
@@ -205,21 +223,6 @@ def _require_whole(name: str, truth: Result) -> None:
             f"truth of {name} must be there, got no whole {truth.where(holes[0])}, and no source to take it from; "
             "write it again, empty planes too (zarr leaves them out unless its config says write_empty_chunks)"
         )
-
-
-def _copied(opened: Opened, stored: Stored) -> Iterable[tuple[Region, NDArray[Any]]]:
-    """Every region with its pixels, written where it was not yet."""
-    plane = lru_cache(maxsize=1)(opened.plane)
-    for region in regions(stored.layout):
-        if stored.is_done(region):
-            yield region, stored.read(region)
-            continue
-        block = np.empty([part.stop - part.start for part in region], opened.dtype)
-        for position in np.ndindex(*block.shape[:-2]):
-            index = tuple(part.start + at for part, at in zip(region, position, strict=False))
-            block[position] = plane(index)[region[-2:]]
-        stored.write(region, block)
-        yield region, block
 
 
 def _by_channel(region: Region, block: NDArray[Any], axes: str) -> Iterable[tuple[int, NDArray[Any]]]:
@@ -235,34 +238,6 @@ def _require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[
             f"truth of {name} must have the image's shape {' × '.join(map(str, of_image))} in one channel, got "
             f"{' × '.join(map(str, shape))} ({' '.join(axes)}); give the labels drawn on this image"
         )
-
-
-def _truth_dtype(opened: Opened, stack: Stack) -> Any:
-    if opened.dtype.kind not in "iu":
-        raise ValueError(f"truth of {stack.name} must hold integer labels, got {opened.dtype}; save it as integers")
-    return opened.dtype if stack.foreground == "ids" else np.dtype(np.uint32)
-
-
-def _truth_planes(opened: Opened, stack: Stack) -> Iterable[NDArray[Any]]:
-    """Labels plane by plane: ids as given, or the 4-connected objects of a mask, numbered on through the planes."""
-    count, values = 0, set[int]()
-    for index in np.ndindex(*opened.shape[:-2]):
-        plane = opened.plane(index)
-        if stack.foreground == "ids":
-            if plane.min() < 0:
-                raise ValueError(f"truth of {stack.name} must hold ids ≥ 0, got {plane.min()}; renumber it")
-            yield plane
-            continue
-        values |= set(np.unique(plane).tolist()) - {stack.ignore}
-        if len(values) > 2 or (len(values) == 2 and 0 not in values):
-            raise ValueError(
-                f"truth of {stack.name} read with foreground {stack.foreground} must hold 0 and one other value, "
-                f"got {', '.join(map(str, sorted(values)[:4]))}; set its source's foreground to ids"
-            )
-        judged = plane != stack.ignore if stack.ignore is not None else np.True_
-        objects = connected_segments(((plane == 0) == (stack.foreground == 0)) & judged)
-        yield np.where(judged, np.where(objects > 0, objects + count, 0), IGNORED)
-        count += int(objects.max())
 
 
 def _write_planes(stored: Stored, planes: Iterable[NDArray[Any]]) -> None:

@@ -47,6 +47,13 @@ def world_failed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     return False
 
 
+def is_last_try() -> bool:
+    """Whether what fails now is not tried again: the last run of a task, or no task run at all."""
+    from prefect.runtime import task_run
+
+    return not task_run.id or (task_run.run_count or 0) > RETRIES
+
+
 def limit(expected: float | None) -> float:
     """Seconds after which a task run is ended that is expected to take so many.
 

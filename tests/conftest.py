@@ -1,5 +1,6 @@
 """What all tests share: tiny datasets, the road walked without a Prefect server, and a process left as it was found."""
 
+import builtins
 import gc
 import os
 import random
@@ -92,6 +93,28 @@ def left_as_found():
     here = Path.cwd()
     os.chdir(folder)
     assert here == folder, "the test left another folder"
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """`forbid(path, …)`: the system refuses to open these files from now on, though who runs the tests may be root."""
+    forbidden, opened, opened_low = set(), builtins.open, os.open
+
+    def refuse(path):
+        if isinstance(path, str | Path) and str(path) in forbidden:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    def high(path, *more, **others):
+        refuse(path)
+        return opened(path, *more, **others)
+
+    def low(path, *more, **others):
+        refuse(path)
+        return opened_low(path, *more, **others)
+
+    monkeypatch.setattr(builtins, "open", high)
+    monkeypatch.setattr(os, "open", low)
+    return lambda *paths: forbidden.update(map(str, paths))
 
 
 def make_dataset(folder, stacks, source=None, **settings) -> Dataset:

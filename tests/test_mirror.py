@@ -52,7 +52,6 @@ ELSEWHERE = {
     "flows/ingest": "integration/test_flows",
     "flows/planning/catalogue": "flows/planning/test_arrivals",
     "flows/planning/status": "flows/planning/test_plan",
-    "flows/planning/training_set": "flows/planning/test_plan",
     "flows/predict": "integration/test_flows",
     "flows/reprocess": "integration/test_flows",
     "flows/segment": "integration/test_flows",

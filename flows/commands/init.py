@@ -11,6 +11,7 @@ from unet.dataset.image_kinds import kind_of
 from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.dataset.source_paths import resolved
+from unet.dataset.source_truth import is_own_labels, offer_of
 from unet.dataset.sources import find_stacks
 from unet.dataset.stacks import Catalogue, Stack
 from unet.settings.ingest import Source
@@ -30,13 +31,17 @@ def initialise(
     Args:
         dataset: the folder; where it is a dataset already, the source is added, or changed if it is one of it.
         given: settings of the source by name, `images` among them; what is None stays as it is, or by default.
-        ask: asks a person for a yes.
+        ask: puts a question to a person, where one is there, for a yes.
     """
-    set_here = {key: _absolute(value) if key in PATHS else value for key, value in given.items() if value is not None}
+    said = {key: value for key, value in given.items() if value is not None}
+    set_here = {key: _absolute(value) if _is_place(key, value) else value for key, value in said.items()}
     record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
     number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
     before = None if number is None else record.sources[number]
     source = _source(before, set_here)
+    offer = offer_of(source, Path.cwd())
+    if offer and offer.suffix and ask(f"{offer.words}. Is that truth?"):
+        source, offer = _source(source, {"suffix": offer.suffix}), None
     catalogue = _catalogue_of(dataset, record, source, number)
     guess = guess_of_source(source, catalogue.stacks)
     if guess is not None:
@@ -47,6 +52,7 @@ def initialise(
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {given['images']}, {len(marked)} with truth"
+    yield from (f"note: {offer.words}" for offer in [offer] if offer)
     yield from (f"note: {file} belongs to no image" for file in catalogue.unmatched)
     yield from (f"note: {note}" for note in (*catalogue.notes, *_kinds_left_out(catalogue)))
     yield from _show_stacks(dataset, catalogue)
@@ -70,6 +76,11 @@ def _changes(before: Source | None, now: Source) -> Iterator[str]:
     changed = [f"{key}: {old[key]} → {value}" for key, value in new.items() if before and old[key] != value]
     if changed:
         yield f"{now.images} was a source already; changed: {', '.join(changed)}"
+
+
+def _is_place(key: str, value: Any) -> bool:
+    """Whether a setting names a place, and not labels that lie in each image."""
+    return key in PATHS and not (key == "truth" and is_own_labels(value, Path.cwd()))
 
 
 def _absolute(path: str) -> str:
@@ -140,6 +151,9 @@ def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     yield f"truth is read with foreground {stack.foreground}: {look.share:.0%} of the first plane is object"
     if stack.foreground == "ids" and look.values == 2:
         yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"
+    if stack.foreground == "ids" and look.is_smoothed:
+        yield "  it looks like a mask with smoothed edges: each of its grey levels would be an object; threshold it"
+    yield from (f"  {note}" for note in look.notes)
     if look.picture is not None:
         (dataset / "truth.png").write(look.picture)
         yield f"  {(dataset / 'truth.png').url} shows which: tinted is object"

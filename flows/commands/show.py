@@ -58,7 +58,7 @@ def show_pending(plan: Plan, pending: Sequence[StageStatus], cost: Estimate, sta
         of = cost.costs[status.stage, status.name]
         takes = f"{as_minutes(of.seconds):>9} {as_bytes(of.bytes):>9}"
         out.print(f"{status.stage:9} {status.name:24} {takes}  {as_text(status.why or 'never made')}")
-    show_set_aside(plan)
+    show_notes(plan)
     if pending:
         show_cost(cost)
         return
@@ -80,13 +80,19 @@ def show_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
         done = [o for o in outcomes if o.stage == stage and o.state == "done"]
         if done:
             out.print(f"{stage:9} {len(done):4} done   {done[0].name}: {as_text(done[0].why)}")
-    out.print(f"{len(outcomes)} results made ({seconds:.0f} s)")
+    made = sum(1 for outcome in outcomes if outcome.state != "set aside")
+    out.print(f"{made} results made ({seconds:.0f} s)")
 
 
 def show_set_aside(plan: Plan) -> None:
     """What failed and why, and what a person should know."""
-    for status in plan.set_aside():
-        err.print(f"[red]set aside[/red] {status.name} at {status.stage}: {as_text(status.why)}")
+    for stage, names, why in plan.grouped_failures():
+        err.print(f"[red]set aside[/red] {names} at {stage}: {as_text(why)}")
+    show_notes(plan)
+
+
+def show_notes(plan: Plan) -> None:
+    """What a person should know, a line each."""
     for note in plan.notes:
         err.print(f"note: {as_text(note)}")
 

@@ -28,6 +28,10 @@ def init(
     pattern: Annotated[
         str | None, typer.Option(help="How files of single planes are named, such as '{name}_z{z}_c{c}.tif'.")
     ] = None,
+    suffix: Annotated[
+        str | None,
+        typer.Option(help="What names of truth have behind those of images, such as _mask."),
+    ] = None,
     prefix: Annotated[str | None, typer.Option(help="What names of its stacks begin with, such as day2-.")] = None,
     axes: Annotated[str | None, typer.Option(help="The files' axes where they say none or wrong ones: tzyx.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="A,B", help="Names of the channels, in their order.")] = None,
@@ -41,6 +45,7 @@ def init(
     given: dict[str, Any] = {"images": images, "truth": truth, "slices": slices, "prefix": prefix, "axes": axes}
     given["pattern"] = pattern
     given["foreground"] = int(foreground) if foreground and foreground.isdigit() else foreground
+    given["suffix"] = suffix
     given["channels"] = [name.strip() for name in channels.split(",")] if channels else None
     given["pixel_size"] = parsed_sizes(pixel_size) if pixel_size else None
     for line in initialise(Dataset(dataset), given, asked):

@@ -2,12 +2,13 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import typer
 
-from flows.commands.options import exit_status, fail_where_set_aside, note
-from flows.commands.show import as_text, err, show_json, show_outcomes, show_pending, show_set_aside
+from flows.commands.options import exit_status, note
+from flows.commands.show import as_text, err, show_json, show_notes, show_outcomes, show_pending
 from flows.planning.estimate import estimate
 from flows.planning.plan import require_known
 from flows.planning.session import Session
@@ -16,7 +17,7 @@ from flows.server.process import start_ephemeral
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import parse_change, read_record, set_values
-from unet.ledger.outcome import Outcome
+from unet.ledger.outcome import Outcome, standing_line
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
             print(json.dumps([vars(outcome) for outcome in outcomes]))
         else:
             show_outcomes(outcomes, time.monotonic() - began)
-            show_set_aside(session.whole_plan())
+            show_notes(session.whole_plan())
+        _say_standing([status.name for status in session.whole_plan().set_aside()])
         _fail_where_waiting(outcomes)
         return
     if not pending and not dry_run:
@@ -66,7 +68,13 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
         show_json(plan, pending, cost)
     else:
         show_pending(plan, pending, cost, order.stage, time.monotonic() - began)
-    fail_where_set_aside(plan)
+    _say_standing([status.name for status in plan.set_aside()])
+
+
+def _say_standing(names: Sequence[str]) -> None:
+    """A line of what failed earlier and still stands: it was told when it was news, and fails no run after that."""
+    if said := standing_line(names):
+        err.print(as_text(said))
 
 
 def _edit_record(order: Order) -> None:
@@ -98,6 +106,7 @@ def _call_flow(order: Order, began: float) -> list[Outcome]:
         return STAGE_FLOWS[order.stage](order.dataset, only, tried, order.force is not None, **more)
     except SetAside as error:
         show_outcomes(error.done, time.monotonic() - began)
+        _say_standing([outcome.name for outcome in error.done if outcome.is_old])
         raise
 
 

@@ -9,13 +9,14 @@ import json
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset
+from unet.dataset.source_presence import place_of, places_away
 from unet.dataset.sources import source_files
 from unet.dataset.stack_names import printable
 from unet.dataset.stacks import Stack
@@ -42,13 +43,16 @@ class Arrivals:
     """Settings of the run that takes what is ready."""
     files: tuple[str, ...] = ()
     """Files that this run takes."""
+    away: tuple[str, ...] = ()
+    """Places that are away since this look, a sentence each."""
 
     def lines(self) -> list[str]:
         """What a person is told, a line each; of many alike the first and the number of the others."""
         taken = [f"{name}: taken" for name in self.ready]
         waiting = [f"{name}: waiting: {why}" for name, why in self.waiting.items()]
         gone = [f"{file} is gone; what was made from it is kept" for file in self.gone]
-        lines = [*_first_lines(taken, "taken"), *_first_lines(waiting, "waiting"), *_first_lines(gone, "gone")]
+        told = (taken, "taken"), (waiting, "waiting"), (gone, "gone"), (list(self.away), "away")
+        lines = [line for lines, what in told for line in _first_lines(lines, what)]
         return [printable(line) for line in lines]
 
 
@@ -56,12 +60,19 @@ def look_at_sources(place: Dataset, record: Record, now: float | None = None) ->
     """Look at the sources, and remember what was seen."""
     now = time.time() if now is None else now
     before = _last_memory(place)
-    seen = sizes_and_times(source_files(record.sources, Path(place.url) if place.is_local else Path.cwd()))
-    memory = before.updated(seen, now)
+    root = Path(place.url) if place.is_local else Path.cwd()
+    seen = sizes_and_times(source_files(record.sources, root))
+    missing = before.gone(seen)
+    places = places_away(record.sources, root) if missing else {}
+    below = {file: lost for file in missing if (lost := place_of(file, list(places)))}
+    memory = before.updated(seen, now).keeping(before, below)
     if memory != before or memory.new():  # of those it must be known when they were looked at
         _keep_memory(place, memory)
-    gone = tuple(before.gone(seen))
-    return _Looker(place, record, memory, now).arrivals(gone) if memory.new() else Arrivals(gone=gone)
+    gone = tuple(file for file in missing if file not in below)
+    away = _news_of_away(place, [places[lost] for lost in dict.fromkeys(below.values())])
+    new = [file for file in memory.new() if file not in below]
+    found = _Looker(place, record, memory, now, new).arrivals(gone) if new else Arrivals(gone=gone)
+    return replace(found, away=away)
 
 
 def mark_taken(place: Dataset, arrivals: Arrivals) -> None:
@@ -82,16 +93,27 @@ def is_news(place: Dataset, fault: str) -> bool:
     return False
 
 
+def _news_of_away(place: Dataset, said: list[str]) -> tuple[str, ...]:
+    """Sentences about places that were not away at the look before; all are remembered."""
+    values = _read_memory(place)
+    before = values.get("away")
+    if said != (before or []):
+        (place / "watch.json").write_json(values | {"away": said})
+    return tuple(line for line in said if not isinstance(before, list) or line not in before)
+
+
 @dataclass
 class _Looker:
     place: Dataset
     record: Record
     memory: Memory
     now: float
+    files: list[str]
+    """Those that are new or changed, and there."""
 
     def arrivals(self, gone: tuple[str, ...]) -> Arrivals:
         """Stacks with new files, by whether they are finished."""
-        new = set(self.memory.new())
+        new = set(self.files)
         quiet = {file for file in new if self._is_quiet([file])}
         if not quiet:
             return Arrivals(gone=gone, waiting=dict.fromkeys(sorted(new), self._unquiet))
@@ -115,7 +137,7 @@ class _Looker:
                 raise ValueError(stack.refused)
             each = bool(stack.axis or stack.grid)
             parts = require_whole(stack.files, stack.scene, each) | require_whole(stack.truth, each=each)
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, OSError) as error:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
             given_up = self.now - since >= self.record.watch.give_up_after_seconds
             return "" if given_up else str(error)  # ingest says why not

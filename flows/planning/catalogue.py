@@ -57,10 +57,7 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
     files = tuple(stamp.facts.get("source", ())) if stamp else ()
     if stamp is None or not files or is_in_zarr(files[0]):  # images in a zarr are found by its metadata
         return
-    try:
-        now = recipes.source_fingerprint(dataset, name, files, is_truth)
-    except FileNotFoundError:
-        return
+    now = recipes.source_fingerprint(dataset, name, files, is_truth)
     if now.content == stamp.facts["files"]["content"]:
         is_set = not (stamp.recipe.settings.get("axis") or stamp.recipe.settings.get("grid"))
         yield files[0], Scenes(int(stamp.facts.get("scenes", 1)), files[1:] if is_set else ())

@@ -130,7 +130,9 @@ class _Past:
         pixels, truth = self._pixels(name), ("weigh", name) in self.plan.statuses
         each = {"weigh": 5.0, "predict": self._score_bytes() * PYRAMID, "segment": 4 * PYRAMID}
         if stage == "ingest":
-            return round((self.image_bytes(name) + 4 * pixels * truth) * PYRAMID)
+            stack = self.plan.stacks.get(name)
+            image = 0 if stack and stack.is_linked else self.image_bytes(name)
+            return round((image + 4 * pixels * truth) * PYRAMID)
         return round(pixels * each[stage])
 
     def image_bytes(self, name: str) -> int:

@@ -7,10 +7,11 @@ The other law: a plan that looks again at what a run touched equals a new plan o
 whole plan, and a night with one new stack beside ten thousand looks at them once.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 
 from flows.planning.catalogue import find_catalogue
 from flows.planning.planner import Planner
@@ -23,6 +24,9 @@ from unet.dataset.stacks import Catalogue, Stack
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import result_of
 from unet.settings.record import Record
+
+SHOWN_FILES = 5
+"""Files of truth without a stack that have a line each."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,29 @@ class Plan(Findings):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know, a line each."""
-        unmatched = (f"{file} belongs to no stack: no image bears its name" for file in self.catalogue.unmatched)
-        return (*self.remarks.values(), *self.general, *self._grouped_notes(), *self.catalogue.notes, *unmatched)
+        of_stacks = [*self._grouped_remarks(), *self.general, *self._grouped_notes()]
+        return (*of_stacks, *self.catalogue.notes, *self._unmatched_notes())
+
+    def _grouped_remarks(self) -> Iterator[str]:
+        """Remarks, a line each for all stacks of which one is true."""
+        said = ((name, text.removeprefix(f"{name}: "), text) for (_, name), text in self.remarks.items())
+        of_one, groups = list[str](), list[tuple[str, str]]()
+        for name, plain, text in said:
+            of_one += [text] if plain == text else []
+            groups += [(name, plain)] if plain != text else []
+        return chain(of_one, _by_text(groups))
 
     def _grouped_notes(self) -> Iterator[str]:
         """What files say and was not believed, a line each for all stacks of which it is true."""
-        stacks: dict[str, list[str]] = {}
-        for name, notes in sorted(self.file_notes.items()):
-            for note in notes:
-                stacks.setdefault(note, []).append(name)
-        yield from (f"{shortened(names)}: {note}" for note, names in stacks.items())
+        return _by_text((name, note) for name, notes in sorted(self.file_notes.items()) for note in notes)
+
+    def _unmatched_notes(self) -> Iterator[str]:
+        """Files of truth that belong to no stack; many of them in a line."""
+        files = self.catalogue.unmatched
+        if len(files) > SHOWN_FILES:
+            yield f"{len(files)} files of truth belong to no stack, no image bears their names: {shortened(files)}"
+            return
+        yield from (f"{file} belongs to no stack: no image bears its name" for file in files)
 
     def pending(self, stage: str | None = None, only: Iterable[str] | None = None) -> list[StageStatus]:
         """What is to be made, in the order of the stages; of the model too, whatever stacks it is narrowed to."""
@@ -83,6 +100,13 @@ class Plan(Findings):
         """What failed and will not be tried again until something changes."""
         return [status for status in self.statuses.values() if status.state == "set aside"]
 
+    def grouped_failures(self) -> list[tuple[str, str, str]]:
+        """What was set aside: stage, names and reason, once for all whose reasons differ in names and numbers alone."""
+        groups: dict[tuple[str, str], list[StageStatus]] = {}
+        for status in self.set_aside():
+            groups.setdefault((status.stage, _kind_of_reason(status)), []).append(status)
+        return [(alike[0].stage, shortened([s.name for s in alike]), _reason(alike)) for alike in groups.values()]
+
     def names(self) -> list[str]:
         """Names of all stacks, sorted."""
         return sorted({name for stage, name in self.statuses if stage == "ingest"})
@@ -101,6 +125,26 @@ class Plan(Findings):
         seen = self.seen.looking_again(_folders_of(self.seen, record, touched))
         planner = Planner(seen, record, self.stacks, force, trust, self, frozenset(touched))
         return Plan(**vars(planner.findings()), catalogue=self.catalogue, seen=seen)
+
+
+def _kind_of_reason(status: StageStatus) -> str:
+    """Why something was set aside, without what differs from one to the next: its name, paths and numbers."""
+    plain = re.sub(rf"(?<!\w){re.escape(status.name)}(?!\w)", "", status.why)
+    return re.sub(r"[0-9]+", "", re.sub(r"\S*/\S*", "", plain))
+
+
+def _reason(alike: Sequence[StageStatus]) -> str:
+    """The reason of the first, and that those of the others are like it."""
+    same = all(status.why == alike[0].why for status in alike)
+    return alike[0].why if same else f"{alike[0].why} (and the same of the others)"
+
+
+def _by_text(said: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A line for each text, with the names of which it is said."""
+    names: dict[str, list[str]] = {}
+    for name, text in said:
+        names.setdefault(text, []).append(name)
+    yield from (f"{shortened(of)}: {text}" for text, of in names.items())
 
 
 def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust: Collection[str] = ()) -> Plan:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from flows.planning.general_notes import general_notes
 from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageStatus
-from flows.planning.training_set import has_checkpoint, stacks_of_model, usable_truth
+from flows.planning.training_set import has_checkpoint, training_set, usable_truth
 from unet.dataset.folder import Dataset
 from unet.dataset.stacks import Stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
-from unet.ledger.outcome import STAGES, why_set_aside
+from unet.ledger.outcome import STAGES, last_failure
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
@@ -135,11 +135,13 @@ class Planner:
         whys = [why for stamp, result, now in stamps if stamp for why in [*stamp.recipe.changes(now), *_lost(result)]]
         if self.force == stage:
             return StageStatus(stage, name, "stale", "forced")
-        why = why_set_aside(self.dataset, recipe, name)
-        if why is not None:
-            return StageStatus(stage, name, "set aside", why)
+        failed = last_failure(self.dataset, recipe, name)
+        if failed and not failed.passes:
+            return StageStatus(stage, name, "set aside", failed.why)
+        again = f"{failed.why}; it is tried again" if failed else ""
         if any(stamp is None for stamp, _, _ in stamps):
-            return StageStatus(stage, name, "missing", "")
+            return StageStatus(stage, name, "missing", again)
+        whys += [again] if again else []
         if not (whys or waits):
             self.found.leftovers[stage, name] = tuple(left for result, _ in pairs for left in result.leftovers())
         return StageStatus(stage, name, "stale" if whys or waits else "fresh", "; ".join(whys or waits))
@@ -162,8 +164,10 @@ class Planner:
 
     def _ingest_status(self, name: str) -> StageStatus | None:
         of_image = image_of(self.dataset, name).known_stamp()
-        if of_image is not None and of_image.facts.get("notes"):
-            self.found.file_notes[name] = tuple(of_image.facts["notes"])
+        of_truth = labels_of(self.dataset, name, "truth").known_stamp()
+        notes = [note for stamp in (of_image, of_truth) if stamp is not None for note in stamp.facts.get("notes", ())]
+        if notes:
+            self.found.file_notes[name] = tuple(notes)
         if name not in self.stacks:
             why = "it is excluded" if name in self.record.exclude else "its source is gone"
             self.found.remarks["ingest", name] = f"{name}: {why}; its image is kept (`unet-flows remove` forgets it)"
@@ -204,6 +208,8 @@ class Planner:
 
     def _train_status(self, marked: Collection[str]) -> StageStatus | None:
         """State of the model that is trained on the stacks with truth."""
+        for name in marked:
+            self.found.remarks.pop(("weigh", name), None)  # what a look before this one said of it
         train, model = self.record.train, model_of(self.dataset, self.record.train.name)
         usable = usable_truth(self.dataset, self.found, marked)
         is_alone = len(self.trust) == len(STAGES)  # who asks for this stage alone means it
@@ -212,8 +218,9 @@ class Planner:
             return None
         if model.is_metadata_lost() and not has_checkpoint(model):  # training would replace what was brought in
             return StageStatus("train", train.name, "set aside", f"{model.where('model.json')} is {LOST_MODEL}")
-        made_of = stacks_of_model(model, usable)
-        new = len(set(usable) - set(made_of))
+        made_of, odd = training_set(self.dataset, self.record, usable)
+        self.found.remarks.update({("weigh", name): f"{name}: {why}" for name, why in odd.items()})
+        new = len(set(usable) - set(made_of) - set(odd))
         if new:
             said = f"{new} new truths not in {train.name}; `unet-flows train --refresh` takes them in"
             self.found.remarks["train", train.name] = said

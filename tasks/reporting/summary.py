@@ -27,7 +27,7 @@ from tasks.reporting.artifacts import (
 )
 from tasks.reporting.gallery import Picture, gallery
 from unet.dataset.folder import Dataset
-from unet.ledger.outcome import Outcome
+from unet.ledger.outcome import Outcome, standing_line
 from unet.ledger.results import report_of
 
 ALONE = 4
@@ -77,7 +77,7 @@ class Summary:
 
     def _publish(self) -> None:
         of = slug(shown_name(self.dataset))
-        failed_first = sorted(self.outcomes, key=lambda outcome: outcome.state != "set aside")
+        failed_first = sorted(self.outcomes, key=lambda outcome: (outcome.state != "set aside", outcome.is_old))
         rows = [{"stage": o.stage, "name": o.name, "state": o.state, "what": o.why} for o in failed_first[:ROWS]]
         first = f", the first {ROWS} of them" if len(failed_first) > ROWS else ""
         words = f"{len(failed_first)} results of {self.flow} of {shown_name(self.dataset)}{first}"
@@ -87,7 +87,8 @@ class Summary:
     def headline(self) -> str:
         """One line: how many were made, how many were set aside, how long it took."""
         states = Counter(outcome.state for outcome in self.outcomes)
-        aside = f", {states['set aside']} set aside" if states["set aside"] else ""
+        standing = sum(1 for outcome in self.outcomes if outcome.is_old)
+        aside = f", {states['set aside'] - standing} set aside" if states["set aside"] > standing else ""
         minutes = _minutes(sum(self.seconds.values()))
         return f"{self.flow} of {shown_name(self.dataset)}: {states['done']} made{aside}, {minutes} min"
 
@@ -109,12 +110,13 @@ class Summary:
         return as_table(rows) if len(rows) > 1 else ""
 
     def _reasons(self) -> list[str]:
-        failed = [outcome for outcome in self.outcomes if outcome.state == "set aside"]
+        failed = [outcome for outcome in self.outcomes if outcome.state == "set aside" and not outcome.is_old]
+        standing = [said] if (said := standing_line([of.name for of in self.outcomes if of.is_old])) else []
         if not failed:
-            return []
+            return standing
         listed = "\n".join(f"- **{o.name}** at {o.stage}: {verbatim(o.why[:500])}" for o in failed[:REASONS])
         more = [f"And {len(failed) - REASONS} more; `unet-flows status` lists them."] if len(failed) > REASONS else []
-        return ["## Set aside", listed, *more]
+        return ["## Set aside", listed, *more, *standing]
 
     def _metrics(self) -> list[str]:
         """Figures of the report, of the validation part where there is one."""

@@ -7,6 +7,7 @@ import numpy as np
 from unet.dataset.stacks import Stack
 from unet.evaluation import pictures
 from unet.formats.readers import open_found, open_truth
+from unet.labels.truth_values import has_smoothed_edges, kept_truth
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class SourcePreview:
     """Distinct values of the truth's first plane."""
     share: float
     """Share of the truth's first plane that would be object."""
+    is_smoothed: bool = False
+    """Whether it looks like a mask with smoothed edges."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said of the truth."""
 
 
 def preview_of(stack: Stack) -> SourcePreview:
@@ -32,8 +37,10 @@ def preview_of(stack: Stack) -> SourcePreview:
     words += f" ({'; '.join(image.notes)})" if image.notes else ""
     if not stack.truth:
         return SourcePreview(words, None, 0, 0.0)
-    with open_truth(stack) as truth:
-        labels = truth.plane((0,) * (len(truth.shape) - 2))
-    objects = (labels == 0) == (stack.foreground == 0)
+    with open_truth(stack, dict(zip(image.axes, image.shape, strict=True))) as truth:
+        labels, kept = truth.plane((0,) * (len(truth.shape) - 2)), kept_truth(truth, stack)
+        ids, notes = next(kept.planes), (*truth.notes, *kept.notes)
+    objects = (ids != 0) & (ids != (0 if kept.ignore is None else kept.ignore))
     picture = pictures.png(pictures.tint(plane, objects)) if objects.shape == plane.shape else None
-    return SourcePreview(words, picture, int(np.unique(labels).size), float(objects.mean()))
+    values = int(np.unique(labels).size)
+    return SourcePreview(words, picture, values, float(objects.mean()), has_smoothed_edges(labels), notes)

@@ -4,18 +4,22 @@
 of JSON each, with the bytes that it took. It is run in a process of its own.
 """
 
+import bz2
 import hashlib
 import json
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numcodecs
 import numpy as np
 
 from tests.faults.limits import Hang, peak, within
 from tests.faults.parsers import IMAGE, KINDS, OURS
-from tests.unet.formats import vendor_files
+from tests.unet.formats import test_ome_zarr, vendor_files
 from tests.unet.formats.files import noise, planes
 from unet.formats.completeness import require_whole
 from unet.formats.readers import find_scenes, open_stack
@@ -39,7 +43,7 @@ def broken_files(folder: Path) -> list[Path]:
         for how, content in ways(whole()):
             made.append(put(folder, f"{how}-{Path(kind).stem}", kind, content))
     made += [put(folder, how, name, content) for how, name, content in of_one_kind()]
-    return [*made, *sets(folder)]
+    return [*made, *sets(folder), *zarr_folders(folder)]
 
 
 def put(folder: Path, how: str, name: str, content: bytes) -> Path:
@@ -156,6 +160,29 @@ def sets(folder: Path) -> Iterator[Path]:
         damage(place / "a.oif.files/s_C001Z001T001.tif")
         damage(place / "x1.tif")
         yield from (place / "x.nd", place / "a.oif", place / "Metadata/x.xlif")
+
+
+def zarr_folders(folder: Path) -> Iterator[Path]:
+    """OME-Zarr of which a part is gone, cut short, or claims what cannot be."""
+    for how, (damage, _) in test_ome_zarr.BREAKS.items():
+        place = folder / f"zarr_{how.replace(' ', '_')}/a.zarr"
+        test_ome_zarr.write(place, noise(8, 8), "yx", "0.4", chunks=(4, 4))
+        damage(place)
+        yield place
+    for codec, bomb in BOMBS.items():
+        place = folder / f"zarr_swollen_{codec}/a.zarr"
+        test_ome_zarr.write(place, noise(1024, 2048), "yx", "0.4", compressors=numcodecs.get_codec({"id": codec}))
+        (place / "0/0/0").write_bytes(bomb())
+        yield place
+
+
+def zeros(packing: Any) -> bytes:
+    """1.5 GB of zeros, packed."""
+    return b"".join([*(packing.compress(bytes(2**24)) for _ in range(90)), packing.flush()])
+
+
+BOMBS = {"zlib": lambda: zeros(zlib.compressobj(9)), "gzip": lambda: zeros(zlib.compressobj(9, wbits=31)),
+         "bz2": lambda: zeros(bz2.BZ2Compressor(1))}  # fmt: skip
 
 
 def main() -> int:

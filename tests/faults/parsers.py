@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ import numpy as np
 import safetensors.torch
 import tifffile
 import torch
+from roifile import ROI_TYPE, ImagejRoi
 
 from tests.unet.formats import vendor_files
 from tests.unet.formats.files import noise, planes
@@ -27,6 +29,7 @@ from unet.dataset.lease import _read_holder
 from unet.dataset.record_file import parse_change, read_record
 from unet.dataset.user_place import trusted_cluster
 from unet.formats.completeness import require_whole
+from unet.formats.outlines import open_outlines
 from unet.formats.readers import find_scenes, open_stack
 from unet.ledger.generations import Result
 from unet.ledger.outcome import why_set_aside
@@ -98,6 +101,35 @@ def tiff(kind: str) -> bytes:
 def png() -> bytes:
     """A PNG."""
     return bytes(imagecodecs.png_encode(noise(24, 20)))
+
+
+OUTLINES = ("a.roi", "oval.roi", "set.zip", "a.geojson")
+"""Kinds of outlines."""
+
+
+def outlines(name: str) -> bytes:
+    """A file of outlines."""
+    corners = [[1, 1], [5.5, 1], [5, 4]]
+    if name == "a.geojson":
+        geometry = {"type": "Polygon", "coordinates": [corners], "plane": {"c": -1, "z": 1, "t": 0}}
+        return json.dumps({"features": [{"geometry": geometry, "properties": {"name": "a"}}]}).encode()
+    roi = ImagejRoi.frompoints(np.array(corners, np.float32), name="a", z=1)
+    if name == "oval.roi":
+        roi = ImagejRoi(roitype=ROI_TYPE.OVAL, left=1, top=1, right=7, bottom=6)
+    if name != "set.zip":
+        return bytes(roi.tobytes())
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.roi", roi.tobytes())
+    return made.getvalue()
+
+
+def read_outlines(name: str, folder: Path, content: bytes) -> None:
+    """All planes of labels that are made of outlines."""
+    (folder / name).write_bytes(content)
+    require_whole([str(folder / name)])
+    with open_outlines([str(folder / name)], {"z": 2, "y": 8, "x": 9}) as opened:
+        planes(opened)
 
 
 def ome_xml() -> bytes:
@@ -312,6 +344,7 @@ PARSERS = {
     "a.png": Parser(png, partial(read_image, "a.png"), "a.png"),
     **{name: Parser(whole, partial(read_image, name), name) for name, whole in VENDORS.items()},
     **{name: Parser(partial(index_of_set, write), partial(read_set, write), "x") for name, write in SETS.items()},
+    **{name: Parser(partial(outlines, name), partial(read_outlines, name), name) for name in OUTLINES},
     "ome_xml": Parser(ome_xml, read_ome_xml, "a.ome.tif"),
     "record": Parser(lambda: RECORD, use_record, "dataset.yaml"),
     "change": Parser(lambda: b"[1, {a: 2.5}]", use_change, "a.b"),

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
 from flows.planning.plan import make_plan
+from tasks import ingest as ingest_tasks
 from tasks.ingest import ingest_stack
+from tests.conftest import make_dataset
 from tests.unet.formats.files import write_set
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
@@ -454,3 +457,65 @@ def test_planes_of_a_plate_become_an_image_that_says_its_well_and_one_that_lacks
     assert level(image_of(dataset, "P-B02-f1"))[:, :, 0, 0].tolist() == [[14, 24, 34], [13, 23, 33]]
     with pytest.raises(ValueError, match=r"must have all planes, got none for c GFP, z 2 \(P_B03_f1_z2_GFP.tif would"):
         ingest_stack(dataset, bad, Ingest())
+
+
+@pytest.fixture
+def three(make):
+    plane = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    dataset = make(dict.fromkeys("abc", (plane, None)))
+    return dataset, Path(dataset.url).parent / "files/image/b.ome.tif"
+
+
+def test_a_file_without_rights_is_set_aside_alone_and_taken_once_it_has_them(three, stage, forbid, monkeypatch):
+    dataset, file = three
+    forbid(file)
+    found = stage(dataset, "ingest")
+    assert states(found) == {"a": "done", "b": "set aside", "c": "done"}
+    (why,) = [outcome.why for outcome in found if outcome.name == "b"]
+    assert why == f"{file} must be readable, got: Permission denied; mend the file, its rights or its disk"
+    assert stage(dataset, "ingest") == []  # nothing is tried that would fail again
+    assert plan_of(dataset).state("ingest", "b") == "set aside"
+    monkeypatch.undo()
+    assert states(stage(dataset, "ingest")) == {"b": "done"}
+
+
+def test_a_disk_that_fails_while_a_file_is_read_sets_it_aside_and_each_run_tries_it_again(three, stage, monkeypatch):
+    dataset, _ = three
+    opened = ingest_tasks.open_found
+
+    @contextmanager
+    def failing(stack):
+        with opened(stack) as one:
+            yield replace(one, plane=lose) if stack.name == "b" else one
+
+    def lose(_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest_tasks, "open_found", failing)
+        for is_old in (False, True):
+            found = stage(dataset, "ingest")
+            assert states(found)["b"] == "set aside"
+            assert [outcome.is_old for outcome in found if outcome.name == "b"] == [is_old]
+            status = plan_of(dataset).statuses["ingest", "b"]
+            assert (status.state, status.why.endswith("disk; it is tried again")) == ("missing", True)
+    assert states(stage(dataset, "ingest")) == {"b": "done"}
+    assert not dataset.set_aside("ingest", "b").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_whole_numbers_of_64_bits_are_kept(tmp_path, make, stage, level, dtype):
+    pixels = noise(64, 64, dtype=dtype) + np.array(2**40, dtype)
+    dataset = make({"b": (noise(64, 64), None)})
+    tifffile.imwrite(Path(dataset.url).parent / "files/image/a.tif", pixels)
+    assert states(stage(dataset, "ingest")) == {"a": "done", "b": "done"}
+    np.testing.assert_array_equal(level(image_of(dataset, "a"))[:], pixels)
+
+
+def test_a_dataset_may_lie_in_a_folder_with_two_colons(tmp_path, stage):
+    folder = tmp_path / "plate::1"
+    dataset = make_dataset(folder, {"a": (noise(64, 64), squares(64, 64))})
+    assert states(stage(dataset, "ingest")) == {"a": "done"}
+    assert [outcome.state for outcome in stage(dataset, "weigh")] == ["done"]
+    assert (folder / "dataset/images/a.ome.zarr/zarr.json").is_file()
+    assert plan_of(dataset).state("weigh", "a") == "fresh"

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import zarr
 
+from flows.planning.arrivals import look_at_sources, mark_taken
+from flows.planning.estimate import estimate
 from flows.planning.plan import make_plan
+from tasks.tools.verify import damage
 from tests.unet.formats.test_ome_zarr import noise, write
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values, write_record
@@ -53,6 +56,16 @@ def test_statistics_of_what_is_linked_are_those_of_what_is_copied(tmp_path, stag
     after = image_of(dataset, "a").committed()
     assert after.facts["statistics"] == before.facts["statistics"]
     assert after.facts["link"] == str(tmp_path / "raw/a.ome.zarr/0")
+
+
+def test_a_linked_image_takes_no_room_and_a_reading_of_all_finds_it_whole(tmp_path, stage):
+    write(tmp_path / "raw/a.ome.zarr", noise(20, 30), "yx")
+    dataset = made(tmp_path, link=True)
+    record = read_record(dataset)
+    plan = make_plan(dataset, record)
+    assert estimate(record, plan, plan.pending()).costs["ingest", "a"].bytes == 0
+    stage(dataset, "ingest")
+    assert damage(dataset, "a") == []
 
 
 def test_what_does_not_suit_is_copied_and_told(tmp_path, stage, level, monkeypatch):
@@ -111,3 +124,20 @@ def test_truth_is_an_ome_zarr_too_and_a_broken_one_stops_no_other(tmp_path, stag
     from unet.ledger.results import labels_of
 
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "truth")), labels)
+
+
+def test_an_ome_zarr_that_is_being_written_is_waited_for(tmp_path, stage):
+    write(tmp_path / "raw/a.ome.zarr", noise(20, 30), "yx", chunks=(10, 10))
+    dataset = made(tmp_path)
+    record = read_record(dataset)
+    assert list(look_at_sources(dataset, record, now=0).waiting) == [str(tmp_path / "raw/a.ome.zarr")]
+    (tmp_path / "raw/a.ome.zarr/0/c/1/2").write_bytes(b"half of a chunk")
+    assert not look_at_sources(dataset, record, now=100).ready
+    write(tmp_path / "other/a.ome.zarr", noise(20, 30), "yx", chunks=(10, 10))
+    (tmp_path / "other/a.ome.zarr/0/c/1/2").rename(tmp_path / "raw/a.ome.zarr/0/c/1/2")
+    assert not look_at_sources(dataset, record, now=200).ready
+    taken = look_at_sources(dataset, record, now=300)
+    assert (taken.ready, taken.files) == (("a",), (str(tmp_path / "raw/a.ome.zarr"),))
+    stage(dataset, "ingest")
+    mark_taken(dataset, taken)
+    assert look_at_sources(dataset, record, now=400).ready == ()

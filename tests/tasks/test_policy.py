@@ -87,3 +87,13 @@ def _name(parameters, monkeypatch):
     run = type("Run", (), {"task_name": "segment", "parameters": parameters})
     monkeypatch.setattr(prefect.runtime, "task_run", run, raising=False)
     return policy.run_name()
+
+
+@pytest.mark.parametrize(("count", "is_last"), [(1, False), (3, False), (4, True)])
+def test_the_last_try_of_a_task_is_known(monkeypatch, count, is_last):
+    from prefect.runtime import task_run
+
+    assert policy.is_last_try()  # no task run at all is not tried again
+    monkeypatch.setattr(task_run, "id", "some", raising=False)
+    monkeypatch.setattr(task_run, "run_count", count, raising=False)
+    assert policy.is_last_try() == is_last

@@ -63,6 +63,10 @@ class Memory:
         """
         return Memory({path: _again(self.files.get(path), facts, now) for path, facts in seen.items()})
 
+    def keeping(self, before: "Memory", paths: Iterable[str]) -> "Memory":
+        """The memory with what an earlier one knew of files that are away: once back, they are none that came."""
+        return Memory({**self.files, **{path: before.files[path] for path in paths}})
+
     def gone(self, seen: Iterable[str]) -> list[str]:
         """Files that the last look saw and this one does not."""
         return sorted(set(self.files) - set(seen))

@@ -29,6 +29,9 @@ FORMATS = dict(sorted(FORMATS.items(), key=lambda item: -len(item[0])))
 """The module that reads files of a suffix; the longer suffix first."""
 SUFFIXES = tuple(FORMATS)
 
+OUTLINES = {".roi": "imagej_rois", ".zip": "imagej_rois", ".geojson": "geojson", ".json": "geojson"}
+"""Of what people drew around objects: suffixes, never of images, and the module of `unet.formats` that reads each."""
+
 
 def is_image(name: str) -> bool:
     """Whether a file of this name is read; hidden ones are not.
@@ -37,6 +40,20 @@ def is_image(name: str) -> bool:
     (True, False, False)
     """
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+
+
+def is_outlines(name: str) -> bool:
+    """Whether a file of this name may hold outlines; whether it does, only its content tells.
+
+    >>> is_outlines("RoiSet.zip"), is_outlines("a.geojson"), is_outlines("a.tif")
+    (True, True, False)
+    """
+    return not name.startswith(".") and PurePath(name).suffix.lower() in OUTLINES
+
+
+def is_truth(name: str) -> bool:
+    """Whether a file of this name may be truth: labels, as an image has them, or outlines."""
+    return is_image(name) or is_outlines(name)
 
 
 def kind_of(name: str) -> str:
@@ -63,12 +80,12 @@ def format_of(path: str) -> str | None:
 
 
 def stem(name: str) -> str:
-    """Name without its image suffix; any other suffix stays.
+    """Name without its suffix of images or outlines; any other suffix stays.
 
-    >>> stem("a.b.OME.TIF"), stem("notes.txt")
-    ('a.b', 'notes.txt')
+    >>> stem("a.b.OME.TIF"), stem("a.geojson"), stem("notes.txt")
+    ('a.b', 'a', 'notes.txt')
     """
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    suffix = next((suffix for suffix in (*SUFFIXES, *OUTLINES) if name.lower().endswith(suffix)), "")
     return name.removesuffix(name[len(name) - len(suffix) :])
 
 

@@ -3,13 +3,34 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from unet.dataset.stack_names import shortened
 from unet.dataset.stacks import Stack
+from unet.settings.ingest import Source
 
 
 def odd_stacks(stacks: Sequence[Stack]) -> Iterator[str]:
     """Notes, a sentence each."""
     yield from _taken_twice(stacks)
     yield from (note for stack in stacks if stack.axis and stack.truth and (note := _shifted(stack)))
+
+
+def told_apart_notes(stacks: Sequence[Stack]) -> Iterator[str]:
+    """What is said of stacks whose names a digest tells from others', a line a source."""
+    by_source: dict[str, list[Stack]] = {}
+    for stack in stacks:
+        by_source.setdefault(stack.source, []).append(stack)
+    for source, alike in by_source.items():
+        first, more = alike[0], f", and {len(alike) - 1} more of {source!r} likewise" if len(alike) > 1 else ""
+        yield (
+            f"{first.files[0]} is called {first.name}, as another stack would bear its name{more}; a `prefix` of the "
+            "source, or other names of files, tell them apart"
+        )
+
+
+def copied_though_linked(source: Source, stacks: Sequence[Stack]) -> list[str]:
+    """What is to be said where a link is asked for of files that none can be made to."""
+    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
+    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
 
 
 def _taken_twice(stacks: Sequence[Stack]) -> Iterator[str]:

@@ -17,7 +17,7 @@ A folder named `.zarr` is found as a file is, and not looked into; what lies in 
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from unet.dataset.folder import ROOMS
 from unet.dataset.image_kinds import is_index, kind_of
 from unet.dataset.zarr_folders import zarr_images
 from unet.dataset.zarr_nodes import is_zarr_folder
+
+SHOWN = 10
+"""Notes of a kind that are shown, a line each."""
 
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""
@@ -51,6 +54,8 @@ class SourceWalk:
     """Links to files, or folders, that are not there."""
     empty: list[Path] = field(default_factory=list)
     """Folders in which there is nothing at all, as where a share is mounted that is away."""
+    unreadable: list[Path] = field(default_factory=list)
+    """Folders that cannot be looked into, by their rights or their disk."""
     others: Counter[str] = field(default_factory=Counter)
     """Files of other kinds, counted by kind."""
     left_out: list[str] = field(default_factory=list)
@@ -60,7 +65,7 @@ class SourceWalk:
         """Walk.
 
         Raises:
-            OSError: a folder cannot be read.
+            OSError: `top` cannot be read.
             LookupError: it lies in a dataset of ours.
         """
         self._seen: set[str] = set()
@@ -80,10 +85,10 @@ class SourceWalk:
     def _enter(self, named: Path, real: Path) -> None:
         """Find what lies in a folder; its links are kept for later."""
         self._seen.add(str(real))
-        entries = sorted(os.scandir(real), key=lambda entry: entry.name)
-        if not entries:
+        entries = self._entries(named, real)
+        if entries == []:
             self.empty.append(named)
-        for entry in entries:
+        for entry in entries or []:
             path, real_path = named / entry.name, real / entry.name
             if entry.name.startswith("."):
                 continue
@@ -97,6 +102,18 @@ class SourceWalk:
             elif real_path != self.other:
                 self._take_kind(path, real_path, entry.is_file())
 
+    def _entries(self, named: Path, real: Path) -> "list[os.DirEntry[str]] | None":
+        """What lies in a folder; None where it cannot be looked into."""
+        try:
+            return sorted(os.scandir(real), key=lambda entry: entry.name)
+        except OSError as error:
+            if real == self.top:
+                raise
+            why = os.strerror(error.errno) if error.errno else str(error)
+            self.left_out.append(f"{named} must be a folder that can be read, got: {why}; mend its rights")
+            self.unreadable.append(named)
+            return None
+
     def _take_kind(self, path: Path, real: Path, is_file: bool) -> None:
         """Find a file if it is an image, or the index of some; others are counted."""
         if self.is_image(path.name):
@@ -107,6 +124,8 @@ class SourceWalk:
             self.others[kind_of(path.name)] += 1
 
     def _take_file(self, path: Path, real: Path, is_file: bool) -> None:
+        if self._was_taken(path, real):
+            return
         if not is_file:
             self.left_out.append(f"{no_file(str(path), real.stat().st_mode)}, and is left out")
         elif UNENCODED.search(str(path)):  # no metadata of ours could say where an image comes from
@@ -147,6 +166,8 @@ class SourceWalk:
         return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
 
     def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
+        if target.suffix.lower() == ".zarr":
+            self.left_out.append(f"{link} is a link to {target}, and is left out; let its name end in .zarr too")
         if str(target) in self._seen or not _may_hold_images(target) or _is_ours(target):
             return
         if self.top.is_relative_to(target) or folder.is_relative_to(target):
@@ -155,25 +176,30 @@ class SourceWalk:
         self._enter(link, target)
 
     def _follow_to_file(self, link: Path, target: Path) -> None:
-        if not self._was_taken(link, target):
-            self._take_file(link, target, target.is_file())
+        self._take_file(link, target, target.is_file())
 
     def _was_taken(self, link: Path, target: Path) -> bool:
         """Whether a link leads to what is found under another name, and told so."""
         is_taken = self.each_once and str(target) in self._seen
         if is_taken:
-            self.left_out.append(f"{link} is a link to {target}, which is taken already, and is left out")
+            self.left_out.append(f"{link} leads to {target}, which is taken already, and is left out")
         return is_taken
 
 
 def notes_of(walk: SourceWalk) -> tuple[str, ...]:
     """What a person should know of a walk, a sentence each."""
-    lost = (f"{link} is a link to what is not there; mend or remove it" for link in walk.dangling)
-    return (*walk.left_out, *lost)
+    lost = [f"{link} is a link to what is not there; mend or remove it" for link in walk.dangling]
+    return (*_first(walk.left_out, "files and folders are left out"), *_first(lost, "links lead nowhere"))
+
+
+def _first(notes: Sequence[str], what: str) -> list[str]:
+    """Notes; of many the first, and how many more there are."""
+    shown = list(notes[:SHOWN])
+    return shown if len(notes) <= SHOWN else [*shown, f"{len(notes) - SHOWN} more {what} in the same way"]
 
 
 def _may_hold_images(folder: Path) -> bool:
-    return folder.suffix.lower() != ".zarr" and not (folder / "dataset.yaml").exists()
+    return folder.suffix.lower() != ".zarr" and not os.path.exists(folder / "dataset.yaml")  # noqa: PTH110  # which never raises
 
 
 def _is_ours(folder: Path) -> bool:

@@ -10,24 +10,28 @@ Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s
 One bad source, name or file stops no other: a source that is away is a note, names that collide get a digest, and what
 cannot be read is a stack that says why. Only where there is no dataset yet is it refused at once.
 
-Rejected: guessing truth from endings such as `_mask` (two conventions in one folder would pair wrongly, silently).
+Rejected: taking truth by endings such as `_mask` that nobody named, see `truth_suffixes`.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from unet.dataset.image_kinds import is_image
+from unet.dataset.image_kinds import is_image, is_outlines, is_truth, stem
 from unet.dataset.plane_grids import length_without_channels
 from unet.dataset.plane_sources import image_groups
 from unet.dataset.source_groups import Group
+from unet.dataset.source_notes import copied_though_linked, told_apart_notes
 from unet.dataset.source_paths import existing, resolved
-from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, own_labels
+from unet.dataset.source_presence import is_there
+from unet.dataset.source_truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
 from unet.dataset.source_walk import SourceWalk, notes_of
-from unet.dataset.stack_names import WantedName, distinct_names, shortened
+from unet.dataset.stack_names import WantedName, distinct_names
 from unet.dataset.stacks import Catalogue, Files, Scenes, Stack, Stated
+from unet.dataset.truth_suffixes import is_of_truth, is_surely_outlines, lies_beside, truth_place
 from unet.dataset.zarr_folders import image_paths
 from unet.dataset.zarr_nodes import is_in_zarr, is_zarr_folder
 from unet.settings.ingest import Source
@@ -85,14 +89,16 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
         LookupError: all folders and files of images are missing.
     """
     images = [resolved(source.images, root) for source in sources]
-    if sources and not any(top.is_dir() or top.is_file() for top in images):
+    if sources and not any(map(is_there, images)):
         existing("images", sources[0].images, root)
-    truth = [resolved(source.truth, root) for source in sources if source.truth is not None]
-    there = [top for top in (*images, *truth) if top.is_dir() or top.is_file()]
-    files = {
-        file for top in there for path in SourceWalk(top, None, is_image, False).files for file in image_paths(path)
-    }
-    beside = {source.truth for source in sources if is_own_labels(source, root)}
+    truth = [(top, is_truth) for source in sources if (top := truth_place(source, root)) is not None]
+    files: set[str] = set()
+    for top, kinds in (*((top, is_image) for top in images), *truth):
+        if is_there(top):
+            with suppress(OSError):  # it is away, see `source_presence`
+                walk = SourceWalk(top, None, kinds, False)
+                files.update(file for path in walk.files for file in image_paths(path))
+    beside = {source.truth for source in sources if is_own_labels(source.truth, root)}
     own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
     return sorted(files | own)
 
@@ -100,8 +106,10 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
     """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
     tops = [resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
-    walks = [SourceWalk(top, None, is_image, False) for top in tops if top.is_dir()]
-    linked = {path.resolve().parent for walk in walks for path in walk.files}
+    linked: set[Path] = set()
+    for top in filter(is_there, tops):
+        with suppress(OSError):
+            linked.update(path.resolve().parent for path in SourceWalk(top, None, is_image, False).files)
     return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
 
 
@@ -116,11 +124,13 @@ class _Look:
 
     def catalogue(self) -> Catalogue:
         """Its stacks, each with its key for a name yet, or why it is away."""
-        source, top = self.source, self._truth_top()
-        if resolved(source.images, self.root) == top:
-            raise ValueError(f"truth must be another folder or file than images, got {source.images!r} for both")
+        source, top = self.source, truth_place(self.source, self.root)
+        beside = lies_beside(source, self.root)
         try:
-            walk = SourceWalk(existing("images", source.images, self.root), top, is_image, each_once=True)
+            walk = SourceWalk(
+                existing("images", source.images, self.root), None if beside else top, is_image, each_once=True
+            )
+            walk.files = [path for path in walk.files if not (beside and is_of_truth(source, path, beside))]
             groups, _, said = image_groups(source, walk)
             keyed = [scene for group in groups for scene in self._keyed(group)]
             if not keyed:
@@ -134,30 +144,24 @@ class _Look:
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *said, *truth.notes, *kept, *_unlinked(source, stacks))
+        notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
-
-    def _truth_top(self) -> Path | None:
-        return resolved(self.source.truth, self.root) if self.source.truth is not None else None
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
         """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""
-        top = self._truth_top()
+        top = truth_place(self.source, self.root)
         if top is None:
             return Truth({}), ()
-        if is_own_labels(self.source, self.root):
+        if is_own_labels(self.source.truth, self.root):
             return own_labels(self.source, groups), ()
         truth = find_truth(self.source, images, self.root)
-        if top.is_file() and len(groups) == 1:
+        if top.is_file() and len(groups) == len(truth.labels) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
-        fitting = {
-            key: (*of, *(self._scenes(of).parts if len(of) == 1 else ()))
-            for key, of in truth.labels.items()
-            if key in keys
-        }
+        fitting = {key: self._with_parts(of) for key, of in truth.labels.items() if key in keys}
         matched = {file for files in fitting.values() for file in files}
-        unmatched = tuple(file for files in truth.labels.values() for file in files if file not in matched)
-        return truth._replace(labels=fitting), unmatched
+        others = (file for files in truth.labels.values() for file in files if file not in matched)
+        told = (file for file in others if not is_outlines(file) or is_surely_outlines(file))
+        return truth._replace(labels=fitting), (*told, *truth.unmarked)
 
     def _with_parts(self, files: Files) -> Files:
         """Files of truth, and of one of them alone those of its set."""
@@ -174,7 +178,7 @@ class _Look:
     def _scenes(self, files: Files) -> Scenes:
         """What the first of some files is opened for; slices, images in a zarr and broken files are one scene."""
         try:
-            is_one = self.source.slices is not None or is_in_zarr(files[0])
+            is_one = self.source.slices is not None or is_in_zarr(files[0]) or is_outlines(files[0])
             return Scenes(1) if is_one else self.find_scenes(files[0])
         except (ValueError, OSError):
             return Scenes(1)
@@ -188,9 +192,11 @@ class _Look:
             return
         if truth.away:
             raise LookupError(truth.away)
+        offer = offer_of(self.source, self.root)
         raise ValueError(
             f"truth must bear the names of images, got none that does: {unmatched[0]} in {self.source.truth!r}, but "
             f"{keyed[0].key!r} in {self.source.images!r}; rename the files of truth, or set `suffix` of the source"
+            + (f" ({offer.words})" if offer else "")
         )
 
     def _has_known_truth(self, stacks: Sequence[Stack]) -> bool:
@@ -211,6 +217,7 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         truth=labels,
         foreground=source.foreground,
         ignore=source.ignore,
+        empty_planes=source.empty_planes,
         is_truth_away=truth.is_away(key),
         source=source.images,
         grid=group.grid,
@@ -221,17 +228,11 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
     )
 
 
-def _unlinked(source: Source, stacks: Sequence[Stack]) -> list[str]:
-    """What is to be said where a link is asked for of files that none can be made to."""
-    others = [stack.files[0] for stack in stacks if not stack.is_linked] if source.link else []
-    return [f"`link` is for OME-Zarr: {shortened(others, 1)} of {source.images} will be copied"] if others else []
-
-
 def _uneven(source: Source, group: Group, labels: Files) -> str:
     """Why slices, or planes of a grid, and their truth do not fit, if they do not."""
     number = length_without_channels(group.grid) if group.grid else len(group.files)
-    is_one = bool(group.grid) and len(labels) == 1
-    if not (source.slices or group.grid) or not labels or is_one or number == len(labels):
+    is_of_all = len(labels) == 1 and (bool(group.grid) or is_outlines(labels[0]))
+    if not (source.slices or group.grid) or not labels or is_of_all or number == len(labels):
         return ""
     return (
         f"each slice must have its truth, got {number} files in {Path(group.files[0]).parent} but "
@@ -249,18 +250,20 @@ def _stated(source: Source, by_index: Stated) -> Stated:
     )
 
 
+def _kind(stack: Stack) -> str:
+    """Suffix of its files: of two in one folder that differ in nothing else, it tells which; wherever the source is."""
+    name = Path(stack.files[0]).name
+    return name[len(stem(name)) :]
+
+
 def _named(stacks: Sequence[Stack], known: Known | None) -> tuple[list[Stack], Iterator[str]]:
     """The stacks with legal names, no two alike whatever the case of their letters; and what is to be said of them."""
     before = known.names if known else {}
     wanted = [
-        WantedName(of.name, f"{of.source} {of.files[0]} {of.scene}", before.get((of.files[0], of.scene)))
+        WantedName(of.name, f"{of.source} {of.name}{_kind(of)} {of.scene}", before.get((of.files[0], of.scene)))
         for of in stacks
     ]
     names = distinct_names(wanted)
-    notes = (
-        f"{stack.files[0]} is called {name}, as another stack would bear its name; `prefix` of its source, or another "
-        "name of the file, tells them apart"
-        for stack, (name, is_told_apart) in zip(stacks, names, strict=True)
-        if is_told_apart
-    )
-    return [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)], notes
+    named = [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)]
+    apart = [stack for stack, (_, is_told_apart) in zip(named, names, strict=True) if is_told_apart]
+    return named, told_apart_notes(apart)

@@ -14,14 +14,31 @@ UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud80
 
 
 def safe_name(path: str) -> str:
-    """Name that is a legal, visible file name everywhere: accents dropped, `/` as `__`, all else unusual as `_`.
+    """Name that is a legal, visible file name everywhere: in Latin letters, `/` as `__`, all else unusual as `_`.
 
     A safe name stays as it is; one of more than 200 characters ends in a digest instead.
 
-    >>> safe_name("2024/Zellkerne grün/01"), safe_name("../.hidden")
-    ('2024__Zellkerne_grun__01', '_.__.hidden')
+    >>> safe_name("2024/Zellkerne grün/01"), safe_name("细胞 01"), safe_name("Клетка"), safe_name("../.hidden")
+    ('2024__Zellkerne_grun__01', 'XiBao_01', 'Kletka', '_.__.hidden')
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", path) if not unicodedata.combining(c))
+    if path.isascii():
+        return _legal(path, path)
+    from anyascii import anyascii  # its tables are read for the first such name
+
+    return _legal("/".join(anyascii(part).replace("/", "_") for part in _composed(path).split("/")), path)
+
+
+def _composed(path: str) -> str:
+    """Letters with their accents, and without what a table of whole letters would leave of them."""
+    return UNSEEN.sub("_", unicodedata.normalize("NFC", path))
+
+
+def _former_name(path: str) -> str:
+    """What `safe_name` gave in earlier datasets: accents dropped, all else that is not ASCII as `_`."""
+    return _legal("".join(c for c in unicodedata.normalize("NFKD", path) if not unicodedata.combining(c)), path)
+
+
+def _legal(plain: str, path: str) -> str:
     name = re.sub(r"^(\.|$)", "_", re.sub(r"[^A-Za-z0-9._-]", "_", plain.replace("/", "__")))
     return name if len(name) <= LONGEST else _with_digest(name, path)
 
@@ -47,22 +64,29 @@ def distinct_names(wanted: Sequence[WantedName]) -> list[tuple[str, bool]]:
     """
     found: dict[int, tuple[str, bool]] = {}
     taken: set[str] = set()
-    choices = [(safe_name(path), _with_digest(safe_name(path), whole)) for path, whole, _ in wanted]
+    plains = [safe_name(path) for path, _, _ in wanted]
 
-    def rank(number: int) -> tuple[bool, bool, int]:
-        path, _, before = wanted[number]
-        return before not in choices[number], choices[number][0] != path.replace("/", "__"), number
+    def rank(number: int) -> tuple[bool, bool, str, int]:
+        path, whole, _ = wanted[number]
+        return not _is_kept(wanted[number]), plains[number] != path.replace("/", "__"), whole, number
 
     for number in sorted(range(len(wanted)), key=rank):
-        plain, apart = choices[number]
-        before = wanted[number].before
-        name = before if before in (plain, apart) else plain
-        name = apart if name.lower() in taken else name
+        plain, before = plains[number], wanted[number].before
+        name = before if before is not None and _is_kept(wanted[number]) else plain
+        name = _with_digest(plain, wanted[number].whole) if name.lower() in taken else name
         while name.lower() in taken:  # one file in one source that is named twice
             name = _with_digest(plain, name)
         taken.add(name.lower())
-        found[number] = name, name != plain
+        found[number] = name, name not in (plain, _former_name(wanted[number].path))
     return [found[number] for number in range(len(wanted))]
+
+
+def _is_kept(wanted: WantedName) -> bool:
+    """Whether a stack's name of before is its path still, in this spelling or the former, with a digest or not."""
+    before = wanted.before or ""
+    plain = re.sub("-[0-9a-f]{8}$", "", before)
+    names = {safe_name(wanted.path), _former_name(wanted.path)}
+    return before in names or plain in {name[: LONGEST - 9] for name in names}
 
 
 def _with_digest(name: str, of: str) -> str:

@@ -60,6 +60,8 @@ class Stack:
     """How truth is read, see `Source.foreground`."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
+    empty_planes: Literal["background", "ignore"] = "background"
+    """What planes of truth without an object are, see `Source.empty_planes`."""
     is_truth_away: bool = False
     """Whether nobody can tell now if there is truth: its folder is not there, or a link to it leads nowhere."""
     source: str = ""

@@ -10,9 +10,10 @@ from pathlib import Path
 import tifffile
 
 from unet.dataset.filesystem import open_regular
-from unet.dataset.image_kinds import FORMATS
+from unet.dataset.image_kinds import FORMATS, is_outlines
+from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
-from unet.formats.tiff import scenes_of
+from unet.formats.tiff import positions, refuse_gaps, scenes_of
 
 PNG_END = b"IEND\xaeB`\x82"
 """Type and check sum of the last chunk of every PNG."""
@@ -30,7 +31,8 @@ def require_whole(files: Sequence[str], scene: int | None = None, each: bool = F
         ValueError: a file is not whole, or lacks a part of its set; it says which.
         OSError: a file is gone, or cannot be read.
     """
-    return {part for file in (files if each else files[:1]) for part in _parts_of(file, scene)}
+    is_each = each or any(is_outlines(file) for file in files)
+    return {part for file in (files if is_each else files[:1]) for part in _parts_of(file, scene)}
 
 
 def _parts_of(file: str, scene: int | None) -> set[str]:
@@ -39,6 +41,9 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
         return _tiff(file, scene)
     if file.lower().endswith(".png"):
         _require_png_end(file)
+    if is_outlines(file):
+        require_readable(file)
+        return {file}
     with open_stack([file], scene):
         return {file, *find_scenes(file).parts}
 
@@ -52,9 +57,11 @@ def _require_png_end(file: str) -> None:
 
 def _tiff(file: str, scene: int | None) -> set[str]:
     with scenes_of(file) as scenes:
-        count = len(scenes)
+        count = sum(map(positions, scenes))
+        for series in scenes:
+            refuse_gaps(file, series)
         parts = {part for series in scenes for part in _parts(series)}
-    with open_stack([file], scene if count > 1 else None):  # planes that are missing from the set
+    with open_stack([file], scene if count > 1 else None):
         return {file, *parts}
 
 

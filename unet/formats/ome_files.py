@@ -25,6 +25,8 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 GONE = "(not here) "
 """Stands before the name of a file that is another one now, so that nobody opens it."""
 ROOT_UUID = re.compile(r"<(?:\w+:)?OME\b[^>]*?\sUUID\s*=\s*[\"']([^\"']+)[\"']")
+LOOSE = re.compile(r"&(?!#[0-9]+;|#x[0-9A-Fa-f]+;|[A-Za-z][A-Za-z0-9]*;)")
+"""An ampersand that stands for itself, as in names that people gave: XML has it written `&amp;`."""
 UUIDS = "{*}Image/{*}Pixels/{*}TiffData/{*}UUID"
 
 
@@ -32,14 +34,15 @@ def open_ome(file: str) -> tifffile.TiffFile:
     """A TIFF, opened; its OME-XML, if it has one, names files as they are called now."""
     tif = tifffile.TiffFile(file)
     try:
-        written = tif.ome_metadata
+        stored = tif.ome_metadata
+        written = LOOSE.sub("&amp;", stored) if stored else stored
         if written:
             refuse_absurd_xml(written, Path(file), tif.pages.first.size)
         renamed = renamed_xml(written, Path(file), len(tif.pages)) if written else written
     except BaseException:
         tif.close()
         raise
-    if not renamed or renamed == written:
+    if not renamed or renamed == stored:
         return tif
     tif.close()
     return tifffile.TiffFile(file, omexml=renamed)

@@ -1,9 +1,15 @@
-"""PNG files, opened as stacks of one plane."""
+"""PNG files, opened as stacks of one plane.
+
+Values are those that are stored: of 1, 2 and 4 bits they are not spread over eight, of a palette they are the indices
+of its colours.
+"""
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -12,8 +18,9 @@ from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
 from unet.dataset.stacks import Scenes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 
-PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
-"""Samples of a pixel by the colour type of the header; 3, a palette, is missing."""
+PALETTE = 3
+PNG_SAMPLES = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
+"""Samples of a pixel by the colour type of the header."""
 DEFLATE = 1032
 """Bytes that one of a PNG can become at most."""
 OTHER = 2**26
@@ -30,22 +37,46 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
             raise ValueError(f"it claims {bits} bits a sample")
         refuse_unwritten(stream.fileno())
         size = os.fstat(stream.fileno()).st_size
-        packed = height * (width * PNG_SAMPLES.get(colour, 1) * bits // 8 + 1)  # each row begins with a byte of its own
+        if colour not in PNG_SAMPLES:
+            raise ValueError(f"it claims colours of type {colour}")
+        packed = height * (width * PNG_SAMPLES[colour] * bits // 8 + 1)  # each row begins with a byte of its own
         if not packed // DEFLATE <= size <= 2 * packed + OTHER:
             raise ValueError(f"it claims {packed:,} bytes of pixels, which its {size:,} bytes cannot be")
-    if colour not in PNG_SAMPLES:
-        raise ValueError(f"{file} must hold grey or RGB values, got a palette; save it as grey values or as TIFF")
     samples = PNG_SAMPLES[colour]
     shape = (height, width, samples) if samples > 1 else (height, width)
 
     def read(_: tuple[int, ...]) -> np.ndarray:
         with decoding_errors_told(file, "PNG"):
-            decoded: np.ndarray = imagecodecs.png_decode(read_regular(file))
-            return decoded.reshape(shape)
+            content = read_regular(file)
+            kept = _as_grey(content) if colour == PALETTE else _without_clear_colour(content)
+            decoded: np.ndarray = imagecodecs.png_decode(kept)
+            return (decoded // (255 // (2**bits - 1)) if bits < 8 else decoded).reshape(shape)
 
     dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
     pages = Pages(file, "yxc"[: len(shape)], shape, dtype, len(shape), read, alpha=samples in (2, 4))
-    yield stack_of_pages(pages, {}, RGB if samples > 2 else ())
+    yield replace(stack_of_pages(pages, {}, RGB if samples > 2 else ()), is_palette=colour == PALETTE)
+
+
+def _as_grey(content: bytes) -> bytes:
+    """The PNG without its palette, so that the indices are its grey values."""
+    parts, at = [content[:8]], 8
+    while at + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[at : at + 8])
+        chunk = content[at : at + 12 + length]
+        if kind == b"IHDR":
+            header = kind + chunk[8:17] + b"\0" + chunk[18:21]
+            chunk = chunk[:4] + header + struct.pack(">I", zlib.crc32(header))
+        parts += [chunk] if kind not in (b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sPLT") else []
+        at += 12 + length
+    return b"".join(parts)
+
+
+def _without_clear_colour(content: bytes) -> bytes:
+    """The PNG without the colour that it calls transparent, which a decoder would make a channel of opacity of."""
+    start, end = content.find(b"tRNS", 33), content.find(b"IDAT", 33)
+    if not 33 <= start < end:
+        return content
+    return content[: start - 4] + content[start + 8 + int.from_bytes(content[start - 4 : start]) :]
 
 
 READER = Reader(_open, lambda file: Scenes(1))

@@ -1,7 +1,8 @@
 """Readers: a stack as a microscope wrote it, opened and read one y x plane at a time.
 
 The law: what is opened has axes in the order t c z y x, each longer than 1 but for y and x, and all of its planes: a
-file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack.
+file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack. Only of points
+in time the last may be missing, all of them, as where an acquisition was stopped early: a note says so.
 
 A format is one module of this room with a `READER`, and its suffix in `unet.dataset.image_kinds.READERS`: the list of
 formats stands there because `status` finds stacks by it and loads no reader; a reader is loaded with its first file.
@@ -12,16 +13,18 @@ Libraries that are small and pure come with every installation; those that are c
 
 import math
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from unet.dataset.image_kinds import FORMATS, format_of
+from unet.dataset.image_kinds import FORMATS, format_of, is_outlines
 from unet.dataset.stacks import Grid, Scenes, Stack
 from unet.formats.index_files import is_named_by_index
+from unet.formats.label_channel import one_channel
+from unet.formats.outlines import open_outlines
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
 from unet.formats.stated import as_stated, renamed
 
@@ -55,13 +58,32 @@ def open_found(stack: Stack) -> Iterator[Opened]:
     if stack.refused:
         raise ValueError(stack.refused)
     with open_stack(stack.files, stack.scene, stack.axis, stack.grid, stack.stated.axes) as opened:
+        if opened.is_palette:
+            raise ValueError(
+                f"{stack.files[0]} must hold grey or RGB values, got a palette; save it as grey values or as TIFF"
+            )
         yield as_stated(opened, stack.stated, stack.files[0])
 
 
-def open_truth(stack: Stack) -> AbstractContextManager[Opened]:
-    """The truth of a stack; that of a scene is a file of its own."""
+@contextmanager
+def open_truth(stack: Stack, sizes: Mapping[str, int]) -> Iterator[Opened]:
+    """The truth of a stack, one channel; that of a scene is a file of its own.
+
+    Args:
+        stack: as it was found in the sources.
+        sizes: length of each axis of its image, which files of outlines do not tell.
+
+    Raises:
+        ValueError, LookupError: as `open_stack`; or it holds what are no labels.
+    """
+    if is_outlines(stack.truth[0]):
+        with open_outlines(stack.truth, sizes, stack.axis) as outlines:
+            yield outlines
+        return
     grid = tuple(of for of in stack.grid if of[0] != "c") if len(stack.truth) > 1 else ()
-    return open_stack(stack.truth, axis=stack.axis, grid=grid, axes=stack.stated.axes.replace("c", ""))
+    axes = stack.stated.axes.replace("c", "")
+    with open_stack(stack.truth, axis=stack.axis, grid=grid, axes=axes) as opened:
+        yield one_channel(opened, stack)
 
 
 def open_stack(
@@ -147,5 +169,5 @@ def _open_grid(files: Sequence[str], grid: Grid, stated: str) -> Iterator[Opened
 
     channels = unlike_names(words, lengths["c"]) if (words := dict(grid).get("c")) else first.channels
     shape = tuple(sizes[a] for a in axes)
-    said = first.spacing, first.units, channels
-    yield Opened(axes, shape, first.dtype, *said, plane, notes=first.notes, colours=() if words else first.colours)
+    said, colours = (first.spacing, first.units, channels), () if words else first.colours
+    yield Opened(axes, shape, first.dtype, *said, plane, first.notes, colours, first.is_palette, is_shared=True)

@@ -32,7 +32,7 @@ SliceAxis = str | None
 
 @dataclass(frozen=True)
 class Opened:
-    """A stack opened for reading, in one thread at a time."""
+    """A stack opened for reading, in one thread at a time unless it says otherwise."""
 
     axes: str
     """Some of `tczyx`, in this order, always ending in `yx`; t, c and z of length 1 are left out."""
@@ -52,6 +52,10 @@ class Opened:
     """What the file says and was not believed, such as a pixel size of 0; a sentence each."""
     colours: tuple[str, ...] = ()
     """Colour of each channel as the file has it, RRGGBB, or "" where it has none; empty where it has none at all."""
+    is_palette: bool = False
+    """Whether its values are indices of colours, which are labels and no grey values."""
+    is_shared: bool = False
+    """Whether several threads may read planes at once."""
 
 
 class Reader(NamedTuple):
@@ -100,14 +104,15 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
         raise ValueError(f"the pixels of {pages.file} must be numbers or bits, got {pages.dtype}; convert them")
     if not all(length > 0 for length in pages.shape):
         raise ValueError(f"{pages.file} must hold planes of some size, got {pages.shape}: it is broken")
-    dtype = np.dtype(np.uint8) if pages.dtype.kind == "b" else pages.dtype.newbyteorder("=")
+    native = pages.dtype.newbyteorder("=").str  # of several types of 64 bits the one that others know
+    dtype = np.dtype(np.uint8 if pages.dtype.kind == "b" else native)
     lengths = dict(zip(pages.axes, pages.shape, strict=True))
-    if pages.alpha:
-        lengths["c"] -= 1
+    left_out = ("its alpha channel, which says how opaque pixels are, is left out",) if pages.alpha else ()
+    lengths["c"] = lengths.get("c", 1) - len(left_out)
     axes = ordered_axes(lengths)
     spacing, units, notes = believed_sizes(sizes, axes)
     names, shape = unlike_names(channels, lengths.get("c", 1)), tuple(lengths[a] for a in axes)
-    return Opened(axes, shape, dtype, spacing, units, names, _planes(pages, axes, dtype), notes)
+    return Opened(axes, shape, dtype, spacing, units, names, _planes(pages, axes, dtype), (*notes, *left_out))
 
 
 def ordered_axes(sizes: Mapping[str, int]) -> str:
@@ -121,23 +126,16 @@ def ordered_axes(sizes: Mapping[str, int]) -> str:
 
 def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
     leading, within = pages.axes[: -pages.inner], pages.axes[-pages.inner :]
-    read = lru_cache(maxsize=1)(pages.read)  # the samples of a page are asked for one after another
+    is_plane = pages.inner == 2
+    read = pages.read if is_plane else lru_cache(maxsize=1)(pages.read)  # its samples are asked for one after another
 
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))
         page = read(tuple(at.get(a, 0) for a in leading))
-        if pages.alpha:
-            _refuse_transparent(pages, page)
         chosen = page[tuple(slice(None) if a in "yx" else at.get(a, 0) for a in within)]
         return chosen.astype(dtype)
 
     return plane
-
-
-def _refuse_transparent(pages: Pages, page: np.ndarray) -> None:
-    opaque = np.iinfo(page.dtype).max if page.dtype.kind in "iu" else 1
-    if (page.take(-1, axis=pages.axes[-pages.inner :].index("c")) != opaque).any():
-        raise ValueError(f"{pages.file} must be opaque, got an alpha channel that is not; save it without transparency")
 
 
 def unlike_names(given: Sequence[str], count: int) -> tuple[str, ...]:

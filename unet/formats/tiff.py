@@ -1,7 +1,7 @@
 """TIFF, OME-TIFF and ImageJ's TIFF: scenes, sets of files, what a file says of itself, and its pages.
 
 Left alone, tifffile would read a file that was cut short as a shorter stack, or fill in zeros; `_refuse_truncated` and
-`_refuse_gaps` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
+`whole_times` stand against it. Pages are decoded one by one: as fast as tifffile's zarr view of a file, with the
 memory of one page.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from threading import RLock
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -34,18 +35,22 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 @contextmanager
 def _open_tiff(file: str, scene: int | None, axes: SliceAxis) -> Iterator[Opened]:
-    with _tiff(file) as (tif, scenes):
+    with _tiff(file) as (tif, found):
+        scenes = [(series, at) for series in found for at in range(positions(series))]
         if scene is None and len(scenes) > 1:
             raise ValueError(f"the scene must be given, as {file} holds {len(scenes)} of them")
         if not 0 <= (scene or 0) < len(scenes):
             raise LookupError(f"scene must be less than {len(scenes)}, the scenes in {file}, got {scene}")
-        series = scenes[scene or 0]
-        _refuse_gaps(file, series)
+        series, position = scenes[scene or 0]
+        times = whole_times(file, series)
         with decoding_errors_told(file, "TIFF"):
             refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
-        yield replace(stack_of_pages(_tiff_pages(file, series, axes), sizes, channels), colours=colours)
+        pages = _at_position(_tiff_pages(file, series, axes), position)
+        opened = stack_of_pages(_until(pages, times), sizes, channels)
+        notes = (*opened.notes, *_stopped(series, times))
+        yield replace(opened, colours=colours, notes=notes, is_shared=pages.inner == 2)
 
 
 def _find_scenes(file: str) -> Scenes:
@@ -55,7 +60,7 @@ def _find_scenes(file: str) -> Scenes:
         if not (tif.filehandle.path == found[0] if is_gathered else _opens_its_set(tif, Path(file))):
             return Scenes(0)
         others = (_as_named(part, file, tif) for part in (*found, *index_of(tif)) if part != tif.filehandle.path)
-        return Scenes(len(scenes), tuple(others))
+        return Scenes(sum(map(positions, scenes)), tuple(others))
 
 
 def _files_of_set(tif: tifffile.TiffFile, scenes: Sequence[tifffile.TiffPageSeries]) -> list[str]:
@@ -99,6 +104,8 @@ def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
 
 BESIDE_SLIDES = ("Thumbnail", "Label", "Macro", "Overview")
 """Pictures that scanners of whole slides put beside the slide."""
+POSITION = "R"
+"""Axis of tifffile's along which positions of the stage lie."""
 ORDERS = {b"II": "<", b"MM": ">"}
 PUBLIC = 0x8000
 """Tags from here on are private, and what some microscopes write there is no offset."""
@@ -152,13 +159,62 @@ def _number(stream: BinaryIO, kind: str, position: int) -> int:
     return number
 
 
-def _refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
+def refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a scene of which planes are not there."""
     missing = sum(page is None for page in series)
     if missing:
         raise ValueError(
             f"{file} must come with all planes of its set, got {len(series) - missing} of {len(series)}; "
             "copy the missing files next to it"
         )
+
+
+def whole_times(file: str, series: tifffile.TiffPageSeries) -> int | None:
+    """Points in time that are whole, where nothing is there after them, as of an acquisition that was stopped early.
+
+    None where all planes are there; what lacks others is refused.
+    """
+    present = [page is not None for page in series]
+    if all(present):
+        return None
+    axes = series.axes[: len(series.shape) - len(series.keyframe.shape)]
+    is_there = np.moveaxis(np.reshape(present, series.shape[: len(axes)]), axes.find("T"), 0)
+    is_whole = is_there.reshape(len(is_there), -1).all(axis=1)
+    times = int(is_whole.argmin())
+    if "T" not in axes or times == 0 or is_there[times + 1 :].any():
+        refuse_gaps(file, series)
+    return times
+
+
+def positions(series: tifffile.TiffPageSeries) -> int:
+    """Positions of the stage that a series was taken at, as Micro-Manager has them: each is a scene."""
+    at = series.axes.find(POSITION)
+    return int(series.shape[at]) if at >= 0 and series.axes.count(POSITION) == 1 else 1
+
+
+def _at_position(pages: Pages, position: int) -> Pages:
+    """The pages of one position; all where there is one."""
+    at = pages.axes.find(POSITION)
+    if at < 0:
+        return pages
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        return pages.read((*index[:at], position, *index[at:]))
+
+    axes, shape = pages.axes.replace(POSITION, ""), (*pages.shape[:at], *pages.shape[at + 1 :])
+    return pages._replace(axes=axes, shape=shape, read=read)
+
+
+def _until(pages: Pages, times: int | None) -> Pages:
+    """The first points in time of some pages."""
+    if times is None:
+        return pages
+    return pages._replace(shape=tuple(times if a == "t" else n for a, n in zip(pages.axes, pages.shape, strict=True)))
+
+
+def _stopped(series: tifffile.TiffPageSeries, times: int | None) -> Iterator[str]:
+    if times is not None:
+        yield f"it has {times} of {series.shape[series.axes.index('T')]} points in time, as if it was stopped early"
 
 
 def _refuse_strangers(file: str, names: list[str]) -> None:
@@ -189,7 +245,7 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axes: SliceAxis) -> 
     inner = len(page.shape)
     if series.shape[-inner:] != page.shape:
         raise ValueError(f"{file} must hold whole planes, got pages {page.shape} of a stack {series.shape}")
-    ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": stated[0], "Q": stated[0]}
+    ours = {"T": "t", "C": "c", "Z": "z", "Y": "y", "X": "x", "S": "c", "I": stated[0], "Q": stated[0], "R": POSITION}
     is_whole = 1 < len(stated) == len(series.axes)
     axes = stated if is_whole else "".join(ours.get(letter, "?") for letter in series.axes)
     if "?" in axes or len(set(axes)) < len(axes) or not axes.endswith(("yx", "yxc")):
@@ -202,9 +258,12 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axes: SliceAxis) -> 
 
 
 def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
-    """Function that decodes a page; where one directory stands for all pages, they follow each other in the file."""
+    """Function that decodes a page, in several threads if asked: they read one after another, and decode at once.
+
+    Where one directory stands for all pages, they follow each other in the file.
+    """
     leading = series.shape[: -len(series.keyframe.shape)]
-    page, tif = series.keyframe, series.keyframe.parent
+    page, tif, lock = series.keyframe, series.keyframe.parent, RLock()
     stored = page.dtype and page.dtype.newbyteorder(tif.byteorder)
 
     def read(index: tuple[int, ...]) -> np.ndarray:
@@ -212,10 +271,17 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
         with decoding_errors_told(file, "TIFF"):
             if series.is_truncated and series.dataoffset is not None:
                 offset = series.dataoffset + number * page.nbytes
-                return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
-            one = series[number]
+                with lock:
+                    return tif.filehandle.read_array(stored, page.size, offset).reshape(page.shape)
+            with lock:
+                one = series[number]
+                is_open = one is not None and not one.parent.filehandle.closed
         assert one is not None
-        decoded = _decoded(one)
+        if is_open:
+            decoded = _decoded(one, lock)
+        else:
+            with lock, _reopened(one.parent):
+                decoded = _decoded(one, lock)
         if decoded.shape != page.shape:
             alike = f"{page.shape}, got {decoded.shape} in plane {number}"
             raise ValueError(f"{file} must hold planes that are all {alike}; copy it again from the microscope")
@@ -224,18 +290,20 @@ def _page_reader(file: str, series: tifffile.TiffPageSeries) -> ReadPlane:
     return read
 
 
-def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame) -> np.ndarray:
-    handle = page.parent.filehandle
-    reopened = handle.closed  # as are all files of a set but the one that opens it
-    if reopened:
-        handle.open()
+def _decoded(page: tifffile.TiffPage | tifffile.TiffFrame, lock: Any) -> np.ndarray:
+    with decoding_errors_told(page.parent.filehandle.path, "TIFF"):
+        refuse_empty_segments(page)
+        return page.asarray(lock=lock).reshape(page.shape)
+
+
+@contextmanager
+def _reopened(tif: tifffile.TiffFile) -> Iterator[None]:
+    """Opens a file of a set for a while: all are closed but the one that opens the set."""
+    tif.filehandle.open()
     try:
-        with decoding_errors_told(handle.path, "TIFF"):
-            refuse_empty_segments(page)
-            return page.asarray().reshape(page.shape)
+        yield
     finally:
-        if reopened:
-            handle.close()
+        tif.filehandle.close()
 
 
 READER = Reader(_open_tiff, _find_scenes, takes_axes=True)

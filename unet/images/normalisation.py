@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.images.block_statistics import BlockGathering, BlockStatistics, Thinned
+from unet.images.value_counts import Counted, count
 from unet.settings.ingest import Ingest
 
 MOST_KEPT = 2**22
 """Pixels of a channel that are kept where there is no histogram, at most."""
-COUNTED = 2**20
-"""Pixels counted at a time, as numpy widens them to 8 bytes each."""
 BLANK = 0.9
 """Fraction of a plane's pixels at its greatest value above which it is of one grey value."""
 CLIP = (-1.0, 3.0)
@@ -78,12 +77,14 @@ class Histogram:
     thinned: Thinned = field(default_factory=lambda: Thinned(MOST_KEPT))
     """Pixels of any other type."""
 
-    def add(self, pixels: NDArray[Any]) -> None:
-        """Take in flat pixels."""
-        if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2:
-            self._count(pixels)
+    def add(self, plane: NDArray[Any], counted: Counted | None) -> None:
+        """Take in a plane, which `counted` is the histogram of where its type has one."""
+        if counted is None:
+            self.thinned.add(plane.ravel()[self.thinned.due()].copy(), plane.size)
+        elif self.counts is None:
+            self.counts, self.least = counted.counts, counted.least
         else:
-            self.thinned.add(pixels[self.thinned.due()].copy(), pixels.size)
+            self.counts += counted.counts
 
     def finish(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Values that occur, finite and in ascending order, and how often."""
@@ -93,15 +94,6 @@ class Histogram:
         kept = np.concatenate([np.empty(0), *self.thinned.kept])
         values, counts = np.unique(kept[np.isfinite(kept)], return_counts=True)
         return values, counts
-
-    def _count(self, pixels: NDArray[Any]) -> None:
-        limits = np.iinfo(pixels.dtype)
-        bins = int(limits.max) - int(limits.min) + 1
-        self.least = int(limits.min)
-        self.counts = np.zeros(bins, np.int64) if self.counts is None else self.counts
-        for start in range(0, pixels.size, COUNTED):
-            part = pixels[start : start + COUNTED].astype(np.intp) - self.least
-            self.counts += np.bincount(part, minlength=bins)
 
 
 @dataclass
@@ -119,8 +111,10 @@ class Gathering:
         if not pixels.size:
             return
         for plane in np.atleast_2d(pixels).reshape(-1, *np.atleast_2d(pixels).shape[-2:]):
-            is_blank = np.count_nonzero(plane == plane.max()) > BLANK * plane.size
-            (self.blank if is_blank else self.pixels).add(plane.ravel())
+            counted = count(plane)
+            most = np.count_nonzero(plane == plane.max()) if counted is None else counted.of_greatest
+            is_blank = most > BLANK * plane.size
+            (self.blank if is_blank else self.pixels).add(plane, counted)
             if not is_blank:
                 self.blocks.add(plane)
 
@@ -139,7 +133,6 @@ class Gathering:
         mean = float(values[0] + ((values - values[0]) * counts).sum() / counts.sum())
         spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / counts.sum()))
         lowest, highest = (_percentile(*(telling if telling[0].size else blank), p) for p in (low, high))
-        blocks = self.blocks.finish()
         blocks = self.blocks.finish() or BlockStatistics(lowest, 0.0, lowest, highest - lowest)
         step = float(np.diff(values).min()) if values.size > 1 else 0.0
         whole = Statistics(lowest, highest, float(values[0]), float(values[-1]), mean, spread, step=step)

@@ -36,13 +36,13 @@ class Fingerprint:
 
 
 def sizes_and_times(files: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Bytes and time of change, in nanoseconds, by path; files that are gone are left out.
+    """Bytes and time of change, in nanoseconds, by path; those that are gone or cannot be looked at are left out.
 
     Of a folder all bytes, and a number that stands for names, sizes and times.
     """
     found: dict[str, tuple[int, int]] = {}
     for file in files:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with suppress(OSError):
             info = os.stat(file)  # noqa: PTH116  # ten thousands of them are looked at every few minutes
             found[file] = (info.st_size, info.st_mtime_ns)
             if stat.S_ISDIR(info.st_mode):
@@ -87,6 +87,11 @@ def of_files(
     if once and time.time_ns() - newest > MARK_SECONDS * 1e9:
         return Fingerprint(seen, _content_read_once(tuple(files), tuple(moments(files).items())))
     return Fingerprint(seen, _content_of(files))
+
+
+def unreadable(error: OSError) -> Fingerprint:
+    """What stands for files that cannot be read: the same while the reason is the same, and never known by sizes."""
+    return Fingerprint("", f"unreadable: {os.strerror(error.errno) if error.errno else type(error).__name__}")
 
 
 def of_folder(folder: Folder, known: Mapping[str, str] | None = None) -> Fingerprint:

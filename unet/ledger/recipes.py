@@ -54,6 +54,7 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     """Recipe of a stack's truth, as its sources give it."""
     inputs = {"truth source": source_fingerprint(dataset, stack.name, stack.truth, is_truth=True).content}
     settings: Json = {"foreground": stack.foreground, "ignore": stack.ignore, "scene": stack.scene, "axis": stack.axis}
+    settings |= {"empty_planes": stack.empty_planes} if stack.empty_planes != "background" else {}
     return Recipe("ingest", Ingest.VERSION, settings, inputs)
 
 
@@ -124,13 +125,19 @@ def source_fingerprint(
 ) -> Fingerprint:
     """Fingerprint of the files of a stack's image or truth.
 
-    Those that did not change since it was made, or was set aside, are not read again.
+    Those that did not change since it was made, or was set aside, are not read again. Where one of them cannot be
+    read, which must stop no other stack, the reason stands for what they hold.
     """
     result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
     known = _known_fingerprints(dataset, name, result)
-    return result.folder.once(
-        ("files", files, is_linked), lambda: fingerprint.of_files(files, known, once=True, is_linked=is_linked)
-    )
+
+    def read() -> Fingerprint:
+        try:
+            return fingerprint.of_files(files, known, once=True, is_linked=is_linked)
+        except OSError as error:
+            return fingerprint.unreadable(error)
+
+    return result.folder.once(("files", files, is_linked), read)
 
 
 def source_fingerprints(dataset: Dataset, stack: Stack) -> list[Fingerprint]:

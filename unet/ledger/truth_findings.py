@@ -122,7 +122,8 @@ KINDS = {
     "empty": Kind(
         "plane without an object",
         "planes without an object",
-        "right where nothing was there; where nobody drew, the network learns to miss objects",
+        "right where nothing was there; where nobody drew, the network learns to miss objects: set "
+        "`empty_planes: ignore` of the source",
     ),
 }
 """Every kind of finding, the field of `TruthCheck` that counts it first; the order in which they are told."""

@@ -25,6 +25,8 @@ class Source:
     """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged: training gives them no weight, evaluation leaves them out."""
+    empty_planes: Literal["background", "ignore"] = "background"
+    """Of a stack, planes of truth without an object: `ignore` where nobody drew on them, as if nobody judged them."""
     prefix: str = ""
     """What names of its stacks begin with, such as `day2-`, where several sources have files of the same names."""
     pattern: str | None = None
@@ -45,7 +47,10 @@ class Source:
         for name in ("images", "truth"):
             require(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
             require_plain(name, getattr(self, name) or "")
-        require(self.ignore is None or self.ignore > 0, f"ignore must be > 0, 0 being background, got {self.ignore}")
+        ignore = self.ignore
+        require(
+            ignore is None or ignore > 0 or ignore == -1, f"ignore must be > 0 or -1, 0 being background, got {ignore}"
+        )
         if self.pattern is not None:
             check_pattern(self.pattern)
         require(self.pattern is None or self.slices is None, "only one of slices and pattern may be set, got both")

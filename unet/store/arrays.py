@@ -1,7 +1,6 @@
 """Arrays in a store, and the law of writing them: a region is one whole shard, written once, atomically.
 
-A shard that exists is done; shards of nothing but the fill value are written too, or nobody could tell. zarr forgets
-`write_empty_chunks` when an array is opened again, and overlooks it as an option of `open_array`; hence `with_config`.
+A shard that exists is done; shards of nothing but the fill value are written too, or nobody could tell.
 
 Who reads demands every shard: zarr by itself takes one that is not there for fill values.
 """
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numcodecs.blosc  # type: ignore[import-untyped]
 import numpy as np
@@ -23,6 +22,7 @@ from zarr.core.array_spec import ArrayConfigParams
 from unet.dataset.filesystem import plain_os_errors
 from unet.dataset.folder import Folder
 from unet.store.linked_array import LinkError, open_link
+from unet.store.shard_bytes import ShardPacker
 from unet.store.shard_store import MissingShardError, shard_store
 from unet.store.shards import (
     Layout,
@@ -80,15 +80,15 @@ class Stored:
     def array(self) -> Any:
         """The array opened for reading; where its pixels are another program's, those."""
         try:
-            return _open(self.folder, "r")
+            return _open(self.folder)
         except LookupError:
             if self.folder.is_local and (linked := open_link(self.folder)) is not None:
                 return linked
             raise
 
     @cached_property
-    def _written_array(self) -> Any:
-        return _open(self.folder, "r+").with_config(WRITE_ALL)
+    def _packer(self) -> ShardPacker:
+        return ShardPacker.of(self.array, self.layout)
 
     @cached_property
     def layout(self) -> Layout:
@@ -109,9 +109,9 @@ class Stored:
 
     def write(self, region: Region, block: NDArray[Any]) -> None:
         """Write one whole shard; ValueError for any other region, OSError where the array is not there any more."""
-        with in_the_making(self.folder), plain_os_errors(self.folder.url):
-            shard_index(region, self.layout)
-            self._written_array[region] = block
+        with in_the_making(self.folder):
+            shard = self._shard(region)
+            shard.write(self._packer.pack(np.broadcast_to(block, [part.stop - part.start for part in region])))
 
     @property
     def shape(self) -> Shape:
@@ -205,11 +205,11 @@ def open_array(folder: Folder) -> Stored:
     return stored
 
 
-def _open(folder: Folder, mode: Literal["r", "r+"]) -> Any:
+def _open(folder: Folder) -> Any:
     try:
         with plain_os_errors(folder.url):
-            store = shard_store(folder, is_read=mode == "r")
-            return zarr.open_array(store, mode=mode, zarr_format=3)  # version 2 knows codecs that run pickles
+            store = shard_store(folder, is_read=True)
+            return zarr.open_array(store, mode="r", zarr_format=3)  # version 2 knows codecs that run pickles
     except (FileNotFoundError, zarr.errors.MetadataValidationError) as error:
         raise LookupError(f"{folder.url} must hold an array, got nothing there; run `unet-flows reprocess`") from error
     except OSError:

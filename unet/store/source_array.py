@@ -5,10 +5,13 @@ types that are no numbers, chunks that no memory holds, and more pixels than its
 format a chunk that is not there holds the fill value; that is believed, and said, unless next to nothing is there.
 """
 
+import bz2
 import itertools
+import lzma
 import math
 import re
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,7 +70,9 @@ class SourceArray:
             store = _Store(self.folder, read_only=True)
             store.codec, store.is_sharded = self.last_codec.removeprefix("numcodecs."), self.is_sharded
             store.is_demanding = self.is_demanding
-            return zarr.open_array(store, mode="r", zarr_format=version)
+            array = zarr.open_array(store, mode="r", zarr_format=version)
+            store.limit = 2 * math.prod(self.chunk) * array.dtype.itemsize + 2**20  # filters may make more of it
+            return array
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -96,7 +101,7 @@ class _Store(LocalStore):
     Blosc reads on behind the end of one that was cut short, and memory is taken for whatever a chunk claims to be.
     """
 
-    codec, is_sharded, is_demanding = "", False, False
+    codec, is_sharded, is_demanding, limit = "", False, False, 0
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
         found = await super().get(key, prototype, byte_range)
@@ -105,12 +110,12 @@ class _Store(LocalStore):
             raise ValueError(f"{self.root / key} is not there any more")
         is_whole = isinstance(byte_range, RangeByteRequest) and byte_range.start > 0 if self.is_sharded else is_chunk
         if found is not None and is_whole:  # of a shard, what begins it may be its index
-            head = found.as_numpy_array()[:18].tobytes()
-            packed, unpacked = _claims(self.codec, head)
-            if len(head) < MIN_BYTES.get(self.codec, 0) or packed > len(found):
+            content = memoryview(found.to_bytes())
+            packed, unpacked = _claims(self.codec, content, self.limit)
+            if len(content) < max(packed, MIN_BYTES.get(self.codec, 0)):
                 raise ValueError(f"{self.root / key} is not whole: more was written")
-            if unpacked > 2 * LARGEST_CHUNK:
-                raise ValueError(f"{self.root / key} claims to hold {unpacked:,} bytes")
+            if unpacked > self.limit:
+                raise ValueError(f"{self.root / key} claims to hold {unpacked:,} bytes or more")
         return found
 
 
@@ -118,24 +123,46 @@ MIN_BYTES = {"blosc": 16, "lz4": 4, "zstd": 6}
 """Bytes of the least chunk."""
 
 
-def _claims(codec: str, head: bytes) -> tuple[int, int]:
-    """Bytes of a whole chunk, and of what it unpacks to, as its first bytes say; 0 where they do not.
+def _claims(codec: str, content: memoryview, limit: int) -> tuple[int, int]:
+    """Bytes of a whole chunk, and of what it unpacks to at least; 0 where they are not known.
 
-    >>> _claims("lz4", bytes([0, 1, 0, 0])), _claims("zstd", bytes.fromhex("28b52ffd a0 00001000"))
-    ((0, 256), (0, 1048576))
+    >>> _claims("lz4", memoryview(bytes([0, 1, 0, 0])), 0)
+    (0, 256)
+    >>> _claims("zstd", memoryview(bytes.fromhex("28b52ffd a0 00001000")), 0)
+    (0, 1048576)
     """
     if codec == "blosc":
-        return int.from_bytes(head[12:16], "little"), int.from_bytes(head[4:8], "little")
+        return int.from_bytes(content[12:16], "little"), int.from_bytes(content[4:8], "little")
     if codec == "lz4":
-        return 0, int.from_bytes(head[:4], "little")
-    if codec == "zstd" and len(head) > 4:
-        flags = head[
-            4
-        ]  # how long the size is; whether a byte of the window stands before it; whether a dictionary does
+        return 0, int.from_bytes(content[:4], "little")
+    if codec == "zstd" and len(content) > 4:
+        flags = content[4]  # how long the size is, and whether bytes of a window and a dictionary stand before it
         start = 5 + (not flags & 0x20) + (0, 1, 2, 4)[flags & 3]
         size = (1 if flags & 0x20 else 0, 2, 4, 8)[flags >> 6]
-        return 0, int.from_bytes(head[start : start + size], "little")
-    return 0, 0
+        return 0, int.from_bytes(content[start : start + size], "little")
+    return 0, _swollen(codec, content, limit) if codec in RATIOS else 0
+
+
+RATIOS = {"zlib": 1032, "gzip": 1032, "bz2": 2**20, "lzma": 2**14}
+"""Codecs that do not say how much a chunk unpacks to, and what a byte of one can become at most."""
+
+
+def _swollen(codec: str, content: memoryview, limit: int) -> int:
+    """Bytes that a chunk unpacks to, counted in pieces until they are more than it may have."""
+    if len(content) <= limit // RATIOS[codec]:
+        return 0
+    unpacking: Any = {
+        "zlib": zlib.decompressobj, "gzip": lambda: zlib.decompressobj(31), "bz2": bz2.BZ2Decompressor,
+        "lzma": lzma.LZMADecompressor,
+    }[codec]()  # fmt: skip
+    count, left = 0, bytes(content)
+    while not unpacking.eof and count <= limit:
+        piece = unpacking.decompress(left, 2**22)
+        left = unpacking.unconsumed_tail if hasattr(unpacking, "unconsumed_tail") else b""
+        if not piece and not left:  # it was cut short: unpacking tells
+            break
+        count += len(piece)
+    return count
 
 
 def open_source_array(folder: str, demanding: bool = False) -> SourceArray:

@@ -344,3 +344,16 @@ def test_init_then_status(run, tmp_path, image):
 def test_one_stage_alone_with_nothing_before_it_is_refused(run, tmp_path, image):
     run("init", tmp_path / "d", "--images", image)
     refused(run("segment", tmp_path / "d"), "segment must find what the stages before it make", "reprocess")
+
+
+def test_what_failed_before_and_stands_is_a_line_and_no_failure(run, dataset):
+    from unet.ledger.recipes import weigh_recipe
+
+    recipe = weigh_recipe(dataset, "a", read_record(dataset).weigh)
+    set_aside(dataset, recipe, "a", ValueError("a is odd"))
+    for words in (["reprocess"], ["weigh"], ["reprocess", "--dry-run"]):
+        status, out, err = run(words[0], dataset.url, *words[1:])
+        assert status == 0
+        assert "1 set aside earlier still is: a; `unet-flows status` says why" in err
+        assert "a is odd" not in out + err
+    assert run("status", dataset.url)[0] == 1

@@ -4,6 +4,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from flows.commands.init import initialise
 from flows.planning.plan import make_plan
@@ -144,6 +145,21 @@ def test_what_a_source_may_say_besides_stands_in_the_record_as_comments(files):
     ):
         assert line in text
     assert "#     foreground" not in text
+
+
+def test_labels_that_lie_in_each_ome_zarr_stay_named_as_they_were_given(files):
+    image, labels = np.arange(32 * 24, dtype=np.uint16).reshape(32, 24), np.zeros((32, 24), np.uint8)
+    labels[8:16] = 1
+    zarr.create_array(files / "raw/a.zarr/0", data=image)
+    zarr.create_array(files / "raw/a.zarr/labels/cells/0", data=labels)
+    for folder in ("raw/a.zarr", "raw/a.zarr/labels/cells"):
+        said = {"axes": [{"name": a, "type": "space"} for a in "yx"], "datasets": [{"path": "0"}]}
+        zarr.open_group(files / folder).attrs["ome"] = {"version": "0.5", "multiscales": [said]}
+    dataset = Dataset(str(files / "dataset"))
+    lines = list(initialise(dataset, {"images": str(files / "raw"), "truth": "labels/cells", "foreground": 0}))
+    assert lines[0] == f"1 stack in {files}/raw, 1 with truth"
+    assert "truth is read with foreground 0: 75% of the first plane is object" in lines
+    assert read_record(dataset).sources[0].truth == "labels/cells"
 
 
 def planes(tmp_path):

@@ -186,3 +186,56 @@ print([name for name in ("numpy", "torch", "zarr", "dask", "prefect", "tifffile"
     environment = os.environ | {"PYTHONPATH": os.getcwd()}  # noqa: PTH109
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert answer.stdout == "[]\n"
+
+
+@pytest.fixture
+def two(dataset, at):
+    """The watched dataset with a second source beside, and the folder of that."""
+    second = Path(dataset.url).parent / "files/second"
+    for name in ("x", "y", "z"):
+        second.mkdir(exist_ok=True)
+        write(second / f"{name}.tif")
+    record = read_record(dataset)
+    write_record(dataset, [*record.sources, Source("../files/second")])
+    at(0)
+    mark_taken(dataset, at(60))
+    assert at(120).lines() == []
+    return second
+
+
+def test_a_source_that_is_away_is_told_once_and_the_other_goes_on(two, dataset, folder, at):
+    two.rename(two.with_name("away"))
+    found = at(200)
+    assert (found.ready, found.gone) == ((), ())
+    (line,) = found.lines()
+    assert "'../files/second', which would be" in line
+    assert line.endswith("; what was taken from it before is kept")
+    write(folder / "new.tif")
+    assert at(260).lines() == [f"{folder / 'new.tif'}: waiting: was not seen unchanged for 60 s"]
+    found = at(330)
+    assert (found.ready, found.lines()) == (("new",), ["new: taken"])
+    mark_taken(dataset, found)
+    two.with_name("away").rename(two)
+    assert at(400).lines() == []  # what is back came not newly
+    two.rename(two.with_name("away"))
+    assert len(at(460).lines()) == 1
+
+
+def test_a_mount_that_is_empty_is_away_and_a_file_that_was_taken_away_is_gone(two, at):
+    (two / "x.tif").unlink()
+    assert at(200).gone == (str(two / "x.tif"),)
+    for file in two.iterdir():
+        file.unlink()
+    found = at(260)
+    assert found.gone == ()
+    assert found.lines() == ["images '../files/second' holds no image files now; what was taken from it before is kept"]
+
+
+def test_a_file_that_the_disk_does_not_give_waits_and_holds_nobody_up(settled, folder, at, forbid):
+    write(folder / "good.tif")
+    write(folder / "bad.tif")
+    at(200)
+    forbid(folder / "bad.tif")
+    found = at(260)
+    assert (found.ready, list(found.waiting)) == (("good",), ["bad"])
+    assert "Permission denied" in found.waiting["bad"]

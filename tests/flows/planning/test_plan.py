@@ -19,6 +19,7 @@ from unet.images.synthetic import draw_stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import found_with
 from unet.ledger.outcome import STAGES, set_aside
+from unet.ledger.recipes import ingest_recipe
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings import record as records
@@ -386,3 +387,24 @@ def test_truth_that_was_edited_and_lost_a_shard_is_told_and_never_taken_from_its
     assert outcome.state == "set aside"
     assert f"truth of a must be there, got no whole {(truth.folder / lost).url}" in outcome.why
     assert (truth.folder / edited).read() == b"by hand"
+
+
+def test_failures_that_are_alike_are_told_once_with_their_names(dataset):
+    why = {"a": "/raw/a.tif is cut at 12 bytes", "b": "/raw/b.tif is cut at 7 bytes", "c": "c is odd"}
+    for name, said in why.items():
+        stack = plan_of(dataset).stacks[name]
+        recipe = ingest_recipe(dataset, stack, read_record(dataset).ingest)
+        set_aside(dataset, recipe, name, ValueError(said))
+    assert plan_of(dataset).grouped_failures() == [
+        ("ingest", "a, b", "/raw/a.tif is cut at 12 bytes (and the same of the others)"),
+        ("ingest", "c", "c is odd"),
+    ]
+
+
+def test_what_is_gone_is_noted_in_one_line(tmp_path, dataset):
+    (tmp_path / "copy/files/image").rename(tmp_path / "away")
+    plan = plan_of(dataset)
+    gone, away = plan.notes
+    assert gone == "a, b, c: its source is gone; its image is kept (`unet-flows remove` forgets it)"
+    assert away.endswith("what was taken from it before is kept")
+    assert plan.pending() == plan.set_aside() == []

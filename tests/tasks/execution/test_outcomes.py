@@ -9,6 +9,8 @@ from flows.planning.plan import make_plan
 from tasks.execution.outcomes import outcome_of_each
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record
+from unet.ledger.outcome import last_failure, why_set_aside
+from unet.ledger.source_reading import UnreadableError
 from unet.ledger.stamp import Recipe
 
 RECIPE = Recipe("weigh", 1, {}, {})
@@ -105,3 +107,22 @@ def test_who_stops_a_stack_in_work_sets_it_not_aside(place):
     with pytest.raises(KeyboardInterrupt):
         outcome_of_each(place, ["a", "b"], lambda name: RECIPE, work)
     assert place.names() == []
+
+
+def test_what_may_pass_is_tried_again_and_is_news_once(place):
+    lost = UnreadableError("a.tif must be readable, got: Input/output error")
+    for is_old in (False, True):
+        (told,) = outcome_of_each(place, ["a"], lambda name: RECIPE, work_with({"a": lost}, []))
+        assert (told.state, told.is_old) == ("set aside", is_old)
+        assert why_set_aside(place, RECIPE, "a") is None
+        assert last_failure(place, RECIPE, "a") == (str(lost), True)
+    other = UnreadableError("a.tif must be readable, got: Stale file handle")
+    (told,) = outcome_of_each(place, ["a"], lambda name: RECIPE, work_with({"a": other}, []))
+    assert not told.is_old
+
+
+def test_a_reason_that_the_recipe_tells_of_is_not_tried_again(place):
+    told_of = Recipe("ingest", 1, {}, {"source": "unreadable: Permission denied"})
+    lost = UnreadableError("a.tif must be readable, got: Permission denied")
+    outcome_of_each(place, ["a"], lambda name: told_of, work_with({"a": lost}, []))
+    assert why_set_aside(place, told_of, "a") == str(lost)

@@ -177,7 +177,7 @@ def test_truth_of_a_pattern_is_named_as_its_planes_or_as_its_stack(tmp_path, nam
     (stack,) = find(tmp_path, *files, pattern="{name}_z{z}_c{c}.tif", truth="truth").stacks
     assert len(stack.truth) == len(names)
     assert stack.refused == ""
-    with open_truth(stack) as opened:
+    with open_truth(stack, {"z": 2, "y": 4, "x": 5}) as opened:
         assert (opened.axes, opened.shape) == ("zyx", (2, 4, 5))
 
 

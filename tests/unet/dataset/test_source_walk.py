@@ -104,6 +104,9 @@ def test_other_kinds_stores_and_datasets_are_not_looked_into_behind_links_either
     write(tmp_path, "raw/a.tif", "s/d.zarr/e.tif", "cells/dataset.yaml", "cells/f.tif", "s/g.bmp")
     link(tmp_path / "raw", store="../s/d.zarr", cells="../cells", **{"g.bmp": "../s/g.bmp", ".hidden": "../s"})
     assert found(tmp_path / "raw") == ["a.tif"]
+    assert walk(tmp_path / "raw").left_out == [
+        f"{tmp_path}/raw/store is a link to {tmp_path}/s/d.zarr, and is left out; let its name end in .zarr too"
+    ]
 
 
 def test_a_source_that_is_one_file_is_that_file(tmp_path):

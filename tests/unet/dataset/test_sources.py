@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -240,7 +241,7 @@ def test_missing_and_empty_folders_are_named_as_written(tmp_path):
     for path in ("raw", "a.bmp"):
         with pytest.raises(LookupError, match=rf"images '{path}' must hold image files.*\.ome\.tif.*\.png"):
             find(tmp_path, Source(path))
-    with pytest.raises(ValueError, match="truth must be another folder"):
+    with pytest.raises(LookupError, match="truth must be another folder"):
         find(tmp_path, Source("good", "./good"))
 
 
@@ -364,3 +365,60 @@ def test_files_that_links_lead_to_are_looked_at_too_and_truth_that_is_away_has_n
     assert below(tmp_path, source_files([Source("raw", "truth")], tmp_path)) == ["raw/a.tif", "raw/more/b.tif"]
     with pytest.raises(LookupError, match="images must name an existing folder"):
         source_files([Source("rw", "truth")], tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_truth_below_it_is_away(tmp_path, monkeypatch):
+    write(tmp_path, "raw/a.tif", "raw/secret/b.tif", "drawn/a.tif", "drawn/hidden/c.tif", "raw/hidden/c.tif")
+    scan = os.scandir
+
+    def scandir(folder):
+        if Path(folder) in (tmp_path.resolve() / "raw/secret", tmp_path.resolve() / "drawn/hidden"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    catalogue = find(tmp_path, Source("raw", "drawn"))
+    assert names(catalogue) == ["a", "hidden__c"]
+    assert [bool(stack.truth) for stack in catalogue.stacks] == [True, False]
+    assert [stack.is_truth_away for stack in catalogue.stacks] == [False, True]
+    root = tmp_path.resolve()
+    assert catalogue.notes == tuple(
+        f"{root}/{folder} must be a folder that can be read, got: Permission denied; mend its rights"
+        for folder in ("raw/secret", "drawn/hidden")
+    )
+
+
+def test_many_names_that_collide_are_told_in_a_line_a_source(tmp_path):
+    write(tmp_path, *(f"{day}/{name}.tif" for day in ("one", "two") for name in range(30)))
+    catalogue = find(tmp_path, Source("one"), Source("two"))
+    assert len(set(names(catalogue))) == 60
+    (note,) = catalogue.notes
+    assert "and 29 more of 'two' likewise; a `prefix` of the source" in note
+
+
+def test_names_that_were_told_apart_stay_when_sources_move(tmp_path):
+    for place in ("here", "there"):
+        write(tmp_path / place, "one/a.tif", "one/a.png", "one/a b.tif", "one/a_b.tif")
+    here, there = (names(find(tmp_path / place, Source("one"))) for place in ("here", "there"))
+    assert here == there
+
+
+def test_many_links_to_nothing_are_told_in_a_few_lines(tmp_path):
+    write(tmp_path, "raw/a.tif")
+    for number in range(99):
+        (tmp_path / f"raw/{number}.tif").symlink_to("nowhere.tif")
+    notes = find(tmp_path, Source("raw")).notes
+    assert len(notes) == 11
+    assert notes[-1] == "89 more links lead nowhere in the same way"
+
+
+def test_a_file_that_a_link_leads_to_is_found_once_though_its_folder_is_linked_too(tmp_path):
+    write(tmp_path, "raw/a.tif", "out/c.tif")
+    (tmp_path / "raw/c.tif").symlink_to("../out/c.tif")
+    (tmp_path / "raw/out").symlink_to("../out")
+    catalogue = find(tmp_path, Source("raw"))
+    assert names(catalogue) == ["a", "c"]
+    (note,) = catalogue.notes
+    assert note.endswith(
+        "raw/out/c.tif leads to " + f"{tmp_path.resolve()}/out/c.tif, which is taken already, and is left out"
+    )

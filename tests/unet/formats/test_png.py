@@ -1,11 +1,17 @@
-"""Laws of PNG: grey or RGB values as they were written; palettes and files that were cut are refused."""
+"""Laws of PNG: values as they were written, of a palette its indices; files that were cut are refused."""
+
+import struct
+import zlib
 
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.unet.formats.files import cut, noise, read
-from unet.formats.readers import find_scenes
+from unet.dataset.sources import find_stacks
+from unet.formats.readers import find_scenes, open_found
+from unet.settings.ingest import Source
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -22,11 +28,52 @@ def test_png(tmp_path, dtype, samples):
     assert find_scenes(str(tmp_path / "a.PNG")).number == 1
 
 
-def test_a_palette_is_refused(tmp_path):
+@pytest.mark.parametrize(("mode", "clear"), [("L", 3), ("RGB", (1, 2, 3))])
+def test_a_colour_that_is_called_transparent_is_a_value_as_others(tmp_path, mode, clear):
+    image = noise(8, 9, *([3] if mode == "RGB" else []), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png", transparency=clear)
+    assert b"tRNS" in (tmp_path / "a.png").read_bytes()
+    _, values = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(values, np.moveaxis(image, -1, 0) if mode == "RGB" else image)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_values_of_few_bits_are_those_that_were_written(tmp_path, bits):
+    values = noise(9, 11, dtype=np.uint8) % 2**bits
+    rows = [np.packbits(np.unpackbits(row[:, None], axis=1)[:, -bits:].ravel()).tobytes() for row in values]
+    (tmp_path / "a.png").write_bytes(chunks((11, 9, bits, 0, 0, 0, 0), b"".join(b"\0" + row for row in rows)))
+    opened, found = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(found, values)
+    assert not opened.is_palette
+
+
+def chunks(header, rows):
+    """A PNG made by hand."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", *header)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    packed = (struct.pack(">I", len(of)) + kind + of + struct.pack(">I", zlib.crc32(kind + of)) for kind, of in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+@pytest.mark.parametrize("colours", [2, 4, 16, 200])
+@pytest.mark.parametrize("transparent", [None, 1])
+def test_a_palette_is_its_indices_which_are_no_grey_values(tmp_path, colours, transparent):
+    indices = noise(9, 11, dtype=np.uint8) % colours
+    image = Image.frombytes("P", (11, 9), indices.tobytes())
+    image.putpalette(np.random.default_rng(0).integers(0, 256, 3 * colours, np.uint8).tobytes())
+    image.save(tmp_path / "a.png", **({} if transparent is None else {"transparency": transparent}))
+    opened, found = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(found, indices)
+    assert (opened.axes, opened.is_palette) == ("yx", True)
+    (stack,) = find_stacks([Source(str(tmp_path / "a.png"))], tmp_path, find_scenes).stacks
+    with pytest.raises(ValueError, match="must hold grey or RGB values, got a palette"), open_found(stack):
+        pass
+
+
+def test_a_type_of_colours_that_no_png_has_is_refused(tmp_path):
     data = bytearray(imagecodecs.png_encode(noise(8, 9, dtype=np.uint8)))
-    data[25] = 3
+    data[25] = 5
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ValueError, match="must hold grey or RGB values, got a palette"):
+    with pytest.raises(ValueError, match="it claims colours of type 5"):
         read(tmp_path / "a.png")
 
 

@@ -23,13 +23,14 @@ DATA = os.environ.get("UNET_FLOWS_DATA")
 real = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")
 
 
-def test_transparency_is_refused(tmp_path):
+def test_transparency_is_left_out_and_said(tmp_path):
     image = noise(8, 9, 4, dtype=np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb")
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image))
     for name in ("a.tif", "a.png"):
-        with pytest.raises(ValueError, match=f"{name} must be opaque"):
-            read(tmp_path / name)
+        opened, values = read(tmp_path / name)
+        np.testing.assert_array_equal(values, np.moveaxis(image[..., :3], -1, 0))
+        assert opened.notes == ("its alpha channel, which says how opaque pixels are, is left out",)
 
 
 def test_a_missing_file_is_the_worlds_fault(tmp_path):

@@ -71,14 +71,14 @@ def test_every_unit_is_known_by_its_own_name():
     assert all(unit_named(unit) == unit for unit in UNITS)
 
 
-def test_an_alpha_channel_is_dropped_where_it_is_opaque():
+def test_an_alpha_channel_is_left_out_and_said():
     array = np.full((5, 6, 4), 255, np.uint8)
     array[..., :3] = 7
     stack = stack_of_pages(pages_of(array, "yxc", 3, alpha=True), {}, ())
     assert (stack.axes, stack.shape) == ("cyx", (3, 5, 6))
     array[2, 3, 3] = 254
-    with pytest.raises(ValueError, match=r"a\.raw must be opaque, got an alpha channel that is not"):
-        stack.plane((0,))
+    assert (stack.plane((0,)) == 7).all()
+    assert stack.notes == ("its alpha channel, which says how opaque pixels are, is left out",)
 
 
 def test_what_is_no_number_is_refused():

@@ -2,16 +2,18 @@
 
 import contextlib
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tifffile
 
 from tests.unet.formats.files import cut, noise, read, write_set
+from unet.formats.completeness import require_whole
 from unet.formats.readers import find_scenes, open_stack
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "float32", "int64", "uint64"])
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 def test_a_plain_tiff_keeps_its_type_and_values(tmp_path, dtype, byteorder):
     image = noise(7, 9, dtype=dtype)
@@ -292,3 +294,88 @@ def test_a_vendors_private_tag_may_hold_anything(tmp_path):
     data[at + 8 : at + 12] = struct.pack("<I", 2**31)
     file.write_bytes(data)
     assert read(file)[0].shape == (8, 9)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "set"])
+def test_planes_that_several_threads_read_at_once_are_those_of_one(tmp_path, way):
+    file = tmp_path / ("z0.ome.tif" if way == "set" else "a.tif")
+    if way == "set":
+        write_set(tmp_path)
+    else:
+        tifffile.imwrite(file, noise(40, 64, 48), **WAYS[way])
+    with open_stack([str(file)]) as opened, ThreadPoolExecutor(8) as pool:
+        assert opened.is_shared
+        indices = list(np.ndindex(opened.shape[:-2])) * 5
+        read_at_once = list(pool.map(opened.plane, indices))
+        assert all((plane == opened.plane(index)).all() for plane, index in zip(read_at_once, indices, strict=True))
+
+
+def write_times(folder, times, count=10):
+    """A set of OME-TIFFs, one a point in time, of which these are on the disk; returns all pixels."""
+    pixels, ids = noise(count, 8, 9), [f"urn:uuid:{at:08}-0000-0000-0000-000000000000" for at in range(count)]
+    files = "".join(
+        f'<TiffData FirstT="{at}" IFD="0" PlaneCount="1"><UUID FileName="t{at}.ome.tif">{uuid}</UUID></TiffData>'
+        for at, uuid in enumerate(ids)
+    )
+    for at in times:
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[at]}"><Image ID="Image:0">'
+            '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="1" SizeC="1" '
+            f'SizeT="{count}"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{files}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(folder / f"t{at}.ome.tif", pixels[at], description=xml, metadata=None)
+    return pixels
+
+
+def test_an_acquisition_that_was_stopped_early_is_as_long_as_it_is_and_says_so(tmp_path):
+    pixels = write_times(tmp_path, range(6))
+    opened, values = read(tmp_path / "t0.ome.tif")
+    np.testing.assert_array_equal(values, pixels[:6])
+    assert opened.notes == ("it has 6 of 10 points in time, as if it was stopped early",)
+    with pytest.raises(ValueError, match="must come with all planes of its set, got 6 of 10"):
+        require_whole([str(tmp_path / "t0.ome.tif")])  # who watches waits for the others
+
+
+def test_a_point_in_time_that_is_lost_amid_others_is_refused(tmp_path):
+    write_times(tmp_path, [0, 1, 3])
+    with pytest.raises(ValueError, match="must come with all planes of its set, got 3 of 10"):
+        read(tmp_path / "t0.ome.tif")
+
+
+def test_an_ampersand_in_ome_xml_that_is_not_escaped_stands_for_itself(tmp_path):
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0" Name="Tom & Jerry &amp; I">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="2" SizeC="1" SizeT="1" '
+        'PhysicalSizeX="0.3" PhysicalSizeY=""><Channel ID="Channel:0:0" Name="R&D" SamplesPerPixel="1"/><TiffData/>'
+        "</Pixels></Image></OME>"
+    )
+    tifffile.imwrite(tmp_path / "a.ome.tif", noise(2, 8, 9), description=xml, metadata=None)
+    opened, _ = read(tmp_path / "a.ome.tif")
+    assert (opened.axes, opened.channels, dict(opened.spacing)) == ("zyx", ("R&D",), {"x": 0.3})
+    assert opened.notes == ("size along y taken as unknown: '' is no number",)
+
+
+def test_unflagged_levels_of_a_pyramid_are_no_stacks(tmp_path):
+    image = noise(256, 256)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for step in (1, 2, 4, 8):
+            writer.write(image[::step, ::step], metadata=None)
+    _, values = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(values, image)
+    assert find_scenes(str(tmp_path / "a.tif")).number == 1
+
+
+@pytest.mark.parametrize("axes", ["TRYX", "RTCYX", "RZYX", "RYX"])
+def test_positions_of_a_stage_are_scenes(tmp_path, axes):
+    """As Micro-Manager has them."""
+    image = noise(*[3 if axis == "T" else 2 for axis in axes[:-2]], 8, 9)
+    tifffile.imwrite(tmp_path / "a.tif", image, metadata={"axes": axes})
+    assert find_scenes(str(tmp_path / "a.tif")).number == 2
+    for scene in range(2):
+        with open_stack([str(tmp_path / "a.tif")], scene) as opened:
+            assert opened.axes == axes.replace("R", "").lower()
+            values = np.reshape([opened.plane(at) for at in np.ndindex(*opened.shape[:-2])], opened.shape)
+            np.testing.assert_array_equal(values, image.take(scene, axes.index("R")))
+        assert require_whole([str(tmp_path / "a.tif")], scene) == {str(tmp_path / "a.tif")}
+    with pytest.raises(ValueError, match="the scene must be given"):
+        read(tmp_path / "a.tif")

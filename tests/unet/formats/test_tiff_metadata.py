@@ -167,24 +167,6 @@ def test_slices_have_the_sizes_and_notes_of_the_first(tmp_path):
     assert len(opened.notes) == 1
 
 
-@pytest.mark.parametrize(("state", "spacing"), [("on", {"y": 1.3668, "x": 1.3668}), ("off", {})])
-def test_sizes_that_metaxpress_notes(tmp_path, state, spacing):
-    said = f'<prop id="spatial-calibration-state" type="bool" value="{state}"/>' + "".join(
-        f'<prop id="spatial-calibration-{key}" type="{kind}" value="{value}"/>'
-        for key, kind, value in (("x", "float", 1.3668), ("y", "float", 1.3668), ("units", "string", "um"))
-    )
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        noise(8, 9),
-        description=f"<MetaData><PlaneInfo>{said}</PlaneInfo></MetaData>",
-        software="MetaSeries",
-        metadata=None,
-    )
-    opened = read(tmp_path / "a.tif")[0]
-    assert opened.spacing == spacing
-    assert set(opened.units.values()) <= {"micrometer"}
-
-
 def test_sizes_of_zeiss_lsm(tmp_path):
     (tmp_path / "a.lsm").write_bytes(lsm(noise(3, 32, 24)))
     opened, values = read(tmp_path / "a.lsm")
@@ -219,3 +201,21 @@ def test_real_files_of_metamorph_and_aperio(name):
     assert opened.spacing == pytest.approx(sizes)
     stored = tifffile.imread(file)
     np.testing.assert_array_equal(values, stored if axes == "zyx" else stored.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("state", "spacing"), [("on", {"y": 1.3668, "x": 1.3668}), ("off", {})])
+def test_sizes_that_metaxpress_notes(tmp_path, state, spacing):
+    said = f'<prop id="spatial-calibration-state" type="bool" value="{state}"/>' + "".join(
+        f'<prop id="spatial-calibration-{key}" type="{kind}" value="{value}"/>'
+        for key, kind, value in (("x", "float", 1.3668), ("y", "float", 1.3668), ("units", "string", "um"))
+    )
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        noise(8, 9),
+        description=f"<MetaData><PlaneInfo>{said}</PlaneInfo></MetaData>",
+        software="MetaSeries",
+        metadata=None,
+    )
+    opened = read(tmp_path / "a.tif")[0]
+    assert opened.spacing == spacing
+    assert set(opened.units.values()) <= {"micrometer"}

@@ -71,12 +71,6 @@ def test_plane_by_plane_equals_the_whole(stack, asked):
     assert gathered(stack[::-1], *asked) == gathered([stack], *asked)
 
 
-def test_blocks_larger_than_what_is_counted_at_a_time(monkeypatch):
-    monkeypatch.setattr(normalisation, "COUNTED", 7)
-    stack = np.random.default_rng(0).integers(-9, 9, (3, 5, 4)).astype(np.int8)
-    assert gathered([stack]).mean == pytest.approx(stack.mean())
-
-
 def test_pixels_that_are_not_finite_are_left_out():
     plane = np.array([[np.nan, 1, 2], [3, np.inf, -np.inf]], np.float32)
     assert gathered([plane], 0, 100) == gathered([np.array([1.0, 2, 3])], 0, 100)

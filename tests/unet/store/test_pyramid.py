@@ -100,3 +100,11 @@ def test_a_half_written_pyramid_is_gone_on_with(plan, tmp_path, small_shards, mo
 def test_an_average_of_large_integers_does_not_overflow():
     assert average(np.full((2, 2), 65535, np.uint16)).tolist() == [[65535]]
     assert average(np.array([[-3, -4], [-3, -4]], np.int16)).tolist() == [[-4]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16])
+def test_integers_are_rounded_as_numbers_of_64_bits_are(dtype):
+    limits = np.iinfo(dtype)
+    values = np.random.default_rng(0).integers(limits.min, limits.max, (40, 60), dtype, endpoint=True)
+    values[:8, :8] = np.arange(-32, 32).reshape(8, 8).astype(dtype)
+    np.testing.assert_array_equal(average(values), means(values))
