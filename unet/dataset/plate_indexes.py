@@ -58,14 +58,15 @@ def read_index(index: Path, images: Sequence[Path]) -> PlateIndex:
 
     Args:
         index: a file of a name that `image_kinds.is_index` knows.
-        images: image files below its folder.
+        images: image files, those below its folder among them.
     """
     if index.name.lower().endswith(".htd"):
         from unet.dataset.imagexpress import imagexpress_files
 
         said = _htd(index)
+        below = [path for path in images if path.is_relative_to(index.parent)]
         channels = {number: said.get(f"WaveName{number}", "") for number in map(str, range(1, 100))}
-        return PlateIndex(index, index.stem, imagexpress_files(images, index.stem), channels, ())
+        return PlateIndex(index, index.stem, imagexpress_files(below, index.stem), channels, ())
     info = index.stat()
     try:
         return _read_xml_index(index, info.st_size, info.st_mtime_ns)

@@ -31,7 +31,7 @@ def plate_groups(top: Path, files: Sequence[Path], indexes: Sequence[Path]) -> G
         if any(index.parent == plate.file.parent for plate in found):
             continue
         try:
-            plate = read_index(index, [path for path in rest if path.is_relative_to(index.parent)])
+            plate = read_index(index, rest)
         except ValueError as error:
             notes.append(f"{index} is no index of a plate that can be read, so its images count one by one: {error}")
             continue
@@ -56,7 +56,8 @@ def _without(plate: PlateIndex, files: Sequence[Path], own: Sequence[Path] = ())
     inside = set(own) if own else {path for path in files if path.parent in folders}
     odd = sorted(path.name for path in inside - planes)
     note = f"plate {plate.plate}: {len(odd)} images that are no planes of it are left out: {shortened(odd, 3)}"
-    return [path for path in files if path not in inside | planes], [note] if odd else []
+    taken = inside | planes
+    return [path for path in files if path not in taken], [note] if odd else []
 
 
 def _told_apart(plates: Sequence[PlateIndex], top: Path) -> Iterator[PlateIndex]:
