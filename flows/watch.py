@@ -11,8 +11,8 @@ from flows.stage_run import run_name
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import HeldError
 from unet.dataset.record_file import read_record
-from unet.dataset.stack_names import printable
 from unet.ledger.outcome import Outcome
+from unet.sources.stack_names import printable
 
 log = logging.getLogger(__name__)
 

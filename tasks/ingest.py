@@ -12,7 +12,6 @@ from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task, is_last_try
 from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
-from unet.dataset.stacks import Stack
 from unet.formats.guarded import guarded
 from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
@@ -38,6 +37,7 @@ from unet.ledger.results import image_of, labels_of, weights_of
 from unet.ledger.source_reading import SourceError, SourceReading, UnreadableError, source_errors, unfinished
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Ingest
+from unet.sources.stacks import Stack
 from unet.store import ome
 from unet.store.arrays import Stored, create, open_array
 from unet.store.plane_copy import copied

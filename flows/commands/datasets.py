@@ -20,7 +20,7 @@ from flows.planning.plan import Plan, make_plan, require_known
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values
-from unet.dataset.stack_names import shortened
+from unet.sources.stack_names import shortened
 from unet.store.plate_views import update_plate_views
 
 verbs = typer.Typer()

@@ -8,8 +8,8 @@ from typing import Any
 from flows.commands.init import initialise
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
-from unet.dataset.stack_names import safe_name
 from unet.ledger.results import report_of
+from unet.sources.stack_names import safe_name
 
 DEMO_SETTINGS = {"train.steps": 600, "train.validate_every": 100}
 SMALL_DEMO = {

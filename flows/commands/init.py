@@ -7,15 +7,15 @@ from typing import Any
 
 from flows.planning.catalogue import find_catalogue
 from unet.dataset.folder import Dataset
-from unet.dataset.image_kinds import format_of, kind_of
-from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.record_file import put_source, read_record, write_record
-from unet.dataset.source_paths import resolved
-from unet.dataset.source_truth import is_own_labels, offer_of
-from unet.dataset.sources import find_stacks
-from unet.dataset.stacks import Catalogue, Stack
 from unet.settings.ingest import Source
 from unet.settings.record import Record, plain
+from unet.sources.image_kinds import format_of, kind_of
+from unet.sources.paths import resolved
+from unet.sources.pattern_guess import guess_of_source
+from unet.sources.search import find_stacks
+from unet.sources.stacks import Catalogue, Stack
+from unet.sources.truth import is_own_labels, offer_of
 
 TRIED_STACKS = 6
 """Stacks of each kind that are opened."""

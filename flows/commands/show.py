@@ -12,9 +12,9 @@ from rich.text import Text
 from flows.planning.estimate import Estimate, as_bytes, as_minutes
 from flows.planning.plan import Plan
 from flows.planning.status import StageStatus
-from unet.dataset.stack_names import UNSEEN, printable
 from unet.ledger.outcome import STAGES, Outcome
 from unet.ledger.truth_findings import warnings
+from unet.sources.stack_names import UNSEEN, printable
 
 
 class Terminal(Console):

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
-from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset
-from unet.dataset.source_presence import place_of, places_away
-from unet.dataset.sources import source_files
-from unet.dataset.stack_names import printable
-from unet.dataset.stacks import Stack
 from unet.ledger.fingerprint import sizes_and_times
 from unet.settings.record import Record
+from unet.sources.arrivals import Memory
+from unet.sources.presence import place_of, places_away
+from unet.sources.search import source_files
+from unet.sources.stack_names import printable
+from unet.sources.stacks import Stack
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from unet.dataset.folder import Dataset
-from unet.dataset.source_notes import odd_stacks
-from unet.dataset.sources import Known, find_stacks
-from unet.dataset.stacks import Catalogue, Scenes
-from unet.dataset.zarr_nodes import is_in_zarr
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
+from unet.sources.notes import odd_stacks
+from unet.sources.search import Known, find_stacks
+from unet.sources.stacks import Catalogue, Scenes
+from unet.sources.zarr_nodes import is_in_zarr
 
 
 def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator
 
 from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset, Json
-from unet.dataset.stack_names import shortened
 from unet.ledger.found_settings import segment_numbers
 from unet.ledger.results import learnt_classes, model_of
 from unet.ledger.truth_findings import small_objects_line
 from unet.settings.record import Record
+from unet.sources.stack_names import shortened
 
 
 def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> Iterator[str]:

@@ -19,11 +19,11 @@ from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings,
 from unet.dataset.folder import DRAFT_OF_OURS, Dataset, Folder
 from unet.dataset.lease import LEASE
 from unet.dataset.snapshot import Snapshot
-from unet.dataset.stack_names import shortened
-from unet.dataset.stacks import Catalogue, Stack
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import result_of
 from unet.settings.record import Record
+from unet.sources.stack_names import shortened
+from unet.sources.stacks import Catalogue, Stack
 
 SHOWN_FILES = 5
 """Files of truth without a stack that have a line each."""

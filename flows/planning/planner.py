@@ -17,7 +17,6 @@ from flows.planning.general_notes import general_notes
 from flows.planning.status import PENDING, STACK_STAGES, Findings, Key, StageStatus
 from flows.planning.training_set import has_checkpoint, training_set, usable_truth
 from unet.dataset.folder import Dataset
-from unet.dataset.stacks import Stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
@@ -26,6 +25,7 @@ from unet.ledger.results import image_of, labels_of, model_of, report_of, scores
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
+from unet.sources.stacks import Stack
 
 
 @dataclass

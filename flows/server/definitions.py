@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from unet.dataset.stack_names import safe_name
+from unet.sources.stack_names import safe_name
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Event
 
-from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Dataset
-from unet.dataset.stack_names import printable
 from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.outcome import Outcome, set_aside
 from unet.ledger.stamp import Recipe
+from unet.sources.arrivals import UnfinishedError
+from unet.sources.stack_names import printable
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ import pyarrow.csv
 import tifffile
 
 from unet.dataset.folder import Dataset
-from unet.dataset.source_paths import resolved
-from unet.dataset.sources import source_folders
 from unet.images.planes import planes
 from unet.images.units import symbol
 from unet.ledger.results import labels_of
 from unet.settings.ingest import Source
+from unet.sources.paths import resolved
+from unet.sources.search import source_folders
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.store.tables import read_table

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unet.dataset.folder import Json
-from unet.dataset.sources import find_stacks
-from unet.dataset.stacks import Stack
 from unet.evaluation import pictures
 from unet.formats.readers import find_scenes, open_found
 from unet.settings.ingest import Source
+from unet.sources.search import find_stacks
+from unet.sources.stacks import Stack
 
 
 class Inspected(NamedTuple):

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unet.dataset.stacks import Stack
 from unet.evaluation import pictures
 from unet.formats.readers import open_found, open_truth
 from unet.labels.truth_values import has_smoothed_edges, kept_truth
+from unet.sources.stacks import Stack
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from scipy import ndimage
 
 from tests.bench.measure import peak
 from unet.dataset.folder import Dataset
-from unet.dataset.sources import Stack
 from unet.settings.ingest import Ingest
+from unet.sources.search import Stack
 from unet.store.arrays import CODECS, WRITE_ALL
 from unet.store.pyramid import average
 from unet.store.shards import Layout, plane_layout, pyramid_shapes, regions, stack_layout

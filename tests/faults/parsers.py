@@ -23,7 +23,6 @@ from roifile import ROI_TYPE, ImagejRoi
 
 from tests.unet.formats import vendor_files
 from tests.unet.formats.files import noise, planes
-from unet.dataset.arrivals import Memory
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.lease import _read_holder
 from unet.dataset.record_file import parse_change, read_record
@@ -40,6 +39,7 @@ from unet.network.milesial import _their_name
 from unet.network.model_files import Model, bring_in, load, save
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
+from unet.sources.arrivals import Memory
 from unet.store.arrays import create, open_array
 from unet.store.shards import Layout
 from unet.training.checkpoints import CheckpointState, from_bytes, to_bytes

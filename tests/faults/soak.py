@@ -30,13 +30,13 @@ from tests.conftest import QUICK, SAID, make_dataset
 from tests.faults.processes import print_growth, started_with, take_samples
 from tests.faults.test_damage import flip
 from tests.flows.lab import Lab, until
-from unet.dataset.arrivals import Memory
 from unet.dataset.folder import DRAFT
 from unet.dataset.lease import LEASE
 from unet.dataset.record_file import read_record
 from unet.images.synthetic import draw_stack
 from unet.ledger.fingerprint import sizes_and_times
 from unet.ledger.results import image_of
+from unet.sources.arrivals import Memory
 from unet.store import ome
 from unet.store.arrays import open_array
 

@@ -21,12 +21,12 @@ from tests.conftest import make_dataset
 from tests.unet.formats.files import write_set
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
-from unet.dataset.sources import find_stacks
 from unet.formats.readers import find_scenes
 from unet.ledger import fingerprint
 from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.settings.ingest import Ingest, Source
+from unet.sources.search import find_stacks
 from unet.store.pyramid import average
 
 

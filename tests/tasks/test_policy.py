@@ -5,8 +5,8 @@ from prefect.states import Completed, Failed
 from prefect.task_engine import TaskRunTimeoutError
 
 from tasks import evaluate, ingest, policy, predict, segment, train, weigh
-from unet.dataset.stacks import Stack
 from unet.ledger.outcome import STAGES
+from unet.sources.stacks import Stack
 
 TASKS = {
     "ingest": ingest.ingest_stacks,

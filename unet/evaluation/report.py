@@ -13,9 +13,9 @@ from importlib.resources import files
 from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote
 
-from unet.dataset.stack_names import natural_order
 from unet.evaluation.metrics import METRICS, Metric
 from unet.ledger.truth_findings import TruthCheck, summarise
+from unet.sources.stack_names import natural_order
 
 
 class ReportPicture(NamedTuple):

@@ -12,7 +12,5 @@ read.
 it can hold what it claims; `pixel_sizes`: which sizes are believed; `file_colours`: in which colours its channels are
 shown. `png` and `jpeg` read single planes.
 
-Of makers: `nd2` (Nikon), `czi` (Zeiss), `lif` (Leica), `ims` (Imaris), `dv` (DeltaVision), `oif` (Olympus, whose OIB
-are a `compound_file`), `spe` (Princeton Instruments), `metamorph` (its ND). `index_files`: which planes are opened by
-an index beside them, such as Leica's XLIF, which names `xlif_parts`. `bioio_plugins`: the last resort.
+`index_files`: which planes are opened by an index beside them. Of makers' own formats `unet.vendors` has the readers.
 """

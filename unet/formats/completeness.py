@@ -10,10 +10,10 @@ from pathlib import Path
 import tifffile
 
 from unet.dataset.filesystem import open_regular
-from unet.dataset.image_kinds import FORMATS, is_outlines
 from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
 from unet.formats.tiff import positions, refuse_gaps, scenes_of
+from unet.sources.image_kinds import FORMATS, is_outlines
 
 PNG_END = b"IEND\xaeB`\x82"
 """Type and check sum of the last chunk of every PNG."""

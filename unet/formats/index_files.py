@@ -3,11 +3,14 @@
 The index opens the stack; a plane that it names is no stack of its own.
 """
 
+from importlib import import_module
 from pathlib import Path
 
 PLANES = (".tif", ".tiff", ".stk", ".lof", ".png", ".jpg")
 """Suffixes of what an index may name."""
 OIF_FOLDER = ".oif.files"
+NAMING = ("metamorph", "xlif_parts")
+"""Modules of `unet.vendors` whose `names` says whether an index beside a file names it; loaded with the first file."""
 
 
 def is_named_by_index(file: str) -> bool:
@@ -17,6 +20,4 @@ def is_named_by_index(file: str) -> bool:
         return False
     if path.parent.name.lower().endswith(OIF_FOLDER):
         return path.parent.with_suffix("").exists()
-    from unet.formats import metamorph, xlif_parts  # which load readers, and few folders hold what they read
-
-    return metamorph.names(file) or xlif_parts.names(file)
+    return any(import_module(f"unet.vendors.{reader}").names(file) for reader in NAMING)

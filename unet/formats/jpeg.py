@@ -10,8 +10,8 @@ import numpy as np
 from tifffile.tifffile import jpeg_shape
 
 from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
-from unet.dataset.stacks import Scenes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.sources.stacks import Scenes
 
 NOTE = "a JPEG: its grey values were changed when it was saved; take the microscope's own file where there is one"
 HEADER = 2**24

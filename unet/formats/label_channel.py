@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from unet.dataset.stacks import Stack
 from unet.formats.stack import RGB, Opened
+from unet.sources.stacks import Stack
 
 
 def one_channel(opened: Opened, stack: Stack) -> Opened:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from unet.dataset.folder import Folder
-from unet.dataset.stacks import Stack
 from unet.formats.ome_zarr import zarr_stack
 from unet.images.normalisation import Gathering
+from unet.sources.stacks import Stack
 from unet.store.linked_array import LinkedArray, is_small, link_to, sampled_planes, why_unfit
 from unet.store.shards import regions, stack_layout
 

@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 
 from unet.dataset.folder import LEAVING
-from unet.dataset.stacks import Scenes
-from unet.dataset.zarr_folders import zarr_images
-from unet.dataset.zarr_nodes import is_zarr_folder, read_node
 from unet.formats.ome_zarr_metadata import Multiscale, channels_of, known_axes, multiscale_of, sizes_of
 from unet.formats.stack import AXES, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.sources.stacks import Scenes
+from unet.sources.zarr_folders import zarr_images
+from unet.sources.zarr_nodes import is_zarr_folder, read_node
 from unet.store.source_array import SourceArray, open_source_array
 
 HELD = 2**28

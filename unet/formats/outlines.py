@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.dataset.image_kinds import OUTLINES
 from unet.formats.stack import Opened
+from unet.sources.image_kinds import OUTLINES
 
 Ring = NDArray[np.float64]
 """Corners (x, y) of a closed line, in pixels from the upper left corner of the image."""

@@ -15,8 +15,8 @@ import imagecodecs
 import numpy as np
 
 from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
-from unet.dataset.stacks import Scenes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.sources.stacks import Scenes
 
 PALETTE = 3
 PNG_SAMPLES = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}

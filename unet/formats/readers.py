@@ -4,7 +4,7 @@ The law: what is opened has axes in the order t c z y x, each longer than 1 but 
 file that was cut short, or that lacks a part of its set, is refused and never read as a shorter stack. Only of points
 in time the last may be missing, all of them, as where an acquisition was stopped early: a note says so.
 
-A format is one module of this room with a `READER`, and its suffix in `unet.dataset.image_kinds.READERS`: the list of
+A format is one module of this room with a `READER`, and its suffix in `unet.sources.image_kinds.READERS`: the list of
 formats stands there because `status` finds stacks by it and loads no reader; a reader is loaded with its first file.
 
 Libraries that are small and pure come with every installation; those that are compiled and large with the extra
@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from unet.dataset.image_kinds import FORMATS, format_of, is_outlines
-from unet.dataset.stacks import Grid, Scenes, Stack
 from unet.formats.index_files import is_named_by_index
 from unet.formats.label_channel import one_channel
 from unet.formats.outlines import open_outlines
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
 from unet.formats.stated import as_stated, renamed
+from unet.sources.image_kinds import FORMATS, VENDORS, format_of, is_outlines
+from unet.sources.stacks import Grid, Scenes, Stack
 
 __all__ = ["MissingPackageError", "Opened", "Reader", "find_scenes", "open_found", "open_stack", "open_truth"]
 
@@ -126,7 +126,8 @@ def _reader(file: str) -> Reader:
     if module is None:
         raise LookupError(f"{file} must be an image of a known kind, got {suffix!r}; known are {', '.join(FORMATS)}")
     try:
-        reader: Reader = import_module(f"unet.formats.{module}").READER
+        room = "vendors" if module in VENDORS else "formats"
+        reader: Reader = import_module(f"unet.{room}.{module}").READER
     except ModuleNotFoundError as error:
         if error.name != PACKAGES.get(module):
             raise

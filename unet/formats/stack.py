@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unet.dataset.stacks import Scenes
 from unet.formats.pixel_sizes import SaidSizes, believed_sizes
+from unet.sources.stacks import Scenes
 
 AXES = "tczyx"
 

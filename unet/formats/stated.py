@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from unet.dataset.stacks import Stated
 from unet.formats.stack import Opened, ordered_axes, unlike_names
+from unet.sources.stacks import Stated
 
 UNITS = {"t": "second"}
 """Units of stated sizes by axis; micrometers are those of all others."""

@@ -19,15 +19,15 @@ import numpy as np
 import tifffile
 
 from unet.dataset.filesystem import open_regular, refuse_unwritten
-from unet.dataset.image_kinds import SUFFIXES
-from unet.dataset.stack_names import natural_order
-from unet.dataset.stacks import Scenes
 from unet.formats.file_colours import colours_of
 from unet.formats.micro_manager import GATHERED, index_of, refuse_absurd_set
 from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers
 from unet.formats.stack import Opened, Pages, Reader, ReadPlane, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
 from unet.formats.tiff_plausibility import refuse_absurd, refuse_empty_segments, refuse_lost_planes
+from unet.sources.image_kinds import SUFFIXES
+from unet.sources.stack_names import natural_order
+from unet.sources.stacks import Scenes
 
 # What tifffile says there is raised here as an error, or has no consequence.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.dataset.stack_names import shortened
-from unet.dataset.stacks import Stack
 from unet.formats.stack import Opened
 from unet.labels.connected import connected_segments
+from unet.sources.stack_names import shortened
+from unet.sources.stacks import Stack
 
 IGNORED = np.uint32(np.iinfo(np.uint32).max)
 """Id of pixels nobody judged, where their value in the source is no id that can be kept."""

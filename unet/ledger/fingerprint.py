@@ -18,8 +18,8 @@ from typing import Any
 
 from unet.dataset.filesystem import data_extents
 from unet.dataset.folder import OF_DESKTOPS, Folder
-from unet.dataset.zarr_nodes import ZarrFile, zarr_files
 from unet.ledger.stamp import digest
+from unet.sources.zarr_nodes import ZarrFile, zarr_files
 
 BLOCK = 2**20
 """Bytes that are read at once."""

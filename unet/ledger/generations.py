@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from unet.dataset.folder import DRAFT, Folder, Json
-from unet.dataset.zarr_nodes import is_zarr_folder
 from unet.ledger.contents import CONTENTS, DAMAGED, PUBLISHED, Contents
 from unet.ledger.metadata_file import KEY, MetadataFile
 from unet.ledger.metadata_types import Facts
 from unet.ledger.stamp import Recipe, Stamp, digest
+from unet.sources.zarr_nodes import is_zarr_folder
 
 LINK = "link.json"
 """File that stands for a full level whose pixels are another program's."""

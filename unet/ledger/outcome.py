@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from unet.dataset.folder import Dataset, Folder, Json
-from unet.dataset.stack_names import printable, shortened
 from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.stamp import Recipe
+from unet.sources.stack_names import printable, shortened
 
 Stage = Literal["ingest", "weigh", "train", "predict", "segment", "evaluate"]
 STAGES: tuple[Stage, ...] = get_args(Stage)

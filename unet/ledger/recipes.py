@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from unet.dataset.folder import Dataset, Json
-from unet.dataset.stacks import Stack
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.found_settings import segment_numbers
@@ -24,6 +23,7 @@ from unet.settings.record import plain
 from unet.settings.segment import Segment
 from unet.settings.train import Train
 from unet.settings.weigh import Weigh
+from unet.sources.stacks import Stack
 
 PLAN_ONLY = {
     "weigh": {"preset"},

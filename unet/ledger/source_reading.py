@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from unet.dataset.arrivals import UnfinishedError
 from unet.ledger.fingerprint import Fingerprint, moments, of_files
 from unet.ledger.generations import Generation, Result
 from unet.ledger.stamp import Recipe
+from unet.sources.arrivals import UnfinishedError
 
 NOTE = "source.json"
 """What a generation in the making keeps of the files that it is made of."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from unet.dataset.stack_names import shortened
+from unet.sources.stack_names import shortened
 
 SPECK = 9
 """Pixels below which an object is a speck: 3 × 3 is the least that has a pixel with none but its own around it."""

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from unet.dataset.folder import Dataset, Folder, Json
-from unet.dataset.stack_names import shortened
 from unet.formats.stack import RGB
 from unet.images.grey_values import DIVIDE
 from unet.ledger.generations import Generation, Result
@@ -25,6 +24,7 @@ from unet.network.milesial import read_checkpoint
 from unet.network.numeric_plan import Precision
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
+from unet.sources.stack_names import shortened
 
 PARAMETERS = "model.safetensors"
 CHECKPOINTS = (".pth", ".pt")

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from unet.dataset.folder import Dataset, Folder
-from unet.dataset.stack_names import natural_order, safe_name
-from unet.dataset.stacks import Well
 from unet.ledger.results import image_of
+from unet.sources.stack_names import natural_order, safe_name
+from unet.sources.stacks import Well
 
 log = logging.getLogger(__name__)
 

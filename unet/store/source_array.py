@@ -25,7 +25,7 @@ from zarr.abc.store import RangeByteRequest
 from zarr.storage import LocalStore
 
 from unet.dataset.filesystem import SPARSEST
-from unet.dataset.zarr_nodes import ZarrFile, read_node, zarr_files
+from unet.sources.zarr_nodes import ZarrFile, read_node, zarr_files
 from unet.store.shards import Region, Shape
 
 COMPRESSORS = {"blosc", "zlib", "gzip", "bz2", "lzma", "lz4", "zstd", "zfpy", "pcodec"}

@@ -14,7 +14,6 @@ from flows.planning.session import Session
 from flows.planning.training_set import training_stacks
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
-from unet.dataset.stacks import Stack
 from unet.images.synthetic import draw_stack
 from unet.ledger import recipes
 from unet.ledger.found_settings import found_with
@@ -23,6 +22,7 @@ from unet.ledger.recipes import ingest_recipe
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings import record as records
+from unet.sources.stacks import Stack
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
 VERSIONED = {stage: getattr(records, stage.capitalize()) for stage in STAGES}

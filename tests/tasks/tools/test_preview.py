@@ -5,9 +5,9 @@ import pytest
 import tifffile
 
 from tasks.tools.preview import preview_of
-from unet.dataset.sources import find_stacks
 from unet.formats.readers import find_scenes
 from unet.settings.ingest import Source
+from unet.sources.search import find_stacks
 
 
 def looked_at(folder, truth=None, **source):

@@ -6,8 +6,8 @@ import pytest
 import tifffile
 
 from tests.unet.formats.files import noise, planes
-from unet.dataset.stacks import Stack
 from unet.formats.readers import open_truth
+from unet.sources.stacks import Stack
 
 
 def truth_of(path, foreground="ids", sizes=None):

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unet.formats.files import noise, planes, read
-from unet.dataset.sources import find_stacks
-from unet.dataset.stacks import Scenes
 from unet.formats import ome_zarr
 from unet.formats.readers import find_scenes, open_found, open_stack
 from unet.settings.ingest import Source
+from unet.sources.search import find_stacks
+from unet.sources.stacks import Scenes
 
 DATA = os.environ.get("UNET_FLOWS_DATA", "")
 real = pytest.mark.skipif(not DATA, reason="needs real data: UNET_FLOWS_DATA")

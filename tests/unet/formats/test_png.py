@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.unet.formats.files import cut, noise, read
-from unet.dataset.sources import find_stacks
 from unet.formats.readers import find_scenes, open_found
 from unet.settings.ingest import Source
+from unet.sources.search import find_stacks
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

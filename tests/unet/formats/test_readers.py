@@ -12,12 +12,12 @@ import tifffile
 
 from tests.unet.formats.files import cut, noise, read
 from unet.dataset.folder import Dataset
-from unet.dataset.image_kinds import FORMATS
-from unet.dataset.sources import find_stacks
 from unet.formats.readers import PACKAGES, MissingPackageError, Reader, find_scenes, open_stack
 from unet.ledger.outcome import set_aside, why_set_aside
 from unet.ledger.stamp import Recipe
 from unet.settings.ingest import Source
+from unet.sources.image_kinds import FORMATS, VENDORS
+from unet.sources.search import find_stacks
 
 DATA = os.environ.get("UNET_FLOWS_DATA")
 real = pytest.mark.skipif(not DATA, reason="UNET_FLOWS_DATA does not name the folder of real microscopy")
@@ -88,7 +88,8 @@ def test_a_broken_slice_is_named(tmp_path):
 def test_kinds_that_are_found_are_kinds_that_are_read():
     for suffix, module in FORMATS.items():
         if module not in PACKAGES or find_spec(PACKAGES[module]):
-            assert isinstance(import_module(f"unet.formats.{module}").READER, Reader)
+            room = "vendors" if module in VENDORS else "formats"
+            assert isinstance(import_module(f"unet.{room}.{module}").READER, Reader)
         assert FORMATS[f".{suffix.rsplit('.', 1)[-1]}"] == module  # it is the last suffix that a reader is found by
     assert sorted(FORMATS, key=len, reverse=True) == list(FORMATS)
     with pytest.raises(LookupError, match=r"got '\.bmp'; known are \.ome\.tiff"):
@@ -100,7 +101,7 @@ def test_without_the_extra_it_is_told_what_to_install(tmp_path, monkeypatch, suf
     (tmp_path / f"a.{suffix}").write_bytes(b"anything")
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "packages"))
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, f"unet.formats.{suffix}", raising=False)
+    monkeypatch.delitem(sys.modules, f"unet.vendors.{suffix}", raising=False)
     said = rf"a\.{suffix} must wait, as reading \.{suffix} needs {package}.*: pip install unet-flows\[vendor\]"
     with pytest.raises(MissingPackageError, match=said) as told:
         find_scenes(str(tmp_path / f"a.{suffix}"))

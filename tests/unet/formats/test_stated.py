@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unet.dataset.stacks import Stated
 from unet.formats.stack import Opened
 from unet.formats.stated import as_stated, renamed
+from unet.sources.stacks import Stated
 
 OPENED = Opened(
     "czyx",

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.dataset.stacks import Stack
 from unet.formats.stack import Opened
 from unet.labels.truth_values import IGNORED, has_smoothed_edges, kept_truth
+from unet.sources.stacks import Stack
 
 LAST = int(IGNORED)
 

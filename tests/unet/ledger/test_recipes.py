@@ -9,7 +9,6 @@ import pytest
 import zarr
 
 from unet.dataset.folder import Dataset
-from unet.dataset.stacks import Stack
 from unet.ledger import fingerprint, recipes
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
@@ -19,6 +18,7 @@ from unet.settings.predict import Predict
 from unet.settings.segment import Segment
 from unet.settings.train import Train
 from unet.settings.weigh import Weigh
+from unet.sources.stacks import Stack
 from unet.store import ome
 from unet.store.arrays import create
 from unet.store.shards import Level, plane_layout

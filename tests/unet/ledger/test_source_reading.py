@@ -4,12 +4,12 @@ import os
 
 import pytest
 
-from unet.dataset.arrivals import UnfinishedError
 from unet.dataset.folder import Folder
 from unet.ledger.fingerprint import of_files
 from unet.ledger.generations import Result
 from unet.ledger.source_reading import SourceReading
 from unet.ledger.stamp import Recipe
+from unet.sources.arrivals import UnfinishedError
 
 A, B = b"a" * 100, b"b" * 100
 

@@ -1,0 +1,269 @@
+"""Sources: which stacks a microscope wrote, found by the names of files alone.
+
+The law: every image file below a source is read by exactly one stack, or is part of a larger one that another file
+opens; every file of truth belongs to a stack or is listed as unmatched. Nothing is left out silently but hidden files,
+files of other kinds and datasets of ours that lie within the source.
+
+A file is matched to its truth by its path below the source without suffix, so that `day1/a.ome.tif` finds `day1/a.png`.
+Truth of the scenes of a file is one file a scene, named as the stacks are: `a-s0.tif`, `a-s1.tif`.
+
+One bad source, name or file stops no other: a source that is away is a note, names that collide get a digest, and what
+cannot be read is a stack that says why. Only where there is no dataset yet is it refused at once.
+
+Rejected: taking truth by endings such as `_mask` that nobody named, see `truth_suffixes`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from unet.settings.ingest import Source
+from unet.sources.groups import Group
+from unet.sources.image_kinds import is_image, is_outlines, is_truth, stem
+from unet.sources.notes import copied_though_linked, told_apart_notes
+from unet.sources.paths import existing, resolved
+from unet.sources.plane_grids import length_without_channels
+from unet.sources.plane_sources import image_groups
+from unet.sources.presence import is_there
+from unet.sources.stack_names import WantedName, distinct_names
+from unet.sources.stacks import Catalogue, Files, Scenes, Stack, Stated
+from unet.sources.truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
+from unet.sources.truth_suffixes import is_of_truth, is_surely_outlines, lies_beside, truth_place
+from unet.sources.walk import SourceWalk, notes_of
+from unet.sources.zarr_folders import image_paths
+from unet.sources.zarr_nodes import is_in_zarr, is_zarr_folder
+
+FindScenes = Callable[[str], Scenes]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a dataset took from its sources before."""
+
+    has_truth: Callable[[str], bool]
+    """Whether a stack of this name has truth of an earlier day."""
+    names: Mapping[tuple[str, int | None], str] = field(default_factory=dict)
+    """Names of its stacks, by the first file of each and its scene."""
+
+
+class _Keyed(NamedTuple):
+    """A scene of a group of files."""
+
+    key: str
+    group: Group
+    scene: int | None
+
+
+def find_stacks(
+    sources: Sequence[Source], root: Path, find_scenes: FindScenes, known: Known | None = None
+) -> Catalogue:
+    """Stacks of all sources, sorted by name, each with its truth where there is some.
+
+    Args:
+        sources: folders or files of images, and of truth.
+        root: the folder that relative paths of the sources are counted from.
+        find_scenes: what a file is opened for. A ValueError or OSError, of a broken file, counts as one scene: reading
+            it will tell what is wrong with it.
+        known: what was taken from them before. A source that is away, or truth of which nothing fits, is a note then,
+            where it would be refused else.
+
+    Raises:
+        LookupError: a folder or file is missing, or holds no images.
+        ValueError: truth does not fit the images.
+    """
+    found = [_Look(source, root, find_scenes, known).catalogue() for source in sources]
+    stacks, notes = _named([stack for part in found for stack in part.stacks], known)
+    unmatched = tuple(file for part in found for file in part.unmatched)
+    said = (note for part in found for note in part.notes)
+    left_out = tuple(sum((Counter(dict(part.left_out)) for part in found), Counter[str]()).items())
+    return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes), left_out)
+
+
+def source_files(sources: Sequence[Source], root: Path) -> list[str]:
+    """Absolute paths of all files of images and of truth, by their names alone; a source that is away has none.
+
+    Raises:
+        LookupError: all folders and files of images are missing.
+    """
+    images = [resolved(source.images, root) for source in sources]
+    if sources and not any(map(is_there, images)):
+        existing("images", sources[0].images, root)
+    truth = [(top, is_truth) for source in sources if (top := truth_place(source, root)) is not None]
+    files: set[str] = set()
+    for top, kinds in (*((top, is_image) for top in images), *truth):
+        if is_there(top):
+            with suppress(OSError):  # it is away, see `presence`
+                walk = SourceWalk(top, None, kinds, False)
+                files.update(file for path in walk.files for file in image_paths(path))
+    beside = {source.truth for source in sources if is_own_labels(source.truth, root)}
+    own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
+    return sorted(files | own)
+
+
+def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
+    """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
+    tops = [resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
+    linked: set[Path] = set()
+    for top in filter(is_there, tops):
+        with suppress(OSError):
+            linked.update(path.resolve().parent for path in SourceWalk(top, None, is_image, False).files)
+    return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One look at one source."""
+
+    source: Source
+    root: Path
+    find_scenes: FindScenes
+    known: Known | None
+
+    def catalogue(self) -> Catalogue:
+        """Its stacks, each with its key for a name yet, or why it is away."""
+        source, top = self.source, truth_place(self.source, self.root)
+        beside = lies_beside(source, self.root)
+        try:
+            walk = SourceWalk(
+                existing("images", source.images, self.root), None if beside else top, is_image, each_once=True
+            )
+            walk.files = [path for path in walk.files if not (beside and is_of_truth(source, path, beside))]
+            groups, _, said = image_groups(source, walk)
+            keyed = [scene for group in groups for scene in self._keyed(group)]
+            if not keyed:
+                raise LookupError(f"images {source.images!r} must hold all files of a set, got a part; name its folder")
+        except (LookupError, OSError) as error:
+            if self.known is None or not self.known.names:
+                raise
+            return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
+        truth, unmatched = self._truth(walk.top, groups, {each.key for each in keyed})
+        stacks = tuple(_stack(each, source, truth, walk.top.name) for each in keyed)
+        self._require_fitting(keyed, stacks, truth, unmatched)
+        folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
+        kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
+        notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
+        return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
+
+    def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
+        """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""
+        top = truth_place(self.source, self.root)
+        if top is None:
+            return Truth({}), ()
+        if is_own_labels(self.source.truth, self.root):
+            return own_labels(self.source, groups), ()
+        truth = find_truth(self.source, images, self.root)
+        if top.is_file() and len(groups) == len(truth.labels) == 1:
+            truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
+        fitting = {key: self._with_parts(of) for key, of in truth.labels.items() if key in keys}
+        matched = {file for files in fitting.values() for file in files}
+        others = (file for files in truth.labels.values() for file in files if file not in matched)
+        told = (file for file in others if not is_outlines(file) or is_surely_outlines(file))
+        return truth._replace(labels=fitting), (*told, *truth.unmarked)
+
+    def _with_parts(self, files: Files) -> Files:
+        """Files of truth, and of one of them alone those of its set."""
+        return (*files, *self._scenes(files).parts) if len(files) == 1 else files
+
+    def _keyed(self, group: Group) -> list[_Keyed]:
+        """Key, files and index of each scene in a group of files."""
+        number, parts = Scenes(1) if group.grid or group.refused else self._scenes(group.files)
+        group = group._replace(files=(*group.files, *parts))
+        if number == 1:
+            return [_Keyed(group.key, group, None)]
+        return [_Keyed(f"{group.key}-s{scene}", group, scene) for scene in range(number)]
+
+    def _scenes(self, files: Files) -> Scenes:
+        """What the first of some files is opened for; slices, images in a zarr and broken files are one scene."""
+        try:
+            is_one = self.source.slices is not None or is_in_zarr(files[0]) or is_outlines(files[0])
+            return Scenes(1) if is_one else self.find_scenes(files[0])
+        except (ValueError, OSError):
+            return Scenes(1)
+
+    def _require_fitting(
+        self, keyed: Sequence[_Keyed], stacks: Sequence[Stack], truth: Truth, unmatched: Files
+    ) -> None:
+        """Refuse truth that is away or fits nothing; of a dataset where it did fit, that stops nothing else."""
+        fits = any(stack.truth or stack.is_truth_away for stack in stacks) and not truth.away
+        if fits or not (unmatched or truth.away) or self._has_known_truth(stacks):
+            return
+        if truth.away:
+            raise LookupError(truth.away)
+        offer = offer_of(self.source, self.root)
+        raise ValueError(
+            f"truth must bear the names of images, got none that does: {unmatched[0]} in {self.source.truth!r}, but "
+            f"{keyed[0].key!r} in {self.source.images!r}; rename the files of truth, or set `suffix` of the source"
+            + (f" ({offer.words})" if offer else "")
+        )
+
+    def _has_known_truth(self, stacks: Sequence[Stack]) -> bool:
+        if self.known is None:
+            return False
+        named, _ = _named(stacks, self.known)
+        return any(self.known.has_truth(stack.name) for stack in named)
+
+
+def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stack:
+    key, group, scene = each
+    labels = truth.labels.get(key, ())
+    return Stack(
+        name=source.prefix + (name_of_all if key == "." else key),
+        files=group.files,
+        scene=scene,
+        axis=source.slices,
+        truth=labels,
+        foreground=source.foreground,
+        ignore=source.ignore,
+        empty_planes=source.empty_planes,
+        is_truth_away=truth.is_away(key),
+        source=source.images,
+        grid=group.grid,
+        stated=_stated(source, group.stated),
+        well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
+        is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
+        refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
+    )
+
+
+def _uneven(source: Source, group: Group, labels: Files) -> str:
+    """Why slices, or planes of a grid, and their truth do not fit, if they do not."""
+    number = length_without_channels(group.grid) if group.grid else len(group.files)
+    is_of_all = len(labels) == 1 and (bool(group.grid) or is_outlines(labels[0]))
+    if not (source.slices or group.grid) or not labels or is_of_all or number == len(labels):
+        return ""
+    return (
+        f"each slice must have its truth, got {number} files in {Path(group.files[0]).parent} but "
+        f"{len(labels)} in {Path(labels[0]).parent}; add or remove files"
+    )
+
+
+def _stated(source: Source, by_index: Stated) -> Stated:
+    """What a person says of a source, before what an index beside its files says."""
+    said = tuple(sorted((source.pixel_size or {}).items()))
+    return Stated(
+        axes=source.axes or by_index.axes,
+        channels=source.channels or by_index.channels,
+        pixel_size=said or by_index.pixel_size,
+    )
+
+
+def _kind(stack: Stack) -> str:
+    """Suffix of its files: of two in one folder that differ in nothing else, it tells which; wherever the source is."""
+    name = Path(stack.files[0]).name
+    return name[len(stem(name)) :]
+
+
+def _named(stacks: Sequence[Stack], known: Known | None) -> tuple[list[Stack], Iterator[str]]:
+    """The stacks with legal names, no two alike whatever the case of their letters; and what is to be said of them."""
+    before = known.names if known else {}
+    wanted = [
+        WantedName(of.name, f"{of.source} {of.name}{_kind(of)} {of.scene}", before.get((of.files[0], of.scene)))
+        for of in stacks
+    ]
+    names = distinct_names(wanted)
+    named = [replace(stack, name=name) for stack, (name, _) in zip(stacks, names, strict=True)]
+    apart = [stack for stack, (_, is_told_apart) in zip(named, names, strict=True) if is_told_apart]
+    return named, told_apart_notes(apart)
