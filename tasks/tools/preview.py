@@ -34,7 +34,11 @@ def preview_of(stack: Stack) -> SourcePreview:
         plane = image.plane((0,) * (len(image.shape) - 2))
         words = f"{' × '.join(map(str, image.shape))} ({' '.join(image.axes)}) {image.dtype}"
         names = f", channels {', '.join(image.channels)}" if len(image.channels) > 1 else ""
-        sizes = [f"{axis} {size:g} {image.units.get(axis, '')}".strip() for axis, size in image.spacing.items()]
+        sizes = [
+            f"{axis} {image.spacing[axis]:g} {image.units.get(axis, '')}".strip()
+            for axis in image.axes
+            if axis in image.spacing
+        ]
     words += names + (f", pixel size {', '.join(sizes)}" if sizes else ", pixel size unknown")
     words += f" ({'; '.join(image.notes)})" if image.notes else ""
     if not stack.truth:
