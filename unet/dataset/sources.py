@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unet.dataset.image_kinds import is_image, is_outlines, is_truth, stem
+from unet.dataset.pattern_guess import guess_of_source
 from unet.dataset.plane_grids import length_without_channels
 from unet.dataset.plane_sources import image_groups
 from unet.dataset.source_groups import Group
@@ -193,10 +194,12 @@ class _Look:
         if truth.away:
             raise LookupError(truth.away)
         offer = offer_of(self.source, self.root)
+        guess = guess_of_source(replace(self.source, images=str(resolved(self.source.images, self.root))), stacks)
+        hint = offer.words if offer else guess.sentence if guess else ""
         raise ValueError(
             f"truth must bear the names of images, got none that does: {unmatched[0]} in {self.source.truth!r}, but "
             f"{keyed[0].key!r} in {self.source.images!r}; rename the files of truth, or set `suffix` of the source"
-            + (f" ({offer.words})" if offer else "")
+            + (f" ({hint})" if hint else "")
         )
 
     def _has_known_truth(self, stacks: Sequence[Stack]) -> bool:
