@@ -17,7 +17,7 @@ from unet.formats.linking import gather_linked, linked_level
 from unet.formats.readers import Opened, find_scenes, open_found, open_truth
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
-from unet.labels.truth_values import IGNORED, UNJUDGED, kept_truth
+from unet.labels.truth_values import IGNORED, UNJUDGED, kept_truth, require_fit
 from unet.ledger import fingerprint
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Generation, Result
@@ -176,13 +176,13 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
     if edited or not stack.truth:
         _require_whole(stack.name, truth)
     if edited or not stack.truth or (not force and truth.is_made_by(recipe)):
-        _require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
+        require_fit(stack.name, axes, open_array(ome.full_level(truth)).shape, shape)
         _amend_truth(dataset, stack, truth, of_image)
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
     sizes = dict(zip(of_image["axes"], of_image["shape"], strict=True))
     with guarded(stack.truth, open_truth(stack, sizes)) as opened:
-        _require_fit(stack.name, opened.axes, opened.shape, shape)
+        require_fit(stack.name, opened.axes, opened.shape, shape)
         generation = reading.begin(truth, recipe)
         layout = plane_layout(shape, 4)
         kept = kept_truth(opened, stack)
@@ -230,14 +230,6 @@ def _by_channel(region: Region, block: NDArray[Any], axes: str) -> Iterable[tupl
         return [(0, block)]
     axis = axes.index("c")
     return [(region[axis].start + i, part) for i, part in enumerate(np.moveaxis(block, axis, 0))]
-
-
-def _require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[int]) -> None:
-    if "c" in axes or tuple(shape) != tuple(of_image):
-        raise ValueError(
-            f"truth of {name} must have the image's shape {' × '.join(map(str, of_image))} in one channel, got "
-            f"{' × '.join(map(str, shape))} ({' '.join(axes)}); give the labels drawn on this image"
-        )
 
 
 def _write_planes(stored: Stored, planes: Iterable[NDArray[Any]]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
-from unet.dataset.folder import Dataset
+from unet.dataset.folder import ROOMS, Dataset
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.settings.ingest import Source
 from unet.settings.record import Record, plain
@@ -35,6 +35,7 @@ def initialise(
     """
     said = {key: value for key, value in given.items() if value is not None}
     set_here = {key: _absolute(value) if _is_place(key, value) else value for key, value in said.items()}
+    _require_outside(dataset, set_here)
     record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
     number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
     before = None if number is None else record.sources[number]
@@ -81,6 +82,18 @@ def _changes(before: Source | None, now: Source) -> Iterator[str]:
 def _is_place(key: str, value: Any) -> bool:
     """Whether a setting names a place, and not labels that lie in each image."""
     return key in PATHS and not (key == "truth" and is_own_labels(value, Path.cwd()))
+
+
+def _require_outside(dataset: Dataset, given: Mapping[str, Any]) -> None:
+    """Refuse a source that lies where the dataset will keep what it makes."""
+    folder = Path(_absolute(dataset.url))
+    for place in (Path(given[key]) for key in PATHS if given.get(key)):
+        room = place.relative_to(folder).parts[:1] if place.is_relative_to(folder) else ()
+        if ROOMS.intersection(room):
+            raise ValueError(
+                f"{place} must lie outside {folder / room[0]}, where results will be kept; give the dataset a folder "
+                "of its own"
+            )
 
 
 def _absolute(path: str) -> str:

@@ -44,7 +44,8 @@ def described(found: Inspected) -> Iterator[str]:
     if len(values["channels"]) > 1 or values["channels"] != ["0"]:
         yield f"  channels {', '.join(values['channels'])}"
     if len(values["files"]) > 1:
-        yield f"  with {len(values['files']) - 1} more files of its set"
+        more = len(values["files"]) - 1
+        yield f"  with {more} more file{'s'[: more != 1]} of its set"
     yield from (f"  note: {note}" for note in values["notes"])
 
 

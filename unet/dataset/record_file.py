@@ -10,7 +10,9 @@ from functools import cache
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
+from ruamel.yaml.error import CommentMark
+from ruamel.yaml.tokens import CommentToken
 
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.safe_load import LARGEST_YAML, load_yaml
@@ -120,13 +122,39 @@ def _given(source: Source) -> Json:
 
 def _replace(old: Any, new: Json) -> None:
     """Put new values in the place of old ones, key by key, so that comments stay."""
+    behind = _cut_behind(old)
     for key in [key for key in old if key not in new]:
         del old[key]
     for number, (key, value) in enumerate(new.items()):
         if key in old:
-            old[key] = value
-        else:  # not last, where a comment may follow
-            old.insert(number, key, value)
+            old[key] = _on_one_line(value)
+        else:
+            old.insert(number, key, _on_one_line(value))
+    if behind:
+        slots = old.ca.items.setdefault(list(old)[-1], [None, None, None, None])
+        inline = slots[2].value if slots[2] else "\n"
+        slots[2] = CommentToken(inline + behind, CommentMark(0), None)
+
+
+def _cut_behind(node: Any) -> str:
+    """The comments that follow a setting, taken off its last line, with which the parser keeps them."""
+    last, slot = (list(node)[-1], 2) if isinstance(node, dict) else (len(node) - 1, 0)
+    if isinstance(node[last], CommentedBase) and node[last] and not node[last].fa.flow_style():
+        return _cut_behind(node[last])
+    token = node.ca.items.get(last, [None] * 4)[slot]
+    if token is None:
+        return ""
+    inline, _, behind = token.value.partition("\n")
+    token.value = f"{inline}\n"
+    return str(behind)
+
+
+def _on_one_line(value: Json) -> Any:
+    """A value whose own settings stand on its line, so that what follows it is kept with its key."""
+    if isinstance(value, dict | list):
+        value = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
+        value.fa.set_flow_style()
+    return value
 
 
 def _other_settings(sources: Sequence[Source]) -> str:

@@ -30,7 +30,8 @@ OTHER = 2**26
 @contextmanager
 def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
     with decoding_errors_told(file, "PNG"), open_regular(file) as stream:
-        signature, width, height, bits, colour = struct.unpack(">8s8xIIBB", stream.read(26))
+        head = stream.read(26).ljust(26, b"\0")
+        signature, width, height, bits, colour = struct.unpack(">8s8xIIBB", head)
         if signature != b"\x89PNG\r\n\x1a\n":
             raise ValueError("it does not begin as one")
         if bits not in (1, 2, 4, 8, 16):

@@ -57,6 +57,15 @@ def kept_truth(opened: Opened, stack: Stack) -> KeptTruth:
     return KeptTruth(dtype, ignore, look.notes, _planes(opened, stack, look, has_own))
 
 
+def require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[int]) -> None:
+    """Refuse truth that is not of its image's shape, which is given without channels."""
+    if "c" in axes or tuple(shape) != tuple(of_image):
+        raise ValueError(
+            f"truth of {name} must have the image's shape {' × '.join(map(str, of_image))} in one channel, got "
+            f"{' × '.join(map(str, shape))} ({' '.join(axes)}); give the labels drawn on this image"
+        )
+
+
 @dataclass(frozen=True)
 class _Look:
     """What was seen of all planes before any was kept."""

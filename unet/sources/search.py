@@ -25,6 +25,7 @@ from unet.sources.groups import Group
 from unet.sources.image_kinds import is_image, is_outlines, is_truth, stem
 from unet.sources.notes import copied_though_linked, told_apart_notes
 from unet.sources.paths import existing, resolved
+from unet.sources.pattern_guess import guess_of_source
 from unet.sources.plane_grids import length_without_channels
 from unet.sources.plane_sources import image_groups
 from unet.sources.presence import is_there
@@ -193,10 +194,12 @@ class _Look:
         if truth.away:
             raise LookupError(truth.away)
         offer = offer_of(self.source, self.root)
+        guess = guess_of_source(replace(self.source, images=str(resolved(self.source.images, self.root))), stacks)
+        hint = offer.words if offer else guess.sentence if guess else ""
         raise ValueError(
             f"truth must bear the names of images, got none that does: {unmatched[0]} in {self.source.truth!r}, but "
             f"{keyed[0].key!r} in {self.source.images!r}; rename the files of truth, or set `suffix` of the source"
-            + (f" ({offer.words})" if offer else "")
+            + (f" ({hint})" if hint else "")
         )
 
     def _has_known_truth(self, stacks: Sequence[Stack]) -> bool:

@@ -11,7 +11,7 @@ or a device, is never opened: reading it may never end.
     raw/up → ..        around the source: not followed, and said
     raw/more → /disk   more/c, if /disk holds c.tif
 
-A folder named `.zarr` is found as a file is, and not looked into; what lies in a dataset of ours is not found.
+A folder named `.zarr` is found as a file is, and not looked into; what we made in a dataset of ours is not found.
 """
 
 import os
@@ -29,7 +29,8 @@ from unet.sources.zarr_nodes import is_zarr_folder
 
 SHOWN = 10
 """Notes of a kind that are shown, a line each."""
-
+OURS = {*ROOMS, "truth.png"}
+"""What we write into a dataset, whose own folder may be a source: files may have lain in it before."""
 UNENCODED = re.compile("[\ud800-\udfff]")
 """What Python reads bytes as that are no UTF-8."""
 
@@ -90,7 +91,7 @@ class SourceWalk:
             self.empty.append(named)
         for entry in entries or []:
             path, real_path = named / entry.name, real / entry.name
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or (entry.name in OURS and _is_dataset(real)):
                 continue
             if entry.is_symlink():
                 self._links.append((path, real))
@@ -199,7 +200,11 @@ def _first(notes: Sequence[str], what: str) -> list[str]:
 
 
 def _may_hold_images(folder: Path) -> bool:
-    return folder.suffix.lower() != ".zarr" and not os.path.exists(folder / "dataset.yaml")  # noqa: PTH110  # which never raises
+    return folder.suffix.lower() != ".zarr" and not _is_dataset(folder)
+
+
+def _is_dataset(folder: Path) -> bool:
+    return os.path.exists(folder / "dataset.yaml")  # noqa: PTH110  # which never raises
 
 
 def _is_ours(folder: Path) -> bool:

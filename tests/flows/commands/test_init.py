@@ -46,6 +46,15 @@ def test_it_says_what_was_found_and_shows_how_truth_is_read(files):
     assert [work.name for work in make_plan(dataset, read_record(dataset)).pending("ingest")] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("source", [{"images": "image/images"}, {"truth": "image/images/drawn"}])
+def test_a_source_where_results_will_be_kept_is_refused_and_nothing_is_written(source, files):
+    (files / "image/images/drawn").mkdir(parents=True)
+    tifffile.imwrite(files / "image/images/drawn/a.tif", np.zeros((8, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"must lie outside .*/image/images, where results will be kept"):
+        say(files, "image", **{"truth": None} | source)
+    assert not (files / "image/dataset.yaml").exists()
+
+
 def test_the_other_polarity_is_told(files):
     _, lines = say(files, foreground=0)
     assert "truth is read with foreground 0: 75% of the first plane is object" in lines

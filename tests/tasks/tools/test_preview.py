@@ -35,8 +35,14 @@ def test_the_share_of_objects_is_that_of_the_polarity(tmp_path, foreground, shar
     assert look.picture.startswith(b"\x89PNG")
 
 
-def test_truth_of_another_form_has_no_picture(tmp_path):
-    assert looked_at(tmp_path, np.zeros((2, 5, 8), np.uint8)).picture is None
+def test_truth_of_another_form_has_no_picture_and_is_told(tmp_path):
+    look = looked_at(tmp_path, np.zeros((2, 5, 8), np.uint8))
+    assert look.picture is None
+    (note,) = look.notes
+    assert note == (
+        "truth of a must have the image's shape 2 × 6 × 8 in one channel, got 2 × 5 × 8 (z y x); give the labels drawn "
+        "on this image; it will be set aside"
+    )
 
 
 def test_a_size_that_is_not_believed_is_told(tmp_path):

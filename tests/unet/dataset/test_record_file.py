@@ -270,3 +270,31 @@ def test_changes_of_the_command_line(text, change):
 def test_changes_that_are_none(text, says):
     with pytest.raises(ValueError, match=says):
         parse_change(text)
+
+
+CHANGES = (
+    Source("/a"),
+    Source("/a", truth="/t"),
+    Source("/a", prefix="x-", suffix="_mask"),
+    Source("/a", pixel_size={"y": 0.1, "x": 0.1}),
+    Source("/a", channels=("A", "B"), link=True),
+)
+
+
+@pytest.mark.parametrize("after", CHANGES)
+@pytest.mark.parametrize("before", CHANGES)
+def test_a_source_again_stands_where_it_stood_above_the_comments_that_follow(before, after, dataset):
+    write_record(dataset, [before])
+    comments_before = comments(text_of(dataset))
+    put_source(dataset, after, 0)
+    assert read_record(dataset).sources == (after,)
+    assert comments(text_of(dataset)) == comments_before
+    _, _, behind = text_of(dataset).partition("besides:\n")
+    assert all(line.startswith("#") for line in behind.splitlines() if line)
+
+
+def test_a_source_again_keeps_comments_on_its_lines_and_those_behind_values_of_many_lines(dataset):
+    given = "sources:\n  - images: /a\n    pixel_size:  # mine\n      y: 1\n      x: 1  # measured\n# next\nweigh:\n"
+    put(dataset, given)
+    put_source(dataset, Source("/a", pixel_size={"y": 1, "x": 1}, suffix="_mask"), 0)
+    assert text_of(dataset).endswith("    suffix: _mask\n    pixel_size: {y: 1.0, x: 1.0} # mine\n# next\nweigh:\n")

@@ -91,3 +91,9 @@ def test_a_cut_png_is_refused(tmp_path, part):
     cut(tmp_path / "a.png", part)
     with pytest.raises(ValueError, match=r"a\.png is not a readable PNG"):
         read(tmp_path / "a.png")
+
+
+def test_what_is_shorter_than_a_header_is_said_to_be_no_png(tmp_path):
+    (tmp_path / "a.png").write_text("<html>")
+    with pytest.raises(ValueError, match=r"a\.png is not a readable PNG \(it does not begin as one\)"):
+        read(tmp_path / "a.png")

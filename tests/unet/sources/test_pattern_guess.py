@@ -120,3 +120,12 @@ def test_files_that_are_sets_or_have_a_setting_already_are_left_as_they_are(tmp_
     assert guess_of_source(source, stacks(Scenes(1))) is not None
     assert guess_of_source(source, stacks(Scenes(2))) is None
     assert guess_of_source(Source(str(tmp_path), slices="z"), stacks(Scenes(1))) is None
+
+
+def test_truth_of_stacks_that_fits_no_plane_is_refused_with_the_pattern_that_planes_follow(tmp_path):
+    planes = written("raw/pos{n}_z{z}_c{c}.tif", n=(0, 1), z=(0, 1), c=(0, 1))
+    for name in [*planes, "truth/pos0.tif", "truth/pos1.tif"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=r"say --pattern 'pos\{field\}_z\{z\}_c\{c\}.tif' to take them as such"):
+        find_stacks([Source("raw", "truth")], tmp_path, lambda _: Scenes(1))

@@ -109,6 +109,11 @@ def test_other_kinds_stores_and_datasets_are_not_looked_into_behind_links_either
     ]
 
 
+def test_what_we_make_in_a_dataset_is_not_found_where_its_own_folder_is_the_source(tmp_path):
+    write(tmp_path, "dataset.yaml", "a.tif", "day/b.tif", "images/a.tif", "reports/unet/c.tif", "day/images/d.tif")
+    assert found(tmp_path) == ["a.tif", "day/b.tif", "day/images/d.tif"]
+
+
 def test_a_source_that_is_one_file_is_that_file(tmp_path):
     write(tmp_path, "a.tif", "b.txt")
     assert walk(tmp_path / "a.tif").files == [tmp_path.resolve() / "a.tif"]
