@@ -25,6 +25,7 @@ from unet.ledger.results import image_of, labels_of, model_of, report_of, scores
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
+from unet.sources.stack_names import shortened
 from unet.sources.stacks import Stack
 
 
@@ -228,7 +229,19 @@ class Planner:
         if recipe is None:
             return None
         after = {stage for name in made_of for stage in self._pending_stages(name, "ingest", "weigh")}
-        return self._status_by_recipe(recipe, train.name, [(model, recipe)], sorted(after, key=STAGES.index))
+        status = self._status_by_recipe(recipe, train.name, [(model, recipe)], sorted(after, key=STAGES.index))
+        away = [name for name in made_of if self._is_unreadable(name)]
+        if away and status and status.state in PENDING and model.stamp() is not None and self.force != "train":
+            said = f"{train.name} stays as it is, as it is made of what cannot be read now: {shortened(away)}"
+            self.found.remarks["train", train.name] = said
+            return StageStatus("train", train.name, "fresh", "")
+        return status
+
+    def _is_unreadable(self, name: str) -> bool:
+        """Whether an image's pixels are lost, or away where it is linked, and no source can make it whole now."""
+        return self.found.state("ingest", name) == "set aside" and bool(
+            not image_of(self.dataset, name).known_stamp() or image_of(self.dataset, name).holes()
+        )
 
     def _pending_training(self) -> list[str]:
         return (
@@ -237,8 +250,7 @@ class Planner:
 
     def _predict_status(self, name: str) -> StageStatus | None:
         model, after = self.record.model, self._pending_training()
-        is_unread = self.found.state("ingest", name) == "set aside" and not image_of(self.dataset, name).known_stamp()
-        is_blocked = is_unread or self.found.state("train", model) == "set aside"
+        is_blocked = self._is_unreadable(name) or self.found.state("train", model) == "set aside"
         if is_blocked or not (after or model_of(self.dataset, model).stamp()):
             return None
         recipe = recipes.predict_recipe(self.dataset, model, name, self.record.predict)

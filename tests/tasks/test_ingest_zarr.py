@@ -18,6 +18,13 @@ from unet.settings.ingest import Source
 from unet.store import linked_array
 from unet.store.linked_array import LinkError
 
+QUICK = {
+    "train.steps": 2,
+    "train.batch_size": 1,
+    "train.tile_size": 32,
+    "train.architecture": {"base": 4, "depth": 1},
+}
+
 
 def made(folder, **source) -> Dataset:
     dataset = Dataset(str(folder / "dataset"))
@@ -97,6 +104,25 @@ def test_a_linked_source_that_changed_is_stale_and_one_that_is_gone_is_told(tmp_
         level(image_of(dataset, "a"))
     (tmp_path / "away.zarr").rename(folder)
     assert state(dataset) == ("fresh", "")
+
+
+def test_a_linked_source_that_is_gone_leaves_the_model_as_it_was_and_stops_no_other(tmp_path, stage):
+    for name in "abc":
+        write(tmp_path / f"raw/{name}.ome.zarr", noise(64, 64), "yx", chunks=(64, 64))
+        write(tmp_path / f"truth/{name}.zarr", np.repeat(np.arange(4, dtype=np.uint16), 1024).reshape(64, 64), "yx")
+    dataset = made(tmp_path, link=True, truth="../truth")
+    set_values(dataset, QUICK)
+    for verb in ("ingest", "weigh", "train", "predict"):
+        stage(dataset, verb)
+    (tmp_path / "raw/c.ome.zarr").rename(tmp_path / "away.zarr")
+    zarr.open_group(tmp_path / "raw/a.ome.zarr")["0"][:10] = 7
+    stage(dataset, "ingest")
+    plan = make_plan(dataset, read_record(dataset))
+    assert plan.state("train", "unet") == "fresh"
+    assert "unet stays as it is, as it is made of what cannot be read now: c" in plan.notes
+    assert [work.name for work in plan.pending("predict")] == ["a"]
+    (tmp_path / "away.zarr").rename(tmp_path / "raw/c.ome.zarr")
+    assert make_plan(dataset, read_record(dataset)).state("train", "unet") == "stale"
 
 
 def test_labels_beside_a_source_change_nothing_and_a_plate_is_stacks(tmp_path, stage):
