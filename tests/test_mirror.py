@@ -16,6 +16,7 @@ ELSEWHERE = {
     "unet/sources/stacks": "unet/sources/test_search",
     "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
     "unet/formats/linking": "tasks/test_ingest_zarr",
+    "unet/formats/tiff_extent": "unet/formats/test_tiff",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/clumps": "tasks/test_segment",
     "unet/labels/instances": "unet/labels/test_connected",

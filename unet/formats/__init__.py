@@ -8,9 +8,9 @@ channel of labels saved as pictures, `outlines` fills in what was drawn as outli
 read.
 
 `tiff` reads TIFF, OME-TIFF, LSM, STK and whole slides: `ome_files`: in which files the planes of an OME-TIFF lie;
-`micro_manager`: what its sets may name; `tiff_metadata`: what a TIFF says of its pixels; `tiff_plausibility`: whether
-it can hold what it claims; `pixel_sizes`: which sizes are believed; `file_colours`: in which colours its channels are
-shown. `png` and `jpeg` read single planes.
+`micro_manager`: what its sets may name; `tiff_metadata`: what a TIFF says of its pixels; `tiff_extent`: how far its
+series go; `tiff_plausibility`: whether it can hold what it claims; `pixel_sizes`: which sizes are believed;
+`file_colours`: in which colours its channels are shown. `png` and `jpeg` read single planes.
 
 `index_files`: which planes are opened by an index beside them. Of makers' own formats `unet.vendors` has the readers.
 """

@@ -12,7 +12,8 @@ import tifffile
 from unet.dataset.filesystem import open_regular
 from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
-from unet.formats.tiff import positions, refuse_gaps, scenes_of
+from unet.formats.tiff import scenes_of
+from unet.formats.tiff_extent import positions, refuse_gaps
 from unet.sources.image_kinds import FORMATS, is_outlines
 
 PNG_END = b"IEND\xaeB`\x82"

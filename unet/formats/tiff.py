@@ -23,6 +23,7 @@ from unet.formats.file_colours import colours_of
 from unet.formats.micro_manager import GATHERED, index_of, refuse_absurd_set
 from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers
 from unet.formats.stack import Opened, Pages, Reader, ReadPlane, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.tiff_extent import POSITION, at_position, positions, stopped, until, whole_times
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
 from unet.formats.tiff_plausibility import refuse_absurd, refuse_empty_segments, refuse_lost_planes
 from unet.sources.image_kinds import SUFFIXES
@@ -47,9 +48,9 @@ def _open_tiff(file: str, scene: int | None, axes: SliceAxis) -> Iterator[Opened
             refuse_absurd(series)
             sizes, channels = tiff_metadata(tif, series)
             colours = colours_of(tif, ome_pixels(tif, series) if tif.is_ome else None)
-        pages = _at_position(_tiff_pages(file, series, axes), position)
-        opened = stack_of_pages(_until(pages, times), sizes, channels)
-        notes = (*opened.notes, *_stopped(series, times))
+        pages = at_position(_tiff_pages(file, series, axes), position)
+        opened = stack_of_pages(until(pages, times), sizes, channels)
+        notes = (*opened.notes, *stopped(series, times))
         yield replace(opened, colours=colours, notes=notes, is_shared=pages.inner == 2)
 
 
@@ -104,8 +105,6 @@ def scenes_of(file: str) -> Iterator[list[tifffile.TiffPageSeries]]:
 
 BESIDE_SLIDES = ("Thumbnail", "Label", "Macro", "Overview")
 """Pictures that scanners of whole slides put beside the slide."""
-POSITION = "R"
-"""Axis of tifffile's along which positions of the stage lie."""
 ORDERS = {b"II": "<", b"MM": ">"}
 PUBLIC = 0x8000
 """Tags from here on are private, and what some microscopes write there is no offset."""
@@ -157,64 +156,6 @@ def _number(stream: BinaryIO, kind: str, position: int) -> int:
         raise ValueError(f"truncated at {stream.seek(0, 2)} bytes, it goes on at {position}")
     number: int = struct.unpack(kind, data)[0]
     return number
-
-
-def refuse_gaps(file: str, series: tifffile.TiffPageSeries) -> None:
-    """Refuse a scene of which planes are not there."""
-    missing = sum(page is None for page in series)
-    if missing:
-        raise ValueError(
-            f"{file} must come with all planes of its set, got {len(series) - missing} of {len(series)}; "
-            "copy the missing files next to it"
-        )
-
-
-def whole_times(file: str, series: tifffile.TiffPageSeries) -> int | None:
-    """Points in time that are whole, where nothing is there after them, as of an acquisition that was stopped early.
-
-    None where all planes are there; what lacks others is refused.
-    """
-    present = [page is not None for page in series]
-    if all(present):
-        return None
-    axes = series.axes[: len(series.shape) - len(series.keyframe.shape)]
-    is_there = np.moveaxis(np.reshape(present, series.shape[: len(axes)]), axes.find("T"), 0)
-    is_whole = is_there.reshape(len(is_there), -1).all(axis=1)
-    times = int(is_whole.argmin())
-    if "T" not in axes or times == 0 or is_there[times + 1 :].any():
-        refuse_gaps(file, series)
-    return times
-
-
-def positions(series: tifffile.TiffPageSeries) -> int:
-    """Positions of the stage that a series was taken at, as Micro-Manager has them: each is a scene."""
-    at = series.axes.find(POSITION)
-    return int(series.shape[at]) if at >= 0 and series.axes.count(POSITION) == 1 else 1
-
-
-def _at_position(pages: Pages, position: int) -> Pages:
-    """The pages of one position; all where there is one."""
-    at = pages.axes.find(POSITION)
-    if at < 0:
-        return pages
-
-    def read(index: tuple[int, ...]) -> np.ndarray:
-        return pages.read((*index[:at], position, *index[at:]))
-
-    axes, shape = pages.axes.replace(POSITION, ""), (*pages.shape[:at], *pages.shape[at + 1 :])
-    return pages._replace(axes=axes, shape=shape, read=read)
-
-
-def _until(pages: Pages, times: int | None) -> Pages:
-    """The first points in time of some pages."""
-    if times is None:
-        return pages
-    return pages._replace(shape=tuple(times if a == "t" else n for a, n in zip(pages.axes, pages.shape, strict=True)))
-
-
-def _stopped(series: tifffile.TiffPageSeries, times: int | None) -> Iterator[str]:
-    if times is not None:
-        yield f"it has {times} of {series.shape[series.axes.index('T')]} points in time, as if it was stopped early"
 
 
 def _refuse_strangers(file: str, names: list[str]) -> None:

@@ -53,6 +53,7 @@ class Source:
         )
         if self.pattern is not None:
             check_pattern(self.pattern)
+        require(self.suffix != "", "suffix must be what names of truth have more, such as _mask, got an empty one")
         require(self.pattern is None or self.slices is None, "only one of slices and pattern may be set, got both")
         axes = self.axes or "yx"
         require(

@@ -9,10 +9,13 @@ import bz2
 import itertools
 import lzma
 import math
+import os
 import re
+import stat
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +27,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import RangeByteRequest
 from zarr.storage import LocalStore
 
-from unet.dataset.filesystem import SPARSEST
+from unet.dataset.filesystem import SPARSEST, no_file
 from unet.sources.zarr_nodes import ZarrFile, read_node, zarr_files
 from unet.store.shards import Region, Shape
 
@@ -104,6 +107,10 @@ class _Store(LocalStore):
     codec, is_sharded, is_demanding, limit = "", False, False, 0
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+        with suppress(FileNotFoundError):
+            mode = os.stat(self.root / key).st_mode  # noqa: PTH116  # at a pipe one would wait for ever
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise ValueError(no_file(str(self.root / key), mode))
         found = await super().get(key, prototype, byte_range)
         is_chunk = not key.endswith(".json") and not key.rpartition("/")[2].startswith(".")
         if found is None and self.is_demanding and is_chunk:

@@ -222,6 +222,8 @@ BREAKS = {
     "truncated chunk": (lambda a: cut_to(a / "0/1/1", 20), "0/1/1 is not whole: more was written"),
     "truncated to nothing": (lambda a: cut_to(a / "0/1/1", 1), "0/1/1 is not whole: more was written"),
     "empty chunk": (lambda a: cut_to(a / "0/0/0", 0), "0/0/0 is empty: it is not whole"),
+    "pipe": (lambda a: (a / "0/0/0").unlink() or os.mkfifo(a / "0/0/0"), "must be a file, got a pipe"),
+    "device": (lambda a: (a / "0/0/0").unlink() or (a / "0/0/0").symlink_to("/dev/zero"), "must be a file"),
     "chunk of another": (lambda a: (a / "0/0/0").write_bytes(b"x" * 10**7), "more than the 32 of its pixels"),
     "pickles": (lambda a: edited(a / "0/.zarray", filters=[{"id": "pickle"}]), "are known here, got pickle"),
     "objects": (lambda a: edited(a / "0/.zarray", dtype="|O"), "must be numbers or bits"),
