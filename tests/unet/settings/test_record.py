@@ -32,6 +32,9 @@ def train(**settings):
     [
         ({"sources": [{"images": ""}]}, "sources.0: images must name a folder or file"),
         ({"sources": [{"images": "a", "truth": ""}]}, "sources.0: truth must name a folder or file"),
+        ({"sources": [{"images": "a", "suffix": ""}]}, "sources.0: suffix must be what names of truth have more"),
+        ({"sources": [{"images": "a", "pixel_size": {"c": 1}}]}, "sources.0: pixel_size must be by axis t, z, y or x"),
+        ({"sources": [{"images": "a", "axes": "zz"}]}, "sources.0: axes must be some of t c z y x, each once"),
         ({"sources": [{"images": "a", "slices": "x"}]}, "sources.0.slices: must be 'z' or 't', got 'x'"),
         ({"sources": [{"images": "a", "foreground": 1}]}, "sources.0.foreground: must be 'ids', 0 or 255, got 1"),
         (
