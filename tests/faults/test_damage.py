@@ -63,12 +63,15 @@ def damaged(dataset, name, how, chance):
     return True
 
 
-def cases(dataset, chance, count=None):
-    """Pairs of a file and what is done to it; a sample of each kind of file where a number is given."""
+def every_case(dataset, hows=DAMAGES):
+    """Pairs of a file and what is done to it."""
     names = [name for name in files(dataset) if not NOT_OURS.search(name) or CONTENTS.search(name)]
-    every = [(name, how) for name in names for how in DAMAGES]
-    if count is None:
-        return every
+    return [(name, how) for name in names for how in hows]
+
+
+def sample(dataset, chance, count):
+    """A few of them, some of each kind of file."""
+    every = every_case(dataset)
     light = [case for case in every if not OF_A_MODEL.search(case[0])]
     of_models = chance.sample([case for case in every if OF_A_MODEL.search(case[0])], 1)
     cards = [(card, "truncated") for card in CARDS] + [
@@ -101,11 +104,10 @@ def fault(dataset, name, before):
     return f"made again: {changed}" if changed else ""
 
 
-def faults(finished, folder, count=None):
+def faults(finished, folder, cases):
     """Damage files, each in a copy of its own, and tell what went wrong."""
-    chance, whole = random.Random(SEED), Dataset(str(finished / "dataset"))
-    before = held(whole)
-    for name, how in cases(whole, chance, count):
+    chance, before = random.Random(SEED), held(Dataset(str(finished / "dataset")))
+    for name, how in cases:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(finished, folder)
         dataset = Dataset(str(folder / "dataset"))
@@ -114,9 +116,11 @@ def faults(finished, folder, count=None):
 
 
 def test_a_damaged_file_is_named_and_mended_and_nothing_else(finished, tmp_path):
-    assert list(faults(finished, tmp_path / "copy", SAMPLED)) == []
+    cases = sample(Dataset(str(finished / "dataset")), random.Random(SEED), SAMPLED)
+    assert list(faults(finished, tmp_path / "copy", cases)) == []
 
 
 @pytest.mark.faults
-def test_every_file_damaged_in_every_way_is_named_and_mended(finished, tmp_path):
-    assert list(faults(finished, tmp_path / "copy")) == []
+@pytest.mark.parametrize("how", DAMAGES)
+def test_every_file_damaged_in_every_way_is_named_and_mended(finished, tmp_path, how):
+    assert list(faults(finished, tmp_path / "copy", every_case(Dataset(str(finished / "dataset")), [how]))) == []
