@@ -112,6 +112,8 @@ def _list_labels(labels: Folder) -> None:
 
 @timed
 def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) -> None:
+    if stack.refused:  # its files may not be there
+        raise ValueError(stack.refused)
     reading = SourceReading(stack.files, stack.is_linked)
     with guarded(stack.files, open_found(stack)) as opened:
         generation = reading.begin(image, recipe)

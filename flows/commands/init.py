@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
+from flows.planning.fetch import fetched
 from unet.dataset.folder import ROOMS, Dataset
 from unet.dataset.record_file import put_source, read_record, write_record
 from unet.settings.ingest import Source
 from unet.settings.record import Record, plain
+from unet.settings.remote import is_remote
 from unet.sources.image_kinds import format_of, kind_of
+from unet.sources.mirror import Mirrored
 from unet.sources.paths import resolved
 from unet.sources.pattern_guess import guess_of_source
 from unet.sources.search import find_stacks
@@ -40,16 +43,17 @@ def initialise(
     number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
     before = None if number is None else record.sources[number]
     source = _source(before, set_here)
+    mirrored = fetched([source])
     offer = offer_of(source, Path.cwd())
     if offer and offer.suffix and ask(f"{offer.words}. Is that truth?"):
         source, offer = _source(source, {"suffix": offer.suffix}), None
-    catalogue = _catalogue_of(dataset, record, source, number)
-    guess = guess_of_source(source, catalogue.stacks)
+    catalogue = _catalogue_of(dataset, record, source, number, mirrored)
+    guess = guess_of_source(_source(source, {"images": str(resolved(source.images, Path.cwd()))}), catalogue.stacks)
     if guess is not None:
         yield f"note: {guess.sentence}"
         if ask("Take them as such?"):
             source = _source(source, {"pattern": guess.pattern})
-            catalogue = _catalogue_of(dataset, record, source, number)
+            catalogue = _catalogue_of(dataset, record, source, number, mirrored)
     marked = [stack for stack in catalogue.stacks if stack.truth]
     found = len(catalogue.stacks)
     yield f"{found} stack{'s'[: found != 1]} in {given['images']}, {len(marked)} with truth"
@@ -87,7 +91,7 @@ def _is_place(key: str, value: Any) -> bool:
 def _require_outside(dataset: Dataset, given: Mapping[str, Any]) -> None:
     """Refuse a source that lies where the dataset will keep what it makes."""
     folder = Path(_absolute(dataset.url))
-    for place in (Path(given[key]) for key in PATHS if given.get(key)):
+    for place in (Path(given[key]) for key in PATHS if given.get(key) and not is_remote(given[key])):
         room = place.relative_to(folder).parts[:1] if place.is_relative_to(folder) else ()
         if ROOMS.intersection(room):
             raise ValueError(
@@ -97,18 +101,21 @@ def _require_outside(dataset: Dataset, given: Mapping[str, Any]) -> None:
 
 
 def _absolute(path: str) -> str:
-    return str(resolved(path, Path.cwd()))
+    """A path as it is from everywhere; an address without the slash behind it."""
+    return path.rstrip("/") if is_remote(path) else str(resolved(path, Path.cwd()))
 
 
-def _catalogue_of(dataset: Dataset, record: Record, source: Source, number: int | None) -> Catalogue:
+def _catalogue_of(
+    dataset: Dataset, record: Record, source: Source, number: int | None, mirrored: Mirrored
+) -> Catalogue:
     """What the source holds, by the names that its stacks bear in the dataset; refused where it holds nothing."""
     from unet.formats.readers import find_scenes
 
-    alone = find_stacks([source], Path.cwd(), find_scenes)
+    alone = find_stacks([source], Path.cwd(), find_scenes, mirrored=mirrored)
     if not dataset.record.exists():
         return alone
     others = [of for n, of in enumerate(record.sources) if n != number]
-    whole = find_catalogue(dataset, record.model_copy(update={"sources": (*others, source)}))
+    whole = find_catalogue(dataset, record.model_copy(update={"sources": (*others, source)}), mirrored)
     stacks = tuple(stack for stack in whole.stacks if stack.source == source.images)
     return Catalogue(stacks, alone.unmatched, whole.notes, alone.left_out)
 

@@ -19,7 +19,7 @@ SIZE = re.compile(r"(?:([tzyx])=)?([0-9.eE+-]+)$")
 @verbs.command(help="Write a commented dataset.yaml after a look at the sources; on a dataset, add or change one.")
 def init(
     dataset: DatasetArgument,
-    images: Annotated[str, typer.Option(help="Folder of image files, or one file.")],
+    images: Annotated[str, typer.Option(help="Folder of image files, or one file; or their address.")],
     truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
     slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
     foreground: Annotated[
@@ -74,16 +74,17 @@ def parsed_sizes(text: str) -> dict[str, float]:
 
 @verbs.command("inspect", help="Say what any microscope file holds: scenes, axes, channels, pixel sizes, other files.")
 def inspect_verb(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, or folders of them.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, folders or addresses of them.")],
     axes: Annotated[str | None, typer.Option(help="Axes of the files where they do not say, such as tzyx.")] = None,
     picture: Annotated[str | None, typer.Option(metavar="PNG", help="Write the first plane as a picture.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Inspect."""
+    from flows.planning.fetch import fetched
     from tasks.tools.inspection import described, first_picture, inspected
 
     with exit_status():
-        found = [of for file in files for of in inspected(Path(file), axes or "")]
+        found = [of for file in files for of in inspected(file, axes or "", fetched)]
         if picture:
             Path(picture).write_bytes(first_picture(found))
     if as_json:

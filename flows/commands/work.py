@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import typer
@@ -45,7 +46,8 @@ def carry_out(order: Order, dry_run: bool = False, as_json: bool = False) -> Non
     began = time.monotonic()
     if order.changes and not dry_run:
         _edit_record(order)
-    session = Session(order.dataset, (*order.changes, *order.tried), order.stage, order.force)
+    with nullcontext() if dry_run else exit_status():  # fetching may take long: Ctrl-C is told as in a run
+        session = Session(order.dataset, (*order.changes, *order.tried), order.stage, order.force, fetch=not dry_run)
     plan = session.plan
     require_known(plan, order.only)
     pending = plan.pending(order.stage, order.only or None)

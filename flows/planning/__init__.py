@@ -2,5 +2,6 @@
 
 `plan` compares every result's recipe with what it would be now: of the stacks in the `catalogue`, by the rules of the
 `planner`, each with its `status`, and `general_notes` of all; a model is made of its `training_set`. `session` holds a
-run's plan and lease, `estimate` says seconds and bytes, `arrivals` which files in the sources are whole and new.
+run's plan and lease, `estimate` says seconds and bytes, `arrivals` which files in the sources are whole and new;
+`fetch` brings those of remote sources.
 """

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.planning.catalogue import find_catalogue
+from flows.planning.fetch import fetched
 from unet.dataset.folder import Dataset
 from unet.ledger.fingerprint import sizes_and_times
 from unet.settings.record import Record
 from unet.sources.arrivals import Memory
-from unet.sources.presence import place_of, places_away
+from unet.sources.mirror import Mirrored
+from unet.sources.presence import KEPT, place_of, places_away
 from unet.sources.search import source_files
 from unet.sources.stack_names import printable
 from unet.sources.stacks import Stack
@@ -61,6 +63,7 @@ def look_at_sources(place: Dataset, record: Record, now: float | None = None) ->
     now = time.time() if now is None else now
     before = _last_memory(place)
     root = Path(place.url) if place.is_local else Path.cwd()
+    mirrored = fetched(record.sources)
     seen = sizes_and_times(source_files(record.sources, root))
     missing = before.gone(seen)
     places = places_away(record.sources, root) if missing else {}
@@ -69,9 +72,10 @@ def look_at_sources(place: Dataset, record: Record, now: float | None = None) ->
     if memory != before or memory.new():  # of those it must be known when they were looked at
         _keep_memory(place, memory)
     gone = tuple(file for file in missing if file not in below)
-    away = _news_of_away(place, [places[lost] for lost in dict.fromkeys(below.values())])
+    lost_places = [places[lost] for lost in dict.fromkeys(below.values())]
+    away = _news_of_away(place, [*lost_places, *(f"{why}; {KEPT}" for why in mirrored.away.values())])
     new = [file for file in memory.new() if file not in below]
-    found = _Looker(place, record, memory, now, new).arrivals(gone) if new else Arrivals(gone=gone)
+    found = _Looker(place, record, memory, now, new, mirrored).arrivals(gone) if new else Arrivals(gone=gone)
     return replace(found, away=away)
 
 
@@ -110,6 +114,7 @@ class _Looker:
     now: float
     files: list[str]
     """Those that are new or changed, and there."""
+    mirrored: Mirrored
 
     def arrivals(self, gone: tuple[str, ...]) -> Arrivals:
         """Stacks with new files, by whether they are finished."""
@@ -117,7 +122,9 @@ class _Looker:
         quiet = {file for file in new if self._is_quiet([file])}
         if not quiet:
             return Arrivals(gone=gone, waiting=dict.fromkeys(sorted(new), self._unquiet))
-        stacks = [s for s in find_catalogue(self.place, self.record).stacks if new & {*s.files, *s.truth}]
+        stacks = [
+            s for s in find_catalogue(self.place, self.record, self.mirrored).stacks if new & {*s.files, *s.truth}
+        ]
         waiting = {stack.name: why for stack in stacks if (why := self._why_waiting(stack))}
         kept = {file for stack in stacks if stack.name in waiting for file in (*stack.files, *stack.truth)}
         ready = tuple(stack.name for stack in stacks if stack.name not in waiting)

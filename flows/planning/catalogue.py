@@ -8,14 +8,22 @@ from unet.dataset.folder import Dataset
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
+from unet.sources.mirror import Mirrored, look_at_remotes
 from unet.sources.notes import odd_stacks
 from unet.sources.search import Known, find_stacks
 from unet.sources.stacks import Catalogue, Scenes
 from unet.sources.zarr_nodes import is_in_zarr
 
 
-def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
-    """Stacks in the sources; files that were ingested before are not opened again."""
+def find_catalogue(dataset: Dataset, record: Record, mirrored: Mirrored | None = None) -> Catalogue:
+    """Stacks in the sources; files that were ingested before are not opened again.
+
+    Args:
+        dataset: what was taken from them before.
+        record: which sources there are.
+        mirrored: what a look at those that are remote found; without one they are looked at, and nothing is fetched.
+    """
+    mirrored = look_at_remotes(record.sources) if mirrored is None else mirrored
     scenes = {
         file: scenes
         for name in dataset.stacks()
@@ -35,7 +43,7 @@ def find_catalogue(dataset: Dataset, record: Record) -> Catalogue:
         return truth.known_stamp() is not None or truth.is_metadata_lost()
 
     root = Path(dataset.url) if dataset.is_local else Path.cwd()
-    found = find_stacks(record.sources, root, scenes_in, Known(has_known_truth, _known_names(dataset)))
+    found = find_stacks(record.sources, root, scenes_in, Known(has_known_truth, _known_names(dataset)), mirrored)
     stacks = tuple(stack for stack in found.stacks if stack.name not in record.exclude)
     return replace(found, stacks=stacks, notes=(*found.notes, *odd_stacks(stacks)))
 

@@ -22,6 +22,7 @@ from unet.dataset.snapshot import Snapshot
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import result_of
 from unet.settings.record import Record
+from unet.sources.mirror import Mirrored
 from unet.sources.stack_names import shortened
 from unet.sources.stacks import Catalogue, Stack
 
@@ -147,7 +148,13 @@ def _by_text(said: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield from (f"{shortened(of)}: {text}" for text, of in names.items())
 
 
-def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust: Collection[str] = ()) -> Plan:
+def make_plan(
+    dataset: Dataset,
+    record: Record,
+    force: str | None = None,
+    trust: Collection[str] = (),
+    mirrored: Mirrored | None = None,
+) -> Plan:
     """The plan of a dataset as it lies there now.
 
     Args:
@@ -155,12 +162,13 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
         record: its run record, with whatever was set for this run.
         force: a stage whose results are to be made again though they are fresh.
         trust: stages that are not run any more: what they made is taken as it is. All, for a run of one stage alone.
+        mirrored: what a look at remote sources found; without one they are looked at, and nothing is fetched.
 
     Raises:
         LookupError, ValueError: the sources are not there, or two stacks would bear one name.
     """
     seen = Snapshot(dataset.url)
-    catalogue = find_catalogue(seen, record)
+    catalogue = find_catalogue(seen, record, mirrored)
     planner = Planner(seen, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
     return Plan(**vars(planner.findings()), catalogue=catalogue, seen=seen)
 

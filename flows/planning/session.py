@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
+from flows.planning.fetch import fetched
 from flows.planning.plan import Plan, make_plan, require_stage
 from flows.planning.status import Key
 from unet.dataset.folder import Dataset, Folder
@@ -30,7 +31,12 @@ class Session:
     """One run's work on a dataset: `with session.leased("reprocess"): …`."""
 
     def __init__(
-        self, dataset: str, changes: Sequence[str] = (), stage: str | None = None, force: str | None = None
+        self,
+        dataset: str,
+        changes: Sequence[str] = (),
+        stage: str | None = None,
+        force: str | None = None,
+        fetch: bool = False,
     ) -> None:
         """Plan, as the dataset lies there now.
 
@@ -39,6 +45,7 @@ class Session:
             changes: settings for this run alone, each a `section.key=value`.
             stage: the one that is run alone, on what is there; None = all.
             force: a stage that is made again though it is fresh.
+            fetch: whether remote sources are fetched first, where what is run takes something from them.
 
         Raises:
             LookupError, ValueError: as `make_plan`, and where a stage alone has nothing to work from.
@@ -46,6 +53,7 @@ class Session:
         self.dataset = Dataset(dataset)
         self.changes = dict(parse_change(change) for change in changes)
         self.stage, self.force = stage, force
+        self.fetch = fetch and stage in (None, "ingest")
         self.touched: set[Key] = set()
         """What was written or removed, and was not looked at since."""
         self._plan_anew()
@@ -54,7 +62,8 @@ class Session:
         self._activity = activity(self.dataset)
         self.record = read_record(self.dataset, self.changes)
         self._asked: tuple[str | None, Sequence[str]] = (self.force, STAGES if self.stage else ())
-        self.plan = make_plan(self.dataset, self.record, *self._asked)
+        mirrored = fetched(self.record.sources) if self.fetch else None
+        self.plan = make_plan(self.dataset, self.record, *self._asked, mirrored)
         if self.stage is not None:
             require_stage(self.plan, self.stage)
 
@@ -127,5 +136,5 @@ def open_session(
     if session is not None and session.dataset == Dataset(dataset):
         yield session
         return
-    with Session(dataset, changes, what if alone else None, force).leased(what, wait) as session:
+    with Session(dataset, changes, what if alone else None, force, fetch=True).leased(what, wait) as session:
         yield session

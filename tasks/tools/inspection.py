@@ -1,6 +1,6 @@
 """What microscope files hold: every scene with its axes, channels and pixel sizes, or why it cannot be read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,8 +8,12 @@ from unet.dataset.folder import Json
 from unet.evaluation import pictures
 from unet.formats.readers import find_scenes, open_found
 from unet.settings.ingest import Source
+from unet.sources.mirror import Mirrored, look_at_remotes
 from unet.sources.search import find_stacks
 from unet.sources.stacks import Stack
+
+Fetch = Callable[[Sequence[Source]], Mirrored]
+"""Looks at sources, and brings what is remote of them to this machine."""
 
 
 class Inspected(NamedTuple):
@@ -20,14 +24,21 @@ class Inspected(NamedTuple):
     """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`."""
 
 
-def inspected(path: Path, axes: str = "") -> list[Inspected]:
-    """What is in a file, or in all files of a folder, a stack each.
+def inspected(path: str, axes: str = "", fetch: Fetch = look_at_remotes) -> list[Inspected]:
+    """What is in a file, or in all files of a folder or an address, a stack each.
+
+    Args:
+        path: where they are.
+        axes: what the axes of the files are, where they do not say.
+        fetch: brings what is remote to this machine, if it is.
 
     Raises:
+        OSError: an address cannot be reached.
         LookupError: there is no such file, or none that is read as an image.
     """
-    source = Source(str(path), axes=axes or None)
-    return [Inspected(stack, _values(stack)) for stack in find_stacks([source], Path.cwd(), find_scenes).stacks]
+    source = Source(path, axes=axes or None)
+    found = find_stacks([source], Path.cwd(), find_scenes, mirrored=fetch([source]))
+    return [Inspected(stack, _values(stack)) for stack in found.stacks]
 
 
 def described(found: Inspected) -> Iterator[str]:

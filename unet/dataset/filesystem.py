@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import fsspec
 
-CLIENTS = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "requests", "urllib3"}
+CLIENTS = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "httpx", "requests", "urllib3"}
 """Packages that talk to stores, and raise errors of their own."""
 OPTIONS: dict[str, dict[str, Any]] = {"s3": {"max_concurrency": 1}}
 """What file systems are opened with: s3fs, if it may read in parallel, asks for the size before each small read."""

@@ -24,6 +24,14 @@ def user_home() -> Path:
     return Path(os.environ.get("UNET_FLOWS_HOME") or platformdirs.user_state_path("unet-flows")).absolute()
 
 
+def mirror_home() -> Path:
+    """Where files of remote sources are kept; `UNET_FLOWS_SOURCES` overrides it, and `UNET_FLOWS_HOME` moves it."""
+    if given := os.environ.get("UNET_FLOWS_SOURCES"):
+        return Path(given).absolute()
+    moved = os.environ.get("UNET_FLOWS_HOME")
+    return (Path(moved).absolute() if moved else platformdirs.user_cache_path("unet-flows")) / "sources"
+
+
 def trusted_cluster(cluster: str | Cluster) -> str | StartedCluster:
     """A scheduler's address, or the cluster to be started, of what a record says and this machine's owner allows.
 

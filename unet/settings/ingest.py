@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from unet.settings.file_pattern import check_pattern
+from unet.settings.remote import is_remote, require_remote
 from unet.settings.validation import CLOSED, require, require_plain
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of microscope files (or one file), and the truth that people drew for some of them."""
+    """A folder of microscope files (or one file), and the truth that people drew for some of them.
+
+    Both may lie on a server or in an object store; this machine has a copy then, see `unet.sources.mirror`.
+    """
 
     __pydantic_config__: ClassVar = CLOSED
 
     images: str
-    """Folder or file of images. Every file is a stack, and so is every scene within a file."""
+    """Folder or file of images, or its address: `https://…`, `s3://…`. Every file is a stack, and so is every scene."""
     truth: str | None = None
-    """Folder or file of labels, matched to the images by name, or `labels/NAME` in OME-Zarr; many stacks have none."""
+    """Folder, file or address of labels, matched by name, or `labels/NAME` in OME-Zarr; many stacks have none."""
     slices: Literal["z", "t"] | None = None
     """Set when each folder of single planes is one stack: the axis along which its files are ordered by name."""
     foreground: Literal["ids", 0, 255] = "ids"
@@ -47,6 +51,12 @@ class Source:
         for name in ("images", "truth"):
             require(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
             require_plain(name, getattr(self, name) or "")
+            if is_remote(getattr(self, name) or ""):
+                require_remote(name, getattr(self, name))
+        require(
+            not (self.link and is_remote(self.images)),
+            f"link must be of pixels on this machine, got {self.images}; leave it out, and they are copied",
+        )
         ignore = self.ignore
         require(
             ignore is None or ignore > 0 or ignore == -1, f"ignore must be > 0 or -1, 0 being background, got {ignore}"

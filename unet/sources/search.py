@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unet.settings.ingest import Source
-from unet.sources.groups import Group
+from unet.settings.remote import is_remote
+from unet.sources.groups import Group, key_of
 from unet.sources.image_kinds import is_image, is_outlines, is_truth, stem
+from unet.sources.mirror import NOTHING_REMOTE, Mirrored
 from unet.sources.notes import copied_though_linked, told_apart_notes
 from unet.sources.paths import existing, resolved
 from unet.sources.pattern_guess import guess_of_source
@@ -59,7 +61,11 @@ class _Keyed(NamedTuple):
 
 
 def find_stacks(
-    sources: Sequence[Source], root: Path, find_scenes: FindScenes, known: Known | None = None
+    sources: Sequence[Source],
+    root: Path,
+    find_scenes: FindScenes,
+    known: Known | None = None,
+    mirrored: Mirrored = NOTHING_REMOTE,
 ) -> Catalogue:
     """Stacks of all sources, sorted by name, each with its truth where there is some.
 
@@ -70,15 +76,17 @@ def find_stacks(
             it will tell what is wrong with it.
         known: what was taken from them before. A source that is away, or truth of which nothing fits, is a note then,
             where it would be refused else.
+        mirrored: what was found of sources that are remote.
 
     Raises:
         LookupError: a folder or file is missing, or holds no images.
+        OSError: a source that is remote was never reached.
         ValueError: truth does not fit the images.
     """
-    found = [_Look(source, root, find_scenes, known).catalogue() for source in sources]
+    found = [_Look(source, root, find_scenes, known, mirrored).catalogue() for source in sources]
     stacks, notes = _named([stack for part in found for stack in part.stacks], known)
     unmatched = tuple(file for part in found for file in part.unmatched)
-    said = (note for part in found for note in part.notes)
+    said = (*mirrored.notes, *(note for part in found for note in part.notes))
     left_out = tuple(sum((Counter(dict(part.left_out)) for part in found), Counter[str]()).items())
     return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes), left_out)
 
@@ -122,10 +130,13 @@ class _Look:
     root: Path
     find_scenes: FindScenes
     known: Known | None
+    mirrored: Mirrored
 
     def catalogue(self) -> Catalogue:
         """Its stacks, each with its key for a name yet, or why it is away."""
         source, top = self.source, truth_place(self.source, self.root)
+        if self._is_unfetched():
+            return Catalogue((), ())
         beside = lies_beside(source, self.root)
         try:
             walk = SourceWalk(
@@ -133,6 +144,7 @@ class _Look:
             )
             walk.files = [path for path in walk.files if not (beside and is_of_truth(source, path, beside))]
             groups, _, said = image_groups(source, walk)
+            groups = [*groups, *self._not_arrived(walk.top)]
             keyed = [scene for group in groups for scene in self._keyed(group)]
             if not keyed:
                 raise LookupError(f"images {source.images!r} must hold all files of a set, got a part; name its folder")
@@ -141,12 +153,40 @@ class _Look:
                 raise
             return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
         truth, unmatched = self._truth(walk.top, groups, {each.key for each in keyed})
-        stacks = tuple(_stack(each, source, truth, walk.top.name) for each in keyed)
+        stacks = tuple(self._if_current(_stack(each, source, truth, walk.top.name)) for each in keyed)
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
         notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
+
+    def _is_unfetched(self) -> bool:
+        """Whether nothing is here of a remote source, of which notes tell; OSError where nothing ever was."""
+        images = self.source.images
+        if not is_remote(images) or is_there(resolved(images, self.root)):
+            return False
+        if images in self.mirrored.away and (self.known is None or not self.known.names):
+            raise OSError(self.mirrored.away[images])
+        return True
+
+    def _if_current(self, stack: Stack) -> Stack:
+        """A stack; refused where its files are not what their server has now."""
+        is_of_folder = self.source.slices is not None or bool(stack.grid)
+        why = next(
+            (w for of in (stack.files, stack.truth) if (w := self.mirrored.why_not_current(of, is_of_folder))), ""
+        )
+        return replace(stack, refused=why) if why else stack
+
+    def _not_arrived(self, top: Path) -> list[Group]:
+        """Images that could not be fetched, each by itself, so that each is told of; planes of others tell by those."""
+        if self.source.slices is not None or self.source.pattern is not None:
+            return []
+        paths = sorted(Path(path) for path in self.mirrored.failed if Path(path).is_relative_to(top))
+        lone = (path for path in paths if is_image(path.name) and not is_in_zarr(str(path)))
+        return [Group(key_of(self.source, top, path), (str(path),), refused=self._why(path)) for path in lone]
+
+    def _why(self, path: Path) -> str:
+        return self.mirrored.lacking[str(path)]
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
         """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""

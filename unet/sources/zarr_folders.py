@@ -72,7 +72,7 @@ def _of_group(folder: Path, node: Node, notes: list[str]) -> Iterator[ZarrImage]
 
 def _of_plate(folder: Path, plate: Mapping[str, Any], notes: list[str]) -> Iterator[ZarrImage]:
     lost = []
-    for path in _paths(plate.get("wells")):
+    for path in listed_paths(plate.get("wells")):
         fields = list(_fields(folder / path))
         row, _, column = path.partition("/")
         if not fields or not column or "/" in column:
@@ -90,7 +90,7 @@ def _fields(well: Path) -> Iterator[tuple[int, str]]:
         named = mapping(read_node(well).ome.get("well")).get("images")
     except ValueError:
         named = None
-    paths = _paths(named) if named is not None else _children(well)
+    paths = listed_paths(named) if named is not None else _children(well)
     yield from ((field, str(well / path)) for field, path in enumerate(paths) if (well / path).is_dir())
 
 
@@ -99,7 +99,7 @@ def _series(folder: Path) -> list[str]:
         named = read_node(folder / "OME").ome.get("series")
     except ValueError:
         named = None
-    paths = _paths([{"path": each} for each in named]) if isinstance(named, list) else _children(folder)
+    paths = listed_paths([{"path": each} for each in named]) if isinstance(named, list) else _children(folder)
     return [str(folder / path) for path in paths if (folder / path).is_dir()]
 
 
@@ -124,7 +124,7 @@ def _children(folder: Path) -> list[str]:
     return sorted((entry.name for entry in folders if is_zarr_folder(entry)), key=natural_order)
 
 
-def _paths(listed: Any) -> list[str]:
+def listed_paths(listed: Any) -> list[str]:
     """Paths that metadata lists; none that leads out of its folder."""
     each = [entry.get("path") for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     paths = [str(path).rstrip("/") for path in each if isinstance(path, str | int)]

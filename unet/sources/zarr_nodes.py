@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,14 +57,23 @@ def read_node(folder: Path) -> Node:
     Raises:
         ValueError: there is none, or its metadata is damaged.
     """
-    if (whole := _json(folder / "zarr.json")) is not None:
-        is_array = whole.get("node_type") == "array"
-        return Node(3, whole if is_array else None, mapping(whole.get("attributes")))
-    array, attributes = _json(folder / ".zarray"), _json(folder / ".zattrs")
-    if array is None and attributes is None and not (folder / ".zgroup").is_file():
+    is_group = (folder / ".zgroup").is_file()
+    found = node_of(lambda name: ({} if is_group else None) if name == ".zgroup" else _json(folder / name))
+    if found is None:
         raise ValueError(
             f"{folder} must hold zarr.json, or .zattrs and .zarray, got none of them: it is not whole; copy it again"
         )
+    return found
+
+
+def node_of(read: Callable[[str], Mapping[str, Any] | None]) -> Node | None:
+    """The group or array of a folder; `read` gives what a file in it holds, None where there is no such file."""
+    if (whole := read("zarr.json")) is not None:
+        is_array = whole.get("node_type") == "array"
+        return Node(3, whole if is_array else None, mapping(whole.get("attributes")))
+    array, attributes, group = (read(name) for name in (".zarray", ".zattrs", ".zgroup"))
+    if array is None and attributes is None and group is None:
+        return None
     return Node(2, array, attributes or {})
 
 
