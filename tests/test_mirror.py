@@ -9,6 +9,8 @@ ELSEWHERE = {
     "unet/sources/plane_sources": "unet/sources/test_name_patterns",
     "unet/sources/plate_indexes": "unet/sources/test_plates",
     "unet/settings/file_pattern": "unet/sources/test_name_patterns",
+    "flows/planning/fetch": "integration/test_remote_sources",
+    "unet/sources/fetching": "unet/sources/test_mirror",
     "unet/sources/groups": "unet/sources/test_search",
     "unet/sources/paths": "unet/sources/test_search",
     "unet/sources/truth": "unet/sources/test_search",

@@ -9,11 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from flows.planning.estimate import Estimate, as_bytes, as_minutes
+from flows.planning.estimate import Estimate, as_minutes
 from flows.planning.plan import Plan
 from flows.planning.status import StageStatus
 from unet.ledger.outcome import STAGES, Outcome
 from unet.ledger.truth_findings import warnings
+from unet.sources.fetching import as_bytes
 from unet.sources.stack_names import UNSEEN, printable
 
 

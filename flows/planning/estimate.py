@@ -22,6 +22,7 @@ from unet.ledger.fingerprint import sizes_and_times
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, model_of, result_of
 from unet.settings.record import Record
+from unet.sources.fetching import as_bytes
 
 PYRAMID = 4 / 3
 """All levels of a pyramid, beside the first."""
@@ -90,18 +91,6 @@ def stack_bytes(plan: Plan, record: Record, names: Iterable[str]) -> dict[str, i
     """Bytes of each stack's image, unpacked."""
     past = _Past(plan.seen, record, plan)
     return {name: past.image_bytes(name) for name in names}
-
-
-def as_bytes(count: float) -> str:
-    """Bytes in the unit that suits them.
-
-    >>> as_bytes(900), as_bytes(1_234_567), as_bytes(2e12)
-    ('900 bytes', '1.2 MB', '2.0 TB')
-    """
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count:.0f} bytes"
 
 
 def as_minutes(seconds: float | None) -> str:

@@ -22,7 +22,7 @@ def fetched(sources: Sequence[Source]) -> Mirrored:
             from tasks.reporting.progress import Sink  # it imports Prefect, which most looks do without
 
             sinks.append(shown.enter_context(Sink("fetch, MB:", -(-total // MEGABYTE))))
-        sinks[0](done // MEGABYTE, -(-total // MEGABYTE), name)
+        sinks[0](-(-done // MEGABYTE), -(-total // MEGABYTE), name)
 
     with ExitStack() as shown:
         return look_at_remotes(sources, show)

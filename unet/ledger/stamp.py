@@ -59,9 +59,7 @@ class Recipe:
         ['segment is version 2, was 1', 'threshold 0.5 → 0.6', 'scores changed']
         """
         words = [f"{now.stage} is version {now.version}, was {self.version}"] if now.version != self.version else []
-        words += [
-            f"{k} {self.settings.get(k)} → {now.settings.get(k)}" for k in _differing(self.settings, now.settings)
-        ]
+        words += [_change(k, self.settings, now.settings) for k in _differing(self.settings, now.settings)]
         words += [f"{k} {_how(k, self.inputs, now.inputs)}" for k in _differing(self.inputs, now.inputs)]
         return words
 
@@ -98,6 +96,11 @@ class Stamp:
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     absent = object()
     return [k for k in sorted({*before, *now}) if before.get(k, absent) != now.get(k, absent)]
+
+
+def _change(key: str, before: Json, now: Json) -> str:
+    """How a setting changed; why a stack is refused is a sentence by itself."""
+    return str(now[key]) if key == "refused" and key in now else f"{key} {before.get(key)} → {now.get(key)}"
 
 
 def _how(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unet.dataset.user_place import mirror_home
-from unet.sources.remote_files import Remote, RemoteFile, Tick, UnreachableError
+from unet.sources.remote_files import Remote, RemoteFile, Tick
 
 WORKERS = 8
 """Files that are fetched at once."""
-MOST_SILENT = 5
-"""Files that nobody answered for, after which no more are asked for in this look."""
 ROOM = 2**28
 """Bytes of the disk that stay free."""
 DRAFT_DAYS = 2
@@ -40,8 +38,6 @@ class Fetching:
     size: int = 0
     """Bytes of all of them."""
     arrived: int = 0
-    silent: int = 0
-    """Files in a row for which there was no server."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fetch(self, wanted: Mapping[str, RemoteFile]) -> dict[str, str]:
@@ -67,15 +63,15 @@ class Fetching:
         """Files that no disk here holds, by what they claim; OSError where the others together are too large."""
         free, home = max(shutil.disk_usage(self.drafts).free - ROOM, 0), self.drafts.parent
         failed = {
-            name: f"{self.shown(name)}: it claims {megabytes(file.size)}, and the disk of {home} has {megabytes(free)}"
+            name: f"{self.shown(name)}: it claims {as_bytes(file.size)}, and the disk of {home} has {as_bytes(free)}"
             for name, file in wanted.items()
             if file.size > free
         }
         self.size = sum(file.size for name, file in wanted.items() if name not in failed)
         if self.size > free:
             raise OSError(
-                f"the disk of {home} must have {megabytes(self.size)} free for {len(wanted)} files, got "
-                f"{megabytes(free)}; free some, or set UNET_FLOWS_SOURCES to a folder on another disk"
+                f"the disk of {home} must have {as_bytes(self.size)} free for {len(wanted)} files, got "
+                f"{as_bytes(free)}; free some, or set UNET_FLOWS_SOURCES to a folder on another disk"
             )
         return failed
 
@@ -86,14 +82,8 @@ class Fetching:
     def _failure_of(self, item: tuple[str, RemoteFile]) -> str:
         """Fetch one file; why it did not arrive, "" where it did."""
         name, file = item
-        if self.silent >= MOST_SILENT:
-            return f"{self.shown(name)}: its server does not answer any more"
         try:
             self._fetch(name, file)
-            self.silent = 0
-        except UnreachableError as error:
-            self.silent += 1
-            return str(error)
         except (OSError, ValueError, LookupError) as error:
             return f"{self.shown(name)}: {' '.join(str(error).split()) or type(error).__name__}"
         return ""
@@ -141,10 +131,13 @@ def _remove_old(drafts: Path) -> None:
                 draft.unlink()
 
 
-def megabytes(size: int) -> str:
-    """Bytes as megabytes, with a digit behind the point of few.
+def as_bytes(count: float) -> str:
+    """Bytes in the unit that suits them.
 
-    >>> megabytes(1_234_567), megabytes(10**12)
-    ('1.2 MB', '1,000,000 MB')
+    >>> as_bytes(900), as_bytes(1_234_567), as_bytes(2e12)
+    ('900 bytes', '1.2 MB', '2.0 TB')
     """
-    return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} bytes"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
-from unet.sources.http_server import AnswerError, Found, HttpServer, Page
+from unet.sources.http_server import AnswerError, Found, HttpServer, Page, UnreachableError
 from unet.sources.http_zarr import is_zarr_address, zarr_addresses
 from unet.sources.image_kinds import is_index, is_truth
 from unet.sources.paths import is_safe_name
@@ -43,7 +43,7 @@ class HttpFiles:
             if found.files or found.failed or not is_zarr_address(self.address):
                 return found
         if is_zarr_address(self.address):
-            return _with_facts(self.server, zarr_addresses(self.server, self.address), absent={})
+            return _with_facts(self.server, zarr_addresses(self.server, self.address))
         raise FileNotFoundError(
             f"{self.address} must be an image file, a page that lists files, or an OME-Zarr, got "
             f"{'something else' if page else 'nothing'} there"
@@ -110,7 +110,9 @@ class _Crawl:
             if page and page.is_html and page.address.startswith(self.top):
                 return page
             self.failed[folder.name] = "the server lists nothing there"
-        except AnswerError as error:
+        except UnreachableError:
+            raise
+        except OSError as error:
             self.failed[folder.name] = str(error)
         return None
 
@@ -120,7 +122,9 @@ class _Crawl:
             if found and (found.file or found.address.endswith("/")):
                 return found
             self.failed[link.name] = "the server does not tell its size" if found else "the server has no such file"
-        except AnswerError as error:
+        except UnreachableError:
+            raise
+        except OSError as error:
             self.failed[link.name] = str(error)
         return None
 
@@ -167,16 +171,18 @@ class _Links(HTMLParser):
             self.links += [value.strip() for name, value in attrs if name == "href" and value]
 
 
-def _with_facts(server: HttpServer, addresses: Mapping[str, str], absent: Mapping[str, str]) -> Listing:
+def _with_facts(server: HttpServer, addresses: Mapping[str, str]) -> Listing:
     """The files of these that are there; one that is not there is no failure, as chunks need not be."""
-    failed = dict(absent)
+    failed = dict[str, str]()
 
     def facts(item: tuple[str, str]) -> tuple[str, RemoteFile | None]:
         name, address = item
         try:
             found = server.find(address)
             return name, _sized(found, address) if found else None
-        except AnswerError as error:
+        except UnreachableError:
+            raise
+        except OSError as error:
             failed[name] = str(error)
             return name, None
 

@@ -2,9 +2,10 @@
 
 A connection that is not made, or an answer that does not go on, ends after some seconds, and so does one that trickles.
 What fails by chance is asked again. Sizes are told before anything is read, and packed answers are refused, as nobody
-knows what they unpack to. Who asks is said by `~/.netrc`; proxies are those of the environment.
+knows what they unpack to. Who asks is said by `~/.netrc`, where nobody listens; proxies are those of the environment.
 """
 
+import netrc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from unet.sources.remote_files import RemoteFile, Tick, UnreachableError
+from unet.sources.remote_files import RemoteFile, Tick
 
 T = TypeVar("T")
 
@@ -27,11 +28,17 @@ GRACE, SLOWEST = 60.0, 10_000
 """Seconds that any answer may take, and bytes a second that a larger one must bring."""
 TRIES, PAUSE = 3, 0.5
 """How often is asked, and seconds before the second time; each further pause is twice as long."""
+MOST_SILENT = 5
+"""Questions in a row that nobody answered, after which no more are asked."""
 MOST_REDIRECTS = 5
 PASSING = (429, 500, 502, 503, 504)
 """Answers that another try may not get."""
 LARGEST_PAGE = 2**24
 """Bytes of a page of links, at most."""
+
+
+class UnreachableError(OSError):
+    """Nobody answers any more."""
 
 
 class AnswerError(OSError):
@@ -65,21 +72,22 @@ class HttpServer:
 
     def __init__(self, address: str, stop: threading.Event) -> None:
         self.address, self.stop = address, stop
+        self.silent = 0
+        """Questions in a row that nobody answered."""
         self.is_secure = address.startswith("https:")
 
     def __enter__(self) -> Self:
-        netrc = Path.home() / ".netrc"
         try:
             self.client = httpx.Client(
                 timeout=httpx.Timeout(READ, connect=CONNECT, pool=None),
                 follow_redirects=True,
                 max_redirects=MOST_REDIRECTS,
                 headers={"Accept-Encoding": "identity", "User-Agent": "unet-flows"},
-                auth=httpx.NetRCAuth() if netrc.is_file() else None,
+                auth=_auth(self.is_secure or _is_loopback(self.address)),
                 event_hooks={"request": [self._require_as_secure]},
                 trust_env=not _is_loopback(self.address),
             )
-        except ImportError as error:  # a SOCKS proxy in the environment
+        except (ImportError, netrc.NetrcParseError) as error:  # a SOCKS proxy in the environment, or rights of a file
             raise OSError(f"{self.address} must be reachable, got: {error}") from error
         return self
 
@@ -150,12 +158,16 @@ class HttpServer:
 
         Raises:
             AnswerError: the server does not give it.
-            UnreachableError: there is no server.
-            OSError: what came is not whole.
+            UnreachableError: there is no server, or none any more.
+            OSError: what came is not whole, or too late.
         """
         for attempt in range(TRIES):
+            if self.silent >= MOST_SILENT:
+                raise UnreachableError(f"{self.address} must be reachable, got no answer any more")
             try:
-                return ask()
+                answer = ask()
+                self.silent = 0
+                return answer
             except AnswerError as error:
                 if error.status in (404, 410):
                     return None
@@ -163,6 +175,7 @@ class HttpServer:
                 is_passing = error.status in PASSING
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
                 told, is_passing = _told(address, error), isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+                self.silent += isinstance(error, httpx.TimeoutException | httpx.ConnectError)
             if not is_passing or attempt == TRIES - 1 or self.stop.wait(PAUSE * 2**attempt):
                 raise told
         raise AssertionError("the last try raises")
@@ -200,6 +213,11 @@ def _file_of(address: str, answer: httpx.Response) -> RemoteFile | None:
     except (ValueError, OverflowError):
         seconds = None
     return RemoteFile(address, int(size), seconds, mark)
+
+
+def _auth(is_private: bool) -> httpx.NetRCAuth | None:
+    """Who asks, as `~/.netrc` says by host; nothing where others could read it on its way."""
+    return httpx.NetRCAuth() if is_private and (Path.home() / ".netrc").is_file() else None
 
 
 def _is_loopback(address: str) -> bool:

@@ -109,14 +109,20 @@ class _Walk:
             return listed_paths(ome["well"].get("images"))
         if isinstance(ome.get("labels"), list):
             return listed_paths([{"path": each} for each in ome["labels"]])
-        return self._series(path) if "bioformats2raw.layout" in ome else self._consolidated(path, node.version)
+        if "bioformats2raw.layout" in ome:
+            return self._series(path)
+        return self._consolidated(path, node.version) or self._numbered(path)
 
     def _series(self, path: str) -> list[str]:
-        """Images of a series, as its group `OME` says, or else by their numbers as far as they go."""
+        """Images of a series, as its group `OME` says, or else by their numbers."""
         node = self.node(_below(path, "OME"))
         named = node.ome.get("series") if node else None
         if isinstance(named, list):
             return listed_paths([{"path": each} for each in named])
+        return self._numbered(path)
+
+    def _numbered(self, path: str) -> list[str]:
+        """Groups and arrays that bear numbers, as far as these go: levels, or fields of a well without metadata."""
         return list(takewhile(lambda name: self.node(_below(path, name)) is not None, _numbers(MOST_GROUPS)))
 
     def _consolidated(self, path: str, version: int) -> list[str]:

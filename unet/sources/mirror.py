@@ -28,7 +28,7 @@ from unet.dataset.folder import Folder
 from unet.dataset.user_place import mirror_home
 from unet.settings.ingest import Source
 from unet.settings.remote import is_remote
-from unet.sources.fetching import Fetching, OnProgress, megabytes
+from unet.sources.fetching import Fetching, OnProgress, as_bytes
 from unet.sources.paths import mirror_place
 from unet.sources.presence import KEPT
 from unet.sources.remote_files import Listing, Remote, RemoteFile, legal_listing, open_remote
@@ -135,7 +135,7 @@ class _Look:
         if self.on_progress is not None:
             failed |= self._fetch(remote, listing, wanted, self.on_progress)
         elif wanted:
-            size, number = megabytes(sum(file.size for file in wanted.values())), len(wanted)
+            size, number = as_bytes(sum(file.size for file in wanted.values())), len(wanted)
             what = f"{number} file{'s'[: number != 1]} ({size}) of {self.address}"
             self.notes.append(f"{what} not fetched yet; `unet-flows ingest` fetches them")
         self.notes += listing.left_out

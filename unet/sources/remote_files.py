@@ -89,10 +89,6 @@ Tick = Callable[[int], None]
 """Told of each piece that has arrived, its bytes; what it raises ends the fetching."""
 
 
-class UnreachableError(OSError):
-    """Nobody answers."""
-
-
 class Remote(Protocol):
     """Files at an address."""
 

@@ -161,13 +161,11 @@ class _Look:
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _is_unfetched(self) -> bool:
-        """Whether nothing is here of a remote source, of which notes tell; OSError where nothing ever was."""
+        """Whether nothing is here of a remote source, of which notes tell; OSError where nothing was ever taken."""
         images = self.source.images
-        if not is_remote(images) or is_there(resolved(images, self.root)):
-            return False
         if images in self.mirrored.away and (self.known is None or not self.known.names):
             raise OSError(self.mirrored.away[images])
-        return True
+        return is_remote(images) and not is_there(resolved(images, self.root))
 
     def _if_current(self, stack: Stack) -> Stack:
         """A stack; refused where its files are not what their server has now."""
