@@ -24,7 +24,7 @@ class Inspected(NamedTuple):
     """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`."""
 
 
-def inspected(path: str, axes: str = "", fetch: Fetch = look_at_remotes) -> list[Inspected]:
+def inspected(path: str | Path, axes: str = "", fetch: Fetch = look_at_remotes) -> list[Inspected]:
     """What is in a file, or in all files of a folder or an address, a stack each.
 
     Args:
@@ -36,7 +36,7 @@ def inspected(path: str, axes: str = "", fetch: Fetch = look_at_remotes) -> list
         OSError: an address cannot be reached.
         LookupError: there is no such file, or none that is read as an image.
     """
-    source = Source(path, axes=axes or None)
+    source = Source(str(path), axes=axes or None)
     found = find_stacks([source], Path.cwd(), find_scenes, mirrored=fetch([source]))
     return [Inspected(stack, _values(stack)) for stack in found.stacks]
 

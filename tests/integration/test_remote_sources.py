@@ -17,7 +17,7 @@ from tests.unet.sources.conftest import mirror  # noqa: F401  # a fixture
 from tests.unet.sources.web_server import WebServer
 from unet.dataset.filesystem import open_filesystem
 from unet.dataset.folder import Dataset
-from unet.dataset.record_file import read_record, write_record
+from unet.dataset.record_file import read_record, set_values, write_record
 from unet.images.synthetic import draw_stack
 from unet.ledger.results import image_of, labels_of
 from unet.settings.ingest import Source
@@ -262,6 +262,19 @@ def test_masks_within_the_folder_of_images_are_no_images(web, there, tmp_path):
     ingested(new)
     assert set(states(new)) == ALL
     assert labels_of(new, "a", "truth").stamp() is not None
+
+
+def test_truth_that_is_to_be_fetched_yet_or_away_stops_nothing(web, there, tmp_path):
+    dataset = made(tmp_path / "dataset", there / "raw")
+    ingested(dataset)
+    set_values(dataset, {"sources": [{"images": str(there / "raw"), "truth": f"{web.address}/truth"}]})
+    assert states(dataset) == dict.fromkeys(ALL, "fresh")
+    web.fault = lambda *_: "403"
+    plan, outcomes = ingested(dataset)
+    assert outcomes == []
+    assert any(note.startswith("truth 'http://") for note in plan.notes)
+    web.fault = lambda *_: None
+    assert {(of.name, of.state) for of in ingested(dataset)[1]} == {(name, "done") for name in ALL - {"e"}}
 
 
 def test_a_watch_takes_what_arrives_once_and_tells_once_of_a_server_that_is_away(taken, web, there):

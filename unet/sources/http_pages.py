@@ -4,12 +4,13 @@ Links are followed that lead below the page they stand on, and no others: not to
 same page (`?C=M`). A page that fails keeps nobody from the others: what lies below it is neither there nor gone.
 """
 
+import html
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from unet.sources.http_server import AnswerError, Found, HttpServer, Page, UnreachableError
 from unet.sources.http_zarr import is_zarr_address, zarr_addresses
@@ -22,6 +23,11 @@ WORKERS = 16
 """Questions that are asked at once."""
 MOST_LINKS = 1_000_000
 """Files and folders of an address: more are taken for nonsense."""
+LINK = re.compile(
+    r"""<a\s(?:[^>]{0,200}?\s)?href\s{0,9}=\s{0,9}(?:"([^"]{0,4000})"|'([^']{0,4000})'|([^\s"'>]{1,4000}))""",
+    re.IGNORECASE,
+)
+"""A link; bounded everywhere, as a parser of HTML takes for ever on what is none."""
 DEEPEST = 32
 """Folders within each other: more are taken for pages that lead in a circle."""
 
@@ -71,7 +77,7 @@ class _Crawl:
 
     def __init__(self, server: HttpServer, first: Page) -> None:
         self.server, self.first = server, first
-        self.top = first.address.rpartition("/")[0] + "/"
+        self.top = _quoted(first.address).rpartition("/")[0] + "/"
         self.failed: dict[str, str] = {}
         self.odd: list[str] = []
         """Names that no files have."""
@@ -107,7 +113,7 @@ class _Crawl:
     def _page(self, folder: _Link) -> Page | None:
         try:
             page = self.server.page(folder.address)
-            if page and page.is_html and page.address.startswith(self.top):
+            if page and page.is_html and _quoted(page.address).startswith(self.top):
                 return page
             self.failed[folder.name] = "the server lists nothing there"
         except UnreachableError:
@@ -146,29 +152,25 @@ class _Crawl:
 
 def _addresses(page: Page) -> Iterator[str]:
     """Addresses of links that lead below a page."""
-    reader = _Links()
-    reader.feed(page.content.decode("utf-8", errors="replace"))
-    below = page.address.rpartition("/")[0] + "/"
-    for link in reader.links:
+    text, here = page.content.decode("utf-8", errors="replace"), _quoted(page.address)
+    below = here.rpartition("/")[0] + "/"
+    for found in LINK.finditer(text):
+        link = html.unescape(found[1] or found[2] or found[3] or "").strip()
         try:
-            address = urldefrag(urljoin(page.address, link)).url
+            address = _quoted(urldefrag(urljoin(here, link)).url)
         except ValueError:  # no address at all
             continue
         if address.startswith(below) and address != below and "?" not in address:
             yield address
 
 
-class _Links(HTMLParser):
-    """Links of a page, in their order."""
+def _quoted(address: str) -> str:
+    """An address with what is no letter of one spelled out, as some pages leave spaces and umlauts.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Called for each tag."""
-        if tag == "a":
-            self.links += [value.strip() for name, value in attrs if name == "href" and value]
+    >>> _quoted("http://lab/b c%20d.tif")
+    'http://lab/b%20c%20d.tif'
+    """
+    return quote(address, safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def _with_facts(server: HttpServer, addresses: Mapping[str, str]) -> Listing:

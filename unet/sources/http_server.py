@@ -31,6 +31,7 @@ TRIES, PAUSE = 3, 0.5
 MOST_SILENT = 5
 """Questions in a row that nobody answered, after which no more are asked."""
 MOST_REDIRECTS = 5
+UNKNOWN_METHOD = (405, 501)
 PASSING = (429, 500, 502, 503, 504)
 """Answers that another try may not get."""
 LARGEST_PAGE = 2**24
@@ -105,7 +106,13 @@ class HttpServer:
         """What is there, by its headers alone; None where there is nothing."""
 
         def ask() -> Found:
-            with self._answer("HEAD", address) as answer:
+            try:
+                with self._answer("HEAD", address) as answer:
+                    return Found(str(answer.url), _file_of(address, answer))
+            except AnswerError as error:
+                if error.status not in UNKNOWN_METHOD:
+                    raise
+            with self._answer("GET", address) as answer:  # of which no more is read
                 return Found(str(answer.url), _file_of(address, answer))
 
         return self._asked(address, ask)
@@ -124,11 +131,16 @@ class HttpServer:
         return self._asked(address, ask)
 
     def fetch(self, file: RemoteFile, path: Path, tick: Tick) -> None:
-        """Write a file there, as it was when it was listed."""
+        """Write a file there, of the size that it was listed with.
+
+        Its mark is not compared: servers that take turns have marks of their own. Of a file that is changed meanwhile,
+        the next listing has another mark than its copy bears.
+        """
 
         def ask() -> bool:
             with self._answer("GET", file.address) as answer, path.open("wb") as out:
-                if _file_of(file.address, answer) != file:
+                now = _file_of(file.address, answer)
+                if now is None or now.size != file.size:
                     raise OSError("it changed since it was listed")
                 try:
                     for piece in _pieces(answer, file.size):

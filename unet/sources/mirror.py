@@ -195,14 +195,14 @@ class _Look:
 
     def _remove_gone(self, listing: Listing) -> None:
         """Remove copies of what is there no more; what the server told nothing of stays."""
-        if "" in listing.files:
-            return
+        if self.place.is_file() and "" not in listing.files:
+            self.place.unlink()
         kept = {str(self.place / name) for name in listing.files}
         unknown = [str(self.place / name) for name in listing.failed] + [str(place) for place in self.others]
         for folder, _, names in os.walk(self.place, topdown=False):
             for path in (f"{folder}{os.sep}{name}" for name in names):
                 if path not in kept and not any(path == of or path.startswith(f"{of}{os.sep}") for of in unknown):
                     os.unlink(path)  # noqa: PTH108  # one of thousands
-            if folder != str(self.place):
+            if folder != str(self.place) or "" in listing.files:
                 with suppress(OSError):  # it holds something
                     os.rmdir(folder)  # noqa: PTH106

@@ -179,12 +179,24 @@ class _Look:
         """Images that could not be fetched, each by itself, so that each is told of; planes of others tell by those."""
         if self.source.slices is not None or self.source.pattern is not None:
             return []
-        paths = sorted(Path(path) for path in self.mirrored.failed if Path(path).is_relative_to(top))
-        lone = (path for path in paths if is_image(path.name) and not is_in_zarr(str(path)))
-        return [Group(key_of(self.source, top, path), (str(path),), refused=self._why(path)) for path in lone]
+        failed = ((Path(path), self.mirrored.lacking[path]) for path in sorted(self.mirrored.failed))
+        return [
+            Group(key_of(self.source, top, path), (str(path),), refused=why)
+            for path, why in failed
+            if path.is_relative_to(top)
+            and is_image(path.name)
+            and not is_in_zarr(str(path))
+            and self._is_of_images(path)
+        ]
 
-    def _why(self, path: Path) -> str:
-        return self.mirrored.lacking[str(path)]
+    def _is_of_images(self, path: Path) -> bool:
+        """Whether a file in the folder of images is one by its name, and none of truth."""
+        if not is_image(path.name) or is_in_zarr(str(path)):
+            return False
+        if lies_beside(self.source, self.root):
+            return not is_of_truth(self.source, path, True)
+        place = truth_place(self.source, self.root)
+        return place is None or not path.is_relative_to(place)
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
         """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""
@@ -229,6 +241,8 @@ class _Look:
         fits = any(stack.truth or stack.is_truth_away for stack in stacks) and not truth.away
         if fits or not (unmatched or truth.away) or self._has_known_truth(stacks):
             return
+        if truth.away and is_remote(self.source.truth or "") and self.known is not None and self.known.names:
+            return  # it is away, or to be fetched yet: as notes say
         if truth.away:
             raise LookupError(truth.away)
         offer = offer_of(self.source, self.root)

@@ -20,6 +20,8 @@ NGINX = """<html><body><h1>Index of /raw/</h1><hr><pre><a href="../">../</a>
 <A HREF='a.tif'>a.tif</A>                     01-Jan-2026 10:00     300
 </pre><hr></body></html>"""
 ABSOLUTE = """<a href="/raw/a.tif">a</a> <a href="{address}/raw/day1">no slash</a> <a href="a.tif#top">again</a>"""
+UNQUOTED = """<a\n class=x href=a.tif>a</a> <A title="b" HREF = "/raw/day1/b c.tif">b</A>
+<a href='day1/notes&#46;txt'>c</a>"""
 EVIL = """<a href="..%2f..%2fescaped.tif">1</a> <a href="%2e%2e/up.tif">2</a> <a href="../truth/a.tif">3</a>
 <a href="/etc/passwd">4</a> <a href="//other.example/raw/a.tif">5</a> <a href="file:///etc/passwd">6</a>
 <a href="a%00.tif">7</a> <a href="a%1b[31m.tif">8</a> <a href="b%5c..%5cc.tif">9</a> <a href="http://[bad/">10</a>
@@ -34,7 +36,7 @@ def listing(web, below="raw"):
 RAW = ["a.tif", "day1/b c.tif", "day1/notes.txt"]
 
 
-@pytest.mark.parametrize("page", [None, APACHE, NGINX, ABSOLUTE])
+@pytest.mark.parametrize("page", [None, APACHE, NGINX, ABSOLUTE, UNQUOTED])
 def test_pages_of_all_servers_are_read(web, page):
     if page:
         web.pages["/raw/"] = page.replace("{address}", web.address)

@@ -35,6 +35,12 @@ def test_what_fails_by_chance_is_asked_again(web, server, fault):
     assert web.asked["GET"] == 3
 
 
+@pytest.mark.parametrize("status", ["405", "501"])
+def test_a_server_that_tells_no_headers_alone_is_asked_for_the_file(web, server, status):
+    web.fault = lambda method, path: status if method == "HEAD" else None
+    assert server.find(f"{web.address}/raw/a.tif").file.size == 300
+
+
 def test_what_fails_for_good_is_told_after_some_tries(web, server):
     web.fault = lambda *_: "500"
     with pytest.raises(AnswerError, match="the server answers 500"):
