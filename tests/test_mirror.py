@@ -11,6 +11,7 @@ ELSEWHERE = {
     "unet/settings/file_pattern": "unet/sources/test_name_patterns",
     "flows/planning/fetch": "integration/test_remote_sources",
     "unet/sources/fetching": "unet/sources/test_mirror",
+    "unet/sources/remote_stacks": "integration/test_remote_sources",
     "unet/sources/groups": "unet/sources/test_search",
     "unet/sources/paths": "unet/sources/test_search",
     "unet/sources/truth": "unet/sources/test_search",

@@ -256,6 +256,19 @@ def test_slices_of_which_one_does_not_arrive_are_no_shorter_stack(web, there, tm
     assert states(new) == {"s": "set aside", "t": "fresh"}
 
 
+def test_planes_of_which_one_does_not_arrive_are_no_shorter_stack(web, there, tmp_path):
+    for z in range(3):
+        path = there / f"planes/z{z}/s.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, np.full((64, 64), z, np.uint16))
+    web.fault = lambda method, path: "cut" if path.endswith("z2/s.tif") and method == "GET" else None
+    new = made(tmp_path / "new", f"{web.address}/planes", pattern="z{z}/{name}.tif")
+    assert [(of.name, of.state) for of in ingested(new)[1]] == [("s", "set aside")]
+    web.fault = lambda *_: None
+    assert [(of.name, of.state) for of in ingested(new)[1]] == [("s", "done")]
+    assert image_of(new, "s").stamp().facts["shape"] == [3, 64, 64]
+
+
 def test_masks_within_the_folder_of_images_are_no_images(web, there, tmp_path):
     shutil.copytree(there / "truth", there / "raw/masks")
     new = made(tmp_path / "new", f"{web.address}/raw", f"{web.address}/raw/masks")

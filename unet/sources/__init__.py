@@ -8,7 +8,7 @@ what looks wrong. `arrivals` tells finished files from growing ones.
 
 What lies at an address is copied to this machine: `mirror` says which copies are of now, `fetching` brings the others;
 `remote_files` lists object stores, `http_pages` what web servers link to, `http_zarr` OME-Zarr on those that list
-nothing, and `http_server` asks them.
+nothing, and `http_server` asks them. `remote_stacks` are those of which a copy is not what is there now.
 
 Single planes become stacks by their names, `name_patterns`, of which `pattern_guess` finds one, or by the index of a
 plate: `plates`, which `plate_indexes` reads, and `imagexpress` by names; `plane_grids` says which are missing, and

@@ -87,7 +87,7 @@ def look_at_remotes(sources: Sequence[Source], fetch: OnProgress | None = None) 
             notes.append(f"{kinds[address]} {address!r} cannot be fetched now: {look.away}; {KEPT}")
         paths = {str(place / name if name else place): why for name, why in look.lacking.items()}
         lacking |= paths
-        failed |= {path for path in paths if fetch and not look.away and not os.path.lexists(path)}
+        failed |= {path for path in paths if (fetch or look.away) and not os.path.lexists(path)}
         notes += look.notes
     return Mirrored(away, lacking, frozenset(failed), tuple(notes))
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from unet.settings.ingest import Source
 from unet.settings.remote import is_remote
-from unet.sources.groups import Group, key_of
+from unet.sources.groups import Group
 from unet.sources.image_kinds import is_image, is_outlines, is_truth, stem
 from unet.sources.mirror import NOTHING_REMOTE, Mirrored
 from unet.sources.notes import copied_though_linked, told_apart_notes
@@ -31,6 +31,7 @@ from unet.sources.pattern_guess import guess_of_source
 from unet.sources.plane_grids import length_without_channels
 from unet.sources.plane_sources import image_groups
 from unet.sources.presence import is_there
+from unet.sources.remote_stacks import if_current, is_unfetched, not_arrived
 from unet.sources.stack_names import WantedName, distinct_names
 from unet.sources.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.sources.truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
@@ -135,7 +136,7 @@ class _Look:
     def catalogue(self) -> Catalogue:
         """Its stacks, each with its key for a name yet, or why it is away."""
         source, top = self.source, truth_place(self.source, self.root)
-        if self._is_unfetched():
+        if is_unfetched(source, self.root, self.mirrored, self.known is not None and bool(self.known.names)):
             return Catalogue((), ())
         beside = lies_beside(source, self.root)
         try:
@@ -144,7 +145,7 @@ class _Look:
             )
             walk.files = [path for path in walk.files if not (beside and is_of_truth(source, path, beside))]
             groups, _, said = image_groups(source, walk)
-            groups = [*groups, *self._not_arrived(walk.top)]
+            groups = [*groups, *not_arrived(source, walk.top, self.root, self.mirrored)]
             keyed = [scene for group in groups for scene in self._keyed(group)]
             if not keyed:
                 raise LookupError(f"images {source.images!r} must hold all files of a set, got a part; name its folder")
@@ -153,50 +154,14 @@ class _Look:
                 raise
             return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
         truth, unmatched = self._truth(walk.top, groups, {each.key for each in keyed})
-        stacks = tuple(self._if_current(_stack(each, source, truth, walk.top.name)) for each in keyed)
+        stacks = tuple(
+            if_current(_stack(each, source, truth, walk.top.name), walk.top, self.mirrored) for each in keyed
+        )
         self._require_fitting(keyed, stacks, truth, unmatched)
         folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
         kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
         notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
-
-    def _is_unfetched(self) -> bool:
-        """Whether nothing is here of a remote source, of which notes tell; OSError where nothing was ever taken."""
-        images = self.source.images
-        if images in self.mirrored.away and (self.known is None or not self.known.names):
-            raise OSError(self.mirrored.away[images])
-        return is_remote(images) and not is_there(resolved(images, self.root))
-
-    def _if_current(self, stack: Stack) -> Stack:
-        """A stack; refused where its files are not what their server has now."""
-        is_of_folder = self.source.slices is not None or bool(stack.grid)
-        why = next(
-            (w for of in (stack.files, stack.truth) if (w := self.mirrored.why_not_current(of, is_of_folder))), ""
-        )
-        return replace(stack, refused=why) if why else stack
-
-    def _not_arrived(self, top: Path) -> list[Group]:
-        """Images that could not be fetched, each by itself, so that each is told of; planes of others tell by those."""
-        if self.source.slices is not None or self.source.pattern is not None:
-            return []
-        failed = ((Path(path), self.mirrored.lacking[path]) for path in sorted(self.mirrored.failed))
-        return [
-            Group(key_of(self.source, top, path), (str(path),), refused=why)
-            for path, why in failed
-            if path.is_relative_to(top)
-            and is_image(path.name)
-            and not is_in_zarr(str(path))
-            and self._is_of_images(path)
-        ]
-
-    def _is_of_images(self, path: Path) -> bool:
-        """Whether a file in the folder of images is one by its name, and none of truth."""
-        if not is_image(path.name) or is_in_zarr(str(path)):
-            return False
-        if lies_beside(self.source, self.root):
-            return not is_of_truth(self.source, path, True)
-        place = truth_place(self.source, self.root)
-        return place is None or not path.is_relative_to(place)
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
         """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""
