@@ -116,7 +116,8 @@ class _Look:
                     raise FileNotFoundError(f"{self.address} must hold files, got none")
                 self._compare(remote, listing)
         except (OSError, ValueError, LookupError, ImportError) as error:
-            self.away = " ".join(str(error).split()) or type(error).__name__
+            why = " ".join(str(error).split()) or type(error).__name__
+            self.away = why if self.address in why else f"{self.address}: {why}"
             known = self._remembered()
             self.lacking = {
                 name: self._unfetched(name) for name, at in known.items() if not self._is_current(name, *at)

@@ -96,9 +96,8 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         if size is not None:
             self.send_header("Content-Length", str(len(content) if size == -1 else size))
-        for name, value in headers.items():
+        for name, value in (headers | {"Connection": "close"}).items():
             self.send_header(name, value)
         self.end_headers()
         if method == "GET":
             self.wfile.write(content)
-        self.close_connection = True
