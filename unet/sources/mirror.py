@@ -180,7 +180,7 @@ class _Look:
         return Folder(str(mirror_home().resolve() / ".lacking")) / f"{name}.json"
 
     def _remember(self, wanted: Mapping[str, RemoteFile], unlisted: Collection[str]) -> None:
-        files = {name: [file.size, file.time_ns] for name, file in wanted.items()}
+        files = {name: [file.size if file.mark else -1, file.time_ns] for name, file in wanted.items()}
         files |= {name: [-1, None] for name in unlisted}
         if files:
             self._memory.write_json({"address": self.address, "files": files})

@@ -204,6 +204,16 @@ def test_what_lacked_before_the_server_went_away_is_remembered(web):
     assert list(found.away) == [f"{web.address}/raw"]
 
 
+def test_what_has_no_mark_and_lacked_is_not_taken_for_current_by_its_size_alone(web):
+    web.tells_time = False
+    look(web)
+    put(web.folder / "raw/a.tif", b"x" * 300, 1_700_000_099)
+    web.fault = lambda method, path: "cut" if path == "/raw/a.tif" and method == "GET" else None
+    look(web)
+    web.end()
+    assert list(look(web).lacking) == [str(mirror_place(f"{web.address}/raw/a.tif"))]
+
+
 def test_a_page_that_fails_keeps_what_lies_below_it(web):
     look(web)
     before = copies(web)
