@@ -257,7 +257,7 @@ def test_a_file_that_becomes_a_folder_and_one_again_is_followed(web):
 def test_files_that_fit_no_disk_together_are_not_fetched(web, monkeypatch):
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: SimpleNamespace(free=fetching.ROOM + 400))
     (why,) = look(web).away.values()
-    assert why.startswith("the disk of ")
+    assert why.startswith(f"{web.address}/raw: the disk of ")
     assert "must have 501 bytes free for 3 files, got 400 bytes; free some, or set UNET_FLOWS_SOURCES" in why
     assert not mirror_place(f"{web.address}/raw").exists()
 
