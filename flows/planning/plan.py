@@ -15,6 +15,7 @@ from itertools import chain, product
 
 from flows.planning.catalogue import find_catalogue
 from flows.planning.planner import Planner
+from flows.planning.stage_rules import StageRules
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import DRAFT_OF_OURS, Dataset, Folder
 from unet.dataset.lease import LEASE
@@ -123,7 +124,7 @@ class Plan(Findings):
             trust: stages that are not run any more.
         """
         seen = self.seen.looking_again(_folders_of(self.seen, record, touched))
-        planner = Planner(seen, record, self.stacks, force, trust, self, frozenset(touched))
+        planner = Planner(StageRules(seen, record, self.stacks, force, trust), self, frozenset(touched))
         return Plan(**vars(planner.findings()), catalogue=self.catalogue, seen=seen)
 
 
@@ -161,7 +162,8 @@ def make_plan(dataset: Dataset, record: Record, force: str | None = None, trust:
     """
     seen = Snapshot(dataset.url)
     catalogue = find_catalogue(seen, record)
-    planner = Planner(seen, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
+    stacks = {stack.name: stack for stack in catalogue.stacks}
+    planner = Planner(StageRules(seen, record, stacks, force, trust))
     return Plan(**vars(planner.findings()), catalogue=catalogue, seen=seen)
 
 
