@@ -81,11 +81,11 @@ def of_files(
     seen = digest([(part.name, part.info.st_size, part.info.st_mtime_ns) for part in parts])
     if is_linked:
         return Fingerprint(seen, seen)
-    before = list(known)
-    found = next((each for each in before if each.seen == seen), None)
-    if found:
-        return found
-    like = next((each.content for each in before if is_old(each.content)), "")
+    like = ""
+    for each in known:  # the rest is not looked for
+        if each.seen == seen:
+            return each
+        like = each.content if is_old(each.content) else like
     newest = max((part.info.st_ctime_ns for part in parts), default=0)
     if once and time.time_ns() - newest > MARK_SECONDS * 1e9:
         return Fingerprint(seen, _content_read_once(tuple(files), tuple(moments(files).items()), like))
