@@ -52,7 +52,9 @@ class Plan(Findings):
 
     def _grouped_remarks(self) -> Iterator[str]:
         """Remarks, a line each for all stacks of which one is true."""
-        said = ((name, text.removeprefix(f"{name}: "), text) for (_, name), text in self.remarks.items())
+        absent = {("ingest", name): f"{name}: {why}" if why else "" for name, why in self.catalogue.absent.items()}
+        remarks = {key: absent.get(key, text) for key, text in self.remarks.items()}
+        said = ((name, text.removeprefix(f"{name}: "), text) for (_, name), text in remarks.items() if text)
         of_one, groups = list[str](), list[tuple[str, str]]()
         for name, plain, text in said:
             of_one += [text] if plain == text else []

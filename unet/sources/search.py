@@ -27,7 +27,7 @@ from unet.sources.notes import copied_though_linked, told_apart_notes
 from unet.sources.paths import existing, resolved
 from unet.sources.pattern_guess import guess_of_source
 from unet.sources.plane_sources import image_groups, uneven_truth
-from unet.sources.presence import is_there
+from unet.sources.presence import KEPT, images_away, is_there
 from unet.sources.stack_names import WantedName, distinct_names
 from unet.sources.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.sources.truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
@@ -138,7 +138,7 @@ class _Look:
         except (LookupError, OSError) as error:
             if self.known is None or not self.known.names:
                 raise
-            return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
+            return Catalogue((), (), (images_away(source.images, self.root) or f"{error}; {KEPT}",))
         truth, unmatched = self._truth(walk.top, groups, {each.key for each in keyed})
         stacks = tuple(_stack(each, source, truth, walk.top.name) for each in keyed)
         self._require_fitting(keyed, stacks, truth, unmatched)
