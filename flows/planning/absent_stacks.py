@@ -1,8 +1,8 @@
 """Stacks of a dataset that its sources do not hold now, and what is said of them.
 
 A file that is there no more is gone. Where the place that it lay in is away, as a share that is not mounted, the place
-is told of, once. A file that is a stack of another name now, as where the `prefix` of its source was changed, is two
-stacks until somebody removes the old one: nothing is removed, or renamed, by itself, as results bear the name.
+is told of, once. A file that is of a stack of another name now, as by a new `prefix` or `pattern`, counts as both
+until somebody removes the old one: nothing is removed, or renamed, by itself, as results bear the name.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -43,8 +43,9 @@ def absent_stacks(
     absent = {name: first for name, first in taken.items() if name not in names and name not in record.exclude}
     if not absent:
         return Absent({})
-    now = {(stack.files[0], stack.scene): stack.name for stack in found}
-    others = {name: now[first] for name, first in absent.items() if first in now}
+    now: dict[FirstFile | str, str] = {file: stack.name for stack in reversed(found) for file in stack.files}
+    now |= {(stack.files[0], stack.scene): stack.name for stack in found}
+    others = {name: now.get(first) or now[first[0]] for name, first in absent.items() if first[0] in now}
     away = places_away([replace(source, truth=None) for source in record.sources], root)
     rest = None if found else next(iter(away), None)  # of a dataset that was moved, files had other paths
     lost = {name: place for name, (file, _) in absent.items() if (place := place_of(file, list(away)) or rest)}
@@ -55,7 +56,8 @@ def absent_stacks(
 
 
 def _renamed(new: Sequence[str]) -> str:
+    such = "such as " if len(set(new)) > 1 else ""
     return (
-        f"its file is a stack of another name now{', such as' if len(new) > 1 else ','} {''.join(new[:1])}; what was "
-        "made under the old name counts beside it, until `unet-flows remove` forgets it"
+        f"its file is of a stack of another name now, {such}{''.join(new[:1])}; what was made under the old name "
+        "counts beside it, until `unet-flows remove` forgets it"
     )

@@ -64,8 +64,8 @@ def test_stacks_that_have_another_name_by_a_prefix_are_told_of_in_a_line(dataset
     (source,) = read_record(dataset).sources
     set_values(dataset, {"sources": [{**vars(source), "prefix": "day2-"}]})
     said = (
-        "a, b, day1__c, day1__d: its file is a stack of another name now, such as day2-a; what was made under the old "
-        "name counts beside it, until `unet-flows remove` forgets it"
+        "a, b, day1__c, day1__d: its file is of a stack of another name now, such as day2-a; what was made under the "
+        "old name counts beside it, until `unet-flows remove` forgets it"
     )
     assert notes() == (said,)
     stage(dataset, "ingest")
@@ -73,3 +73,9 @@ def test_stacks_that_have_another_name_by_a_prefix_are_told_of_in_a_line(dataset
     for name in ("a", "b", "day1__c"):
         shutil.rmtree(image_of(dataset, name).folder.url)
     assert notes() == (said.replace("a, b, day1__c, day1__d", "day1__d").replace("such as day2-a", "day2-day1__d"),)
+
+
+def test_planes_that_were_stacks_each_are_told_of_as_those_of_another_name(dataset, notes):
+    set_values(dataset, {"sources": [{"images": "../files/image", "pattern": "{name}/{c}.ome.tif"}]})
+    said = [note for note in notes() if "another name" in note]
+    assert said[0].startswith("day1__c, day1__d: its file is of a stack of another name now, day1; what")
