@@ -55,6 +55,7 @@ ELSEWHERE = {
     "flows/evaluate": "integration/test_flows",
     "flows/ingest": "integration/test_flows",
     "flows/planning/catalogue": "flows/planning/test_arrivals",
+    "flows/planning/stage_rules": "flows/planning/test_plan",
     "flows/planning/status": "flows/planning/test_plan",
     "flows/predict": "integration/test_flows",
     "flows/reprocess": "integration/test_flows",

@@ -177,7 +177,10 @@ def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     if stack.foreground == "ids" and look.values == 2:
         yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"
     if stack.foreground == "ids" and look.is_smoothed:
-        yield "  it looks like a mask with smoothed edges: each of its grey levels would be an object; threshold it"
+        yield (
+            "  it looks like a mask with smoothed edges: each of its grey levels would be an object; threshold it, "
+            "save it as 0 and 255, and say --foreground 255"
+        )
     yield from (f"  {note}" for note in look.notes)
     if look.picture is not None:
         (dataset / "truth.png").write(look.picture)

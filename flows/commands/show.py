@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from flows.planning.estimate import Estimate, as_minutes
@@ -100,7 +100,8 @@ def show_notes(plan: Plan) -> None:
 
 def show_plan(plan: Plan) -> None:
     """A table of stacks and stages, and what a person should know."""
-    table = Table("stack", *STAGES, box=None)
+    names = Column("stack", overflow="fold")  # what tells the fields of a plate apart stands at their end
+    table = Table(names, *STAGES, box=None)
     for name in dict.fromkeys([*plan.names(), *(name for _, name in plan.statuses)]):
         table.add_row(name, *(_word(plan.statuses.get((stage, name))) for stage in STAGES))
     out.print(table)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from flows.planning.absent_stacks import FirstFile, absent_stacks
 from unet.dataset.folder import Dataset
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
@@ -43,19 +44,21 @@ def find_catalogue(dataset: Dataset, record: Record, mirrored: Mirrored | None =
         return truth.known_stamp() is not None or truth.is_metadata_lost()
 
     root = Path(dataset.url) if dataset.is_local else Path.cwd()
-    found = find_stacks(record.sources, root, scenes_in, Known(has_known_truth, _known_names(dataset)), mirrored)
+    taken = dict(_taken_stacks(dataset))
+    known = Known(has_known_truth, {first: name for name, first in taken.items()})
+    found = find_stacks(record.sources, root, scenes_in, known, mirrored)
+    absent = absent_stacks(record, root, taken, found.stacks, found.notes)
     stacks = tuple(stack for stack in found.stacks if stack.name not in record.exclude)
-    return replace(found, stacks=stacks, notes=(*found.notes, *odd_stacks(stacks)))
+    notes = (*found.notes, *absent.notes, *odd_stacks(stacks))
+    return replace(found, stacks=stacks, notes=notes, absent=absent.remarks)
 
 
-def _known_names(dataset: Dataset) -> dict[tuple[str, int | None], str]:
-    """Names of stacks, by the first source file of each and its scene."""
-    names = {}
+def _taken_stacks(dataset: Dataset) -> Iterator[tuple[str, FirstFile]]:
+    """Names of stacks, each with its first source file and its scene."""
     for name in dataset.stacks():
         stamp = image_of(dataset, name).known_stamp()
         if stamp and stamp.facts.get("source"):
-            names[stamp.facts["source"][0], stamp.facts.get("scene")] = name
-    return names
+            yield name, (stamp.facts["source"][0], stamp.facts.get("scene"))
 
 
 def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple[str, Scenes]]:

@@ -15,6 +15,7 @@ from itertools import chain, product
 
 from flows.planning.catalogue import find_catalogue
 from flows.planning.planner import Planner
+from flows.planning.stage_rules import StageRules
 from flows.planning.status import MODEL_STAGES, PENDING, STACK_STAGES, Findings, Key, StageStatus
 from unet.dataset.folder import DRAFT_OF_OURS, Dataset, Folder
 from unet.dataset.lease import LEASE
@@ -52,7 +53,9 @@ class Plan(Findings):
 
     def _grouped_remarks(self) -> Iterator[str]:
         """Remarks, a line each for all stacks of which one is true."""
-        said = ((name, text.removeprefix(f"{name}: "), text) for (_, name), text in self.remarks.items())
+        absent = {("ingest", name): f"{name}: {why}" if why else "" for name, why in self.catalogue.absent.items()}
+        remarks = {key: absent.get(key, text) for key, text in self.remarks.items()}
+        said = ((name, text.removeprefix(f"{name}: "), text) for (_, name), text in remarks.items() if text)
         of_one, groups = list[str](), list[tuple[str, str]]()
         for name, plain, text in said:
             of_one += [text] if plain == text else []
@@ -124,7 +127,7 @@ class Plan(Findings):
             trust: stages that are not run any more.
         """
         seen = self.seen.looking_again(_folders_of(self.seen, record, touched))
-        planner = Planner(seen, record, self.stacks, force, trust, self, frozenset(touched))
+        planner = Planner(StageRules(seen, record, self.stacks, force, trust), self, frozenset(touched))
         return Plan(**vars(planner.findings()), catalogue=self.catalogue, seen=seen)
 
 
@@ -169,7 +172,8 @@ def make_plan(
     """
     seen = Snapshot(dataset.url)
     catalogue = find_catalogue(seen, record, mirrored)
-    planner = Planner(seen, record, {stack.name: stack for stack in catalogue.stacks}, force, trust)
+    stacks = {stack.name: stack for stack in catalogue.stacks}
+    planner = Planner(StageRules(seen, record, stacks, force, trust))
     return Plan(**vars(planner.findings()), catalogue=catalogue, seen=seen)
 
 

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import zarr
+from ome_zarr_models.v05.hcs import HCS
 
 from flows.planning.arrivals import look_at_sources, mark_taken
 from flows.planning.estimate import estimate
@@ -17,6 +18,7 @@ from unet.ledger.results import image_of
 from unet.settings.ingest import Source
 from unet.store import linked_array
 from unet.store.linked_array import LinkError
+from unet.store.plate_views import update_plate_views
 
 QUICK = {
     "train.steps": 2,
@@ -135,6 +137,29 @@ def test_labels_beside_a_source_change_nothing_and_a_plate_is_stacks(tmp_path, s
     assert state(dataset, "p-A1-f0") == ("fresh", "")
     zarr.open_group(tmp_path / "raw/p.zarr/A/1/0")["0"][0, 0] = 500
     assert state(dataset, "p-A1-f0")[0] == "stale"
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_plate_shows_linked_images_where_they_lie_if_they_are_of_its_version(tmp_path, stage, version):
+    how = {"dimension_names": list("tcyx")} if version == "0.5" else {}
+    folder = tmp_path / "raw/p.zarr"
+    values = {field: write(folder / f"A/1/{field}", noise(1, 1, 20, 30), "tcyx", version, **how) for field in "01"}
+    plate = {"plate": {"wells": [{"path": "A/1"}]}}
+    zarr.open_group(folder).attrs.update(plate if version == "0.4" else {"ome": plate})
+    dataset = made(tmp_path, link=True)
+    stage(dataset, "ingest")
+    assert image_of(dataset, "p-A1-f0").committed().facts["link"]
+    update_plate_views(dataset)
+    top = tmp_path / "dataset/plates/p.ome.zarr"
+    assert top.exists() is (version == "0.5")
+    if version == "0.5":
+        (well,) = HCS.from_zarr(zarr.open_group(top, mode="r")).well_groups
+        assert [image.path for image in well.attributes.ome.well.images] == ["0", "1"]
+        for field, pixels in values.items():
+            np.testing.assert_array_equal(zarr.open_group(top, mode="r")[f"A/1/{field}/0"][:], pixels)
+        shutil.move(tmp_path / "raw", tmp_path / "away")
+        update_plate_views(dataset)
+        assert not top.exists()
 
 
 def test_truth_is_an_ome_zarr_too_and_a_broken_one_stops_no_other(tmp_path, stage, level):

@@ -5,6 +5,7 @@ its room and then fills it holds zeros where pixels are to come; only that it ch
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import tifffile
@@ -12,6 +13,7 @@ import tifffile
 from unet.dataset.filesystem import open_regular
 from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
+from unet.formats.stack import UnknownAxesError
 from unet.formats.tiff import scenes_of
 from unet.formats.tiff_extent import positions, refuse_gaps
 from unet.sources.image_kinds import FORMATS, is_outlines
@@ -45,8 +47,9 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
     if is_outlines(file):
         require_readable(file)
         return {file}
-    with open_stack([file], scene):
-        return {file, *find_scenes(file).parts}
+    with suppress(UnknownAxesError), open_stack([file], scene):
+        pass
+    return {file, *find_scenes(file).parts}
 
 
 def _require_png_end(file: str) -> None:
@@ -62,8 +65,9 @@ def _tiff(file: str, scene: int | None) -> set[str]:
         for series in scenes:
             refuse_gaps(file, series)
         parts = {part for series in scenes for part in _parts(series)}
-    with open_stack([file], scene if count > 1 else None):
-        return {file, *parts}
+    with suppress(UnknownAxesError), open_stack([file], scene if count > 1 else None):
+        pass  # what its axes are a source may say
+    return {file, *parts}
 
 
 def _parts(series: tifffile.TiffPageSeries) -> Iterator[str]:

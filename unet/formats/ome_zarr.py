@@ -21,7 +21,16 @@ import numpy as np
 
 from unet.dataset.folder import LEAVING
 from unet.formats.ome_zarr_metadata import Multiscale, channels_of, known_axes, multiscale_of, sizes_of
-from unet.formats.stack import AXES, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.stack import (
+    AXES,
+    Opened,
+    Pages,
+    Reader,
+    SliceAxis,
+    UnknownAxesError,
+    decoding_errors_told,
+    stack_of_pages,
+)
 from unet.sources.stacks import Scenes
 from unet.sources.zarr_folders import zarr_images
 from unet.sources.zarr_nodes import is_zarr_folder, read_node
@@ -65,7 +74,7 @@ def zarr_stack(file: str, scene: int | None = None, axes: str = "") -> ZarrStack
     else:
         array = open_source_array(str(folder))
         said = Multiscale("", known_axes(array.names), (1.0,) * len(array.names))
-    names = _axes_of(array, said, axes)
+    names = _axes_of(file, array, said, axes)
     return ZarrStack(array, names, _renamed(said, names), *channels_of(node.ome))
 
 
@@ -80,24 +89,27 @@ def _image_folder(file: Path, scene: int | None) -> Path:
     return Path(images[scene or 0].path)
 
 
-def _axes_of(array: SourceArray, said: Multiscale, stated: str) -> str:
+def _axes_of(file: str, array: SourceArray, said: Multiscale, stated: str) -> str:
     """The axes of an array, by what is stated, what is said, or the format's own rule."""
     number, lengths = len(array.shape), " × ".join(map(str, array.shape))
     names: Sequence[str] = [axis.name for axis in said.axes]
     if len(stated) > 1:
         if len(stated) != number:
-            raise ValueError(f"its axes must be those that are stated, got {stated} for {lengths} pixels")
+            raise UnknownAxesError(f"axes of {file} must be those that are stated, got {stated} for {lengths} pixels")
         names = stated
     elif not any(names):
         names = BY_NUMBER.get(number if number == 2 or said.path else 0, "")
     if not names:
-        raise ValueError(f"it does not say what the axes of its {lengths} pixels are; say it, as by --axes tzyx")
+        raise UnknownAxesError(
+            f"{file} does not say what the axes of its {lengths} pixels are; say it by `axes` of its source, as "
+            "--axes tzyx"
+        )
     names = [name if name in AXES or size > 1 else "-" for name, size in zip(names, array.shape, strict=False)]
     known = [name for name in names if name != "-"]
     if len(names) != number or len(set(known)) < len(known) or not {"y", "x"} <= set(known) <= set(AXES):
-        raise ValueError(
-            f"its axes must be some of t c z y x, each once, got {', '.join(names)} of lengths {lengths}; say what "
-            "they are, as by --axes tzyx"
+        raise UnknownAxesError(
+            f"the axes of {file} must be some of t c z y x, each once, got {', '.join(names)} of lengths {lengths}; "
+            "say what each is to be by `axes` of its source, as --axes tzyx"
         )
     return "".join(names)
 

@@ -24,7 +24,7 @@ from unet.formats.index_files import is_named_by_index
 from unet.formats.label_channel import one_channel
 from unet.formats.outlines import open_outlines
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
-from unet.formats.stated import as_stated, renamed
+from unet.formats.stated import as_stated, renamed, require_known_axes
 from unet.sources.image_kinds import FORMATS, VENDORS, format_of, is_outlines
 from unet.sources.stacks import Grid, Scenes, Stack
 
@@ -139,7 +139,9 @@ def _reader(file: str) -> Reader:
 def _open_file(file: str, scene: int | None, axis: SliceAxis, axes: str) -> Iterator[Opened]:
     reader = _reader(file)
     with reader.open(file, scene, axes if axes and reader.takes_axes else axis) as opened:
-        yield opened if reader.takes_axes else renamed(opened, axes)
+        found = opened if reader.takes_axes else renamed(opened, axes)
+        require_known_axes(found, file)
+        yield found
 
 
 @contextmanager

@@ -35,7 +35,10 @@ class Opened:
     """A stack opened for reading, in one thread at a time unless it says otherwise."""
 
     axes: str
-    """Some of `tczyx`, in this order, always ending in `yx`; t, c and z of length 1 are left out."""
+    """Some of `tczyx`, in this order, always ending in `yx`; t, c and z of length 1 are left out.
+
+    What a reader opens may have others before them, a letter each; `stated` names or refuses them.
+    """
     shape: tuple[int, ...]
     """Length of each axis."""
     dtype: np.dtype[Any]
@@ -72,7 +75,7 @@ class Pages(NamedTuple):
 
     file: str
     axes: str
-    """Some of `tczyx`, in the order of the file."""
+    """Some of `tczyx`, in the order of the file; before them others that it has, a letter of its own each."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     inner: int
@@ -81,6 +84,10 @@ class Pages(NamedTuple):
     """The page at an index of the axes before."""
     alpha: bool = False
     """Whether the last sample of a pixel is its opacity."""
+
+
+class UnknownAxesError(ValueError):
+    """A file is whole, and a person must say what its axes are."""
 
 
 OF_DECODERS = (None, errno.EINVAL)
@@ -92,6 +99,8 @@ def decoding_errors_told(file: str, kind: str) -> Iterator[None]:
     """Turns any error of a decoder into one sentence; an OSError, which may pass, stays as it is."""
     try:
         yield
+    except UnknownAxesError:
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in OF_DECODERS:
             raise
@@ -109,7 +118,7 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
     lengths = dict(zip(pages.axes, pages.shape, strict=True))
     left_out = ("its alpha channel, which says how opaque pixels are, is left out",) if pages.alpha else ()
     lengths["c"] = lengths.get("c", 1) - len(left_out)
-    axes = ordered_axes(lengths)
+    axes = "".join(a for a in pages.axes if a not in AXES and lengths[a] > 1) + ordered_axes(lengths)
     spacing, units, notes = believed_sizes(sizes, axes)
     names, shape = unlike_names(channels, lengths.get("c", 1)), tuple(lengths[a] for a in axes)
     return Opened(axes, shape, dtype, spacing, units, names, _planes(pages, axes, dtype), (*notes, *left_out))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unet.formats.stack import Opened, ordered_axes, unlike_names
+from unet.formats.stack import AXES, Opened, UnknownAxesError, ordered_axes, unlike_names
 from unet.sources.stacks import Stated
 
 UNITS = {"t": "second"}
@@ -56,4 +56,19 @@ def renamed(opened: Opened, axes: str) -> Opened:
         channels=unlike_names(opened.channels if "c" in kept or "c" not in ordered else (), lengths.get("c", 1)),
         plane=plane,
         colours=opened.colours if "c" in kept else (),
+    )
+
+
+def require_known_axes(opened: Opened, file: str) -> None:
+    """Refuse axes that no network knows, such as views, phases and angles, with what says what they are to be."""
+    others = [axis for axis in opened.axes if axis not in AXES]
+    if not others:
+        return
+    free = [axis for axis in "ctz" if axis not in opened.axes]
+    named = dict(zip(others, free, strict=False))
+    example = "".join(named.get(axis, axis) for axis in opened.axes)
+    advice = f"say what each is to be by `axes` of its source, as --axes {example}"
+    raise UnknownAxesError(
+        f"the axes of {file} must be some of t c z y x, got {' '.join(opened.axes)} of lengths "
+        f"{' × '.join(map(str, opened.shape))}; {advice if len(named) == len(others) else 'export it with fewer axes'}"
     )

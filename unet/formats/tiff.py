@@ -22,7 +22,16 @@ from unet.dataset.filesystem import open_regular, refuse_unwritten
 from unet.formats.file_colours import colours_of
 from unet.formats.micro_manager import GATHERED, index_of, refuse_absurd_set
 from unet.formats.ome_files import is_part_of_renamed, named_files, ome_tree, open_ome, strangers
-from unet.formats.stack import Opened, Pages, Reader, ReadPlane, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.stack import (
+    Opened,
+    Pages,
+    Reader,
+    ReadPlane,
+    SliceAxis,
+    UnknownAxesError,
+    decoding_errors_told,
+    stack_of_pages,
+)
 from unet.formats.tiff_extent import POSITION, at_position, positions, stopped, until, whole_times
 from unet.formats.tiff_metadata import ome_pixels, tiff_metadata
 from unet.formats.tiff_plausibility import refuse_absurd, refuse_empty_segments, refuse_lost_planes
@@ -190,9 +199,10 @@ def _tiff_pages(file: str, series: tifffile.TiffPageSeries, axes: SliceAxis) -> 
     is_whole = 1 < len(stated) == len(series.axes)
     axes = stated if is_whole else "".join(ours.get(letter, "?") for letter in series.axes)
     if "?" in axes or len(set(axes)) < len(axes) or not axes.endswith(("yx", "yxc")):
-        raise ValueError(
+        raise UnknownAxesError(
             f"the axes of {file} must be some of T C Z Y X, each once, got {series.axes} of lengths "
-            f"{' × '.join(map(str, series.shape))}; save it as OME-TIFF, or say what they are: --axes tzyx"
+            f"{' × '.join(map(str, series.shape))}; save it as OME-TIFF, or say what each is to be by `axes` of its "
+            "source, as --axes tzyx"
         )
     alpha = "S" in page.axes and page.extrasamples[-1:] in ((1,), (2,))
     return Pages(file, axes, series.shape, series.dtype, inner, _page_reader(file, series), alpha)

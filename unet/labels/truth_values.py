@@ -126,7 +126,7 @@ def _ids(plane: NDArray[Any], stack: Stack, has_own: bool) -> NDArray[Any]:
     """Ids as they are given, in the type that is kept."""
     if plane.dtype.kind == "f" and (odd := plane[plane != np.floor(plane)]).size:
         raise ValueError(
-            f"truth of {stack.name} must hold whole numbers, got {odd[0]:g} on {odd.size} pixels; save an id an object"
+            f"truth of {stack.name} must hold whole numbers, got {odd[0]:g} on {odd.size} pixels; {_whole_again(plane)}"
         )
     judged = _judged(plane, stack) if has_own else np.ones(plane.shape, np.bool_)
     ids = plane[judged]
@@ -157,7 +157,19 @@ def _require_mask(plane: NDArray[Any], values: set[Any], stack: Stack) -> None:
             f"of smoothed edges; threshold it (object where > {white / 2:g}) and save it as 0 and {white:g}"
         )
     listed = ", ".join(f"{value:g}" for value in sorted(values)[:4])
-    raise ValueError(f"{must} {listed}; set its source's foreground to ids")
+    is_whole = all(float(value).is_integer() for value in values)
+    advice = "set its source's foreground to ids" if is_whole else _whole_again(plane)
+    raise ValueError(f"{must} {listed}; {advice}")
+
+
+def _whole_again(plane: NDArray[Any]) -> str:
+    """What to do about values that are not whole: of a mask with smoothed edges, of probabilities, or of ids."""
+    if not np.isfinite(plane).all():
+        return "save an id an object, 0 where there is none and -1 where nobody judged"
+    return (
+        f"if it is a mask with smoothed edges, or of probabilities, threshold it (object where > {plane.max() / 2:g}), "
+        "save it as 0 and 255, and set its source's foreground to 255; else save an id an object"
+    )
 
 
 def has_smoothed_edges(plane: NDArray[Any]) -> bool:

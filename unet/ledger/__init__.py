@@ -3,9 +3,9 @@
 `stamp`: recipes and stamps, as plain values. `metadata_file` reads and puts them, `metadata_types`: what those files
 must hold. `generations`: those in the making, and the one act that commits a result; `results`: where each lies;
 `contents`: the files that it consists of, and what of them is lost. `outcome`: what became of a stack at a stage.
-`fingerprint` tells whether files changed, `source_reading` whether they did while they were read, `found_settings` what
-`auto` stands for with a model, `recipes` says what each stage's result is made of, `versions` what a process computes
-with, `truth_findings` what was odd about truth.
+`hashing`: digests of what files hold. `fingerprint` tells whether files changed, `source_reading` whether they did
+while they were read, `found_settings` what `auto` stands for with a model, `recipes` says what each stage's result is
+made of, `versions` what a process computes with, `truth_findings` what was odd about truth.
 
 Light: nothing here imports numpy, scipy, torch, zarr or dask.
 """

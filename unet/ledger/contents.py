@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from unet.dataset.folder import DRAFT, OF_DESKTOPS, Folder, Json
+from unet.ledger.hashing import new_hash
 from unet.ledger.metadata_types import SCHEMAS
 
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
@@ -99,23 +100,25 @@ class Contents:
         if known is None:
             return [f"{self.generation}/{CONTENTS}"]
         holes = self.holes(kept)
-        read = (name for name, (_, made) in known.items() if made and name not in holes and not self._is_free(name))
-        return sorted({*holes, *(name for name in read if self._digest(name) != known[name][1])})
+        read = {name: made for name, (_, made) in known.items() if made and name not in holes}
+        wrong = (name for name, made in read.items() if not self._is_free(name) and not self._holds(name, made))
+        return sorted({*holes, *wrong})
 
     def unlike(self) -> list[str]:
         """Files that are not what the list says, all of them read: without the result's metadata nothing else tells."""
         known = self.known(None) or {}
         there = (name for name, (size, _) in known.items() if self.sizes.get(name) == size)
-        same = {name for name in there if self._is_free(name) or self._digest(name) == known[name][1]}
+        same = {name for name in there if self._is_free(name) or self._holds(name, known[name][1])}
         return sorted(known.keys() - same)
 
     def known(self, kept: Json | None) -> dict[str, tuple[int, str]] | None:
         """Bytes and digest of each file as it was made; None where the list itself is lost or damaged."""
         try:
             content = self._file(CONTENTS).read()
-            if content is None or (kept is not None and _digest(content) != kept.get("digest")):
+            listed = None if kept is None else str(kept.get("digest"))
+            if content is None or (listed is not None and _digest(content, listed) != listed):
                 return None
-            known = {name: (size, made) for name, (size, made) in json.loads(content).items()}
+            known = {name: (size, str(made)) for name, (size, made) in json.loads(content).items()}
         except (ValueError, TypeError, AttributeError):
             return None
         return known if all(map(self._is_own, known)) else None
@@ -129,7 +132,7 @@ class Contents:
         known, noted = self.known(kept) or {}, self._noted()
         there = (name for name, size in self.sizes.items() if size and name not in noted)
         files = [name for name in there if name.startswith(self._full)]
-        return bool(known) and all(name in known and self._digest(name) == known[name][1] for name in files)
+        return bool(known) and all(name in known and self._holds(name, known[name][1]) for name in files)
 
     def mark(self, names: Iterable[str]) -> None:
         """Note that these are damaged, for the next run to make them again."""
@@ -171,11 +174,15 @@ class Contents:
         count = sum(map(bool, self.sizes.values()))
         return {"files": count, "bytes": sum(self.sizes.values()) - sum(self.sizes[name] for name in free)}
 
-    def _digest(self, name: str) -> str:
+    def _holds(self, name: str, made: str) -> bool:
+        """Whether a file holds what it held when its digest was made."""
+        return self._digest(name, made) == made
+
+    def _digest(self, name: str, like: str = "") -> str:
         if not self.folder.is_local and "/c/" in name:
             return ""
         with (self.folder / name).open() as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=6)).hexdigest()
+            return hashlib.file_digest(stream, lambda: new_hash(like)).hexdigest()
 
     def _file(self, name: str) -> Folder:
         return self.folder / self.generation / name
@@ -210,5 +217,7 @@ def _is_draft(name: str) -> bool:
     return ("/." in name or name.endswith(".partial")) and bool(DRAFT.search(name))
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=6).hexdigest()
+def _digest(content: bytes, like: str = "") -> str:
+    hashed = new_hash(like)
+    hashed.update(content)
+    return str(hashed.hexdigest())

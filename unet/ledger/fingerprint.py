@@ -18,6 +18,7 @@ from typing import Any
 
 from unet.dataset.filesystem import data_extents
 from unet.dataset.folder import OF_DESKTOPS, Folder
+from unet.ledger.hashing import is_old, new_hash, new_part_hash
 from unet.ledger.stamp import digest
 from unet.sources.zarr_nodes import ZarrFile, zarr_files
 
@@ -72,7 +73,7 @@ def of_files(
 
     Args:
         files: their paths.
-        known: what they may be still.
+        known: what they may be still; a digest is made that can be compared with theirs.
         once: whether what this process read of them will do, if no write left its mark on them since.
         is_linked: whether names, sizes and times are to stand for the content, and nothing is read.
     """
@@ -80,13 +81,15 @@ def of_files(
     seen = digest([(part.name, part.info.st_size, part.info.st_mtime_ns) for part in parts])
     if is_linked:
         return Fingerprint(seen, seen)
-    found = next((each for each in known if each.seen == seen), None)
-    if found:
-        return found
+    like = ""
+    for each in known:  # the rest is not looked for
+        if each.seen == seen:
+            return each
+        like = each.content if is_old(each.content) else like
     newest = max((part.info.st_ctime_ns for part in parts), default=0)
     if once and time.time_ns() - newest > MARK_SECONDS * 1e9:
-        return Fingerprint(seen, _content_read_once(tuple(files), tuple(moments(files).items())))
-    return Fingerprint(seen, _content_of(files))
+        return Fingerprint(seen, _content_read_once(tuple(files), tuple(moments(files).items()), like))
+    return Fingerprint(seen, _content_of(files, like))
 
 
 def unreadable(error: OSError) -> Fingerprint:
@@ -104,18 +107,18 @@ def of_folder(folder: Folder, known: Mapping[str, str] | None = None) -> Fingerp
     if known and known["seen"] == seen:
         return Fingerprint(**known)
     names = sorted(files)
-    return Fingerprint(seen, _content(names, [folder / name for name in names]))
+    return Fingerprint(seen, _content(names, [folder / name for name in names], known["content"] if known else ""))
 
 
 @lru_cache(maxsize=4096)
-def _content_read_once(files: tuple[str, ...], at: tuple[object, ...]) -> str:
+def _content_read_once(files: tuple[str, ...], at: tuple[object, ...], like: str) -> str:
     """What files hold; of another moment is another question."""
-    return _content_of(files)
+    return _content_of(files, like)
 
 
-def _content_of(files: Sequence[str]) -> str:
+def _content_of(files: Sequence[str], like: str) -> str:
     parts = [part for file in files for part in _parts_of(file)]
-    return _content([part.name for part in parts], [Folder(part.path) for part in parts])
+    return _content([part.name for part in parts], [Folder(part.path) for part in parts], like)
 
 
 def _parts_of(file: str) -> list[ZarrFile]:
@@ -128,20 +131,21 @@ def _number_of(values: Sequence[object]) -> int:
     return int(digest(values), 16)
 
 
-def _content(names: Sequence[str], files: Sequence[Folder]) -> str:
-    whole = hashlib.blake2b(digest_size=6)
+def _content(names: Sequence[str], files: Sequence[Folder], like: str) -> str:
+    whole = new_hash(like)
     for name, file in zip(names, files, strict=True):
         whole.update(f"{name}\0".encode())
         with file.open() as stream:
-            whole.update(_digest(stream, data_extents(stream.fileno()) if file.is_local else []))
-    return whole.hexdigest()
+            whole.update(_digest(stream, data_extents(stream.fileno()) if file.is_local else [], like))
+    return str(whole.hexdigest())
 
 
-def _digest(stream: Any, extents: Sequence[tuple[int, int]]) -> bytes:
+def _digest(stream: Any, extents: Sequence[tuple[int, int]], like: str) -> bytes:
     """Digest of all bytes; of a file with large holes, of all blocks that are not zeros, wherever its holes are."""
     if not extents:
-        return hashlib.file_digest(stream, hashlib.blake2b).digest()
-    found, following = hashlib.blake2b(str(extents[-1][1]).encode()), 0
+        return hashlib.file_digest(stream, lambda: new_part_hash(like)).digest()
+    found, following = new_part_hash(like), 0
+    found.update(str(extents[-1][1]).encode())
     for start, end in extents:
         for block in range(max(start // BLOCK, following), -(-end // BLOCK)):
             stream.seek(block * BLOCK)
@@ -149,4 +153,4 @@ def _digest(stream: Any, extents: Sequence[tuple[int, int]]) -> bytes:
             if content.strip(b"\0"):
                 found.update(f"\0{block}\0".encode() + content)
             following = block + 1
-    return found.digest()
+    return bytes(found.digest())

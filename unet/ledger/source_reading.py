@@ -86,7 +86,9 @@ class SourceReading:
         """
         is_folder = any(Path(file).is_dir() for file in self.files)  # of gigabytes: read once, as moments tell the rest
         with source_errors(self.files):
-            found, now = of_files(self.files, once=is_folder, is_linked=self.is_linked), moments(self.files)
+            known = [Fingerprint("", content)]
+            found = of_files(self.files, known, once=is_folder, is_linked=self.is_linked)
+            now = moments(self.files)
         if found.content != content or now != self.before:
             result.discard(generation.name)
             raise unfinished(self.files)

@@ -27,6 +27,8 @@ class Group(NamedTuple):
     """What an index beside them says."""
     refused: str = ""
     """Why they cannot be read, a sentence."""
+    lacking: int = 0
+    """How many planes are missing, where that is why."""
     well: Well | None = None
     """Where they lie on a plate."""
 

@@ -1,8 +1,8 @@
 """Which pattern the names of single planes follow, where nothing else can be meant.
 
-The law: a pattern is offered only where every name fits it, each stack of it is a full grid, and some grid is longer
-than one. It is offered to a person, and never taken by itself: `a_t1.tif, a_t2.tif` may be two times, or
-two treatments.
+The law: a pattern is offered only where every name fits it, each stack of it is a full grid but for a few planes that
+are missing, and some grid is longer than one. It is offered to a person, and never taken by itself: `a_t1.tif,
+a_t2.tif` may be two times, or two treatments.
 """
 
 import re
@@ -45,6 +45,10 @@ TOKEN = re.compile(
 """A part of a name that says a place by a letter or a word, and a number."""
 
 
+FEW = 10
+"""Of as many planes one may be missing; or one, where there are fewer."""
+
+
 class Guess(NamedTuple):
     """A pattern that the names of files follow."""
 
@@ -55,15 +59,28 @@ class Guess(NamedTuple):
     def sentence(self) -> str:
         """What it would make of the files, and how to say so."""
         files, stacks = sum(len(group.files) for group in self.groups), len(self.groups)
-        grids = {tuple((axis, len(words)) for axis, words in group.grid if len(words) > 1) for group in self.groups}
-        called = {"t": "times", "c": "channels", "z": "z"}
-        of = " × ".join(f"{length} {called[axis]}" for axis, length in min(grids))
-        kind = f"of {of} each" if len(grids) == 1 else f"of {of} and other sizes"
         number = f"{stacks} stack{'s'[: stacks != 1]}"
         return (
-            f"these look like planes: pattern {self.pattern}, {files} files → {number} {kind}; "
-            f"say --pattern '{self.pattern}' to take them as such"
+            f"these look like planes: pattern {self.pattern}, {files} files → {number}{self._sizes}; "
+            f"say --pattern '{self.pattern}' to take them as such{self._missing}"
         )
+
+    @property
+    def _sizes(self) -> str:
+        full = [group.grid for group in self.groups if not group.lacking]
+        grids = {tuple((axis, len(words)) for axis, words in grid if len(words) > 1) for grid in full}
+        if not grids:
+            return ""
+        called = {"t": "times", "c": "channels", "z": "z"}
+        of = " × ".join(f"{length} {called[axis]}" for axis, length in min(grids))
+        return f" of {of} each" if len(grids) == 1 else f" of {of} and other sizes"
+
+    @property
+    def _missing(self) -> str:
+        """Which plane is not there, and how many stacks lack some."""
+        lacking = [group.refused for group in self.groups if group.lacking]
+        number = f"{len(lacking)} stacks lack planes, " if len(lacking) > 1 else ""
+        return f"; {number}{lacking[0]}" if lacking else ""
 
 
 def guess_of_source(source: Source, stacks: Sequence[Stack]) -> Guess | None:
@@ -82,14 +99,20 @@ def guess_pattern(top: Path, files: Sequence[Path]) -> Guess | None:
     if len(files) < 2 or len(suffixes) > 1:
         return None
     stems = [stem(path.name) for path in files]
-    texts = [text for text in (*_of_whole(stems), _of_tokens(stems)) if text]
-    for text in texts:
-        pattern = text + suffixes.copy().pop()
-        groups, rest, _ = pattern_groups(Pattern(pattern), top, files)
-        is_full = not rest and all(not group.refused for group in groups)
-        if is_full and any(len(group.files) > 1 for group in groups):
-            return Guess(pattern, groups)
-    return None
+    patterns = [text + min(suffixes) for text in (*_of_whole(stems), _of_tokens(stems)) if text]
+    guesses = [_guess_by(pattern, top, files) for pattern in patterns]
+    fitting = [guess for guess in guesses if guess is not None]
+    return min(fitting, key=lambda guess: sum(group.lacking for group in guess.groups), default=None)
+
+
+def _guess_by(pattern: str, top: Path, files: Sequence[Path]) -> Guess | None:
+    """What a pattern makes of some files; None where it does not fit them all."""
+    groups, rest, _ = pattern_groups(Pattern(pattern), top, files)
+    lacking = sum(group.lacking for group in groups)
+    is_odd = bool(rest) or any(group.refused and not group.lacking for group in groups)
+    if is_odd or lacking > max(1, len(files) // FEW) or all(len(group.files) == 1 for group in groups):
+        return None
+    return Guess(pattern, groups)
 
 
 def _of_whole(stems: Sequence[str]) -> list[str]:

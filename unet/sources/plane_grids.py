@@ -44,13 +44,13 @@ def grid_group(
     words = [_words(axis, [at[number] for at in everywhere]) for number, axis in enumerate(axes)]
     twice = next((plane for plane in planes if files[plane.at] != plane.file), None)
     lost = [_with_gaps(axis, of) for axis, of in zip(axes, words, strict=True)]
-    refused = ""
+    refused, lacking = "", math.prod(map(len, lost)) - len(files)
     if twice is not None:
         refused = (
             f"{key} must have one file for each plane, got {files[twice.at]} and {twice.file} for "
             f"{place(axes, twice.at)}; remove one of them"
         )
-    elif (lacking := math.prod(map(len, lost)) - len(files)) > 0:
+    elif lacking > 0:
         first = next(at for at in product(*lost) if at not in files)
         more = f" and {lacking - 1} more" if lacking > 1 else ""
         refused = (
@@ -58,7 +58,8 @@ def grid_group(
             "copy it, or exclude the stack"
         )
     if refused:
-        return Group(key, tuple(dict.fromkeys(plane.file for plane in planes)), refused=refused)
+        there = tuple(dict.fromkeys(plane.file for plane in planes))
+        return Group(key, there, refused=refused, lacking=0 if twice else lacking)
     grid = tuple((axis, tuple(of)) for axis, of in zip(axes, words, strict=True))
     return Group(key, tuple(files[at] for at in product(*words)), grid)
 

@@ -14,13 +14,15 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from statistics import median
 from typing import NamedTuple
-from xml.etree import ElementTree
+from xml.parsers import expat
 
 from unet.dataset.filesystem import read_regular
 from unet.sources.name_patterns import row_name
 
 LARGEST = 2**30
 """Bytes of the largest index that is read."""
+PLAIN = re.compile(r"[^/\\:\0.][^/\\:\0]*")
+"""A name that can be that of a file in the folder alone."""
 UNEVEN = 0.05
 """Share by which distances of planes may differ from the middle one."""
 
@@ -95,7 +97,7 @@ def _operetta(index: Path) -> PlateIndex:
     images |= {"ImageResolutionX", "ImageResolutionY", "PositionZ"}
     wanted = {"Image": images, "Entry": images | {"ChannelID"}, "Plate": {"PlateID", "Name"}}
     found: dict[str, list[Fields]] = {tag: [] for tag in wanted}
-    _read_records(index, wanted, lambda tag, fields: found[tag].append(fields))
+    read_records(index, wanted, lambda tag, fields: found[tag].append(fields))
     shots = [each for each in found["Image"] if each.get("URL")]
     entries = [*shots, *found["Entry"]]
     channels = {each["ChannelID"]: each["ChannelName"] for each in entries if each.get("ChannelName")}
@@ -124,7 +126,7 @@ RESOLUTIONS = (("x", "ImageResolutionX"), ("y", "ImageResolutionY"))
 def _cellvoyager(index: Path) -> PlateIndex:
     shots: list[Fields] = []
     keys = {"Type", "Row", "Column", "FieldIndex", "ZIndex", "Ch", "TimelineIndex", "TimePoint", "Z", "text"}
-    _read_records(index, {"MeasurementRecord": keys}, lambda _, fields: shots.append(fields))
+    read_records(index, {"MeasurementRecord": keys}, lambda _, fields: shots.append(fields))
     shots = [each for each in shots if each.get("Type") == "IMG"]
     has_timelines = len({each.get("TimelineIndex") for each in shots}) > 1
     files = tuple(
@@ -163,7 +165,7 @@ def _cellvoyager_detail(index: Path) -> Fields:
     for file in sorted(index.parent.iterdir()):
         if file.suffix.lower() in (".mrf", ".mes"):
             try:
-                _read_records(file, wanted, keep)
+                read_records(file, wanted, keep)
             except ValueError:
                 continue  # sizes and names are of use, and not needed
     return said
@@ -189,6 +191,8 @@ def _plain_sizes(sizes: Mapping[str, float]) -> Sizes:
 
 def _below(index: Path, written: str) -> Path:
     """Path of a file that an index names; ValueError where it would lie elsewhere."""
+    if PLAIN.fullmatch(written):
+        return index.parent / written
     inside = PurePosixPath(written.replace("\\", "/"))
     if inside.is_absolute() or ".." in inside.parts or ":" in written or "\0" in written or not inside.name:
         raise ValueError(f"it must name files in its own folder, got {written!r}")
@@ -201,16 +205,16 @@ def _name_of_folder(index: Path) -> str:
     return folder.name
 
 
-def _read_records(file: Path, wanted: Mapping[str, set[str]], keep: Callable[[str, Fields], None]) -> None:
+def read_records(file: Path, wanted: Mapping[str, set[str]], keep: Callable[[str, Fields], None]) -> None:
     """Hand each element of a wanted name to `keep`, as the values of its attributes and children of wanted names."""
     if file.stat().st_size > LARGEST:
         raise ValueError(f"it must be at most {LARGEST:,} bytes")
-    parser = ElementTree.XMLParser(target=_Records(wanted, keep))
+    records = _Records(wanted, keep)
     try:
         for part in _parts(file):
-            parser.feed(part)
-        parser.close()
-    except ElementTree.ParseError as error:
+            records.parser.Parse(part, False)
+        records.parser.Parse(b"", True)
+    except expat.ExpatError as error:
         raise ValueError(f"it is no whole XML: {error}") from error
 
 
@@ -221,47 +225,53 @@ def _parts(file: Path) -> Iterator[bytes]:
 
 
 class _Records:
-    """A target of a parser that keeps single elements, flat, and no tree."""
+    """A parser that keeps single elements, flat, and no tree.
+
+    What it is called for of each element is what a full plate's index costs, as it has half a million of them: so it is
+    called by expat itself, and not for what lies outside of a wanted element.
+    """
 
     def __init__(self, wanted: Mapping[str, set[str]], keep: Callable[[str, Fields], None]) -> None:
-        self._wanted, self._keep = wanted, keep
+        self._wanted, self._keep, self._plain = wanted, keep, _PlainNames()
         self._tag, self._fields, self._text = "", dict[str, str](), list[str]()
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartDoctypeDeclHandler = self._doctype
+        self._wait()
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """An element begins."""
-        name = _local(tag)
-        if not self._tag and name in self._wanted:
-            self._tag = name
-            self._fields = {_local(key): value for key, value in attributes.items()}
-        self._text = []
+    def _wait(self) -> None:
+        """Look for the next wanted element."""
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self.parser.CharacterDataHandler = None
 
-    def data(self, text: str) -> None:
-        """Text of an element goes on."""
-        if self._tag:
-            self._text.append(text)
+    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if self._plain[tag] in self._wanted:
+            self._tag, self._fields = tag, {self._plain[key]: value for key, value in attributes.items()}
+            self._text.clear()
+            self.parser.StartElementHandler, self.parser.EndElementHandler = self._start_inside, self._end
+            self.parser.CharacterDataHandler = self._text.append
 
-    def end(self, tag: str) -> None:
-        """An element ends."""
-        name = _local(tag)
-        if not self._tag:
-            return
-        text = "".join(self._text).strip()
-        self._text = []
-        if name != self._tag:
+    def _start_inside(self, _: str, __: Mapping[str, str]) -> None:
+        self._text.clear()
+
+    def _end(self, tag: str) -> None:
+        name, text = self._plain[tag], "".join(self._text).strip()
+        self._text.clear()
+        if tag != self._tag:
             self._fields.setdefault(name, text)
             return
         fields = self._fields | ({"text": text} if text else {})
-        self._tag = ""
+        self._wait()
         self._keep(name, {key: value for key, value in fields.items() if key in self._wanted[name]})
 
-    def doctype(self, *_: str | None) -> None:
+    def _doctype(self, *_: object) -> None:
         """A document that declares entities is refused: a few bytes of them grow to gigabytes."""
         raise ValueError("it must be plain XML, got a DOCTYPE")
 
-    def close(self) -> None:
-        """The document is over."""
 
+class _PlainNames(dict[str, str]):
+    """Names without the prefix of their namespace, each cut once."""
 
-def _local(name: str) -> str:
-    """Name without its namespace, and with the version that some programs number a child by."""
-    return name.rpartition("}")[2]
+    def __missing__(self, name: str) -> str:
+        self[name] = plain = name.rpartition(":")[2]
+        return plain

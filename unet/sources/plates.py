@@ -7,6 +7,7 @@ none of its planes, such as thumbnails and shading corrections, are left out, an
 told, and its files are what they are without it.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -52,8 +53,9 @@ def plate_groups(top: Path, files: Sequence[Path], indexes: Sequence[Path]) -> G
 def _without(plate: PlateIndex, files: Sequence[Path], own: Sequence[Path] = ()) -> tuple[list[Path], list[str]]:
     """Files that are not a plate's, and what is said of images in its folders that are none of its planes."""
     planes = {file.path for file in plate.files}
-    folders = {path.parent for path in planes} | {folder_of_plate(path) for path in planes}
-    inside = set(own) if own else {path for path in files if path.parent in folders}
+    parents = {os.path.dirname(path) for path in planes}  # noqa: PTH120  # of many thousand files
+    folders = parents | {str(folder_of_plate(Path(parent, "plane"))) for parent in parents}
+    inside = set(own) if own else {path for path in files if os.path.dirname(path) in folders}  # noqa: PTH120
     odd = sorted(path.name for path in inside - planes)
     note = f"plate {plate.plate}: {len(odd)} images that are no planes of it are left out: {shortened(odd, 3)}"
     taken = inside | planes

@@ -27,6 +27,12 @@ def places_away(sources: Sequence[Source], root: Path) -> dict[str, str]:
     return {place: said for kind, written in dict.fromkeys(tops) for place, said in _away_of(kind, written, root)}
 
 
+def images_away(written: str, root: Path) -> str:
+    """Why all images of a source are away, a sentence; "" where some are there."""
+    place, said = next(_away_of("images", written, root), ("", ""))
+    return said if place == str(resolved(written, root)) else ""
+
+
 def _away_of(kind: str, written: str, root: Path) -> Iterator[tuple[str, str]]:
     """Those of one source: all of it, or places below it."""
     top = resolved(written, root)

@@ -28,9 +28,8 @@ from unet.sources.mirror import NOTHING_REMOTE, Mirrored
 from unet.sources.notes import copied_though_linked, told_apart_notes
 from unet.sources.paths import existing, resolved
 from unet.sources.pattern_guess import guess_of_source
-from unet.sources.plane_grids import length_without_channels
-from unet.sources.plane_sources import image_groups
-from unet.sources.presence import is_there
+from unet.sources.plane_sources import image_groups, uneven_truth
+from unet.sources.presence import KEPT, images_away, is_there
 from unet.sources.remote_stacks import if_current, is_unfetched, not_arrived
 from unet.sources.stack_names import WantedName, distinct_names
 from unet.sources.stacks import Catalogue, Files, Scenes, Stack, Stated
@@ -152,7 +151,7 @@ class _Look:
         except (LookupError, OSError) as error:
             if self.known is None or not self.known.names:
                 raise
-            return Catalogue((), (), (f"{error}; what was taken from it before is kept",))
+            return Catalogue((), (), (images_away(source.images, self.root) or f"{error}; {KEPT}",))
         truth, unmatched = self._truth(walk.top, groups, {each.key for each in keyed})
         stacks = tuple(
             if_current(_stack(each, source, truth, walk.top.name), walk.top, self.mirrored) for each in keyed
@@ -244,19 +243,7 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         stated=_stated(source, group.stated),
         well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
         is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
-        refused=group.refused or truth.refused.get(key) or _uneven(source, group, labels),
-    )
-
-
-def _uneven(source: Source, group: Group, labels: Files) -> str:
-    """Why slices, or planes of a grid, and their truth do not fit, if they do not."""
-    number = length_without_channels(group.grid) if group.grid else len(group.files)
-    is_of_all = len(labels) == 1 and (bool(group.grid) or is_outlines(labels[0]))
-    if not (source.slices or group.grid) or not labels or is_of_all or number == len(labels):
-        return ""
-    return (
-        f"each slice must have its truth, got {number} files in {Path(group.files[0]).parent} but "
-        f"{len(labels)} in {Path(labels[0]).parent}; add or remove files"
+        refused=group.refused or truth.refused.get(key) or uneven_truth(source, group, labels),
     )
 
 

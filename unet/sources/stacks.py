@@ -1,6 +1,7 @@
 """What a stack is, as it is found in the sources: its files, how they lie together, and what is known beside them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Files = tuple[str, ...]
@@ -88,3 +89,5 @@ class Catalogue:
     """What else a person should know: links that are not followed, truth that is away; a sentence each."""
     left_out: tuple[tuple[str, int], ...] = ()
     """Kinds of files among the images that are not read, each with how many there are."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Stacks taken before that are not gone, and are none by their names: what is said of each, "" for nothing."""

@@ -5,6 +5,7 @@ link leads to which leads nowhere, is away: a share may be unmounted for a night
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from unet.sources.truth_suffixes import (
     truth_place,
 )
 from unet.sources.walk import SourceWalk, notes_of
+from unet.sources.zarr_folders import labels_in
 from unet.sources.zarr_nodes import is_zarr_folder
 
 
@@ -77,13 +79,24 @@ def offer_of(source: Source, root: Path) -> Offer | None:
     try:
         top, place = existing("images", source.images, root), truth_place(source, root)
         walk = SourceWalk(top, place, is_image, each_once=True)
-        images = [group.key for group in groups_of("images", source, walk.top, walk.files)]
+        found = groups_of("images", source, walk.top, walk.files)
+        images = [group.key for group in found]
         if place is None:
-            return offered(source, images, None)
+            return _offered_within(found) or offered(source, images, None)
         groups = groups_of("truth", source, place, SourceWalk(place, top, is_truth, each_once=False).files)
     except (LookupError, OSError):  # as whoever looks for the stacks will say
         return None
     return offered(source, images, [key_of_truth(source, group.key, group.files[0]) for group in groups])
+
+
+def _offered_within(images: Sequence[Group]) -> Offer | None:
+    """Labels that lie within OME-Zarr images, the commonest first."""
+    counts = Counter(labels for group in images for labels in labels_in(group.files[0]))
+    if not counts:
+        return None
+    (first, number), *others = counts.most_common(4)
+    more = "".join(f", {labels} in {count}" for labels, count in others)
+    return Offer("", f"{first} found in {number} of {len(images)} images{more}; say `--truth {first}`")
 
 
 def _require_some(source: Source, top: Path, beside: bool, files: list[Path]) -> list[Path]:

@@ -94,6 +94,11 @@ def _fields(well: Path) -> Iterator[tuple[int, str]]:
     yield from ((field, str(well / path)) for field, path in enumerate(paths) if (well / path).is_dir())
 
 
+def labels_in(image: str) -> list[str]:
+    """Names of the labels that lie within an image, such as `labels/cells`; none of what is no OME-Zarr."""
+    return [f"labels/{name}" for name in _children(Path(image, "labels"))]
+
+
 def _series(folder: Path) -> list[str]:
     try:
         named = read_node(folder / "OME").ome.get("series")

@@ -11,6 +11,9 @@ copied. Links are there on a disk alone; in an object store a dataset has no pla
                       E/07/1/0 → ../../../../../images/P-E07-f1.ome.zarr/3f2a9c.0
                       E/07/1/labels → ../../../../../images/P-E07-f1.ome.zarr/labels
 
+Of an image that is linked, its own pyramid is shown where it lies, if that is of OME-Zarr 0.5; one of another version
+is left out, as readers of plates take all of a plate for one version.
+
 Rejected: paths out of the plate's group, which the specification forbids; and a link to the image as a whole, whose
 levels are called by its generation: readers of plates take it that levels are called alike in all of its images.
 """
@@ -20,18 +23,30 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from unet.dataset.folder import Dataset, Folder
+from unet.dataset.folder import LEAVING, Dataset, Folder
+from unet.ledger.generations import Result
 from unet.ledger.results import image_of
 from unet.sources.stack_names import natural_order, safe_name
 from unet.sources.stacks import Well
+from unet.sources.zarr_nodes import read_node
 
 log = logging.getLogger(__name__)
 
-VERSION = "0.5"
+VERSION, ZARR = "0.5", 3
+"""Of OME-Zarr and of zarr: readers want those of a plate in all of its images."""
+
+
+class _Shown(NamedTuple):
+    """An image as a plate shows it."""
+
+    ome: Mapping[str, Any]
+    """What it says of itself."""
+    levels: Sequence[Path]
+    """Folders of its arrays, in the order of its first pyramid."""
 
 
 def update_plate_views(dataset: Dataset) -> None:
@@ -39,16 +54,18 @@ def update_plate_views(dataset: Dataset) -> None:
     if not dataset.is_local:
         return
     plates: dict[str, dict[str, Well]] = {}
+    images: dict[str, _Shown] = {}
     for name in dataset.stacks():
         image = image_of(dataset, name)
         stamp = image.known_stamp()
-        if stamp is None or not stamp.facts.get("well") or "link" in stamp.facts:
-            continue  # of a linked image no array lies here that others could read
-        if "multiscales" in image.attributes().get("ome", {}):
+        if stamp is None or not stamp.facts.get("well"):
+            continue
+        if (shown := _shown_image(image, stamp.facts)) is not None:
             well = Well(*stamp.facts["well"])
             plates.setdefault(safe_name(well.plate), {})[name] = well
+            images[name] = shown
     places = {path: name for plate, wells in plates.items() for path, name in _places(plate, wells)}
-    views = {path: _view(dataset, path, name) for path, name in places.items()}
+    views = {path: _view(dataset, path, name, images[name]) for path, name in places.items()}
     links = {path: target for _, linked in views.values() for path, target in linked.items()}
     files = {f"{path}/zarr.json": content for path, (content, _) in views.items()}
     files |= {path: content for plate in plates for path, content in _groups(plate, places)}
@@ -56,7 +73,7 @@ def update_plate_views(dataset: Dataset) -> None:
     try:
         _remove_others(top, {*files, *links})
         for path, target in links.items():
-            _link(top / path, Path(dataset.url) / target)
+            _link(top / path, target)
         for path, content in files.items():
             if not (top / path).is_file() or (top / path).read_bytes() != content:
                 (Folder(str(top)) / path).write(content)
@@ -78,12 +95,38 @@ def _places(plate: str, wells: Mapping[str, Well]) -> Iterator[tuple[str, str]]:
         yield path, name
 
 
-def _view(dataset: Dataset, path: str, name: str) -> tuple[bytes, dict[str, str]]:
+def _shown_image(image: Result, facts: Mapping[str, Any]) -> _Shown | None:
+    """An image as it is shown; None of one that has no metadata, or is linked to what plates of ours cannot hold."""
+    ome = image.attributes().get("ome", {})
+    if "multiscales" not in ome:
+        return None
+    folder = Path(image.folder.url)
+    if "link" in facts:
+        folder = Path(facts["source"][0])
+        linked = _linked_ome(folder)
+        if linked is None:
+            return None
+        ome = {**ome, "multiscales": linked}
+    return _Shown(ome, [folder / level["path"] for level in ome["multiscales"][0]["datasets"]])
+
+
+def _linked_ome(folder: Path) -> Sequence[Any] | None:
+    """The pyramid of another program's image, with its own axes; None of another version, or where it is away."""
+    try:
+        node = read_node(folder)
+        pyramid = node.ome["multiscales"][0]
+        is_leaving = any(LEAVING.search(level["path"]) for level in pyramid["datasets"])
+    except (ValueError, OSError, LookupError, TypeError):
+        return None
+    return [pyramid] if node.version == ZARR and node.ome.get("version") == VERSION and not is_leaving else None
+
+
+def _view(dataset: Dataset, path: str, name: str, image: _Shown) -> tuple[bytes, dict[str, Path]]:
     """Metadata of an image whose levels are called by their numbers, and where each link below it leads to."""
-    shown = copy.deepcopy(image_of(dataset, name).attributes()["ome"])
-    links = {f"{path}/labels": f"images/{name}.ome.zarr/labels"} if (dataset.image(name) / "labels").exists() else {}
-    for number, level in enumerate(shown["multiscales"][0]["datasets"]):
-        links[f"{path}/{number}"] = f"images/{name}.ome.zarr/{level['path']}"
+    shown, labels = copy.deepcopy(dict(image.ome)), dataset.image(name) / "labels"
+    links = {f"{path}/labels": Path(labels.url)} if labels.exists() else {}
+    for number, (level, folder) in enumerate(zip(shown["multiscales"][0]["datasets"], image.levels, strict=True)):
+        links[f"{path}/{number}"] = folder
         level["path"] = str(number)
     return _group({"ome": shown}), links
 
@@ -117,7 +160,7 @@ def _groups(plate: str, places: Mapping[str, str]) -> Iterator[tuple[str, bytes]
 
 
 def _group(attributes: Mapping[str, Any]) -> bytes:
-    return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=1).encode()
+    return json.dumps({"zarr_format": ZARR, "node_type": "group", "attributes": attributes}, indent=1).encode()
 
 
 def _plate_order(word: str) -> tuple[int, Any]:

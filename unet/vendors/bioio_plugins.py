@@ -27,7 +27,7 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
         image.set_scene(scene or 0)
         pages = _pages(file, image)
         names = [str(name) for name in image.channel_names or ()]
-        stack = stack_of_pages(pages, _sizes(image), RGB if "S" in image.dims.order else names)
+        stack = stack_of_pages(pages, _sizes(image), RGB if pages.axes.endswith("yxc") else names)
     yield replace(stack, notes=(*stack.notes, f"read by {type(image.reader).__module__.partition('.')[0]}"))
 
 
@@ -52,19 +52,17 @@ def _pages(file: str, image: BioImage) -> Pages:
     """Planes, one at a time; those of a colour camera hold their samples."""
     order, shape = image.dims.order, image.shape
     sizes = dict(zip(order, shape, strict=True))
-    if unknown := [axis for axis in order if axis not in "TCZYXS" and sizes[axis] > 1]:
-        raise ValueError(f"its axes must be of time, channel, z, y and x, got {', '.join(unknown)} too")
+    others = [axis for axis in order if axis not in "TCZYXS" and sizes[axis] > 1]
     inner = "YXS" if sizes.get("S", 1) > 1 else "YX"
-    if inner == "YXS" and sizes.get("C", 1) > 1:
-        raise ValueError("it holds several channels of a colour camera")
-    leading = [axis for axis in "TCZ" if axis in sizes and (axis != "C" or inner == "YX")]
+    is_colour = inner == "YXS" and sizes.get("C", 1) == 1
+    leading = [*others, *(axis for axis in "TCZ" if axis in sizes and not (axis == "C" and is_colour))]
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         with decoding_errors_told(file, _kind(file)):
             lazy = image.get_image_dask_data(inner, **dict(zip(leading, index, strict=True)))
             return np.asarray(lazy.compute(scheduler="synchronous"))
 
-    axes = "".join(LETTERS[axis] for axis in leading) + "yxc"[: len(inner)]
+    axes = "".join(LETTERS.get(axis, axis) for axis in leading) + ("yxc" if is_colour else "yxS")[: len(inner)]
     return Pages(file, axes, tuple(sizes[a] for a in (*leading, *inner)), image.dtype, len(inner), read)
 
 

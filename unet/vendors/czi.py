@@ -26,7 +26,9 @@ from unet.sources.stacks import Scenes
 
 TYPES = {"Gray8": "u1", "Gray16": "u2", "Gray32Float": "f4", "Bgr24": "u1", "Bgr48": "u2", "Bgr96Float": "f4"}
 OF_A_PLANE = "TZCH"
-"""Dimensions that a plane is asked for by; H, the phases of an Airyscan, stands for channels."""
+"""Dimensions that a plane is asked for by; H, the phases of an Airyscan, stands for channels.
+
+Others (R rotations, I illuminations, V views, B blocks) are axes that a person must name."""
 
 Json = Mapping[str, Any]
 Box = tuple[int, int, int, int]
@@ -59,6 +61,12 @@ class _Image:
     def values(self, axis: str) -> list[int]:
         """Positions along a dimension."""
         return sorted({tile.at.get(axis, 0) for tile in self.tiles})
+
+    @property
+    def others(self) -> str:
+        """Dimensions besides those of a plane that it has several values of."""
+        axes = sorted({axis for tile in self.tiles for axis in tile.at} - {*OF_A_PLANE, "S", "M"})
+        return "".join(axis for axis in axes if len(self.values(axis)) > 1)
 
 
 @contextmanager
@@ -143,41 +151,36 @@ def _pages(file: str, opened: czi.CziReader, image: _Image) -> tuple[Pages, list
     (kind, *others) = sorted({tile.kind for tile in image.tiles})
     if others or kind not in TYPES:
         raise ValueError(f"its pixels must all be of one type of {', '.join(TYPES)}, got {', '.join([kind, *others])}")
-    _require_known_axes(image)
     times, note = _whole_times(image)
     samples, planes = 3 if kind.startswith("Bgr") else 1, image.values("Z")
     channels = list(itertools.product(image.values("C"), image.values("H"), range(samples)))
-    box = image.box
+    box, unknown = image.box, {axis: image.values(axis) for axis in image.others}
 
     @lru_cache(maxsize=1)  # the samples of a plane are asked for one after another
-    def frame(time: int, channel: int, phase: int, z: int) -> np.ndarray:
-        asked = zip("TCHZ", (time, channel, phase, z), strict=True)
+    def frame(*numbers: int) -> np.ndarray:
+        asked = zip((*unknown, *"TCHZ"), numbers, strict=True)
         at = {axis: value for axis, value in asked if axis in image.tiles[0].at}
         with decoding_errors_told(file, "CZI"):
             values: np.ndarray = opened.read(roi=box, plane=at, scene=image.scene)
             return values[..., ::-1]  # samples are stored blue first
 
     def read(index: tuple[int, ...]) -> np.ndarray:
-        channel, phase, sample = channels[index[1]]
-        return frame(times[index[0]], channel, phase, planes[index[2]])[..., sample]
+        *more, time, channel, z = index
+        number, phase, sample = channels[channel]
+        places = (values[at] for values, at in zip(unknown.values(), more, strict=True))
+        return frame(*places, times[time], number, phase, planes[z])[..., sample]
 
-    shape = (len(times), len(channels), len(planes), box[3], box[2])
+    shape = (*map(len, unknown.values()), len(times), len(channels), len(planes), box[3], box[2])
     covered = sum(width * height for _, _, width, height in {tile.box for tile in image.tiles})
     bare = ("its rectangle was not scanned everywhere: there it is 0",) if covered < box[2] * box[3] else ()
-    return Pages(file, "tczyx", shape, np.dtype(TYPES[kind]), 2, read), channels, (*note, *bare)
-
-
-def _require_known_axes(image: _Image) -> None:
-    """Refuse dimensions that nobody can choose from: rotations, views, illuminations."""
-    axes = sorted({axis for tile in image.tiles for axis in tile.at} - {*OF_A_PLANE, "S", "M"})
-    if unknown := [axis for axis in axes if len(image.values(axis)) > 1]:
-        raise ValueError(f"its dimensions must be of {', '.join(OF_A_PLANE)}, S and M, got {', '.join(unknown)} too")
+    return Pages(file, "".join(unknown) + "tczyx", shape, np.dtype(TYPES[kind]), 2, read), channels, (*note, *bare)
 
 
 def _whole_times(image: _Image) -> tuple[list[int], tuple[str, ...]]:
     """Time points of which each plane has all of its tiles, and a note where later ones do not."""
-    found = Counter(tuple(tile.at.get(axis, 0) for axis in OF_A_PLANE) for tile in image.tiles)
-    others, wanted = [image.values(axis) for axis in OF_A_PLANE[1:]], max(found.values())
+    axes = OF_A_PLANE + image.others
+    found = Counter(tuple(tile.at.get(axis, 0) for axis in axes) for tile in image.tiles)
+    others, wanted = [image.values(axis) for axis in axes[1:]], max(found.values())
     times = image.values("T")
     is_whole = [all(found[time, *at] == wanted for at in itertools.product(*others)) for time in times]
     whole = times[: [*is_whole, False].index(False)]

@@ -54,7 +54,7 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
         with decoding_errors_told(file, "LIF"):
             image, tile = scenes[scene or 0]
             pages, notes = _pages(file, image, tile)
-            names, colours = (RGB, ()) if "S" in image.sizes else _channels(image)
+            names, colours = (RGB, ()) if pages.axes.endswith("yxc") else _channels(image)
             sizes = _sizes(image, sideways=SIDEWAYS in notes)
         stack = stack_of_pages(pages, sizes, names)
         yield replace(stack, notes=(*stack.notes, *notes), colours=colours)
@@ -136,7 +136,8 @@ def _pages(file: str, image: LifImage, tile: int) -> tuple[Pages, tuple[str, ...
         return _upright(file, image, [axis for axis in leading if axis != "Y"], frame), (UPRIGHT,)
     if within[:2] not in (("Y", "X"), ("Z", "X")):
         raise ValueError(f"its planes must lie in x and y, or in x and z, got {' and '.join(within)}")
-    axes = _names(leading, sizes) + "yxc"[: len(within)]
+    names = _names(leading, sizes)
+    axes = names + ("yxS" if "c" in names else "yxc")[: len(within)]
     shape = tuple(sizes[axis] for axis in (*leading, *within))
     pages = Pages(
         file, axes, shape, image.dtype, len(within), lambda index: frame(dict(zip(leading, index, strict=True)))
@@ -158,13 +159,10 @@ def _upright(file: str, image: LifImage, leading: list[str], frame: Callable[[Ma
 
 
 def _names(axes: Sequence[str], sizes: Mapping[str, int]) -> str:
-    """Our letters of some axes; wavelengths are channels where there are no others."""
-    names = {"T": "t", "Z": "z", "C": "c"} | ({} if "C" in sizes else dict.fromkeys(SPECTRAL, "c"))
-    unknown = [axis for axis in axes if axis not in names and sizes[axis] > 1]
-    ours = [names[axis] for axis in axes if axis in names]
-    if unknown or len(set(ours)) < len(ours):
-        raise ValueError(f"its axes must be of time, channel, z, y and x, each once, got {' '.join(sizes)}")
-    return "".join(ours)
+    """Our letters of some axes; wavelengths are channels where there are no others. Others keep their own."""
+    spectral = [axis for axis in SPECTRAL if sizes.get(axis, 1) > 1 and sizes.get("C", 1) == 1]
+    names = {"T": "t", "Z": "z"} | {spectral[0] if spectral else "C": "c"}
+    return "".join(names.get(axis, axis) for axis in axes)
 
 
 def _channels(image: LifImage) -> tuple[list[str], tuple[str, ...]]:

@@ -20,9 +20,9 @@ from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_e
 from unet.sources.stacks import Scenes
 
 LOOPS = {"T": "t", "Z": "z"}
-"""Loops that are axes of a stack; P, the positions, are its scenes."""
+"""Loops that are axes of a stack; P, the positions, are its scenes; what others are a person must say."""
 WITHIN = {"C": "c", "Y": "y", "X": "x", "S": "c"}
-"""Axes of a frame; S, the samples of a colour camera, stands for channels."""
+"""Axes of a frame; S, the samples of a colour camera, stands for channels where there are no others."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
             pages, notes = _pages(file, opened, scene or 0)
             channels = [each.channel for each in opened.metadata.channels or ()]
             sizes = _sizes(opened)
-            is_colour = "S" in opened.sizes
+            is_colour = "S" in opened.sizes and "C" not in opened.sizes
         stack = stack_of_pages(pages, sizes, RGB if is_colour else [channel.name for channel in channels])
         colours = () if is_colour else tuple("{:02X}{:02X}{:02X}".format(*c.color[:3]) for c in channels)
         yield replace(stack, notes=(*stack.notes, *notes), colours=colours)
@@ -60,14 +60,11 @@ def _pages(file: str, opened: nd2.ND2File, scene: int) -> tuple[Pages, tuple[str
     sizes = dict(opened.sizes)
     loops = [axis for axis in sizes if axis not in WITHIN]
     within = [axis for axis in sizes if axis in WITHIN]
-    if unknown := set(loops) - {*LOOPS, "P"}:
-        raise ValueError(f"its loops must be of time, position and z, got {', '.join(sorted(unknown))} too")
-    if {"C", "S"} <= set(within):
-        raise ValueError("it holds several channels of a colour camera")
     counts = [sizes[axis] for axis in loops]
     sizes, notes = _whole_part(sizes, loops, _frames_there(opened))
     leading = [axis for axis in loops if axis != "P"]
-    axes = "".join({**LOOPS, **WITHIN}[axis] for axis in (*leading, *within))
+    names = {**LOOPS, **WITHIN} | ({"S": "S"} if "C" in within else {})
+    axes = "".join(names.get(axis, axis) for axis in (*leading, *within))
     shape = tuple(sizes[axis] for axis in (*leading, *within))
     frame = tuple(sizes[axis] for axis in within)
 

@@ -129,8 +129,8 @@ def _pages(file: str, files: _Files) -> tuple[Pages, tuple[str, ...]]:
         raise ValueError(f"it must come with its plane {wanted}, which is not there; copy it again")
     names = LETTERS | ({} if sizes.get("C", 1) > 1 else {WAVELENGTHS: "c"})
     kept = [axis for axis in leading if sizes[axis] > 1]
-    if unknown := [axis for axis in kept if axis not in names or axis == down]:
-        raise ValueError(f"its axes must be of time, channel, z, y and x, got {' and '.join(unknown)} too")
+    if down in kept:
+        raise ValueError(f"its {down} must be an axis of its planes or one of files, got both")
     shape = (int(files.axis(down)["MaxSize"]), int(files.axis(across)["MaxSize"]))
 
     def read(index: tuple[int, ...]) -> np.ndarray:
@@ -139,7 +139,7 @@ def _pages(file: str, files: _Files) -> tuple[Pages, tuple[str, ...]]:
             return _decoded(files, files.planes[tuple((axis, at.get(axis, 0)) for axis in leading)], shape)
 
     dtype = _type(files, first)
-    axes = "".join(names[axis] for axis in kept) + "yx"
+    axes = "".join(names.get(axis, axis) for axis in kept) + "yx"
     pages = Pages(file, axes, (*(sizes[axis] for axis in kept), *shape), dtype, 2, read)
     return pages, (SIDEWAYS[down],) if down in SIDEWAYS else ()
 

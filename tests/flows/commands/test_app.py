@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -329,6 +330,17 @@ def test_import_a_checkpoint_and_predict_rgb_images_with_it(run, tmp_path, stage
     expected = predict_image(network, np.moveaxis(pixels, -1, 0) / 255)
     assert expected.std() > 1e-4
     np.testing.assert_allclose(level(scores_of(dataset, "theirs", "a")), expected, rtol=0, atol=1e-6)
+
+
+def test_status_shows_what_tells_long_names_apart(run, tmp_path, image):
+    name = "Minimal-DataSet-2C-3W-4S-FP2-stack"
+    for field in ("D08-f1", "D08-f2"):
+        shutil.copy(image / "a.tif", image / f"{name}-{field}.tif")
+    run("init", tmp_path / "d", "--images", image)
+    _, out, _ = run("status", tmp_path / "d")
+    shown = "".join(line.split(" missing ")[0].strip() for line in out.splitlines())
+    assert f"{name}-D08-f1" in shown
+    assert f"{name}-D08-f2" in shown
 
 
 def test_init_then_status(run, tmp_path, image):

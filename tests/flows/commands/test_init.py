@@ -156,19 +156,37 @@ def test_what_a_source_may_say_besides_stands_in_the_record_as_comments(files):
     assert "#     foreground" not in text
 
 
-def test_labels_that_lie_in_each_ome_zarr_stay_named_as_they_were_given(files):
-    image, labels = np.arange(32 * 24, dtype=np.uint16).reshape(32, 24), np.zeros((32, 24), np.uint8)
-    labels[8:16] = 1
-    zarr.create_array(files / "raw/a.zarr/0", data=image)
-    zarr.create_array(files / "raw/a.zarr/labels/cells/0", data=labels)
-    for folder in ("raw/a.zarr", "raw/a.zarr/labels/cells"):
+def write_zarr(path, *labels):
+    """An OME-Zarr image with labels of some names."""
+    drawn = np.zeros((32, 24), np.uint8)
+    drawn[8:16] = 1
+    zarr.create_array(path / "0", data=np.arange(32 * 24, dtype=np.uint16).reshape(32, 24))
+    for name in labels:
+        zarr.create_array(path / name / "0", data=drawn)
+    for folder in (path, *(path / name for name in labels)):
         said = {"axes": [{"name": a, "type": "space"} for a in "yx"], "datasets": [{"path": "0"}]}
-        zarr.open_group(files / folder).attrs["ome"] = {"version": "0.5", "multiscales": [said]}
+        zarr.open_group(folder).attrs["ome"] = {"version": "0.5", "multiscales": [said]}
+
+
+def test_labels_that_lie_in_each_ome_zarr_stay_named_as_they_were_given(files):
+    write_zarr(files / "raw/a.zarr", "labels/cells")
     dataset = Dataset(str(files / "dataset"))
     lines = list(initialise(dataset, {"images": str(files / "raw"), "truth": "labels/cells", "foreground": 0}))
     assert lines[0] == f"1 stack in {files}/raw, 1 with truth"
     assert "truth is read with foreground 0: 75% of the first plane is object" in lines
     assert read_record(dataset).sources[0].truth == "labels/cells"
+
+
+def test_labels_that_lie_in_ome_zarrs_are_offered_and_not_taken_by_themselves(files):
+    dataset, images = Dataset(str(files / "dataset")), str(files / "raw")
+    write_zarr(files / "raw/a.zarr", "labels/cells", "labels/nuclei")
+    write_zarr(files / "raw/b.zarr", "labels/nuclei")
+    write_zarr(files / "raw/c.zarr")
+    offer = "note: labels/nuclei found in 2 of 3 images, labels/cells in 1; say `--truth labels/nuclei`"
+    assert list(initialise(dataset, {"images": images}))[:2] == [f"3 stacks in {images}, 0 with truth", offer]
+    assert read_record(dataset).sources[0].truth is None
+    assert not any("found in" in line for line in initialise(dataset, {"images": images, "truth": "labels/nuclei"}))
+    assert sum(bool(stack.truth) for stack in make_plan(dataset, read_record(dataset)).stacks.values()) == 2
 
 
 def planes(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unet.formats.stack import Opened
-from unet.formats.stated import as_stated, renamed
+from unet.formats.stated import as_stated, renamed, require_known_axes
 from unet.sources.stacks import Stated
 
 OPENED = Opened(
@@ -44,6 +44,24 @@ def test_axes_are_renamed_in_the_order_of_the_file_and_come_in_ours(axes, index)
     expected = "".join(sorted(axes, key="tczyx".index))
     assert (found.axes, found.shape[:2]) == (expected, (2, 3) if axes == expected else (3, 2))
     np.testing.assert_array_equal(found.plane(index), pixels[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("axes", "advice"),
+    [
+        ("Vzyx", "say what each is to be by `axes` of its source, as --axes czyx"),
+        ("VIyx", "say what each is to be by `axes` of its source, as --axes ctyx"),
+        ("Vczyx", "say what each is to be by `axes` of its source, as --axes tczyx"),
+        ("VIczyx", "export it with fewer axes"),
+    ],
+)
+def test_axes_that_no_network_knows_are_refused_with_what_names_them(axes, advice):
+    shape = (2, 3, 4, 5, 6, 7)[: len(axes)]
+    opened = replace(OPENED, axes=axes, shape=shape)
+    with pytest.raises(ValueError, match=f"got {' '.join(axes)} of lengths 2 × 3 .*; {advice}$"):
+        require_known_axes(opened, "a.tif")
+    if "--axes" in advice:
+        require_known_axes(renamed(opened, advice.split()[-1]), "a.tif")
 
 
 def test_axes_that_are_not_those_of_the_file_are_refused():

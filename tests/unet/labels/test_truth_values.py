@@ -52,8 +52,18 @@ def test_another_value_that_is_ignored_is_kept_as_it_is():
 @pytest.mark.parametrize(
     ("values", "how", "says"),
     [
-        (np.array([[[0, 0.5, 0.5]]]), {}, "must hold whole numbers, got 0.5 on 2 pixels; save an id an object"),
-        (np.array([[[0, np.nan]]]), {}, "must hold whole numbers, got nan on 1 pixels"),
+        (
+            np.array([[[0, 0.5, 0.5]]]),
+            {},
+            "must hold whole numbers, got 0.5 on 2 pixels; if it is a mask with smoothed",
+        ),
+        (
+            np.array([[[0, 0.5, 8.0]]]),
+            {},
+            "threshold it (object where > 4), save it as 0 and 255, and set its source's",
+        ),
+        (np.array([[[0, 0.3, 0.4, 0.9]]]), {"foreground": 255}, "threshold it (object where > 0.45), save it as 0 and"),
+        (np.array([[[0, np.nan]]]), {}, "must hold whole numbers, got nan on 1 pixels; save an id an object, 0"),
         (np.array([[[0, 2.0**40]]]), {}, "must hold ids < 4294967295, got 1099511627776; renumber it"),
         (np.array([[[0, -3, -1]]]), {}, "must hold ids ≥ 0, got -3; renumber it"),
         (np.array([[[0, -1]]]), {"ignore": 9}, "must hold ids ≥ 0, got -1; renumber it"),

@@ -1,6 +1,8 @@
 """Whether files are what they were: a touch changes nothing, a byte does."""
 
 import os
+from hashlib import blake2b
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,23 @@ def test_touched_files_have_the_same_content(files):
     after = fingerprint.of_files(files, [before])
     assert after.seen != before.seen
     assert after.content == before.content
+
+
+def by_blake2(files):
+    """What fingerprints were before: BLAKE2 of the names, and of BLAKE2 of what each file holds."""
+    whole = blake2b(digest_size=6)
+    for file in files:
+        whole.update(os.path.basename(file).encode() + b"\0" + blake2b(Path(file).read_bytes()).digest())  # noqa: PTH119
+    return whole.hexdigest()
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_what_is_known_by_an_older_digest_is_compared_with_one_of_its_kind(files, once):
+    old = fingerprint.Fingerprint("another moment", by_blake2(files))
+    assert fingerprint.of_files(files, [old], once).content == old.content
+    assert fingerprint.of_files(files, once=once).content != old.content
+    Path(files[0]).write_bytes(b"changed")
+    assert fingerprint.of_files(files, [old], once).content == by_blake2(files)
 
 
 @pytest.mark.parametrize("edit", [lambda b: b[:-1] + b"!", lambda b: b + b"!", lambda b: b""])

@@ -185,6 +185,16 @@ def test_truth_that_lacks_a_plane_is_told(tmp_path):
     files = [f"raw/a_z{z}.tif" for z in (1, 2, 3)] + [f"truth/a_z{z}.tif" for z in (1, 2)]
     (stack,) = find(tmp_path, *files, pattern="{name}_z{z}.tif", truth="truth").stacks
     assert "each slice must have its truth, got 3 files" in stack.refused
+    assert "truth, none of a_z3.tif; add" in stack.refused
+
+
+def test_truth_of_a_grid_that_lacks_a_plane_is_told_whatever_the_channels(tmp_path):
+    files = [f"raw/a_t{t}_z{z:02}_c{c}.tif" for t in (1, 2) for z in (1, 2) for c in (1, 2)]
+    files += [f"truth/a_t{t}_z{z}_mask.png" for t, z in [(1, 1), (1, 2)]]
+    settings = {"pattern": "{name}_t{t}_z{z}_c{c}.tif", "truth": "truth", "suffix": "_mask"}
+    (stack,) = find(tmp_path, *files, **settings).stacks
+    assert "got 4 files" in stack.refused
+    assert "truth, none of a_t2_z01_c2.tif; add" in stack.refused
 
 
 def test_without_a_pattern_each_file_stays_a_stack(tmp_path):

@@ -77,11 +77,27 @@ def test_patterns_of_common_programs_are_found(names, pattern, stacks):
 
 
 @pytest.mark.parametrize("lost", range(12))
-def test_no_pattern_is_offered_where_a_plane_is_missing(lost):
+def test_a_pattern_is_offered_though_a_plane_is_missing_which_is_named(lost):
     names = written("a_z{z}_c{c}.tif", z=range(1, 7), c=(1, 2))
-    assert guessed(names) is not None
     missing = guessed(names[:lost] + names[lost + 1 :])
-    assert missing is None
+    assert missing.pattern == guessed(names).pattern
+    assert (
+        f"11 files → 1 stack; say --pattern '{missing.pattern}' to take them as such; a must have" in missing.sentence
+    )
+    assert f"({names[lost]} would be it)" in missing.sentence
+
+
+def test_the_offer_says_how_many_stacks_lack_planes():
+    names = written("{n}_z{z}_c{c}.tif", n="abc", z=range(1, 7), c=(1, 2))
+    lost = {"a_z2_c1.tif", "c_z3_c2.tif"}
+    sentence = guessed([name for name in names if name not in lost]).sentence
+    assert "34 files → 3 stacks of 2 channels × 6 z each" in sentence
+    assert "; 2 stacks lack planes, a must have all planes, got none for c 1, z 2 (a_z2_c1.tif would be it)" in sentence
+
+
+def test_no_pattern_is_offered_where_more_than_a_few_planes_are_missing():
+    names = written("a_z{z}_c{c}.tif", z=range(1, 7), c=(1, 2))
+    assert guessed(names[:3] + names[5:]) is None
 
 
 @pytest.mark.parametrize(
@@ -94,6 +110,7 @@ def test_no_pattern_is_offered_where_a_plane_is_missing(lost):
         ["a_z1.tif"],
         ["a_z1_z2.tif", "a_z1_z3.tif"],
         ["a_z1_{.tif", "a_z2_{.tif"],
+        ["a_z1_c1.tif", "a_z1_c01.tif", "a_z1_c1.TIF"],
         [],
     ],
 )

@@ -1,11 +1,16 @@
 import os
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unet.settings.ingest import Source
 from unet.sources.image_kinds import is_index
+from unet.sources.plate_indexes import read_records
 from unet.sources.search import find_stacks
 from unet.sources.stacks import Scenes, Well
 
@@ -145,6 +150,34 @@ def test_a_broken_index_is_told_and_its_files_are_what_they_are(tmp_path, conten
     found = find(tmp_path)
     assert named(found) == ["a", "b"]
     assert sum("is no index of a plate that can be read" in note for note in found.notes) == 1
+
+
+def records_by_tree(text, tag, keys):
+    """The same by a tree of the whole document."""
+    plain = lambda name: name.rpartition("}")[2]  # noqa: E731
+    for element in ElementTree.fromstring(text).iter():
+        if plain(element.tag) == tag:
+            fields = {plain(child.tag): (child.text or "").strip() for child in reversed(element)}
+            fields |= {plain(key): value for key, value in element.attrib.items()}
+            own = "".join([element[-1].tail or ""] if len(element) else [element.text or ""]).strip()
+            yield {key: value for key, value in (fields | ({"text": own} if own else {})).items() if key in keys}
+
+
+WORDS = st.sampled_from(["", " a.tif ", "a&amp;b", "<![CDATA[c<d]]>", "e<!-- no -->f", "\u00e9", "\n"])
+
+
+@given(st.lists(st.tuples(WORDS, st.lists(st.tuples(st.sampled_from("PQR"), WORDS), max_size=3)), max_size=4))
+def test_records_of_an_index_are_those_of_its_whole_tree(records):
+    inner = ""
+    for word, children in records:
+        more = "".join(f"<n:{tag}>{of}</n:{tag}>" for tag, of in children)
+        inner += f'<n:Shot n:P="x"><Q n="1">{word}</Q>{more}{word}</n:Shot>'
+    text = f"<?xml version='1.0'?><n:All xmlns:n='u'><Other>o</Other>{inner}</n:All>".encode()
+    found = []
+    with TemporaryDirectory() as folder:
+        Path(folder, "a.xml").write_bytes(text)
+        read_records(Path(folder, "a.xml"), {"Shot": {"P", "Q", "text"}}, lambda _, fields: found.append(fields))
+    assert found == list(records_by_tree(text, "Shot", {"P", "Q", "text"}))
 
 
 def test_an_index_that_names_no_images_is_none(tmp_path):

@@ -127,7 +127,23 @@ def test_slices_lying_directly_in_the_sources_match(tmp_path):
 def test_slices_without_their_truth_are_refused_with_both_counts(tmp_path):
     write(tmp_path, "raw/1.tif", "raw/2.tif", "truth/1.tif")
     (stack,) = find(tmp_path, Source("raw", "truth", slices="z")).stacks
-    assert re.search(r"got 2 files in .*raw but 1 in .*truth", stack.refused)
+    assert re.search(r"got 2 files in .*raw but 1 in .*truth, none of 2.tif; add", stack.refused)
+
+
+@pytest.mark.parametrize(
+    ("images", "truth", "suffix", "says"),
+    [
+        (["a_1", "a_2", "a_10"], ["a_1", "a_10"], None, "truth/s, none of a_2.tif;"),
+        (["a_1", "a_2", "a_10"], ["a_1_mask", "a_2_mask"], "_mask", "truth/s, none of a_10.tif;"),
+        (["a_01", "a_02", "a_03"], ["m1", "m3"], None, "truth/s, none of a_02.tif;"),
+        (["a_1", "a_2"], ["a_1", "a_2", "a_3"], None, "truth/s, a_3.tif of none;"),
+        (["a", "b"], ["c"], None, "truth/s; add"),
+    ],
+)
+def test_the_first_slice_without_truth_is_named(tmp_path, images, truth, suffix, says):
+    write(tmp_path, *(f"raw/s/{name}.tif" for name in images), *(f"truth/s/{name}.tif" for name in truth))
+    (stack,) = find(tmp_path, Source("raw", "truth", slices="z", suffix=suffix)).stacks
+    assert says in stack.refused
 
 
 def test_two_files_of_truth_for_one_stack_are_refused_as_that_stack(tmp_path):

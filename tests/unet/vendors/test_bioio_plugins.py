@@ -9,6 +9,7 @@ import pytest
 
 from tests.unet.formats.files import noise, read
 from unet.formats.readers import MissingPackageError, find_scenes
+from unet.formats.stack import UnknownAxesError
 
 
 class Lazy:
@@ -81,14 +82,25 @@ def test_colours_are_channels(fake, file):
     np.testing.assert_array_equal(values, fake.values[:, 0, 0].transpose(0, 3, 1, 2))
 
 
-@pytest.mark.parametrize(
-    ("order", "shape", "why"),
-    [("MTCZYX", (2, 1, 1, 1, 8, 9), "got M too"), ("TCZYXS", (1, 2, 1, 8, 9, 3), "several channels of a colour")],
-)
-def test_axes_that_no_network_knows_are_refused(fake, file, order, shape, why):
-    fake.order, fake.values = order, noise(*shape)
-    with pytest.raises(ValueError, match=rf"a\.vsi is not a readable \.vsi file \(.*{why}"):
+def test_several_channels_of_a_colour_camera_are_named_by_a_person(fake, file):
+    fake.order, fake.values = "TCZYXS", noise(1, 2, 1, 8, 9, 3)
+    with pytest.raises(UnknownAxesError, match=r"got S c y x of lengths 3 × 2 × 8 × 9; .* --axes tcyx$"):
         read(file)
+    opened, values = read(file, axes="zcyx")
+    assert (opened.axes, opened.channels) == ("czyx", ("DAPI", "GFP"))
+    np.testing.assert_array_equal(values, np.moveaxis(fake.values[0, :, 0], -1, 1))
+
+
+def test_axes_that_no_network_knows_are_named_by_a_person(fake, file):
+    fake.order, fake.values = "MTCZYX", noise(2, 1, 1, 3, 8, 9)
+    says = (
+        r"the axes of .*a\.vsi must be .*, got M z y x of lengths 2 × 3 × 8 × 9; say .* by `axes` .*, as --axes czyx$"
+    )
+    with pytest.raises(UnknownAxesError, match=says):
+        read(file)
+    opened, values = read(file, axes="czyx")
+    assert (opened.axes, opened.channels, opened.spacing) == ("czyx", ("0", "1"), {"z": 2.0, "y": 0.5})
+    np.testing.assert_array_equal(values, fake.values[:, 0, 0])
 
 
 def test_errors_of_plugins_are_told_in_a_sentence(fake, file):

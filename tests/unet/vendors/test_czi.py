@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tests.unet.formats.files import cut, read
+from unet.formats.completeness import require_whole
 from unet.formats.readers import find_scenes
+from unet.formats.stack import UnknownAxesError
 
 czi = pytest.importorskip("pylibCZIrw.czi", reason="pylibCZIrw, of the extra vendor, is not installed")
 
@@ -82,6 +84,34 @@ def test_tiles_that_do_not_touch_are_images_of_their_own(tmp_path):
     for tile in range(2):
         opened, values = read(file, scene=tile)
         assert (opened.shape, int(values[1, 1, 0, 0])) == ((2, 2, 20, 30), value(0, 1, 1, tile))
+
+
+def draw_views(file, letter, times=1):
+    """Two views, or what else a letter says, of three z: channels of the writer, which knows no others, renamed."""
+    with czi.create_czi(str(file)) as writer:
+        for t, z, view in itertools.product(range(times), range(3), range(2)):
+            pixels = np.full((20, 30, 1), value(view, t, z, 0), np.uint16)
+            writer.write(pixels, plane={"T": t, "Z": z, "C": view}, location=(0, 0))
+    file.write_bytes(file.read_bytes().replace(b"C\0\0\0", letter + b"\0\0\0"))
+    return file
+
+
+@pytest.mark.parametrize(("letter", "axes"), [(b"V", "czyx"), (b"I", "tzyx"), (b"R", "czyx"), (b"B", "tzyx")])
+def test_dimensions_that_no_network_knows_are_named_by_a_person(tmp_path, letter, axes):
+    file = draw_views(tmp_path / "a.czi", letter)
+    says = rf"the axes of .*a\.czi must be .*, got {letter.decode()} z y x of lengths 2 × 3 × 20 × 30; .* --axes czyx$"
+    with pytest.raises(UnknownAxesError, match=says):
+        read(file)
+    assert require_whole([str(file)]) == {str(file)}  # so that nobody waits for it
+    opened, values = read(file, axes=axes)
+    assert (opened.axes, opened.shape) == (axes, (2, 3, 20, 30))
+    assert values[..., 0, 0].tolist() == [[value(view, 0, z, 0) for z in range(3)] for view in range(2)]
+
+
+def test_phases_are_channels(tmp_path):
+    opened, values = read(draw_views(tmp_path / "a.czi", b"H", times=2))
+    assert (opened.axes, opened.channels) == ("tczyx", ("phase 1", "phase 2"))
+    assert values[1, :, 2, 0, 0].tolist() == [value(view, 1, 2, 0) for view in range(2)]
 
 
 def test_of_an_experiment_that_was_stopped_whole_time_points_are_taken(tmp_path):

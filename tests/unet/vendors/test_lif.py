@@ -7,7 +7,8 @@ import liffile
 import numpy as np
 import pytest
 
-from tests.unet.formats.files import cut, read
+from tests.unet.formats.files import cut, noise, read
+from tests.unet.formats.vendor_files import leica, lif
 from unet.formats.readers import find_scenes
 
 DATA = os.environ.get("UNET_FLOWS_DATA", "")
@@ -48,3 +49,20 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path, part):
     for way in (lambda file: read(file, scene=0), lambda file: find_scenes(str(file))):
         with pytest.raises(ValueError, match=r"a\.lif is not a readable LIF"):
             way(tmp_path / "a.lif")
+
+
+def test_wavelengths_are_channels_or_named_by_a_person_where_there_are_others(tmp_path):
+    image, file = noise(2, 3, 8, 9), tmp_path / "a.lif"
+    said = leica(image, f'<Memory Size="{image.nbytes}" MemoryBlockID="MemBlock_1"/>').replace('ID="3"', 'ID="5"')
+    file.write_bytes(lif(image, said))
+    with pytest.raises(ValueError, match=r"a\.lif must be .*, got λ c y x of lengths 3 × 2 × 8 × 9; .* --axes tcyx$"):
+        read(file)
+    opened, values = read(file, axes="zcyx")
+    assert opened.axes == "czyx"
+    np.testing.assert_array_equal(values, image)
+    alone = image[:1]
+    said = leica(alone, f'<Memory Size="{alone.nbytes}" MemoryBlockID="MemBlock_1"/>').replace('ID="3"', 'ID="5"')
+    file.write_bytes(lif(alone, said))
+    opened, values = read(file)
+    assert opened.axes == "cyx"
+    np.testing.assert_array_equal(values, alone[0])

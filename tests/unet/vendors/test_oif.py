@@ -88,3 +88,14 @@ def test_a_plane_that_was_cut_short_is_refused(tmp_path):
     cut(tmp_path / "a.oif.files/s_C002Z003T002.tif", 0.9)
     with pytest.raises(ValueError, match=r"truncated: s_C002Z003T002\.tif is cut short"):
         read(tmp_path / "a.oif")
+
+
+def test_axes_that_no_network_knows_are_named_by_a_person(tmp_path):
+    write_oif(tmp_path / "a.oif", IMAGE[:, :1])
+    for plane in (tmp_path / "a.oif.files").glob("s_C*"):
+        plane.rename(plane.with_name(plane.name.replace("T", "A")))
+    with pytest.raises(ValueError, match=r"a\.oif must be .*, got A c y x of lengths 2 × 2 × 16 × 24; .* --axes tcyx$"):
+        read(tmp_path / "a.oif")
+    opened, values = read(tmp_path / "a.oif", axes="zcyx")
+    assert (opened.axes, opened.channels) == ("czyx", ("DAPI", "GFP"))
+    np.testing.assert_array_equal(values, IMAGE[:, 0].swapaxes(0, 1))
