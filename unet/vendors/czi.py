@@ -23,6 +23,7 @@ from unet.dataset.filesystem import open_regular, refuse_unwritten
 from unet.formats.pixel_sizes import SaidSizes
 from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.sources.stacks import Scenes
+from unet.vendors.czi_segments import require_sound
 
 TYPES = {"Gray8": "u1", "Gray16": "u2", "Gray32Float": "f4", "Bgr24": "u1", "Bgr48": "u2", "Bgr96Float": "f4"}
 OF_A_PLANE = "TZCH"
@@ -91,6 +92,7 @@ def _images(file: str) -> Iterator[tuple[czi.CziReader, list[_Image]]]:
     with decoding_errors_told(file, "CZI"):
         with open_regular(file) as stream:
             refuse_unwritten(stream.fileno())
+            require_sound(stream)
         opening = czi.open_czi(file)
         opened = opening.__enter__()
     try:
