@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from unet.settings.classes import check_names, class_names
 from unet.settings.file_pattern import check_pattern
 from unet.settings.validation import CLOSED, require, require_plain
 
@@ -21,8 +22,15 @@ class Source:
     """Folder or file of labels, matched to the images by name, or `labels/NAME` in OME-Zarr; many stacks have none."""
     slices: Literal["z", "t"] | None = None
     """Set when each folder of single planes is one stack: the axis along which its files are ordered by name."""
-    foreground: Literal["ids", 0, 255] = "ids"
-    """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object."""
+    foreground: Literal["ids", "classes", 0, 255] = "ids"
+    """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object.
+
+    classes: a value, colour or name a class, as `classes` has them; connected pixels of one class are an object.
+    """
+    classes: Mapping[int | str, str] | None = None
+    """Names of classes by value in truth, such as `{1: nucleus, 2: mitosis, 255: ignore}`; "#ff8800" for a colour."""
+    class_of: str | None = None
+    """Folder or file that tells the class of each id: label images, or CSVs of id and class, named as truth is."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged: training gives them no weight, evaluation leaves them out."""
     empty_planes: Literal["background", "ignore"] = "background"
@@ -63,6 +71,27 @@ class Source:
         for axis, size in (self.pixel_size or {}).items():
             require(axis in "tzyx", f"pixel_size must be by axis t, z, y or x, got {axis!r}")
             require(0 < size < math.inf, f"pixel_size must be > 0, got {axis}: {size}")
+        if self.classes is not None:
+            check_names(class_names(self.classes))
+        needs = self.foreground == "classes" or self.class_of is not None
+        require(
+            not needs or self.classes is not None,
+            "classes must name what stands for each class in truth, such as {1: nucleus, 2: mitosis}, got none",
+        )
+        require(
+            needs or self.classes is None,
+            f"foreground must be classes where `classes` names some, got {self.foreground!r}",
+        )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes of objects in its truth, in order; none where truth has no classes."""
+        return class_names(self.classes) if self.classes is not None else ()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether it names a place or a suffix of truth."""
+        return self.truth is not None or self.suffix is not None
 
 
 @dataclass(frozen=True)

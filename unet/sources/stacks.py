@@ -56,7 +56,7 @@ class Stack:
     """The axis that slices run along; None when every file is a stack."""
     truth: Files
     """Absolute paths of its labels, as in `files`; empty where nobody drew any."""
-    foreground: Literal["ids", 0, 255]
+    foreground: Literal["ids", "classes", 0, 255]
     """How truth is read, see `Source.foreground`."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged, see `Source.ignore`."""

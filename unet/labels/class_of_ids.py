@@ -1,0 +1,126 @@
+"""The class of each id of a label image: kept beside the ids, as ranges of them by the name of their class.
+
+ids      0 7 7 0 9          nucleus: 7 … 8, mitosis: 9          classes  0 1 1 0 2
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unet.dataset.folder import Json
+from unet.images.array_types import Labels
+from unet.ledger.generations import Result
+from unet.settings.classes import OBJECT
+
+FILE = "classes.json"
+"""What a generation of truth with classes keeps of them."""
+MOST = 2**30
+"""Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
+NAMED = 5
+"""Ids that an error names at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassOfIds:
+    """The class of each id, by its number in a list of names: the first is class 1."""
+
+    names: tuple[str, ...]
+    ids: NDArray[np.int64]
+    """Ids that have a class, ascending; none where all are of the only class."""
+    classes: NDArray[np.uint8]
+    """Of each of these its class."""
+
+    @classmethod
+    def of_one(cls, name: str = OBJECT) -> "ClassOfIds":
+        """All ids are of one class."""
+        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+
+    @classmethod
+    def of_plain(cls, values: Json) -> "ClassOfIds":
+        """Read from what `plain` gives.
+
+        Raises:
+            ValueError: it is not that, or an id has two classes.
+        """
+        try:
+            runs = [(int(a), int(b), n) for n, pairs in enumerate(values.values(), 1) for a, b in pairs]
+            if any(not 0 < a <= b for a, b, _ in runs) or sum(b - a + 1 for a, b, _ in runs) > MOST:
+                raise ValueError("runs that are none")  # told below
+            ids = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b + 1) for a, b, _ in runs)])
+            classes = np.repeat(np.array([n for *_, n in runs], np.uint8), [b - a + 1 for a, b, _ in runs])
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(f"{FILE} must hold runs of ids by the names of their classes, got {error}") from error
+        order = np.argsort(ids, kind="stable")
+        ids, classes = ids[order], classes[order]
+        if (twice := ids[1:][np.diff(ids) == 0]).size:
+            raise ValueError(f"each id of truth must have one class in {FILE}, got two for {twice[0]}; remove one")
+        return cls(tuple(values), ids, classes)
+
+    def of(self, labels: Labels) -> NDArray[np.uint8]:
+        """Class of each pixel, of the shape of `labels`; 0 for background.
+
+        Raises:
+            ValueError: an id has no class.
+
+        >>> known = ClassOfIds(("nucleus", "mitosis"), np.array([7, 9]), np.array([1, 2], np.uint8))
+        >>> known.of(np.array([[0, 7, 9]]))
+        array([[0, 1, 2]], dtype=uint8)
+        """
+        if not self.ids.size and len(self.names) == 1:
+            return np.asarray(labels != 0, np.uint8)
+        found, inverse = np.unique(labels, return_inverse=True)
+        at = np.minimum(np.searchsorted(self.ids, found), max(self.ids.size - 1, 0))
+        known = self.ids[at] == found if self.ids.size else np.zeros(found.shape, np.bool_)
+        if lost := found[~known & (found != 0)].tolist():
+            more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+            raise ValueError(
+                f"each id of truth must have a class, got none for {', '.join(map(str, lost[:NAMED]))}{more}; "
+                f"name one of {', '.join(self.names)} for it in {FILE}"
+            )
+        table = np.where(known, self.classes[at] if self.ids.size else 0, 0).astype(np.uint8)
+        return np.asarray(table[inverse].reshape(labels.shape))
+
+    def in_order(self, names: Sequence[str]) -> "ClassOfIds":
+        """The same with the numbers that classes have in another list of names.
+
+        Raises:
+            ValueError: a name is not in that list.
+        """
+        for lost in (name for name in self.names if name not in names):
+            raise ValueError(f"classes must name {lost!r}, which truth has, got {', '.join(names)}")
+        numbers = np.array([0, *(names.index(name) + 1 for name in self.names)], np.uint8)
+        ids, classes = self.ids, self.classes
+        if not ids.size and len(self.names) == 1 and tuple(names) != self.names:
+            raise ValueError(f"classes must be of named ids, got all ids of {self.names[0]!r}")
+        return ClassOfIds(tuple(names), ids, numbers[classes])
+
+    def plain(self) -> Json:
+        """As JSON writes it: first and last id of each run of ids of one class, by its name.
+
+        >>> ClassOfIds(("a", "b"), np.array([1, 2, 3, 9]), np.array([1, 1, 2, 1], np.uint8)).plain()
+        {'a': [[1, 2], [9, 9]], 'b': [[3, 3]]}
+        """
+        cuts = np.flatnonzero((np.diff(self.ids) != 1) | (np.diff(self.classes.astype(int)) != 0)) + 1
+        starts, stops = np.append(0, cuts), np.append(cuts, self.ids.size) - 1
+        by_name: dict[str, list[list[int]]] = {name: [] for name in self.names}
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True) if self.ids.size else ():
+            by_name[self.names[self.classes[start] - 1]].append([int(self.ids[start]), int(self.ids[stop])])
+        return by_name
+
+
+def read_classes(truth: Result) -> ClassOfIds:
+    """The class of each id of a stack's truth; of truth without classes all ids are of the class `object`.
+
+    Raises:
+        ValueError: the file that tells them is lost or damaged.
+    """
+    stamp = truth.committed()
+    if "classes" not in stamp.facts:
+        return ClassOfIds.of_one()
+    file = truth.folder / stamp.generation / FILE
+    values = file.read_json()
+    if values is None:
+        raise ValueError(f"{file.url} must tell the class of each id of truth, got no file; run `unet-flows ingest`")
+    return ClassOfIds.of_plain(values)

@@ -1,0 +1,52 @@
+"""What the classes of objects are called, and what stands for each in truth.
+
+Background is class 0, objects are classes 1, 2, … in the order in which their names stand in dataset.yaml. Truth
+without a table of classes has one, `object`.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from unet.settings.validation import require
+
+BACKGROUND, OBJECT, IGNORED = "background", "object", "ignore"
+"""Names that mean something: no object, an object of truth without classes, and what nobody judged."""
+LARGEST = 254
+"""Classes of objects at most: they are kept as uint8, of which 255 are pixels nobody judged."""
+
+Table = Mapping[int | str, str]
+"""Names of classes by what stands for them in truth: a value, a colour such as "#ff8800", or a name in the file."""
+
+
+def class_names(table: Table) -> tuple[str, ...]:
+    """Names of the classes of objects that a table has, each once, in its order.
+
+    >>> class_names({0: "background", 1: "nucleus", 2: "mitosis", 3: "nucleus", 255: "ignore"})
+    ('nucleus', 'mitosis')
+    """
+    return tuple(name for name in dict.fromkeys(table.values()) if name not in (BACKGROUND, IGNORED))
+
+
+def joined_names(tables: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Names of several sources, each once, in their order; `object` where none has any.
+
+    >>> joined_names([("nucleus", "debris"), ("mitosis", "nucleus")]), joined_names([])
+    (('nucleus', 'debris', 'mitosis'), ('object',))
+    """
+    return tuple(dict.fromkeys(name for names in tables for name in names)) or (OBJECT,)
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """Refuse names that cannot be told apart, or are no plain words; and more classes than can be kept.
+
+    >>> check_names(("nucleus", "Nucleus"))
+    Traceback (most recent call last):
+    ...
+    ValueError: classes must have names that differ, got 'nucleus' and 'Nucleus'; rename one
+    """
+    require(0 < len(names) <= LARGEST, f"classes must be 1 to {LARGEST} names of objects, got {len(names)}")
+    seen: dict[str, str] = {}
+    for name in names:
+        is_plain = name == name.strip() and name.isprintable() and 0 < len(name) <= 64 and "/" not in name
+        require(is_plain, f"classes must have names of 1 to 64 printable characters without /, got {name!r}")
+        same = seen.setdefault(name.casefold(), name)
+        require(same == name, f"classes must have names that differ, got {same!r} and {name!r}; rename one")
