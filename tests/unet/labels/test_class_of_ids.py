@@ -41,13 +41,8 @@ def test_all_ids_are_of_the_only_class():
 @pytest.mark.parametrize(
     "values",
     [
-        [],
-        {"a": 3},
-        {"a": [[1]]},
-        {"a": [[2, 1]]},
-        {"a": [[1, 2**60]]},
-        {"a": [[1, 2]], "b": [[2, 2]]},
-        {"a": [["x", 1]]},
+        *([], {"a": 3}, {"a": [[1]]}, {"a": [[2, 1]]}, {"a": [[1, 2**60]]}),
+        *({"a": [[1, 2]], "b": [[2, 2]]}, {"a": [["x", 1]]}),
     ],
 )
 def test_a_damaged_file_is_told(values):
