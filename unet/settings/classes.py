@@ -50,3 +50,16 @@ def check_names(names: tuple[str, ...]) -> None:
         require(is_plain, f"classes must have names of 1 to 64 printable characters without /, got {name!r}")
         same = seen.setdefault(name.casefold(), name)
         require(same == name, f"classes must have names that differ, got {same!r} and {name!r}; rename one")
+
+
+CLASS_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+"""Colours that people who see colours otherwise can tell apart (Okabe and Ito 2008); its black is background."""
+
+
+def class_colour(number: int) -> str:
+    """Colour of a class of objects in pictures, viewers and plots; from 1, going round.
+
+    >>> class_colour(1), class_colour(9)
+    ('#E69F00', '#E69F00')
+    """
+    return CLASS_COLOURS[(number - 1) % len(CLASS_COLOURS)]
