@@ -4,7 +4,9 @@ Background is class 0, objects are classes 1, 2, … in the order in which their
 without a table of classes has one, `object`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from unet.settings.validation import require
 
@@ -15,6 +17,7 @@ LARGEST = 254
 
 Table = Mapping[int | str, str]
 """Names of classes by what stands for them in truth: a value, a colour such as "#ff8800", or a name in the file."""
+VALUE, COLOUR = re.compile(r"-?\d{1,18}"), re.compile("#[0-9a-f]{6}")
 
 
 def class_names(table: Table) -> tuple[str, ...]:
@@ -50,6 +53,34 @@ def check_names(names: tuple[str, ...]) -> None:
         require(is_plain, f"classes must have names of 1 to 64 printable characters without /, got {name!r}")
         same = seen.setdefault(name.casefold(), name)
         require(same == name, f"classes must have names that differ, got {same!r} and {name!r}; rename one")
+
+
+def clean_table(table: Table) -> dict[int | str, str]:
+    """The table with values as numbers and colours in small letters, as they may be written in other ways.
+
+    >>> clean_table({"1": "nucleus", 2: "mitosis"}), clean_table({"#FF8800": "nucleus"}), clean_table({"Tumor": "cell"})
+    ({1: 'nucleus', 2: 'mitosis'}, {'#ff8800': 'nucleus'}, {'Tumor': 'cell'})
+    """
+    clean: dict[int | str, str] = {}
+    for written, name in table.items():
+        text = str(written).strip()
+        key = int(text) if VALUE.fullmatch(text) else text.lower() if text.startswith("#") else text
+        require(
+            not text.startswith("#") or bool(COLOUR.fullmatch(str(key))),
+            f'classes must have colours like "#ff8800", got {text!r}',
+        )
+        require(key not in clean, f"classes must name each value, colour or name once, got {key!r} twice; remove one")
+        clean[key] = name
+    kinds = {str(key).startswith("#") for key in clean}
+    require(len(kinds) < 2, "classes must be all colours or none, got both colours and others; name a colour for each")
+    return clean
+
+
+def kind_of_keys(table: Table) -> Literal["values", "colours", "words"]:
+    """What stands for the classes of a clean table: values, colours of a picture, or words of outlines."""
+    if all(isinstance(key, int) for key in table):
+        return "values"
+    return "colours" if all(str(key).startswith("#") for key in table) else "words"
 
 
 CLASS_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
