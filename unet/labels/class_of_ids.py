@@ -3,19 +3,21 @@
 ids      0 7 7 0 9          nucleus: 7 … 8, mitosis: 9          classes  0 1 1 0 2
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.dataset.folder import Json
+from unet.dataset.folder import Folder, Json
+from unet.dataset.safe_load import LARGEST_JSON
 from unet.images.array_types import Labels
+from unet.ledger.contents import CLASSES
 from unet.ledger.generations import Result
-from unet.settings.classes import OBJECT
+from unet.settings.classes import BACKGROUND, IGNORED, LARGEST, OBJECT
 
-FILE = "classes.json"
-"""What a generation of truth with classes keeps of them."""
 MOST = 2**30
 """Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
 NAMED = 5
@@ -28,18 +30,20 @@ class ClassOfIds:
 
     names: tuple[str, ...]
     ids: NDArray[np.int64]
-    """Ids that have a class, ascending; none where all are of the only class."""
+    """Ids that have a class of their own, ascending."""
     classes: NDArray[np.uint8]
     """Of each of these its class."""
+    others: int = 0
+    """Class of all other ids; 0 where they have none."""
 
     @classmethod
     def of_one(cls, name: str = OBJECT) -> "ClassOfIds":
         """All ids are of one class."""
-        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8), 1)
 
     @classmethod
     def of_plain(cls, values: Json) -> "ClassOfIds":
-        """Read from what `plain` gives.
+        """Read from what `plain` gives; of a single class all ids are, those that were drawn since too.
 
         Raises:
             ValueError: it is not that, or an id has two classes.
@@ -51,12 +55,12 @@ class ClassOfIds:
             ids = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b + 1) for a, b, _ in runs)])
             classes = np.repeat(np.array([n for *_, n in runs], np.uint8), [b - a + 1 for a, b, _ in runs])
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ValueError(f"{FILE} must hold runs of ids by the names of their classes, got {error}") from error
+            raise ValueError(f"{CLASSES} must hold runs of ids by the names of their classes, got {error}") from error
         order = np.argsort(ids, kind="stable")
         ids, classes = ids[order], classes[order]
         if (twice := ids[1:][np.diff(ids) == 0]).size:
-            raise ValueError(f"each id of truth must have one class in {FILE}, got two for {twice[0]}; remove one")
-        return cls(tuple(values), ids, classes)
+            raise ValueError(f"each id of truth must have one class in {CLASSES}, got two for {twice[0]}; remove one")
+        return cls(tuple(values), ids, classes, int(len(values) == 1))
 
     def of(self, labels: Labels) -> NDArray[np.uint8]:
         """Class of each pixel, of the shape of `labels`; 0 for background.
@@ -68,18 +72,18 @@ class ClassOfIds:
         >>> known.of(np.array([[0, 7, 9]]))
         array([[0, 1, 2]], dtype=uint8)
         """
-        if not self.ids.size and len(self.names) == 1:
-            return np.asarray(labels != 0, np.uint8)
+        if not self.ids.size and self.others:
+            return np.asarray((labels != 0) * self.others, np.uint8)
         found, inverse = np.unique(labels, return_inverse=True)
         at = np.minimum(np.searchsorted(self.ids, found), max(self.ids.size - 1, 0))
         known = self.ids[at] == found if self.ids.size else np.zeros(found.shape, np.bool_)
-        if lost := found[~known & (found != 0)].tolist():
-            more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        lost = found[~known & (found != 0)].tolist()
+        if lost and not self.others:
             raise ValueError(
-                f"each id of truth must have a class, got none for {', '.join(map(str, lost[:NAMED]))}{more}; "
-                f"name one of {', '.join(self.names)} for it in {FILE}"
+                f"each id of truth must have a class, got none for {listed_ids(lost)}; "
+                f"name one of {', '.join(self.names)} for it in {CLASSES}"
             )
-        table = np.where(known, self.classes[at] if self.ids.size else 0, 0).astype(np.uint8)
+        table = np.where(known, self.classes[at] if self.ids.size else 0, (found != 0) * self.others).astype(np.uint8)
         return np.asarray(table[inverse].reshape(labels.shape))
 
     def in_order(self, names: Sequence[str]) -> "ClassOfIds":
@@ -91,10 +95,7 @@ class ClassOfIds:
         for lost in (name for name in self.names if name not in names):
             raise ValueError(f"classes must name {lost!r}, which truth has, got {', '.join(names)}")
         numbers = np.array([0, *(names.index(name) + 1 for name in self.names)], np.uint8)
-        ids, classes = self.ids, self.classes
-        if not ids.size and len(self.names) == 1 and tuple(names) != self.names:
-            raise ValueError(f"classes must be of named ids, got all ids of {self.names[0]!r}")
-        return ClassOfIds(tuple(names), ids, numbers[classes])
+        return ClassOfIds(tuple(names), self.ids, numbers[self.classes], int(numbers[self.others]))
 
     def plain(self) -> Json:
         """As JSON writes it: first and last id of each run of ids of one class, by its name.
@@ -110,6 +111,72 @@ class ClassOfIds:
         return by_name
 
 
+def write_classes(file: Folder, classes: ClassOfIds) -> None:
+    """Write the class of each id, as `read_classes` reads it, a line a class.
+
+    Raises:
+        ValueError: they are of so many ids that it could not be read.
+    """
+    lines = (f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(runs)}" for name, runs in classes.plain().items())
+    content = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    if len(content) > LARGEST_JSON:
+        raise ValueError(
+            f"classes of truth must be of runs of ids that take at most {LARGEST_JSON:,} bytes, got {len(content):,}; "
+            "number the objects of a class on"
+        )
+    file.write(content)
+
+
+def listed_ids(ids: Sequence[int]) -> str:
+    """The first of some ids, and how many more there are.
+
+    >>> listed_ids([7, 9]), listed_ids(range(9))
+    ('7, 9', '0, 1, 2, 3, 4 and 4 more')
+    """
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return ", ".join(map(str, ids[:NAMED])) + more
+
+
+@dataclass
+class SeenClasses:
+    """The class of each id, gathered plane by plane while truth is read."""
+
+    names: tuple[str, ...]
+    expected: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Ids that must be met."""
+    _seen: dict[int, int] = field(default_factory=dict)
+
+    def add(self, ids: NDArray[Any], numbers: NDArray[Any]) -> None:
+        """Take ids and the numbers of their classes.
+
+        Raises:
+            ValueError: an id has another class than before.
+        """
+        for each, number in zip(ids.tolist(), numbers.tolist(), strict=True):
+            if self._seen.setdefault(each, number) != number:
+                both = " and ".join(sorted(self.name(n) for n in (self._seen[each], number)))
+                raise ValueError(f"each id of truth must have one class, got {both} for {each}; draw it anew")
+
+    def name(self, number: int) -> str:
+        """Name of a class by its number."""
+        return self.names[number - 1] if 0 < number <= LARGEST else BACKGROUND if not number else IGNORED
+
+    def found(self) -> ClassOfIds:
+        """The class of each id that was seen, those left out that are background or not judged.
+
+        Raises:
+            ValueError: an id was not met that must be.
+        """
+        if lost := [each for each in self.expected.tolist() if each not in self._seen]:
+            raise ValueError(f"classes must be of ids that truth has, got {listed_ids(lost)}; take them off their list")
+        return self.found_so_far()
+
+    def found_so_far(self) -> ClassOfIds:
+        """The same while not all planes were read."""
+        ids = np.array(sorted(each for each, n in self._seen.items() if 0 < n <= LARGEST), np.int64)
+        return ClassOfIds(self.names, ids, np.array([self._seen[each] for each in ids.tolist()], np.uint8))
+
+
 def read_classes(truth: Result) -> ClassOfIds:
     """The class of each id of a stack's truth; of truth without classes all ids are of the class `object`.
 
@@ -119,7 +186,7 @@ def read_classes(truth: Result) -> ClassOfIds:
     stamp = truth.committed()
     if "classes" not in stamp.facts:
         return ClassOfIds.of_one()
-    file = truth.folder / stamp.generation / FILE
+    file = truth.folder / stamp.generation / CLASSES
     values = file.read_json()
     if values is None:
         raise ValueError(f"{file.url} must tell the class of each id of truth, got no file; run `unet-flows ingest`")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unet.settings.ingest import Source
-from unet.sources.image_kinds import is_class_table, is_image
+from unet.sources.image_kinds import is_class_table, is_image, is_truth
 from unet.sources.paths import existing, resolved
 from unet.sources.walk import SourceWalk
 
@@ -23,15 +23,18 @@ def is_there(top: Path) -> bool:
 
 def places_away(sources: Sequence[Source], root: Path) -> dict[str, str]:
     """Paths of places that are away, each with a sentence that says so."""
-    written = [("images", source.images) for source in sources]
-    tops = [*written, *(("truth", place) for source in sources for place in source.truth_places)]
+    tops = [
+        each
+        for source in sources
+        for each in (("images", source.images), *(("truth", place) for place in source.truth_places))
+    ]
     return {place: said for kind, written in dict.fromkeys(tops) for place, said in _away_of(kind, written, root)}
 
 
 def _away_of(kind: str, written: str, root: Path) -> Iterator[tuple[str, str]]:
     """Those of one source: all of it, or places below it."""
     top = resolved(written, root)
-    kinds = is_image if kind == "images" else lambda name: is_image(name) or is_class_table(name)
+    kinds = is_image if kind == "images" else lambda name: is_truth(name) or is_class_table(name)
     try:
         walk = SourceWalk(existing(kind, written, root), None, kinds, each_once=False)
     except (LookupError, OSError) as error:

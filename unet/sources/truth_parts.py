@@ -14,7 +14,6 @@ from typing import NamedTuple
 from unet.settings.ingest import Source
 from unet.sources.image_kinds import is_class_table, is_truth, tells_classes
 from unet.sources.paths import resolved
-from unet.sources.stacks import Files
 from unet.sources.truth import Truth
 from unet.sources.truth_suffixes import truth_place
 
