@@ -35,8 +35,29 @@ def test_truth_without_classes_has_one():
         {"foreground": "ids", "classes": {1: "nucleus"}},
         {"foreground": "classes", "classes": {0: "background", 255: "ignore"}},
         {"foreground": "classes", "classes": {1: "nucleus", 2: "NUCLEUS"}},
+        {"foreground": "classes", "classes": {1: "nucleus", "1 ": "mitosis"}},
+        {"foreground": "classes", "classes": {"#ff0000": "nucleus", "#FF0000": "mitosis"}},
+        {"foreground": "classes", "classes": {"#ff0000": "nucleus", 2: "mitosis"}},
+        {"foreground": "classes", "classes": {"#f00": "nucleus"}},
+        {"foreground": "classes", "classes": {1: "nucleus"}, "class_of": "types"},
+        {"foreground": "classes", "classes": {1: "nucleus"}, "ignore": 1},
+        {"foreground": "classes", "classes": {"#ff0000": "nucleus"}, "ignore": 9},
+        {"foreground": 255, "classes": {1: "nucleus"}, "class_of": "types"},
+        {"truth": None, "classes": {1: "nucleus"}, "class_of": "types"},
+        {"truth": {"nucleus": "b"}, "foreground": "classes"},
+        {"truth": {"nucleus": "b"}, "classes": {1: "nucleus"}, "class_of": "types"},
+        {"truth": {"nucleus": "b", "Nucleus": "c"}},
+        {"truth": {"nucleus": ""}},
+        {"truth": {"nucleus": "s3://me:hush@lab/b"}},
+        {"truth": {"background": "b", "nucleus": "c"}},
+        {"truth": {}},
+        {"truth": ["b", "c"]},
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(source):
     with pytest.raises(ValueError, match=r"dataset\.yaml: sources.*must"):
         Record.read({"sources": [{"images": "a", "truth": "b", **source}]})
+
+
+def test_a_folder_a_class_names_the_classes():
+    assert Record.read({"sources": [{"images": "a", "truth": {"cell": "b", "ignore": "c"}}]}).classes == ("cell",)
