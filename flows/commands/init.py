@@ -187,7 +187,8 @@ def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     yield from (f"  {note}" for note in look.notes)
     if look.picture is not None:
         (dataset / "truth.png").write(look.picture)
-        yield f"  {(dataset / 'truth.png').url} shows which: tinted is object"
+        what = "each class has a colour" if len(look.classes) > 1 else "tinted is object"
+        yield f"  {(dataset / 'truth.png').url} shows which: {what}"
 
 
 def _classes_offered(look: "SourcePreview") -> Iterator[str]:

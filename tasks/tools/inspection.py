@@ -1,15 +1,24 @@
 """What microscope files hold: every scene with its axes, channels and pixel sizes, or why it cannot be read."""
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from unet.dataset.folder import Json
 from unet.evaluation import pictures
-from unet.formats.readers import find_scenes, open_found
+from unet.formats.readers import Opened, find_scenes, open_found
 from unet.settings.ingest import Source
 from unet.sources.search import find_stacks
 from unet.sources.stacks import Stack
+
+MOST_VALUES = 8
+"""Values that are shown at most: more are grey values, or ids."""
+LARGEST_LOOK = 2**24
+"""Pixels of a plane that is looked at for them."""
 
 
 class Inspected(NamedTuple):
@@ -17,7 +26,10 @@ class Inspected(NamedTuple):
 
     stack: Stack
     values: Json
-    """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`."""
+    """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`.
+
+    Of labels of few values `values` as well: shares of the first plane by value.
+    """
 
 
 def inspected(path: Path, axes: str = "") -> list[Inspected]:
@@ -46,6 +58,8 @@ def described(found: Inspected) -> Iterator[str]:
     if len(values["files"]) > 1:
         more = len(values["files"]) - 1
         yield f"  with {more} more file{'s'[: more != 1]} of its set"
+    if shares := values.get("values"):
+        yield f"  its first plane holds {', '.join(f'{value} ({share:.1%})' for value, share in shares.items())}"
     yield from (f"  note: {note}" for note in values["notes"])
 
 
@@ -67,14 +81,35 @@ def _values(stack: Stack) -> Json:
     values: dict[str, Any] = {"name": stack.name, "files": list(stack.files), "scene": stack.scene}
     try:
         with open_found(stack) as opened:
-            return values | {
-                "axes": opened.axes,
-                "shape": list(opened.shape),
-                "dtype": str(opened.dtype),
-                "channels": list(opened.channels),
-                "pixel_size": dict(opened.spacing),
-                "units": dict(opened.units),
-                "notes": list(opened.notes),
-            }
+            return (
+                values
+                | {
+                    "axes": opened.axes,
+                    "shape": list(opened.shape),
+                    "dtype": str(opened.dtype),
+                    "channels": list(opened.channels),
+                    "pixel_size": dict(opened.spacing),
+                    "units": dict(opened.units),
+                    "notes": list(opened.notes),
+                }
+                | _few_values(opened)
+            )
     except (ValueError, LookupError, OSError) as error:
         return values | {"error": str(error)}
+
+
+def _few_values(opened: Opened) -> Json:
+    """Values of the first plane, each with its share, where they are as few as those of classes."""
+    if opened.dtype.itemsize > 1 or "c" in opened.axes or math.prod(opened.shape[-2:]) > LARGEST_LOOK:
+        return {}
+    with suppress(ValueError):  # ingest will say what is wrong with it
+        return _shares(opened.plane((0,) * (len(opened.shape) - 2)))
+    return {}
+
+
+def _shares(plane: np.ndarray) -> Json:
+    found, counts = np.unique(plane, return_counts=True)
+    if not 1 < found.size <= MOST_VALUES:
+        return {}
+    shares = (counts / plane.size).tolist()
+    return {"values": {f"{value:g}": share for value, share in zip(found.tolist(), shares, strict=True)}}

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from unet.evaluation import pictures
 from unet.formats.readers import open_found, open_truth
 from unet.formats.stack import Opened
-from unet.labels.class_of_ids import SeenClasses
+from unet.labels.class_of_ids import ClassOfIds
 from unet.labels.classed_truth import open_kept
 from unet.labels.connected import connected_segments
 from unet.labels.truth_values import KeptTruth, has_smoothed_edges, require_fit
+from unet.settings.classes import class_colour
 from unet.sources.stacks import Stack
 
 MOST_CLASSES = 12
@@ -61,11 +62,24 @@ def preview_of(stack: Stack) -> SourcePreview:
     lengths = dict(zip(image.axes, image.shape, strict=True))
     with open_kept(stack, lengths) as kept:
         ids, notes = next(kept.planes), (*kept.notes, *_misfit(stack, image, kept))
-        shares = _shares(ids, kept.classes) if kept.classes else ()
     objects = (ids != 0) & (ids != (0 if kept.ignore is None else kept.ignore))
-    picture = pictures.png(pictures.tint(plane, objects)) if objects.shape == plane.shape else None
-    found = SourcePreview(words, picture, 0, float(objects.mean()), notes=notes, classes=shares)
-    return found if stack.classes else _with_values(found, stack, lengths)
+    known = kept.classes.found_so_far() if kept.classes else ClassOfIds.of_one()
+    classes = known.of(np.where(objects, ids, 0))
+    picture = pictures.png(_tinted(plane, classes)) if objects.shape == plane.shape else None
+    found = SourcePreview(words, picture, 0, float(objects.mean()), notes=notes)
+    if not stack.classes:
+        return _with_values(found, stack, lengths)
+    shares = (float((classes == number).mean()) for number in range(1, len(known.names) + 1))
+    return replace(found, classes=tuple(zip(known.names, shares, strict=True)))
+
+
+def _tinted(plane: NDArray[Any], classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB picture of a plane: objects are orange, or the colours of their classes where there are several."""
+    picture = pictures.tint(plane, classes == 1)
+    for number in range(2, int(classes.max(initial=0)) + 1):
+        mixed = np.frombuffer(bytes.fromhex(class_colour(number)[1:]), np.uint8)
+        picture[classes == number] = picture[classes == number] // 2 + mixed // 2
+    return picture
 
 
 def _with_values(found: SourcePreview, stack: Stack, sizes: Mapping[str, int]) -> SourcePreview:
@@ -90,13 +104,6 @@ def _likely_classes(labels: NDArray[Any], values: NDArray[Any], share: float) ->
     areas = sum(int(connected_segments(labels == value).max()) for value in objects)
     is_likely = areas >= 2 * objects.size or share > 0.5
     return tuple(objects.astype(int).tolist()) if is_likely else ()
-
-
-def _shares(ids: NDArray[Any], seen: SeenClasses) -> tuple[tuple[str, float], ...]:
-    """Share of a plane that each class has."""
-    known = seen.found_so_far()
-    classes = known.of(np.where(np.isin(ids, known.ids), ids, 0))
-    return tuple((name, float((classes == number).mean())) for number, name in enumerate(known.names, 1))
 
 
 def _misfit(stack: Stack, image: Opened, truth: KeptTruth) -> Iterator[str]:
