@@ -72,6 +72,9 @@ def initialise(
 def _source(before: Source | None, given: Mapping[str, Any]) -> Source:
     """The source with absolute paths, checked as the record checks it; of a source there is, what is given changes."""
     values = {} if before is None else plain(before)
+    if given.get("foreground", "classes") != "classes" or isinstance(given.get("truth"), Mapping):
+        values |= {"classes": None, "class_of": None}  # of another way to read truth
+        values |= {"foreground": "ids"} if values.get("foreground") == "classes" else {}
     return Record.read({"sources": [values | dict(given)]}, "init").sources[0]
 
 

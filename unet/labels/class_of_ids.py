@@ -18,7 +18,7 @@ from unet.ledger.contents import CLASSES
 from unet.ledger.generations import Result
 from unet.settings.classes import BACKGROUND, IGNORED, LARGEST, OBJECT
 
-MOST = 2**30
+MOST = 2**25
 """Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
 NAMED = 5
 """Ids that an error names at most."""
@@ -119,10 +119,10 @@ def write_classes(file: Folder, classes: ClassOfIds) -> None:
     """
     lines = (f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(runs)}" for name, runs in classes.plain().items())
     content = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-    if len(content) > LARGEST_JSON:
+    if len(content) > LARGEST_JSON or classes.ids.size > MOST:
         raise ValueError(
-            f"classes of truth must be of runs of ids that take at most {LARGEST_JSON:,} bytes, got {len(content):,}; "
-            "number the objects of a class on"
+            f"classes of truth must be of at most {MOST:,} ids in runs that take {LARGEST_JSON:,} bytes, got "
+            f"{classes.ids.size:,} in {len(content):,}; number the objects of a class on"
         )
     file.write(content)
 

@@ -120,7 +120,7 @@ def _of_outlines(opened: Opened, stack: Stack) -> KeptTruth:
 
 def _with_classes_beside(stack: Stack, opened: Callable[[Stack], Opened]) -> KeptTruth:
     """Ids with the class of each in files beside them."""
-    objects = _part(stack, tuple(file for file in stack.truth if file not in stack.class_of))
+    objects = _part(stack, stack.truth_parts[0])
     ids, values = opened(objects), ClassValues(dict(stack.classes), stack.name)
     kept = kept_truth(ids, objects, has_classes=True)
     if is_class_table(stack.class_of[0]):

@@ -88,7 +88,7 @@ class Source:
             is_plain = self.foreground != "classes" and self.classes is None and self.class_of is None
             require(is_plain, "classes and class_of must be left out where truth has a folder a class, got both")
         require(
-            self.class_of is None or (self.foreground == "ids" and self.truth is not None and self.class_of != ""),
+            self.class_of is None or (self.foreground == "ids" and self.has_truth and self.class_of != ""),
             f"class_of must go with truth that is read with foreground ids, got {self.foreground!r}",
         )
         needs = self.foreground == "classes" or self.class_of is not None

@@ -83,6 +83,14 @@ class Stack:
     is_linked: bool = False
     """Whether its pixels are to be read where they lie, see `Source.link`."""
 
+    @property
+    def truth_parts(self) -> tuple[Files, ...]:
+        """Files of truth that are read together: those of each class, or of ids and of what tells their classes."""
+        if self.truth_by_class:
+            return tuple(files for _, files in self.truth_by_class)
+        objects = self.truth[: len(self.truth) - len(self.class_of)]
+        return tuple(files for files in (objects, self.class_of) if files)
+
 
 @dataclass(frozen=True)
 class Catalogue:

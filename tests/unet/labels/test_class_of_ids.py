@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.labels.class_of_ids import ClassOfIds
+from unet.dataset.folder import Folder
+from unet.labels.class_of_ids import ClassOfIds, SeenClasses, write_classes
 
 NAMES = ("nucleus", "mitosis", "debris")
 tables = st.dictionaries(st.integers(1, 2**32), st.integers(1, 3), min_size=1, max_size=30)
@@ -36,6 +37,27 @@ def test_an_id_without_a_class_is_named(table, other):
 
 def test_all_ids_are_of_the_only_class():
     assert ClassOfIds.of_one().of(np.array([[0, 3, 8]])).tolist() == [[0, 1, 1]]
+
+
+def test_other_ids_of_the_only_class_are_of_it_too_and_keep_it_among_others():
+    known = ClassOfIds.of_plain({"nucleus": [[1, 2]]})
+    assert known.of(np.array([[0, 1, 9]])).tolist() == [[0, 1, 1]]
+    assert known.in_order(("debris", "nucleus")).of(np.array([[0, 1, 9]])).tolist() == [[0, 2, 2]]
+    assert ClassOfIds.of_one().in_order(("nucleus", "object")).of(np.array([[0, 3]])).tolist() == [[0, 2]]
+    assert ClassOfIds.of_plain({"nucleus": []}).of(np.array([[0, 0]])).tolist() == [[0, 0]]
+
+
+def test_an_id_is_seen_with_one_class(tmp_path):
+    seen = SeenClasses(NAMES, np.array([7, 8]))
+    seen.add(np.array([7, 9]), np.array([1, 255]))
+    seen.add(np.array([7]), np.array([1]))
+    assert seen.found_so_far().plain() == {"nucleus": [[7, 7]], "mitosis": [], "debris": []}
+    with pytest.raises(ValueError, match="must be of ids that truth has, got 8; take"):
+        seen.found()
+    with pytest.raises(ValueError, match="must have one class, got mitosis and nucleus for 7; draw"):
+        seen.add(np.array([7]), np.array([2]))
+    write_classes(Folder(str(tmp_path / "classes.json")), seen.found_so_far())
+    assert json.loads((tmp_path / "classes.json").read_text()) == {"nucleus": [[7, 7]], "mitosis": [], "debris": []}
 
 
 @pytest.mark.parametrize(
