@@ -60,7 +60,7 @@ def truth_places(source: Source, root: Path) -> list[Path]:
 
 def joined(parts: Sequence[tuple[TruthPart, Truth]]) -> Truth:
     """The parts as one truth by key, with what is of which class."""
-    if len(parts) == 1:
+    if len(parts) == 1 and not parts[0][0].name:
         return parts[0][1]
     objects = {key for part, of in parts if not part.tells_classes for key in of.labels}
     keys = {key for key in objects if not any(of.is_away(key) and key not in of.labels for _, of in parts)}

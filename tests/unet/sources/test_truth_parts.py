@@ -68,3 +68,10 @@ def test_slices_of_one_class_must_be_as_many_as_those_of_the_image(tmp_path):
     write(tmp_path, "raw/a/0.tif", "raw/a/1.tif", "n/a/0.png", "n/a/1.png", "m/a/0.png")
     (stack,) = find(tmp_path, Source("raw", FOLDERS, slices="z")).stacks
     assert "each slice must have its truth, got 2 files" in stack.refused
+
+
+def test_one_folder_may_be_of_the_only_class(tmp_path):
+    write(tmp_path, "raw/a.tif", "n/a.png")
+    (stack,) = find(tmp_path, Source("raw", {"nucleus": "n"})).stacks
+    assert [(name, below(tmp_path, files)) for name, files in stack.truth_by_class] == [("nucleus", ["n/a.png"])]
+    assert stack.truth_parts == (stack.truth,)
