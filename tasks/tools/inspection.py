@@ -10,7 +10,9 @@ import numpy as np
 
 from unet.dataset.folder import Json
 from unet.evaluation import pictures
+from unet.formats.label_colours import colour_name, in_colours
 from unet.formats.readers import Opened, find_scenes, open_found
+from unet.formats.stack import RGB
 from unet.settings.ingest import Source
 from unet.sources.search import find_stacks
 from unet.sources.stacks import Stack
@@ -28,7 +30,7 @@ class Inspected(NamedTuple):
     values: Json
     """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`.
 
-    Of labels of few values `values` as well: shares of the first plane by value.
+    Of labels of few values or colours `values` as well: shares of the first plane by value.
     """
 
 
@@ -99,17 +101,16 @@ def _values(stack: Stack) -> Json:
 
 
 def _few_values(opened: Opened) -> Json:
-    """Values of the first plane, each with its share, where they are as few as those of classes."""
-    if opened.dtype.itemsize > 1 or "c" in opened.axes or math.prod(opened.shape[-2:]) > LARGEST_LOOK:
+    """Values or colours of the first plane, each with its share, where they are as few as those of classes."""
+    is_coloured = opened.dtype == np.uint8 and opened.channels == RGB
+    if opened.dtype.itemsize > 1 or ("c" in opened.axes and not is_coloured):
         return {}
+    if math.prod(opened.shape[-2:]) > LARGEST_LOOK:
+        return {}
+    shown = in_colours(opened, "") if is_coloured else opened
     with suppress(ValueError):  # ingest will say what is wrong with it
-        return _shares(opened.plane((0,) * (len(opened.shape) - 2)))
+        found, counts = np.unique(shown.plane((0,) * (len(shown.shape) - 2)), return_counts=True)
+        if 1 < found.size <= MOST_VALUES:
+            names = [colour_name(value) if is_coloured else f"{value:g}" for value in found.tolist()]
+            return {"values": dict(zip(names, (counts / counts.sum()).tolist(), strict=True))}
     return {}
-
-
-def _shares(plane: np.ndarray) -> Json:
-    found, counts = np.unique(plane, return_counts=True)
-    if not 1 < found.size <= MOST_VALUES:
-        return {}
-    shares = (counts / plane.size).tolist()
-    return {"values": {f"{value:g}": share for value, share in zip(found.tolist(), shares, strict=True)}}
