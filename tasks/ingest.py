@@ -205,7 +205,8 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         "arrays": vars(fingerprint.of_folder(generation.level(0))),
         **({"classes": list(classes.names), "class_digest": class_digest(generation.folder)} if classes else {}),
     }
-    of_ids = (classes.ids.tolist(), classes.classes.tolist(), classes.names) if classes else ()
+    is_described = classes is not None and classes.ids.size <= ome.MOST_DESCRIBED
+    of_ids = (classes.ids.tolist(), classes.classes.tolist(), classes.names) if classes and is_described else ()
     truth.commit(generation, ome.label_attributes(scales, *of_ids), facts)
     return "truth"
 

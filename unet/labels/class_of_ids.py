@@ -20,6 +20,8 @@ from unet.settings.classes import BACKGROUND, IGNORED, LARGEST, OBJECT
 
 MOST = 2**25
 """Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
+GATHERED = 256
+"""Planes after which what they hold is put together."""
 NAMED = 5
 """Ids that an error names at most."""
 
@@ -144,18 +146,23 @@ class SeenClasses:
     names: tuple[str, ...]
     expected: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Ids that must be met."""
-    _seen: dict[int, int] = field(default_factory=dict)
+    _pairs: list[NDArray[np.int64]] = field(default_factory=list)
+    """Ids and numbers as one number each, 256 · id + number: eight bytes for each of many millions."""
 
     def add(self, ids: NDArray[Any], numbers: NDArray[Any]) -> None:
-        """Take ids and the numbers of their classes.
+        """Take ids and the numbers of their classes, those of background and of what was not judged too."""
+        self._pairs.append(ids.astype(np.int64) * 256 + numbers)
+        if len(self._pairs) >= GATHERED:
+            self._pairs = [self._gathered()]
 
-        Raises:
-            ValueError: an id has another class than before.
-        """
-        for each, number in zip(ids.tolist(), numbers.tolist(), strict=True):
-            if self._seen.setdefault(each, number) != number:
-                both = " and ".join(sorted(self.name(n) for n in (self._seen[each], number)))
-                raise ValueError(f"each id of truth must have one class, got {both} for {each}; draw it anew")
+    def _gathered(self) -> NDArray[np.int64]:
+        """All pairs, each once, by ascending ids."""
+        pairs = np.unique(np.concatenate([np.zeros(0, np.int64), *self._pairs]))
+        if (at := np.flatnonzero(np.diff(pairs // 256) == 0)).size:
+            first, second = pairs[at[0]], pairs[at[0] + 1]
+            both = " and ".join(self.name(int(pair % 256)) for pair in (first, second))
+            raise ValueError(f"each id of truth must have one class, got {both} for {first // 256}; draw it anew")
+        return pairs
 
     def name(self, number: int) -> str:
         """Name of a class by its number."""
@@ -165,16 +172,18 @@ class SeenClasses:
         """The class of each id that was seen, those left out that are background or not judged.
 
         Raises:
-            ValueError: an id was not met that must be.
+            ValueError: an id was not met that must be, or has two classes.
         """
-        if lost := [each for each in self.expected.tolist() if each not in self._seen]:
+        if lost := np.setdiff1d(self.expected, self._gathered() // 256).tolist():
             raise ValueError(f"classes must be of ids that truth has, got {listed_ids(lost)}; take them off their list")
         return self.found_so_far()
 
     def found_so_far(self) -> ClassOfIds:
         """The same while not all planes were read."""
-        ids = np.array(sorted(each for each, n in self._seen.items() if 0 < n <= LARGEST), np.int64)
-        return ClassOfIds(self.names, ids, np.array([self._seen[each] for each in ids.tolist()], np.uint8))
+        pairs = self._gathered()
+        numbers = pairs % 256
+        is_object = (numbers > 0) & (numbers <= LARGEST)
+        return ClassOfIds(self.names, pairs[is_object] // 256, numbers[is_object].astype(np.uint8))
 
 
 def read_classes(truth: Result) -> ClassOfIds:

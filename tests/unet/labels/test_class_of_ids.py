@@ -54,9 +54,13 @@ def test_an_id_is_seen_with_one_class(tmp_path):
     assert seen.found_so_far().plain() == {"nucleus": [[7, 7]], "mitosis": [], "debris": []}
     with pytest.raises(ValueError, match="must be of ids that truth has, got 8; take"):
         seen.found()
-    with pytest.raises(ValueError, match="must have one class, got mitosis and nucleus for 7; draw"):
-        seen.add(np.array([7]), np.array([2]))
     write_classes(Folder(str(tmp_path / "classes.json")), seen.found_so_far())
+    for _ in range(600):  # planes
+        seen.add(np.array([7, 8]), np.array([1, 2]))
+    assert seen.found().plain() == {"nucleus": [[7, 7]], "mitosis": [[8, 8]], "debris": []}
+    seen.add(np.array([7]), np.array([2]))
+    with pytest.raises(ValueError, match="must have one class, got nucleus and mitosis for 7; draw"):
+        seen.found()
     assert json.loads((tmp_path / "classes.json").read_text()) == {"nucleus": [[7, 7]], "mitosis": [], "debris": []}
 
 
