@@ -14,15 +14,19 @@ from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.formats.guarded import guarded
 from unet.formats.linking import gather_linked, linked_level
-from unet.formats.readers import Opened, find_scenes, open_found, open_truth
+from unet.formats.readers import Opened, find_scenes, open_found
 from unet.images.channel_colours import display_colours
 from unet.images.normalisation import Gathering, plain_statistics
-from unet.labels.truth_values import IGNORED, UNJUDGED, kept_truth, require_fit
+from unet.labels.class_of_ids import write_classes
+from unet.labels.classed_truth import open_kept
+from unet.labels.truth_values import IGNORED, UNJUDGED, require_fit
 from unet.ledger import fingerprint
+from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import (
+    class_digest,
     edited_recipe,
     has_truth,
     image_recipe,
@@ -183,13 +187,14 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         return "truth kept as it was edited by hand" if edited else "truth as before"
     reading = SourceReading(stack.truth)
     sizes = dict(zip(of_image["axes"], of_image["shape"], strict=True))
-    with guarded(stack.truth, open_truth(stack, sizes)) as opened:
-        require_fit(stack.name, opened.axes, opened.shape, shape)
+    with open_kept(stack, sizes) as kept:
+        require_fit(stack.name, kept.axes, kept.shape, shape)
         generation = reading.begin(truth, recipe)
-        layout = plane_layout(shape, 4)
-        kept = kept_truth(opened, stack)
-        stored = create(generation.level(0), layout, kept.dtype, axes)
+        stored = create(generation.level(0), plane_layout(shape, 4), kept.dtype, axes)
         _write_planes(stored, kept.planes)
+    classes = kept.classes.found() if kept.classes else None
+    if classes:
+        write_classes(generation.folder / CLASSES, classes)
     files = reading.finish(truth, generation, recipe.inputs["truth source"])
     levels = pyramid(generation.level, sampled, axes)
     scales = ome.multiscales(generation, "truth", axes, levels, of_image["spacing"], of_image["units"])
@@ -198,10 +203,13 @@ def _ingest_truth(dataset: Dataset, stack: Stack, force: bool) -> str:
         "source": list(stack.truth),
         "files": vars(files),
         "ignore": kept.ignore,
-        "notes": [*opened.notes, *kept.notes],
+        "notes": list(kept.notes),
         "arrays": vars(fingerprint.of_folder(generation.level(0))),
+        **({"classes": list(classes.names), "class_digest": class_digest(generation.folder)} if classes else {}),
     }
-    truth.commit(generation, ome.label_attributes(scales), facts)
+    is_described = classes is not None and classes.ids.size <= ome.MOST_DESCRIBED
+    of_ids = (classes.ids.tolist(), classes.classes.tolist(), classes.names) if classes and is_described else ()
+    truth.commit(generation, ome.label_attributes(scales, *of_ids), facts)
     return "truth"
 
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Any
 
 from flows.planning.catalogue import find_catalogue
 from flows.planning.fetch import fetched
@@ -20,9 +21,12 @@ from unet.sources.search import find_stacks
 from unet.sources.stacks import Catalogue, Stack
 from unet.sources.truth import is_own_labels, offer_of
 
+if TYPE_CHECKING:
+    from tasks.tools.preview import SourcePreview
+
 TRIED_STACKS = 6
 """Stacks of each kind that are opened."""
-PATHS = ("images", "truth")
+PATHS = ("images", "truth", "class_of")
 """Settings of a source that name places."""
 
 
@@ -37,7 +41,7 @@ def initialise(
         ask: puts a question to a person, where one is there, for a yes.
     """
     said = {key: value for key, value in given.items() if value is not None}
-    set_here = {key: _absolute(value) if _is_place(key, value) else value for key, value in said.items()}
+    set_here = {key: _placed(key, value) for key, value in said.items()}
     _require_outside(dataset, set_here)
     record = read_record(dataset) if dataset.record.exists() else Record.read({}, "init")
     number = next((n for n, of in enumerate(record.sources) if _absolute(of.images) == set_here["images"]), None)
@@ -72,6 +76,9 @@ def initialise(
 def _source(before: Source | None, given: Mapping[str, Any]) -> Source:
     """The source with absolute paths, checked as the record checks it; of a source there is, what is given changes."""
     values = {} if before is None else plain(before)
+    if given.get("foreground", "classes") != "classes" or isinstance(given.get("truth"), Mapping):
+        values |= {"classes": None, "class_of": None}  # of another way to read truth
+        values |= {"foreground": "ids"} if values.get("foreground") == "classes" else {}
     return Record.read({"sources": [values | dict(given)]}, "init").sources[0]
 
 
@@ -83,15 +90,20 @@ def _changes(before: Source | None, now: Source) -> Iterator[str]:
         yield f"{now.images} was a source already; changed: {', '.join(changed)}"
 
 
-def _is_place(key: str, value: Any) -> bool:
-    """Whether a setting names a place, and not labels that lie in each image."""
-    return key in PATHS and not (key == "truth" and is_own_labels(value, Path.cwd()))
+def _placed(key: str, value: Any) -> Any:
+    """A setting of a source with absolute paths, but for labels that lie in each image; a place a class has several."""
+    if isinstance(value, Mapping) and key == "truth":
+        return {name: _placed(key, place) for name, place in value.items()}
+    is_place = key in PATHS and not (key != "images" and is_own_labels(value, Path.cwd()))
+    return _absolute(value) if is_place else value
 
 
 def _require_outside(dataset: Dataset, given: Mapping[str, Any]) -> None:
     """Refuse a source that lies where the dataset will keep what it makes."""
     folder = Path(_absolute(dataset.url))
-    for place in (Path(given[key]) for key in PATHS if given.get(key) and not is_remote(given[key])):
+    written = [given[key] for key in PATHS if given.get(key)]
+    places = [of for each in written for of in (each.values() if isinstance(each, Mapping) else [each])]
+    for place in (Path(of) for of in places if not is_remote(of)):
         room = place.relative_to(folder).parts[:1] if place.is_relative_to(folder) else ()
         if ROOMS.intersection(room):
             raise ValueError(
@@ -173,9 +185,14 @@ def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     from tasks.tools.preview import preview_of
 
     look = preview_of(stack)
-    yield f"truth is read with foreground {stack.foreground}: {look.share:.0%} of the first plane is object"
+    how = "a folder a class" if stack.truth_by_class else f"foreground {stack.foreground}"
+    yield f"truth is read with {how}: {look.share:.0%} of the first plane is object"
+    if look.classes:
+        yield f"  of it {', '.join(f'{share:.1%} is {name}' for name, share in look.classes)}"
     if stack.foreground == "ids" and look.values == 2:
         yield "  it holds two values only: if they are a mask and not ids, say --foreground 255 or --foreground 0"
+    if stack.foreground == "ids" and not stack.classes:
+        yield from _classes_offered(look)
     if stack.foreground == "ids" and look.is_smoothed:
         yield (
             "  it looks like a mask with smoothed edges: each of its grey levels would be an object; threshold it, "
@@ -184,4 +201,25 @@ def _show_truth(dataset: Dataset, stack: Stack) -> Iterator[str]:
     yield from (f"  {note}" for note in look.notes)
     if look.picture is not None:
         (dataset / "truth.png").write(look.picture)
-        yield f"  {(dataset / 'truth.png').url} shows which: tinted is object"
+        what = "each class has a colour" if len(look.classes) > 1 else "tinted is object"
+        yield f"  {(dataset / 'truth.png').url} shows which: {what}"
+
+
+def _classes_offered(look: "SourcePreview") -> Iterator[str]:
+    """What a person may say where truth seems to have classes: nobody can know what they are called."""
+    if look.likely and not look.is_smoothed:
+        seen = f"it holds {', '.join(map(str, look.likely))}, on areas like those of classes"
+        yield f"  {seen}: if they are no ids, say --foreground classes --classes {_table_like(look.likely)}"
+    if look.outlined:
+        seen = ", ".join(f"{word} ({count})" for word, count in look.outlined)
+        table = _table_like([word for word, _ in look.outlined])
+        yield f"  its outlines are of {seen}: to tell them apart, say --foreground classes --classes '{table}'"
+
+
+def _table_like(keys: Sequence[object]) -> str:
+    """How a table of classes is written.
+
+    >>> _table_like([1, 2])
+    '1=A,2=B'
+    """
+    return ",".join(f"{key}={letter}" for key, letter in zip(keys, ascii_uppercase, strict=False))

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from flows.commands.options import DatasetArgument, JsonFlag, exit_status, say
 from flows.commands.show import json_text
 from unet.dataset.folder import Dataset
+from unet.settings.remote import is_remote
 
 verbs = typer.Typer()
 
@@ -20,10 +22,21 @@ SIZE = re.compile(r"(?:([tzyx])=)?([0-9.eE+-]+)$")
 def init(
     dataset: DatasetArgument,
     images: Annotated[str, typer.Option(help="Folder of image files, or one file; or their address.")],
-    truth: Annotated[str | None, typer.Option(help="Folder of labels that people drew, matched by name.")] = None,
+    truth: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of labels that people drew, matched by name; or NAME=FOLDER for each class."),
+    ] = None,
     slices: Annotated[str | None, typer.Option(help="z or t: each folder of single planes is one stack.")] = None,
     foreground: Annotated[
-        str | None, typer.Option(help="How truth is read: ids, 255 (the non-zero value is object) or 0 (zero is).")
+        str | None,
+        typer.Option(help="How truth is read: ids, 255 (the non-zero value is object), 0 (zero is) or classes."),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VALUE=NAME", help="What stands for each class in truth, such as '1=nucleus,2=mitosis'."),
+    ] = None,
+    class_of: Annotated[
+        str | None, typer.Option("--class-of", help="Folder that tells the class of each id: label images, or CSVs.")
     ] = None,
     pattern: Annotated[
         str | None, typer.Option(help="How files of single planes are named, such as '{name}_z{z}_c{c}.tif'.")
@@ -42,7 +55,9 @@ def init(
     """Write a commented `dataset.yaml`."""
     from flows.commands.init import initialise
 
-    given: dict[str, Any] = {"images": images, "truth": truth, "slices": slices, "prefix": prefix, "axes": axes}
+    given: dict[str, Any] = {"images": images, "slices": slices, "prefix": prefix, "axes": axes, "class_of": class_of}
+    given["truth"] = parsed_places(truth) if truth else None
+    given["classes"] = parsed_classes(classes) if classes else None
     given["pattern"] = pattern
     given["foreground"] = int(foreground) if foreground and foreground.isdigit() else foreground
     given["suffix"] = suffix
@@ -70,6 +85,38 @@ def parsed_sizes(text: str) -> dict[str, float]:
             raise ValueError(f"--pixel-size must be like 0.1 or z=0.5,y=0.1,x=0.1, got {text!r}")
         sizes |= dict.fromkeys(found[1] or "yx", float(found[2]))
     return sizes
+
+
+def parsed_places(written: Sequence[str]) -> str | dict[str, str]:
+    """The folder of truth, or those of its classes by name.
+
+    >>> parsed_places(["labels"]), parsed_places(["nucleus=a", "mitosis=b"])
+    ('labels', {'nucleus': 'a', 'mitosis': 'b'})
+    """
+    parts = [text.partition("=") for text in written]
+    pairs = [(name, place) for name, parted, place in parts if parted and not is_remote(name)]
+    if len(written) == 1 and (not pairs or Path(written[0]).exists()):
+        return written[0]
+    return _once("--truth", "nucleus=DIR --truth mitosis=DIR", written, pairs)
+
+
+def parsed_classes(written: Sequence[str]) -> dict[str, str]:
+    """Names of classes by what stands for them.
+
+    >>> parsed_classes(["1=nucleus,2=mitosis", "255=ignore"]), parsed_classes(["Tumor: Positive=cell"])
+    ({'1': 'nucleus', '2': 'mitosis', '255': 'ignore'}, {'Tumor: Positive': 'cell'})
+    """
+    parts = [part.strip() for text in written for part in text.split(",")]
+    pairs = [(key.strip(), name.strip()) for key, parted, name in (part.rpartition("=") for part in parts) if parted]
+    return _once("--classes", "1=nucleus,2=mitosis", parts, pairs)
+
+
+def _once(option: str, like: str, written: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    if len(pairs) != len(written):
+        raise ValueError(f"{option} must be like {like}, got {' '.join(written)}")
+    if len(names := dict(pairs)) != len(pairs):
+        raise ValueError(f"{option} must name each once, got {', '.join(key for key, _ in pairs)}")
+    return names
 
 
 @verbs.command("inspect", help="Say what any microscope file holds: scenes, axes, channels, pixel sizes, other files.")

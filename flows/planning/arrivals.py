@@ -143,7 +143,8 @@ class _Looker:
             if stack.refused:
                 raise ValueError(stack.refused)
             each = bool(stack.axis or stack.grid)
-            parts = require_whole(stack.files, stack.scene, each) | require_whole(stack.truth, each=each)
+            parts = require_whole(stack.files, stack.scene, each)
+            parts = parts.union(*(require_whole(files, each=each) for files in stack.truth_parts))
         except (ValueError, LookupError, OSError) as error:
             since = max(self.memory.files[file].since for file in files if file in self.memory.files)
             given_up = self.now - since >= self.record.watch.give_up_after_seconds

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from flows.planning.absent_stacks import FirstFile, absent_stacks
-from unet.dataset.folder import Dataset
+from unet.dataset.folder import Dataset, Json
 from unet.ledger import recipes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
 from unet.sources.mirror import Mirrored, look_at_remotes
 from unet.sources.notes import odd_stacks
 from unet.sources.search import Known, find_stacks
-from unet.sources.stacks import Catalogue, Scenes
+from unet.sources.stacks import Catalogue, Files, Scenes
 from unet.sources.zarr_nodes import is_in_zarr
 
 
@@ -71,5 +71,16 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
     now = recipes.source_fingerprint(dataset, name, files, is_truth)
     if now.content == stamp.facts["files"]["content"]:
         is_set = not (stamp.recipe.settings.get("axis") or stamp.recipe.settings.get("grid"))
-        yield files[0], Scenes(int(stamp.facts.get("scenes", 1)), files[1:] if is_set else ())
-        yield from ((file, Scenes(int(not is_set))) for file in files[1:])
+        for part in _parts(files, stamp.recipe.settings):
+            yield part[0], Scenes(int(stamp.facts.get("scenes", 1)), part[1:] if is_set else ())
+            yield from ((file, Scenes(int(not is_set))) for file in part[1:])
+
+
+def _parts(files: Files, settings: Json) -> Iterator[Files]:
+    """Files of truth of which the classes lie apart, each part by itself; others together."""
+    counts = [*settings.get("truth_by_class", {}).values()] or [len(files) - settings.get("class_of", 0)]
+    for count in counts:
+        yield files[:count]
+        files = files[count:]
+    if files:
+        yield files

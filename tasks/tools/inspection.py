@@ -1,12 +1,18 @@
 """What microscope files hold: every scene with its axes, channels and pixel sizes, or why it cannot be read."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from unet.dataset.folder import Json
 from unet.evaluation import pictures
-from unet.formats.readers import find_scenes, open_found
+from unet.formats.label_colours import colour_name, in_colours
+from unet.formats.readers import Opened, find_scenes, open_found
+from unet.formats.stack import RGB
 from unet.settings.ingest import Source
 from unet.sources.mirror import Mirrored, look_at_remotes
 from unet.sources.search import find_stacks
@@ -14,6 +20,10 @@ from unet.sources.stacks import Stack
 
 Fetch = Callable[[Sequence[Source]], Mirrored]
 """Looks at sources, and brings what is remote of them to this machine."""
+MOST_VALUES = 8
+"""Values that are shown at most: more are grey values, or ids."""
+LARGEST_LOOK = 2**24
+"""Pixels of a plane that is looked at for them."""
 
 
 class Inspected(NamedTuple):
@@ -21,7 +31,10 @@ class Inspected(NamedTuple):
 
     stack: Stack
     values: Json
-    """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`."""
+    """`name`, `files` and `scene`; `axes`, `shape`, `dtype`, `channels`, `pixel_size`, `units`, `notes`; or `error`.
+
+    Of labels of few values or colours `values` as well: shares of the first plane by value.
+    """
 
 
 def inspected(path: str | Path, axes: str = "", fetch: Fetch = look_at_remotes) -> list[Inspected]:
@@ -57,6 +70,8 @@ def described(found: Inspected) -> Iterator[str]:
     if len(values["files"]) > 1:
         more = len(values["files"]) - 1
         yield f"  with {more} more file{'s'[: more != 1]} of its set"
+    if shares := values.get("values"):
+        yield f"  its first plane holds {', '.join(f'{value} ({share:.1%})' for value, share in shares.items())}"
     yield from (f"  note: {note}" for note in values["notes"])
 
 
@@ -78,14 +93,34 @@ def _values(stack: Stack) -> Json:
     values: dict[str, Any] = {"name": stack.name, "files": list(stack.files), "scene": stack.scene}
     try:
         with open_found(stack) as opened:
-            return values | {
-                "axes": opened.axes,
-                "shape": list(opened.shape),
-                "dtype": str(opened.dtype),
-                "channels": list(opened.channels),
-                "pixel_size": dict(opened.spacing),
-                "units": dict(opened.units),
-                "notes": list(opened.notes),
-            }
+            return (
+                values
+                | {
+                    "axes": opened.axes,
+                    "shape": list(opened.shape),
+                    "dtype": str(opened.dtype),
+                    "channels": list(opened.channels),
+                    "pixel_size": dict(opened.spacing),
+                    "units": dict(opened.units),
+                    "notes": list(opened.notes),
+                }
+                | _few_values(opened)
+            )
     except (ValueError, LookupError, OSError) as error:
         return values | {"error": str(error)}
+
+
+def _few_values(opened: Opened) -> Json:
+    """Values or colours of the first plane, each with its share, where they are as few as those of classes."""
+    is_coloured = opened.dtype == np.uint8 and opened.channels == RGB
+    if opened.dtype.itemsize > 1 or ("c" in opened.axes and not is_coloured):
+        return {}
+    if math.prod(opened.shape[-2:]) > LARGEST_LOOK:
+        return {}
+    shown = in_colours(opened, "") if is_coloured else opened
+    with suppress(ValueError):  # ingest will say what is wrong with it
+        found, counts = np.unique(shown.plane((0,) * (len(shown.shape) - 2)), return_counts=True)
+        if 1 < found.size <= MOST_VALUES:
+            names = [colour_name(value) if is_coloured else f"{value:g}" for value in found.tolist()]
+            return {"values": dict(zip(names, (counts / counts.sum()).tolist(), strict=True))}
+    return {}

@@ -19,6 +19,7 @@ import numpy as np
 import safetensors.torch
 import tifffile
 import torch
+from PIL import Image
 from roifile import ROI_TYPE, ImagejRoi
 
 from tests.unet.formats import vendor_files
@@ -30,6 +31,7 @@ from unet.dataset.user_place import trusted_cluster
 from unet.formats.completeness import require_whole
 from unet.formats.outlines import open_outlines
 from unet.formats.readers import find_scenes, open_stack
+from unet.labels.class_of_ids import ClassOfIds
 from unet.ledger.generations import Result
 from unet.ledger.outcome import why_set_aside
 from unet.ledger.results import model_of
@@ -130,6 +132,45 @@ def read_outlines(name: str, folder: Path, content: bytes) -> None:
     require_whole([str(folder / name)])
     with open_outlines([str(folder / name)], {"z": 2, "y": 8, "x": 9}) as opened:
         planes(opened)
+
+
+def read_colours(folder: Path, content: bytes) -> None:
+    """The colours of a picture that stand for classes."""
+    (folder / "colours.png").write_bytes(content)
+    with open_stack([str(folder / "colours.png")], is_coloured=True) as opened:
+        planes(opened)
+
+
+@cache
+def palette() -> bytes:
+    """A PNG with a palette, of which one colour is not seen."""
+    made, image = io.BytesIO(), Image.frombytes("P", (9, 8), bytes([0, 1, 2] * 24))
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.save(made, "png", transparency=1)
+    return made.getvalue()
+
+
+def read_table(folder: Path, content: bytes) -> None:
+    """The class of each id by a table."""
+    (folder / "a.csv").write_bytes(content)
+    require_whole([str(folder / "a.csv")])
+
+
+def read_class_file(folder: Path, content: bytes) -> None:
+    """The class of each id, as truth keeps it."""
+    (folder / "classes.json").write_bytes(content)
+    values = Folder(str(folder / "classes.json")).read_json()
+    ClassOfIds.of_plain(values or {}).of(np.array([[0, 1, 2, 7]]))
+
+
+CLASS_FILES = {
+    "colours.png": Parser(palette, read_colours, "colours.png"),
+    "a.csv": Parser(lambda: b"id,class\n7,nucleus\n9,2\n", read_table, "a.csv"),
+    "classes.json": Parser(
+        lambda: b'{"nucleus": [[1, 2], [7, 9]], "mitosis": [[3, 3]]}', read_class_file, "classes.json"
+    ),
+}
+"""What tells classes."""
 
 
 def ome_xml() -> bytes:
@@ -345,6 +386,7 @@ PARSERS = {
     **{name: Parser(whole, partial(read_image, name), name) for name, whole in VENDORS.items()},
     **{name: Parser(partial(index_of_set, write), partial(read_set, write), "x") for name, write in SETS.items()},
     **{name: Parser(partial(outlines, name), partial(read_outlines, name), name) for name in OUTLINES},
+    **CLASS_FILES,
     "ome_xml": Parser(ome_xml, read_ome_xml, "a.ome.tif"),
     "record": Parser(lambda: RECORD, use_record, "dataset.yaml"),
     "change": Parser(lambda: b"[1, {a: 2.5}]", use_change, "a.b"),

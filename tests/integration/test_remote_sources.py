@@ -19,6 +19,7 @@ from unet.dataset.filesystem import open_filesystem
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values, write_record
 from unet.images.synthetic import draw_stack
+from unet.labels.class_of_ids import read_classes
 from unet.ledger.results import image_of, labels_of
 from unet.settings.ingest import Source
 from unet.sources.paths import mirror_place
@@ -288,6 +289,49 @@ def test_truth_that_is_to_be_fetched_yet_or_away_stops_nothing(web, there, tmp_p
     assert any(note.startswith("truth 'http://") for note in plan.notes)
     web.fault = lambda *_: None
     assert {(of.name, of.state) for of in ingested(dataset)[1]} == {(name, "done") for name in ALL - {"e"}}
+
+
+@pytest.fixture
+def classed(there):
+    """Folders of truth of two classes, and the class of each id of the whole, of the stack `a`."""
+    truth = tifffile.imread(there / "truth/a.tif")
+    lines = ["id,class"]
+    for number, name in enumerate(["odd", "even"], start=1):
+        (there / name).mkdir()
+        tifffile.imwrite(there / name / "a.tif", np.where(truth % 2 == number % 2, truth, 0))
+        lines += [f"{id},{name}" for id in np.unique(truth).tolist() if id and id % 2 == number % 2]
+    (there / "tables").mkdir()
+    (there / "tables/a.csv").write_text("\n".join(lines))
+    return there
+
+
+@pytest.mark.parametrize("is_table", [False, True])
+def test_classes_of_a_server_are_those_of_the_folders_themselves(web, classed, tmp_path, is_table):
+    shutil.rmtree(classed / "truth/day1")
+    found = []
+    for number, top in enumerate((str(classed), web.address)):
+        folders = {name: f"{top}/{name}" for name in ("odd", "even")}
+        table = {"truth": f"{top}/truth", "class_of": f"{top}/tables", "classes": {"odd": "odd", "even": "even"}}
+        source = Source(f"{top}/raw", **(table if is_table else {"truth": folders}))
+        write_record(dataset := Dataset(str(tmp_path / f"{number}")), [source])
+        assert {of.state for of in ingested(dataset)[1]} == {"done"}
+        found.append(read_classes(labels_of(dataset, "a", "truth")).plain())
+    assert found[0] == found[1]
+    assert set(found[0]) == {"odd", "even"}
+
+
+def test_truth_of_a_class_that_did_not_arrive_is_not_read_without_it(web, classed, tmp_path):
+    shutil.copytree(classed / "truth/day1", classed / "even/day1")
+    write_record(
+        dataset := Dataset(str(tmp_path / "dataset")),
+        [Source(f"{web.address}/raw", {name: f"{web.address}/{name}" for name in ("odd", "even")})],
+    )
+    web.fault = lambda method, path: "cut" if path.endswith("even/a.tif") and method == "GET" else None
+    ingested(dataset)
+    assert labels_of(dataset, "a", "truth").stamp() is None
+    web.fault = lambda *_: None
+    assert ("a", "done") in [(of.name, of.state) for of in ingested(dataset)[1]]
+    assert set(read_classes(labels_of(dataset, "a", "truth")).plain()) == {"odd", "even"}
 
 
 def test_a_watch_takes_what_arrives_once_and_tells_once_of_a_server_that_is_away(taken, web, there):

@@ -16,6 +16,7 @@ from ruamel.yaml.tokens import CommentToken
 
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.safe_load import LARGEST_YAML, load_yaml
+from unet.settings.classes import clean_table
 from unet.settings.ingest import Source
 from unet.settings.record import Record, plain
 
@@ -114,7 +115,7 @@ def _given(source: Source) -> Json:
     """What is set of a source, and how its truth is read."""
     by_default = {each.name: each.default for each in fields(source)}
     return {
-        key: value
+        key: clean_table(value) if key == "classes" and value else value
         for key, value in plain(source).items()
         if value != by_default[key] or (key == "foreground" and source.truth)
     }

@@ -4,7 +4,8 @@
 by its suffix, and opens files of single planes as one stack; `stated`: what a person or an index says of it instead.
 `ome_zarr` reads the full level of an OME-Zarr, `ome_zarr_metadata` what it says of itself; `linking` has it read in
 place. `completeness`: whether a file is whole yet; `guarded`: whose disk failed. Of truth, `label_channel` makes one
-channel of labels saved as pictures, `outlines` fills in what was drawn as outlines, which `imagej_rois` and `geojson`
+channel of labels saved as pictures, `label_colours` a number of each colour, `class_table` reads the classes of ids,
+`outlines` fills in what was drawn as outlines, which `imagej_rois` and `geojson`
 read.
 
 `tiff` reads TIFF, OME-TIFF, LSM, STK and whole slides: `ome_files`: in which files the planes of an OME-TIFF lie;

@@ -11,12 +11,13 @@ from pathlib import Path
 import tifffile
 
 from unet.dataset.filesystem import open_regular
+from unet.formats.class_table import read_class_table
 from unet.formats.outlines import require_readable
 from unet.formats.readers import find_scenes, open_stack
 from unet.formats.stack import UnknownAxesError
 from unet.formats.tiff import scenes_of
 from unet.formats.tiff_extent import positions, refuse_gaps
-from unet.sources.image_kinds import FORMATS, is_outlines
+from unet.sources.image_kinds import FORMATS, is_class_table, is_outlines
 
 PNG_END = b"IEND\xaeB`\x82"
 """Type and check sum of the last chunk of every PNG."""
@@ -46,6 +47,9 @@ def _parts_of(file: str, scene: int | None) -> set[str]:
         _require_png_end(file)
     if is_outlines(file):
         require_readable(file)
+        return {file}
+    if is_class_table(file):
+        read_class_table(file)
         return {file}
     with suppress(UnknownAxesError), open_stack([file], scene):
         pass

@@ -14,6 +14,8 @@ import numpy as np
 from unet.dataset.filesystem import read_regular
 from unet.formats.outlines import Drawn, Outline
 
+UNCLASSIFIED = "Unclassified"
+"""What QuPath calls objects without a class."""
 LARGEST = 2**26
 """Bytes of a file: as values of Python it takes ten times its size."""
 
@@ -32,11 +34,24 @@ def read(file: str, sizes: Mapping[str, int]) -> Drawn:
         for geometry in _geometries(feature.get("geometry") or {}):
             rings = _rings(geometry)
             if rings:
-                name = str((feature.get("properties") or {}).get("name") or f"object {number}")
-                outlines.append(Outline(rings, _place(geometry, sizes), name))
+                said = feature.get("properties") or {}
+                name = str(said.get("name") or f"object {number}")
+                outlines.append(Outline(rings, _place(geometry, sizes), name, _word(said.get("classification"))))
             else:
                 left_out[str(geometry.get("type") or "object without a geometry")] += 1
     return Drawn(tuple(outlines), left_out)
+
+
+def _word(classification: Any) -> str:
+    """Name of a class as QuPath shows it; of a derived one all of its names.
+
+    >>> _word({"name": "Tumor"}), _word({"names": ["Tumor", "Positive"]}), _word(None)
+    ('Tumor', 'Tumor: Positive', 'Unclassified')
+    """
+    said = classification if isinstance(classification, dict) else {"name": classification}
+    names = said.get("names")
+    joined = ": ".join(map(str, names)) if isinstance(names, list) else said.get("name")
+    return str(joined) if joined else UNCLASSIFIED
 
 
 def _features(values: Any) -> list[dict[str, Any]]:

@@ -32,7 +32,8 @@ def read(file: str, sizes: Mapping[str, int]) -> Drawn:
         roi = ImagejRoi.frombytes(content)
         rings = _rings(roi) if roi.roitype in WITH_AREA else ()
         if rings:
-            outlines.append(Outline(rings, _place(roi, sizes), roi.name or name or f"ROI {number}"))
+            called = roi.name or name or f"ROI {number}"
+            outlines.append(Outline(rings, _place(roi, sizes), called, str(roi.group)))
         else:
             left_out[roi.roitype.name.lower()] += 1
     return Drawn(tuple(outlines), left_out)

@@ -18,9 +18,9 @@ def one_channel(opened: Opened, stack: Stack) -> Opened:
         ValueError: a plane is read whose channels differ; or ids were saved as JPEG, which keeps none.
     """
     file = stack.truth[0]
-    if file.lower().endswith((".jpg", ".jpeg")) and stack.foreground == "ids":
+    if file.lower().endswith((".jpg", ".jpeg")) and stack.foreground in ("ids", "classes"):
         raise ValueError(f"{file} must be truth of a kind that keeps its ids, got a JPEG; save it as PNG or TIFF")
-    opened, at = replace(opened, notes=()), opened.axes.find("c")
+    opened, at = replace(opened, notes=(), opacity=None), opened.axes.find("c")
     if at < 0 or opened.shape[at] != len(RGB):
         return opened
 
@@ -42,8 +42,10 @@ def _channels(opened: Opened, at: int, index: tuple[int, ...]) -> Iterator[np.nd
 
 def _colours(file: str, plane: np.ndarray) -> str:
     y, x = np.argwhere((plane != plane[0]).any(axis=0))[0].tolist()
-    colour = ", ".join(map(str, plane[:, y, x].tolist()))
+    values = plane[:, y, x].tolist()
+    colour, hexadecimal = ", ".join(map(str, values)), f"#{''.join(f'{int(value) & 255:02x}' for value in values)}"
     return (
         f"{file} must hold labels in one channel, got the colour ({colour}) at y {y} x {x}; save a number an object "
-        "instead of a colour"
+        "instead of a colour, or name colours that are classes: foreground classes, with `classes` such as "
+        f'{{"{hexadecimal}": nucleus}}'
     )

@@ -44,6 +44,8 @@ class Outline:
     """Positions along axes of the image, from 0; on all planes along an axis that is not named."""
     name: str
     """What its file calls it, for people."""
+    word: str = ""
+    """What its file says of its class: ImageJ's number of a group, 0 for none; the name of QuPath's classification."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def open_outlines(files: Sequence[str], sizes: Mapping[str, int], axis: str | No
         raise ValueError(f"{files[0]} must hold outlines of objects, got {_listed(drawn) or 'none'}; draw areas")
     axes = "".join(axis for axis in sizes if axis != "c")
     filling = Filling(tuple(outlines), axes, tuple(sizes[axis] for axis in axes))
-    notes = _notes(files[0], drawn, filling)
-    yield Opened(axes, filling.shape, np.dtype(np.uint32), {}, {}, ("0",), filling.plane, notes)
+    notes, words = _notes(files[0], drawn, filling), tuple(outline.word for outline in outlines)
+    yield Opened(axes, filling.shape, np.dtype(np.uint32), {}, {}, ("0",), filling.plane, notes, words=words)
 
 
 def require_readable(file: str) -> None:

@@ -15,7 +15,7 @@ import imagecodecs
 import numpy as np
 
 from unet.dataset.filesystem import open_regular, read_regular, refuse_unwritten
-from unet.formats.stack import RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
+from unet.formats.stack import CLEAR, RGB, Opened, Pages, Reader, SliceAxis, decoding_errors_told, stack_of_pages
 from unet.sources.stacks import Scenes
 
 PALETTE = 3
@@ -55,20 +55,38 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
 
     dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
     pages = Pages(file, "yxc"[: len(shape)], shape, dtype, len(shape), read, alpha=samples in (2, 4))
-    yield replace(stack_of_pages(pages, {}, RGB if samples > 2 else ()), is_palette=colour == PALETTE)
+    opened = stack_of_pages(pages, {}, RGB if samples > 2 else ())
+    if colour == PALETTE:
+        opened = replace(opened, is_palette=True, palette=_palette(read_regular(file)))
+    yield opened
+
+
+def _palette(content: bytes) -> tuple[int, ...]:
+    """Colours of the indices of a PNG; those that are called transparent are not seen."""
+    chunks = {chunk[4:8]: chunk[8:-4] for chunk in _chunks(content)}
+    values, opacity = chunks.get(b"PLTE", b""), chunks.get(b"tRNS", b"")
+    colours = (int.from_bytes(values[at : at + 3]) for at in range(0, len(values) - 2, 3))
+    return tuple(CLEAR if opacity[n : n + 1] == b"\0" else colour for n, colour in enumerate(colours))
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    """Chunks of a PNG: bytes of their data, type, data and check sum."""
+    at = 8
+    while at + 12 <= len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4])
+        yield content[at:end]
+        at = end
 
 
 def _as_grey(content: bytes) -> bytes:
     """The PNG without its palette, so that the indices are its grey values."""
-    parts, at = [content[:8]], 8
-    while at + 12 <= len(content):
-        length, kind = struct.unpack(">I4s", content[at : at + 8])
-        chunk = content[at : at + 12 + length]
+    parts = [content[:8]]
+    for chunk in _chunks(content):
+        kind = chunk[4:8]
         if kind == b"IHDR":
             header = kind + chunk[8:17] + b"\0" + chunk[18:21]
-            chunk = chunk[:4] + header + struct.pack(">I", zlib.crc32(header))
+            chunk = chunk[:4] + header + struct.pack(">I", zlib.crc32(header))  # noqa: PLW2901
         parts += [chunk] if kind not in (b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sPLT") else []
-        at += 12 + length
     return b"".join(parts)
 
 

@@ -22,9 +22,11 @@ import numpy as np
 
 from unet.formats.index_files import is_named_by_index
 from unet.formats.label_channel import one_channel
+from unet.formats.label_colours import in_colours
 from unet.formats.outlines import open_outlines
 from unet.formats.stack import Opened, Reader, SliceAxis, ordered_axes, unlike_names
 from unet.formats.stated import as_stated, renamed, require_known_axes
+from unet.settings.classes import kind_of_keys
 from unet.sources.image_kinds import FORMATS, VENDORS, format_of, is_outlines
 from unet.sources.stacks import Grid, Scenes, Stack
 
@@ -81,13 +83,18 @@ def open_truth(stack: Stack, sizes: Mapping[str, int]) -> Iterator[Opened]:
             yield outlines
         return
     grid = tuple(of for of in stack.grid if of[0] != "c") if len(stack.truth) > 1 else ()
-    axes = stack.stated.axes.replace("c", "")
-    with open_stack(stack.truth, axis=stack.axis, grid=grid, axes=axes) as opened:
+    axes, is_coloured = stack.stated.axes.replace("c", ""), kind_of_keys(dict(stack.classes)) == "colours"
+    with open_stack(stack.truth, axis=stack.axis, grid=grid, axes=axes, is_coloured=is_coloured) as opened:
         yield one_channel(opened, stack)
 
 
 def open_stack(
-    files: Sequence[str], scene: int | None = None, axis: SliceAxis = None, grid: Grid = (), axes: str = ""
+    files: Sequence[str],
+    scene: int | None = None,
+    axis: SliceAxis = None,
+    grid: Grid = (),
+    axes: str = "",
+    is_coloured: bool = False,
 ) -> AbstractContextManager[Opened]:
     """A context that opens the stack in one file or set, or in files that lie along axes, the planes of a grid.
 
@@ -97,14 +104,15 @@ def open_stack(
         axis: what the slices run along; of a single file, what its pages run along where it does not say (else z).
         grid: the axes of a grid, see `Stack.grid`.
         axes: what the axes of each file are, in its order, where it does not say or says something else.
+        is_coloured: whether the values are to be the colours of pixels, one number each, see `label_colours`.
 
     Raises:
         ValueError: a file is broken, or holds what is no stack of planes.
         LookupError: there is no such scene, or no reader for such files.
     """
     if not grid and (axis is None or len(files) == 1):
-        return _open_file(files[0], scene, axis, axes)
-    return _open_grid(files, grid or ((axis or "z", tuple(files)),), axes)
+        return _open_file(files[0], scene, axis, axes, is_coloured)
+    return _open_grid(files, grid or ((axis or "z", tuple(files)),), axes, is_coloured)
 
 
 def find_scenes(file: str) -> Scenes:
@@ -136,19 +144,19 @@ def _reader(file: str) -> Reader:
 
 
 @contextmanager
-def _open_file(file: str, scene: int | None, axis: SliceAxis, axes: str) -> Iterator[Opened]:
+def _open_file(file: str, scene: int | None, axis: SliceAxis, axes: str, is_coloured: bool = False) -> Iterator[Opened]:
     reader = _reader(file)
     with reader.open(file, scene, axes if axes and reader.takes_axes else axis) as opened:
         found = opened if reader.takes_axes else renamed(opened, axes)
         require_known_axes(found, file)
-        yield found
+        yield in_colours(found, file) if is_coloured else found
 
 
 @contextmanager
-def _open_grid(files: Sequence[str], grid: Grid, stated: str) -> Iterator[Opened]:
+def _open_grid(files: Sequence[str], grid: Grid, stated: str, is_coloured: bool = False) -> Iterator[Opened]:
     """Files of one plane or more, whose own axes are none of the grid's."""
     lengths = {axis: len(words) for axis, words in grid}
-    with open_stack(files[:1], axes=stated) as first:
+    with open_stack(files[:1], axes=stated, is_coloured=is_coloured) as first:
         pass
     if not set(first.axes).isdisjoint(lengths) or math.prod(lengths.values()) != len(files):
         along = " and ".join(f"{length} along {axis}" for axis, length in lengths.items())
@@ -162,7 +170,7 @@ def _open_grid(files: Sequence[str], grid: Grid, stated: str) -> Iterator[Opened
     def plane(index: tuple[int, ...]) -> np.ndarray:
         at = dict(zip(axes[:-2], index, strict=True))
         file = files[int(np.ravel_multi_index([at.get(a, 0) for a in lengths], list(lengths.values())))]
-        with open_stack([file], axes=stated) as one:
+        with open_stack([file], axes=stated, is_coloured=is_coloured) as one:
             if (one.axes, one.shape, one.dtype) != (first.axes, first.shape, first.dtype):
                 raise ValueError(
                     f"all slices must be alike, got {one.axes} {one.shape} {one.dtype} in {file} "

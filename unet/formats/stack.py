@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ AXES = "tczyx"
 
 
 RGB = ("red", "green", "blue")
+CLEAR = 0x1000000
+"""What stands for a pixel that is not seen, among colours as 0xRRGGBB."""
 
 
 ReadPlane = Callable[[tuple[int, ...]], np.ndarray]
@@ -59,6 +62,12 @@ class Opened:
     """Whether its values are indices of colours, which are labels and no grey values."""
     is_shared: bool = False
     """Whether several threads may read planes at once."""
+    palette: tuple[int, ...] = ()
+    """Colours of its indices, 0xRRGGBB, or `CLEAR`; empty where it has none."""
+    opacity: ReadPlane | None = None
+    """How opaque pixels are, 0 where they are not seen, of an alpha channel that is left out."""
+    words: tuple[str, ...] = ()
+    """What the file says of the class of each id, from 1 on; empty where it has no words for them."""
 
 
 class Reader(NamedTuple):
@@ -121,7 +130,9 @@ def stack_of_pages(pages: Pages, sizes: SaidSizes, channels: Sequence[str]) -> O
     axes = "".join(a for a in pages.axes if a not in AXES and lengths[a] > 1) + ordered_axes(lengths)
     spacing, units, notes = believed_sizes(sizes, axes)
     names, shape = unlike_names(channels, lengths.get("c", 1)), tuple(lengths[a] for a in axes)
-    return Opened(axes, shape, dtype, spacing, units, names, _planes(pages, axes, dtype), (*notes, *left_out))
+    read = _planes(pages, axes, dtype)
+    opacity = _opacity(pages, axes, dtype) if pages.alpha else None
+    return Opened(axes, shape, dtype, spacing, units, names, read, (*notes, *left_out), opacity=opacity)
 
 
 def ordered_axes(sizes: Mapping[str, int]) -> str:
@@ -133,13 +144,21 @@ def ordered_axes(sizes: Mapping[str, int]) -> str:
     return "".join(a for a in AXES if a in "yx" or sizes.get(a, 1) > 1)
 
 
-def _planes(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
+def _opacity(pages: Pages, axes: str, dtype: np.dtype[Any]) -> ReadPlane:
+    """The last sample of each pixel, at an index of the leading axes, whatever its channel."""
+    read = _planes(pages, axes.replace("c", ""), dtype, {"c": -1})
+    return lambda index: read(tuple(at for axis, at in zip(axes[:-2], index, strict=True) if axis != "c"))
+
+
+def _planes(
+    pages: Pages, axes: str, dtype: np.dtype[Any], fixed: Mapping[str, int] = MappingProxyType({})
+) -> ReadPlane:
     leading, within = pages.axes[: -pages.inner], pages.axes[-pages.inner :]
     is_plane = pages.inner == 2
     read = pages.read if is_plane else lru_cache(maxsize=1)(pages.read)  # its samples are asked for one after another
 
     def plane(index: tuple[int, ...]) -> np.ndarray:
-        at = dict(zip(axes[:-2], index, strict=True))
+        at = {**dict(zip(axes[:-2], index, strict=True)), **fixed}
         page = read(tuple(at.get(a, 0) for a in leading))
         chosen = page[tuple(slice(None) if a in "yx" else at.get(a, 0) for a in within)]
         return chosen.astype(dtype)

@@ -60,7 +60,16 @@ def _open_tiff(file: str, scene: int | None, axes: SliceAxis) -> Iterator[Opened
         pages = at_position(_tiff_pages(file, series, axes), position)
         opened = stack_of_pages(until(pages, times), sizes, channels)
         notes = (*opened.notes, *stopped(series, times))
-        yield replace(opened, colours=colours, notes=notes, is_shared=pages.inner == 2)
+        palette = _palette(series.keyframe)
+        yield replace(opened, colours=colours, notes=notes, is_shared=pages.inner == 2, palette=palette)
+
+
+def _palette(page: tifffile.TiffPage) -> tuple[int, ...]:
+    """Colours of the indices of a page that says that its values are such."""
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
+        return ()
+    red, green, blue = np.asarray(page.colormap, np.uint32) >> 8
+    return tuple((red << 16 | green << 8 | blue).tolist())
 
 
 def _find_scenes(file: str) -> Scenes:

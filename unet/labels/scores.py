@@ -59,6 +59,17 @@ def of_any(scores: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.minimum(total, 255 if whole else 1), scores.dtype)
 
 
+def own_scores(scores: NDArray[Any]) -> NDArray[Any]:
+    """Scores of each class where it is the largest of some classes, the lowest of equal ones, and 0 elsewhere.
+
+    >>> own_scores(np.array([[0.6, 0.1, 0.5], [0.3, 0.7, 0.5]]))
+    array([[0.6, 0. , 0.5],
+           [0. , 0.7, 0. ]])
+    """
+    largest = scores.argmax(axis=0)
+    return np.stack([np.where(largest == number, each, each.dtype.type(0)) for number, each in enumerate(scores)])
+
+
 def reaching(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     """Where scores reach a threshold: ≥ ceil(255·t) for uint8."""
     return np.asarray(scores >= (math.ceil(255 * threshold) if scores.dtype == np.uint8 else threshold))

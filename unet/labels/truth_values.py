@@ -11,7 +11,7 @@ Nothing is rounded, and no grey level becomes an object: fractions and more than
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.formats.stack import Opened
+from unet.labels.class_of_ids import SeenClasses
 from unet.labels.connected import connected_segments
 from unet.sources.stack_names import shortened
 from unet.sources.stacks import Stack
@@ -40,21 +41,33 @@ class KeptTruth(NamedTuple):
     notes: tuple[str, ...]
     planes: Iterator[NDArray[Any]]
     """Ids plane by plane; values that cannot be kept are refused as they are reached."""
+    classes: SeenClasses | None = None
+    """The class of each id of the planes that were read; None where truth has no classes."""
+    axes: str = ""
+    shape: tuple[int, ...] = ()
+    """Length of each axis."""
 
 
-def kept_truth(opened: Opened, stack: Stack) -> KeptTruth:
+def kept_truth(opened: Opened, stack: Stack, *, has_classes: bool = False) -> KeptTruth:
     """What is kept of truth that was opened.
+
+    Args:
+        opened: labels, or a mask.
+        stack: how its source says that they are read.
+        has_classes: whether ids are to be those that have a class, below `IGNORED` whatever their type.
 
     Raises:
         ValueError: it holds what are no ids, or no mask.
     """
-    look = _look_at(opened, stack)
+    look = look_at(opened, stack)
     has_own = stack.ignore == UNJUDGED or stack.empty_planes == "ignore" or look.has_unjudged
+    has_own |= has_classes and stack.ignore is not None
     is_mask = stack.foreground != "ids"
-    keeps_type = not (is_mask or has_own or opened.dtype.kind == "f")
+    keeps_type = not (is_mask or has_own or has_classes or opened.dtype.kind == "f")
     dtype = opened.dtype if keeps_type else IGNORED.dtype
     ignore = int(IGNORED) if has_own or (is_mask and stack.ignore is not None) else stack.ignore
-    return KeptTruth(dtype, ignore, look.notes, _planes(opened, stack, look, has_own))
+    planes = _planes(opened, stack, look, has_own, keeps_type)
+    return KeptTruth(dtype, ignore, look.notes, planes, None, opened.axes, opened.shape)
 
 
 def require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[int]) -> None:
@@ -67,7 +80,7 @@ def require_fit(name: str, axes: str, shape: Sequence[int], of_image: Sequence[i
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """What was seen of all planes before any was kept."""
 
     has_unjudged: bool = False
@@ -77,19 +90,31 @@ class _Look:
     notes: tuple[str, ...] = ()
 
 
-def _look_at(opened: Opened, stack: Stack) -> _Look:
-    """A look at all planes, where their type or the source's settings leave open what is kept of them."""
+def _is_empty_of(foreground: object) -> Callable[[NDArray[Any]], bool]:
+    """What tells planes without an object, by how truth is read."""
+    return lambda plane: bool((plane != 0).all()) if foreground == 0 else not plane.any()
+
+
+def look_at(opened: Opened, stack: Stack, is_empty: Callable[[NDArray[Any]], bool] | None = None) -> Look:
+    """A look at all planes, where their type or the source's settings leave open what is kept of them.
+
+    Args:
+        opened: truth.
+        stack: how its source says that it is read.
+        is_empty: whether a plane has no object.
+    """
+    is_empty = is_empty or _is_empty_of(stack.foreground)
     if opened.dtype.kind not in "if" and stack.empty_planes == "background":
-        return _Look()
+        return Look()
     has_unjudged, empty = False, []
     for index in np.ndindex(*opened.shape[:-2]):
         plane = opened.plane(index)
         has_unjudged |= stack.ignore is None and bool((plane == UNJUDGED).any())
-        if (plane != 0).all() if stack.foreground == 0 else not plane.any():
+        if is_empty(plane):
             empty.append(index)
     if stack.empty_planes == "background" or len(empty) == math.prod(opened.shape[:-2]):
         empty = []
-    return _Look(has_unjudged, frozenset(empty), tuple(_notes(opened.axes, has_unjudged, empty)))
+    return Look(has_unjudged, frozenset(empty), tuple(_notes(opened.axes, has_unjudged, empty)))
 
 
 def _notes(axes: str, has_unjudged: bool, empty: Sequence[tuple[int, ...]]) -> Iterator[str]:
@@ -100,14 +125,14 @@ def _notes(axes: str, has_unjudged: bool, empty: Sequence[tuple[int, ...]]) -> I
         yield f"planes of truth without an object are ignored, as its source says: {shortened(places)}"
 
 
-def _planes(opened: Opened, stack: Stack, look: _Look, has_own: bool) -> Iterator[NDArray[Any]]:
+def _planes(opened: Opened, stack: Stack, look: Look, has_own: bool, keeps_type: bool) -> Iterator[NDArray[Any]]:
     count, values = 0, set[Any]()
     for index in np.ndindex(*opened.shape[:-2]):
         plane = opened.plane(index)
         if index in look.ignored:
             yield np.full(plane.shape, IGNORED)
         elif stack.foreground == "ids":
-            yield _ids(plane, stack, has_own)
+            yield _ids(plane, stack, has_own, keeps_type)
         else:
             judged = _judged(plane, stack)
             values |= set(np.unique(plane[judged]).tolist())
@@ -122,7 +147,7 @@ def _judged(plane: NDArray[Any], stack: Stack) -> NDArray[np.bool_]:
     return judged
 
 
-def _ids(plane: NDArray[Any], stack: Stack, has_own: bool) -> NDArray[Any]:
+def _ids(plane: NDArray[Any], stack: Stack, has_own: bool, keeps_type: bool) -> NDArray[Any]:
     """Ids as they are given, in the type that is kept."""
     if plane.dtype.kind == "f" and (odd := plane[plane != np.floor(plane)]).size:
         raise ValueError(
@@ -132,7 +157,7 @@ def _ids(plane: NDArray[Any], stack: Stack, has_own: bool) -> NDArray[Any]:
     ids = plane[judged]
     if ids.size and ids.min() < 0:
         raise ValueError(f"truth of {stack.name} must hold ids ≥ 0, got {ids.min():g}; renumber it")
-    if plane.dtype.kind != "f" and not has_own:
+    if keeps_type:
         return plane
     if ids.size and ids.max() >= IGNORED:
         raise ValueError(f"truth of {stack.name} must hold ids < {IGNORED}, got {ids.max():.0f}; renumber it")

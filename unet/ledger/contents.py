@@ -5,8 +5,9 @@ number and bytes. So a mere listing tells a hole, at every plan, and reading all
 a reading found is noted in `damaged.json`, for the next run to mend without reading all again.
 
 What is mended keeps its generation: it is made of the same inputs by the same plan, so nothing that was made of it is
-stale. Checkpoints and exports are no part of a model, and what people may edit, the full level of truth, must only be
-there. On an object store, which guards its bytes itself, shards have no digest; their own checksums stay.
+stale. Checkpoints and exports are no part of a model, and what people may edit, the full level of truth and its
+classes, must only be there. On an object store, which guards its bytes itself, shards have no digest; their own
+checksums stay.
 """
 
 import hashlib
@@ -22,6 +23,8 @@ from unet.ledger.hashing import new_hash
 from unet.ledger.metadata_types import SCHEMAS
 
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
+CLASSES = "classes.json"
+"""What truth with classes keeps of them: people may edit it, as they may the full level."""
 PUBLISHED = "published"
 """What stands in `damaged.json` for the copy that people find under a name of its own."""
 LABEL_LIST = "labels/zarr.json"
@@ -156,7 +159,7 @@ class Contents:
 
     def _is_free(self, name: str) -> bool:
         """Whether people may change what a file holds."""
-        return self.is_edited and name.startswith(self._full)
+        return self.is_edited and (name.startswith(self._full) or name == f"{self.generation}/{CLASSES}")
 
     def _is_hole(self, name: str, size: int, known: dict[str, tuple[int, str]]) -> bool:
         now, layout = self.sizes.get(name, 0), f"{self._full}zarr.json"

@@ -79,6 +79,8 @@ class FactTypes(TypedDict, total=False):
     grey_values: str
     seconds: float
     identity: str
+    classes: list[str]
+    class_digest: str
 
 
 class Entry(TypedDict, total=False):

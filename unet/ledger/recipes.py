@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from unet.dataset.folder import Dataset, Json
+from unet.dataset.folder import Dataset, Folder, Json
+from unet.dataset.safe_load import LARGEST_JSON
 from unet.ledger import fingerprint
+from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.found_settings import segment_numbers
 from unet.ledger.generations import Result
@@ -55,7 +57,20 @@ def truth_recipe(dataset: Dataset, stack: Stack) -> Recipe:
     inputs = {"truth source": source_fingerprint(dataset, stack.name, stack.truth, is_truth=True).content}
     settings: Json = {"foreground": stack.foreground, "ignore": stack.ignore, "scene": stack.scene, "axis": stack.axis}
     settings |= {"empty_planes": stack.empty_planes} if stack.empty_planes != "background" else {}
-    return Recipe("ingest", Ingest.VERSION, settings, inputs)
+    return Recipe("ingest", Ingest.VERSION, settings | _classes_of(stack), inputs)
+
+
+def _classes_of(stack: Stack) -> Json:
+    """What stands for the classes in a stack's truth, and which of its files are of which; nothing where it has none.
+
+    Files that lie apart are counted: those of another order, or of another class, have another digest together.
+    """
+    by_class = {name: len(files) for name, files in stack.truth_by_class}
+    return (
+        ({"classes": {str(key): name for key, name in stack.classes}} if stack.classes else {})
+        | ({"truth_by_class": by_class} if by_class else {})
+        | ({"class_of": len(stack.class_of)} if stack.class_of else {})
+    )
 
 
 def edited_recipe(dataset: Dataset, stack: Stack, truth: Recipe) -> Recipe:
@@ -129,7 +144,7 @@ def source_fingerprint(
     read, which must stop no other stack, the reason stands for what they hold.
     """
     result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
-    known = _known_fingerprints(dataset, name, result)
+    known = () if _is_reordered(result, files) else _known_fingerprints(dataset, name, result)
 
     def read() -> Fingerprint:
         try:
@@ -138,6 +153,13 @@ def source_fingerprint(
             return fingerprint.unreadable(error)
 
     return result.folder.once(("files", files, is_linked), read)
+
+
+def _is_reordered(result: Result, files: tuple[str, ...]) -> bool:
+    """Whether the same files are given in another order, as where two classes changed folders: all may look alike."""
+    stamp = result.known_stamp()
+    before = tuple(stamp.facts.get("source", ())) if stamp else ()
+    return before != files and sorted(before) == sorted(files)
 
 
 def source_fingerprints(dataset: Dataset, stack: Stack) -> list[Fingerprint]:
@@ -176,6 +198,22 @@ def _truth_content(truth: Result) -> str | None:
     return found
 
 
+def truth_classes_content(dataset: Dataset, name: str) -> str:
+    """Digest of the class of each id of a stack's truth, edited by hand or not; "" where truth has no classes."""
+    truth = labels_of(dataset, name, "truth")
+    stamp = truth.known_stamp()
+    if stamp is None or "class_digest" not in stamp.facts:
+        return ""
+    found = truth.folder.once("class digest", lambda: class_digest(truth.folder / stamp.generation))
+    return found or str(stamp.facts["class_digest"])  # lost is not edited: what is lost is made again
+
+
+def class_digest(generation: Folder) -> str:
+    """Digest of what tells the class of each id in a generation of truth; "" where it is lost."""
+    content = (generation / CLASSES).read(LARGEST_JSON + 1)
+    return digest(content.decode(errors="replace")) if content else ""
+
+
 def ignored_id(dataset: Dataset, name: str) -> int | None:
     """Id in a stack's truth that marks pixels nobody judged; None where all were."""
     stamp = labels_of(dataset, name, "truth").stamp()
@@ -198,7 +236,9 @@ def is_edited(dataset: Dataset, name: str) -> bool:
         return False
     stamp = truth.stamp()
     content = truth_content(dataset, name)
-    return content is not None and (stamp is None or stamp.facts["arrays"]["content"] != content)
+    if content is None or stamp is None or stamp.facts["arrays"]["content"] != content:
+        return content is not None
+    return truth_classes_content(dataset, name) != str(stamp.facts.get("class_digest", ""))
 
 
 def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:

@@ -3,11 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from unet.settings.classes import BACKGROUND, IGNORED, check_names, class_names, clean_table, kind_of_keys
 from unet.settings.file_pattern import check_pattern
 from unet.settings.remote import is_remote, require_remote
-from unet.settings.validation import CLOSED, require, require_plain
+from unet.settings.validation import CLOSED, one_of, require, require_plain
+
+Places = Annotated[
+    str | Mapping[str, str], one_of("a folder or file, or one a class such as {nucleus: DIR, mitosis: DIR}")
+]
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,22 @@ class Source:
 
     images: str
     """Folder or file of images, or its address: `https://…`, `s3://…`. Every file is a stack, and so is every scene."""
-    truth: str | None = None
-    """Folder, file or address of labels, matched by name, or `labels/NAME` in OME-Zarr; many stacks have none."""
+    truth: Places | None = None
+    """Folder, file or address of labels, matched by name, or `labels/NAME` in OME-Zarr; many stacks have none.
+
+    One a class where classes lie apart: `{nucleus: DIR, mitosis: DIR}`.
+    """
     slices: Literal["z", "t"] | None = None
     """Set when each folder of single planes is one stack: the axis along which its files are ordered by name."""
-    foreground: Literal["ids", 0, 255] = "ids"
-    """How truth is read: `ids` = one id an object; 255 = the largest value is object; 0 = zero is object."""
+    foreground: Literal["ids", "classes", 0, 255] = "ids"
+    """How truth is read: `ids` = one id an object; 255 or 0 = a mask, of which the largest value or 0 is object.
+
+    classes: a value, colour or name a class, as `classes` has them; connected pixels of one class are an object.
+    """
+    classes: Mapping[int | str, str] | None = None
+    """Names of classes by value in truth, such as `{1: nucleus, 2: mitosis, 255: ignore}`; "#ff8800" for a colour."""
+    class_of: str | None = None
+    """Folder or file that tells the class of each id: label images, or CSVs of id and class, named as truth is."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged: training gives them no weight, evaluation leaves them out."""
     empty_planes: Literal["background", "ignore"] = "background"
@@ -48,11 +63,11 @@ class Source:
 
     def __post_init__(self) -> None:
         """Refuse an empty path, and what cannot be meant."""
-        for name in ("images", "truth"):
-            require(getattr(self, name) != "", f"{name} must name a folder or file, got an empty path")
-            require_plain(name, getattr(self, name) or "")
-            if is_remote(getattr(self, name) or ""):
-                require_remote(name, getattr(self, name))
+        for name, place in (("images", self.images), *(("truth", place) for place in self.truth_places)):
+            require(place != "", f"{name} must name a folder or file, got an empty path")
+            require_plain(name, place)
+            if is_remote(place):
+                require_remote(name, place)
         require(
             not (self.link and is_remote(self.images)),
             f"link must be of pixels on this machine, got {self.images}; leave it out, and they are copied",
@@ -73,6 +88,65 @@ class Source:
         for axis, size in (self.pixel_size or {}).items():
             require(axis in "tzyx", f"pixel_size must be by axis t, z, y or x, got {axis!r}")
             require(0 < size < math.inf, f"pixel_size must be > 0, got {axis}: {size}")
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        """Refuse classes that truth cannot have, read as these settings say."""
+        if isinstance(self.truth, Mapping):
+            check_names(class_names({name: name for name in self.truth}))
+            require(BACKGROUND not in self.truth, "truth must have a folder for each class of objects, got background")
+            is_plain = self.foreground != "classes" and self.classes is None and self.class_of is None
+            require(is_plain, "classes and class_of must be left out where truth has a folder a class, got both")
+        require(
+            self.class_of is None or (self.foreground == "ids" and self.has_truth and self.class_of != ""),
+            f"class_of must go with truth that is read with foreground ids, got {self.foreground!r}",
+        )
+        needs = self.foreground == "classes" or self.class_of is not None
+        require(
+            not needs or self.classes is not None,
+            "classes must name what stands for each class in truth, such as {1: nucleus, 2: mitosis}, got none",
+        )
+        require(
+            needs or self.classes is None,
+            f"foreground must be classes where `classes` names some, got {self.foreground!r}",
+        )
+        if self.classes is not None:
+            check_names(class_names(self.classes))
+            self._check_ignore(clean_table(self.classes))
+
+    def _check_ignore(self, table: dict[int | str, str]) -> None:
+        """Refuse a value that marks unjudged pixels, and a class as well, or that no picture of colours has."""
+        if self.ignore is None or self.class_of is not None:
+            return
+        is_free = kind_of_keys(table) == "values" and table.get(self.ignore, IGNORED) == IGNORED
+        require(is_free, f"ignore must be named in `classes` alone, got {self.ignore}; write `{self.ignore}: ignore`")
+
+    @property
+    def truth_places(self) -> tuple[str, ...]:
+        """Folders, files or labels that its truth is read from, and the classes of it."""
+        places = tuple(self.truth.values()) if isinstance(self.truth, Mapping) else (self.truth,)
+        return tuple(place for place in (*places, self.class_of) if place is not None)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes of objects in its truth, in order; none where truth has no classes."""
+        return class_names(self.table)
+
+    @property
+    def table(self) -> dict[int | str, str]:
+        """Names of classes by what stands for them; by themselves where each has a folder; empty where none is named.
+
+        >>> Source("raw", {"nucleus": "a", "mitosis": "b"}).table
+        {'nucleus': 'nucleus', 'mitosis': 'mitosis'}
+        """
+        if isinstance(self.truth, Mapping):
+            return {name: name for name in self.truth}
+        return clean_table(self.classes or {})
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether it names a place or a suffix of truth."""
+        return self.truth is not None or self.suffix is not None
 
 
 @dataclass(frozen=True)

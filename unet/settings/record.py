@@ -21,6 +21,7 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 
+from unet.settings.classes import OBJECT, joined_names
 from unet.settings.cluster import Cluster, Where
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest, Source, Watch
@@ -61,6 +62,11 @@ class Record(BaseModel):
     def model(self) -> str:
         """Name of the model that predicts."""
         return self.predict.model or self.train.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes of objects in truth: the first is class 1; `object` where none is named."""
+        return joined_names(source.class_names or (OBJECT,) for source in self.sources if source.has_truth)
 
     @classmethod
     def read(cls, values: dict[str, Any], name: str = "dataset.yaml") -> Self:

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 
 from unet.sources.http_server import AnswerError, Found, HttpServer, Page, UnreachableError
 from unet.sources.http_zarr import is_zarr_address, zarr_addresses
-from unet.sources.image_kinds import is_index, is_truth
+from unet.sources.image_kinds import is_class_table, is_index, is_truth
 from unet.sources.paths import is_safe_name
 from unet.sources.remote_files import Listing, RemoteFile, Tick
 from unet.sources.stack_names import shortened
@@ -41,7 +41,7 @@ class HttpFiles:
     def listing(self) -> Listing:
         """All of them, each asked for its size and time, which pages of links do not tell."""
         name = self.address.rpartition("/")[2]
-        if (is_truth(name) or is_index(name)) and not is_zarr_address(name):
+        if (is_truth(name) or is_class_table(name) or is_index(name)) and not is_zarr_address(name):
             return self._single()
         page = self.server.page(f"{self.address}/") or self.server.page(self.address)
         if page and page.is_html:

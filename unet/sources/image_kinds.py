@@ -34,6 +34,8 @@ SUFFIXES = tuple(FORMATS)
 
 OUTLINES = {".roi": "imagej_rois", ".zip": "imagej_rois", ".geojson": "geojson", ".json": "geojson"}
 """Of what people drew around objects: suffixes, never of images, and the module of `unet.formats` that reads each."""
+CLASS_TABLE = ".csv"
+"""Suffix of files that tell the class of each id of truth, and are neither images nor truth."""
 
 
 def is_image(name: str) -> bool:
@@ -57,6 +59,16 @@ def is_outlines(name: str) -> bool:
 def is_truth(name: str) -> bool:
     """Whether a file of this name may be truth: labels, as an image has them, or outlines."""
     return is_image(name) or is_outlines(name)
+
+
+def is_class_table(name: str) -> bool:
+    """Whether a file of this name may tell the class of each id, a line an id."""
+    return not name.startswith(".") and name.lower().endswith(CLASS_TABLE)
+
+
+def tells_classes(name: str) -> bool:
+    """Whether a file of this name may tell the classes of ids: a table, or a label image."""
+    return is_class_table(name) or is_image(name)
 
 
 def kind_of(name: str) -> str:
@@ -83,12 +95,12 @@ def format_of(path: str) -> str | None:
 
 
 def stem(name: str) -> str:
-    """Name without its suffix of images or outlines; any other suffix stays.
+    """Name without its suffix of images, outlines or tables of classes; any other suffix stays.
 
     >>> stem("a.b.OME.TIF"), stem("a.geojson"), stem("notes.txt")
     ('a.b', 'a', 'notes.txt')
     """
-    suffix = next((suffix for suffix in (*SUFFIXES, *OUTLINES) if name.lower().endswith(suffix)), "")
+    suffix = next((suffix for suffix in (*SUFFIXES, *OUTLINES, CLASS_TABLE) if name.lower().endswith(suffix)), "")
     return name.removesuffix(name[len(name) - len(suffix) :])
 
 

@@ -75,7 +75,8 @@ NOTHING_REMOTE = Mirrored()
 
 def look_at_remotes(sources: Sequence[Source], fetch: OnProgress | None = None) -> Mirrored:
     """Look at all remote places of some sources, and with `fetch` make the copies what is there now; it is told of."""
-    named = [(kind, at) for of in sources for kind in ("images", "truth") if is_remote(at := getattr(of, kind) or "")]
+    written = [place for of in sources for place in (("images", of.images), *(("truth", at) for at in of.truth_places))]
+    named = [(kind, at) for kind, at in written if is_remote(at)]
     kinds = {at.rstrip("/"): kind for kind, at in reversed(named)}
     places = {address: mirror_place(address) for address in kinds}
     away, lacking, failed, notes = dict[str, str](), dict[str, str](), set[str](), list[str]()

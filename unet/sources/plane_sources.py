@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unet.settings.ingest import Source
 from unet.sources.groups import Group, groups_of
-from unet.sources.image_kinds import is_outlines, stem
+from unet.sources.image_kinds import is_class_table, is_outlines, stem
 from unet.sources.name_patterns import Grouped, Pattern, pattern_groups
 from unet.sources.plane_grids import length_without_channels
 from unet.sources.plates import plate_groups
@@ -53,7 +53,7 @@ def truth_groups(source: Source, top: Path, files: Sequence[Path]) -> list[Group
 def uneven_truth(source: Source, group: Group, labels: Files) -> str:
     """Why slices, or planes of a grid, and their truth do not fit, a sentence; "" where they do."""
     number = length_without_channels(group.grid) if group.grid else len(group.files)
-    is_of_all = len(labels) == 1 and (bool(group.grid) or is_outlines(labels[0]))
+    is_of_all = len(labels) == 1 and (bool(group.grid) or is_outlines(labels[0]) or is_class_table(labels[0]))
     if not (source.slices or group.grid) or not labels or is_of_all or number == len(labels):
         return ""
     return (

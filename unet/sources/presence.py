@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unet.settings.ingest import Source
-from unet.sources.image_kinds import is_image
+from unet.sources.image_kinds import is_class_table, is_image, is_truth
 from unet.sources.paths import existing, resolved
 from unet.sources.walk import SourceWalk
 
@@ -23,7 +23,11 @@ def is_there(top: Path) -> bool:
 
 def places_away(sources: Sequence[Source], root: Path) -> dict[str, str]:
     """Paths of places that are away, each with a sentence that says so."""
-    tops = [(kind, path) for source in sources for kind in ("images", "truth") if (path := getattr(source, kind))]
+    tops = [
+        each
+        for source in sources
+        for each in (("images", source.images), *(("truth", place) for place in source.truth_places))
+    ]
     return {place: said for kind, written in dict.fromkeys(tops) for place, said in _away_of(kind, written, root)}
 
 
@@ -36,8 +40,9 @@ def images_away(written: str, root: Path) -> str:
 def _away_of(kind: str, written: str, root: Path) -> Iterator[tuple[str, str]]:
     """Those of one source: all of it, or places below it."""
     top = resolved(written, root)
+    kinds = is_image if kind == "images" else lambda name: is_truth(name) or is_class_table(name)
     try:
-        walk = SourceWalk(existing(kind, written, root), None, is_image, each_once=False)
+        walk = SourceWalk(existing(kind, written, root), None, kinds, each_once=False)
     except (LookupError, OSError) as error:
         yield str(top), f"{error}; {KEPT}"
         return

@@ -11,7 +11,8 @@ from unet.sources.mirror import Mirrored
 from unet.sources.paths import resolved
 from unet.sources.presence import is_there
 from unet.sources.stacks import Stack
-from unet.sources.truth_suffixes import is_of_truth, lies_beside, truth_place
+from unet.sources.truth_parts import truth_places
+from unet.sources.truth_suffixes import is_of_truth, key_of_truth
 from unet.sources.zarr_nodes import is_in_zarr
 
 
@@ -38,7 +39,7 @@ def if_current(stack: Stack, top: Path, mirrored: Mirrored) -> Stack:
     Of planes that lie along a grid any file that did not arrive may be one, wherever it is to be.
     """
     is_of_folder = stack.axis is not None
-    whys = [mirrored.why_not_current(files, is_of_folder) for files in (stack.files, stack.truth)]
+    whys = [mirrored.why_not_current(files, is_of_folder) for files in (stack.files, *stack.truth_parts)]
     if stack.grid:
         whys += [mirrored.lacking[path] for path in sorted(mirrored.failed) if Path(path).is_relative_to(top)]
     why = next(filter(None, whys), "")
@@ -57,11 +58,17 @@ def not_arrived(source: Source, top: Path, root: Path, mirrored: Mirrored) -> li
     ]
 
 
+def truth_not_arrived(source: Source, top: Path, mirrored: Mirrored) -> frozenset[str]:
+    """Keys of truth that could not be fetched to `top`: a stack is not read as if there was none of it."""
+    failed = [path for path in map(Path, mirrored.failed) if path.is_relative_to(top)]
+    return frozenset(key_of_truth(source, key_of(source, top, path), path.name) for path in failed)
+
+
 def _is_of_images(source: Source, root: Path, path: Path) -> bool:
     """Whether a file in the folder of images is one by its name, and none of truth."""
     if not is_image(path.name) or is_in_zarr(str(path)):
         return False
-    if lies_beside(source, root):
-        return not is_of_truth(source, path, beside=True)
-    place = truth_place(source, root)
-    return place is None or not path.is_relative_to(place)
+    places, top = truth_places(source, root), resolved(source.images, root)
+    if top in places and is_of_truth(source, path, beside=True):
+        return False
+    return not any(path.is_relative_to(place) for place in places if place != top)

@@ -23,18 +23,19 @@ from typing import NamedTuple
 from unet.settings.ingest import Source
 from unet.settings.remote import is_remote
 from unet.sources.groups import Group
-from unet.sources.image_kinds import is_image, is_outlines, is_truth, stem
+from unet.sources.image_kinds import is_class_table, is_image, is_outlines, stem
 from unet.sources.mirror import NOTHING_REMOTE, Mirrored
 from unet.sources.notes import copied_though_linked, told_apart_notes
 from unet.sources.paths import existing, resolved
 from unet.sources.pattern_guess import guess_of_source
 from unet.sources.plane_sources import image_groups, uneven_truth
 from unet.sources.presence import KEPT, images_away, is_there
-from unet.sources.remote_stacks import if_current, is_unfetched, not_arrived
+from unet.sources.remote_stacks import if_current, is_unfetched, not_arrived, truth_not_arrived
 from unet.sources.stack_names import WantedName, distinct_names
 from unet.sources.stacks import Catalogue, Files, Scenes, Stack, Stated
 from unet.sources.truth import Truth, find_truth, is_own_labels, lies_in, offer_of, own_labels
-from unet.sources.truth_suffixes import is_of_truth, is_surely_outlines, lies_beside, truth_place
+from unet.sources.truth_parts import TruthPart, joined, parts_of, truth_places
+from unet.sources.truth_suffixes import is_of_truth, is_surely_outlines, truth_place
 from unet.sources.walk import SourceWalk, notes_of
 from unet.sources.zarr_folders import image_paths
 from unet.sources.zarr_nodes import is_in_zarr, is_zarr_folder
@@ -100,21 +101,22 @@ def source_files(sources: Sequence[Source], root: Path) -> list[str]:
     images = [resolved(source.images, root) for source in sources]
     if sources and not any(map(is_there, images)):
         existing("images", sources[0].images, root)
-    truth = [(top, is_truth) for source in sources if (top := truth_place(source, root)) is not None]
+    parts = [part for source in sources for part in parts_of(source, root)]
+    truth = [(top, part.kinds) for part in parts if (top := truth_place(part.source, root)) is not None]
     files: set[str] = set()
     for top, kinds in (*((top, is_image) for top in images), *truth):
         if is_there(top):
             with suppress(OSError):  # it is away, see `presence`
                 walk = SourceWalk(top, None, kinds, False)
                 files.update(file for path in walk.files for file in image_paths(path))
-    beside = {source.truth for source in sources if is_own_labels(source.truth, root)}
-    own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels or ""))}
+    beside = {str(part.source.truth) for part in parts if is_own_labels(part.source.truth, root)}
+    own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels))}
     return sorted(files | own)
 
 
 def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
     """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
-    tops = [resolved(path, root) for source in sources for path in (source.images, source.truth) if path is not None]
+    tops = [resolved(path, root) for source in sources for path in (source.images, *source.truth_places)]
     linked: set[Path] = set()
     for top in filter(is_there, tops):
         with suppress(OSError):
@@ -134,14 +136,14 @@ class _Look:
 
     def catalogue(self) -> Catalogue:
         """Its stacks, each with its key for a name yet, or why it is away."""
-        source, top = self.source, truth_place(self.source, self.root)
+        source, top = self.source, resolved(self.source.images, self.root)
         if is_unfetched(source, self.root, self.mirrored, self.known is not None and bool(self.known.names)):
             return Catalogue((), ())
-        beside = lies_beside(source, self.root)
+        places = truth_places(source, self.root)
+        beside = top in places
         try:
-            walk = SourceWalk(
-                existing("images", source.images, self.root), None if beside else top, is_image, each_once=True
-            )
+            others = [place for place in places if place != top]
+            walk = SourceWalk(existing("images", source.images, self.root), others, is_image, each_once=True)
             walk.files = [path for path in walk.files if not (beside and is_of_truth(source, path, beside))]
             groups, _, said = image_groups(source, walk)
             groups = [*groups, *not_arrived(source, walk.top, self.root, self.mirrored)]
@@ -157,26 +159,39 @@ class _Look:
             if_current(_stack(each, source, truth, walk.top.name), walk.top, self.mirrored) for each in keyed
         )
         self._require_fitting(keyed, stacks, truth, unmatched)
-        folders = sorted(folder for folder in truth.empty if any(lies_in(each.key, folder) for each in keyed))
-        kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
-        notes = (*notes_of(walk), *said, *truth.notes, *kept, *copied_though_linked(source, stacks))
+        notes = (*notes_of(walk), *said, *truth.notes, *copied_though_linked(source, stacks))
         return Catalogue(stacks, unmatched, notes, tuple(sorted(walk.others.items())))
 
     def _truth(self, images: Path, groups: Sequence[Group], keys: Collection[str]) -> tuple[Truth, Files]:
-        """Truth of some keys, and files of truth of others; one file is truth of one stack, whatever it is called."""
-        top = truth_place(self.source, self.root)
+        """Truth of some keys, and files of truth of others."""
+        parts = parts_of(self.source, self.root)
+        found = [(part, *self._truth_of(part, images, groups, keys)) for part in parts]
+        truth = joined([(part, of) for part, of, _ in found])
+        unmatched = tuple(file for *_, files in found for file in files)
+        without = [key for _, of, _ in found for key in of.labels if key not in truth.labels and not truth.is_away(key)]
+        lone = (file for _, of, _ in found for key in dict.fromkeys(without) for file in of.labels.get(key, ()))
+        return truth, (*unmatched, *lone)
+
+    def _truth_of(
+        self, part: TruthPart, images: Path, groups: Sequence[Group], keys: Collection[str]
+    ) -> tuple[Truth, Files]:
+        """The same of one place of it; one file is truth of one stack, whatever it is called."""
+        top = truth_place(part.source, self.root)
         if top is None:
             return Truth({}), ()
-        if is_own_labels(self.source.truth, self.root):
-            return own_labels(self.source, groups), ()
-        truth = find_truth(self.source, images, self.root)
+        if is_own_labels(part.source.truth, self.root):
+            return own_labels(part.source, groups), ()
+        truth = find_truth(part.source, images, self.root, part.setting, part.kinds)
         if top.is_file() and len(groups) == len(truth.labels) == 1:
             truth = truth._replace(labels=dict(zip([groups[0].key], truth.labels.values(), strict=True)))
         fitting = {key: self._with_parts(of) for key, of in truth.labels.items() if key in keys}
         matched = {file for files in fitting.values() for file in files}
         others = (file for files in truth.labels.values() for file in files if file not in matched)
         told = (file for file in others if not is_outlines(file) or is_surely_outlines(file))
-        return truth._replace(labels=fitting), (*told, *truth.unmarked)
+        folders = sorted(folder for folder in truth.empty if any(lies_in(key, folder) for key in keys))
+        kept = (f"{top}/{folder} is empty; truth that was taken from it before is kept" for folder in folders)
+        lost = truth.lost | truth_not_arrived(part.source, top, self.mirrored)
+        return truth._replace(labels=fitting, lost=lost, notes=(*truth.notes, *kept)), (*told, *truth.unmarked)
 
     def _with_parts(self, files: Files) -> Files:
         """Files of truth, and of one of them alone those of its set."""
@@ -194,6 +209,7 @@ class _Look:
         """What the first of some files is opened for; slices, images in a zarr and broken files are one scene."""
         try:
             is_one = self.source.slices is not None or is_in_zarr(files[0]) or is_outlines(files[0])
+            is_one = is_one or is_class_table(files[0])
             return Scenes(1) if is_one else self.find_scenes(files[0])
         except (ValueError, OSError):
             return Scenes(1)
@@ -205,7 +221,7 @@ class _Look:
         fits = any(stack.truth or stack.is_truth_away for stack in stacks) and not truth.away
         if fits or not (unmatched or truth.away) or self._has_known_truth(stacks):
             return
-        if truth.away and is_remote(self.source.truth or "") and self.known is not None and self.known.names:
+        if truth.away and any(map(is_remote, self.source.truth_places)) and self.known is not None and self.known.names:
             return  # it is away, or to be fetched yet: as notes say
         if truth.away:
             raise LookupError(truth.away)
@@ -235,6 +251,9 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         axis=source.slices,
         truth=labels,
         foreground=source.foreground,
+        classes=tuple(source.table.items()),
+        truth_by_class=truth.by_class.get(key, ()),
+        class_of=truth.class_of.get(key, ()),
         ignore=source.ignore,
         empty_planes=source.empty_planes,
         is_truth_away=truth.is_away(key),
@@ -243,8 +262,15 @@ def _stack(each: _Keyed, source: Source, truth: Truth, name_of_all: str) -> Stac
         stated=_stated(source, group.stated),
         well=group.well._replace(plate=f"{source.prefix}{group.well.plate}") if group.well else None,
         is_linked=source.link and not group.grid and is_in_zarr(group.files[0]),
-        refused=group.refused or truth.refused.get(key) or uneven_truth(source, group, labels),
+        refused=group.refused or truth.refused.get(key) or _uneven_part(source, group, truth, key),
     )
+
+
+def _uneven_part(source: Source, group: Group, truth: Truth, key: str) -> str:
+    """Why slices, or planes of a grid, do not fit a part of their truth, a sentence; "" where they fit all."""
+    labels, classes = truth.labels.get(key, ()), truth.class_of.get(key, ())
+    parts = [files for _, files in truth.by_class.get(key, ())] or [labels[: len(labels) - len(classes)], classes]
+    return next((why for files in parts if (why := uneven_truth(source, group, files))), "")
 
 
 def _stated(source: Source, by_index: Stated) -> Stated:

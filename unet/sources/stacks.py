@@ -56,9 +56,15 @@ class Stack:
     axis: Literal["z", "t"] | None
     """The axis that slices run along; None when every file is a stack."""
     truth: Files
-    """Absolute paths of its labels, as in `files`; empty where nobody drew any."""
-    foreground: Literal["ids", 0, 255]
+    """Absolute paths of its labels, as in `files`, and of what tells their classes; empty where nobody drew any."""
+    foreground: Literal["ids", "classes", 0, 255]
     """How truth is read, see `Source.foreground`."""
+    classes: tuple[tuple[int | str, str], ...] = ()
+    """Names of classes by what stands for them in truth, see `Source.table`; empty where it has none."""
+    truth_by_class: tuple[tuple[str, Files], ...] = ()
+    """Those of `truth` that are of one class, by its name, where each class has a folder."""
+    class_of: Files = ()
+    """Those of `truth` that tell the class of each id, see `Source.class_of`."""
     ignore: int | None = None
     """Value in truth that marks pixels nobody judged, see `Source.ignore`."""
     empty_planes: Literal["background", "ignore"] = "background"
@@ -77,6 +83,14 @@ class Stack:
     """Where it lies on a plate; None where it is of none."""
     is_linked: bool = False
     """Whether its pixels are to be read where they lie, see `Source.link`."""
+
+    @property
+    def truth_parts(self) -> tuple[Files, ...]:
+        """Files of truth that are read together: those of each class, or of ids and of what tells their classes."""
+        if self.truth_by_class:
+            return tuple(files for _, files in self.truth_by_class)
+        objects = self.truth[: len(self.truth) - len(self.class_of)]
+        return tuple(files for files in (objects, self.class_of) if files)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ link leads to which leads nowhere, is away: a share may be unmounted for a night
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,18 +47,33 @@ class Truth(NamedTuple):
     """Why truth of a key cannot be read, a sentence."""
     unmarked: Files = ()
     """Files that lie among it and do not bear its suffix."""
+    by_class: dict[str, tuple[tuple[str, Files], ...]] = {}  # noqa: RUF012
+    """Of a key, the labels of each class, where each has a folder."""
+    class_of: dict[str, Files] = {}  # noqa: RUF012
+    """Of a key, the labels that tell the class of each id."""
 
     def is_away(self, key: str) -> bool:
         """Whether nobody can tell now if there is truth of a key."""
         return bool(self.away) or any(lies_in(key, lost) for lost in self.lost)
 
 
-def find_truth(source: Source, images: Path, root: Path) -> Truth:
-    """Truth of a source; where there is none at all, why."""
+def find_truth(
+    source: Source, images: Path, root: Path, setting: str = "truth", kinds: Callable[[str], bool] = is_truth
+) -> Truth:
+    """Truth of a source; where there is none at all, why.
+
+    Args:
+        source: its truth lies in one place.
+        images: the real folder of its images.
+        root: the folder that relative paths are counted from.
+        setting: what names the place, for people.
+        kinds: which files there are truth, by their names.
+    """
     beside = lies_beside(source, root)
+    assert not isinstance(source.truth, Mapping)
     try:
-        top = existing("truth", source.images if source.truth is None else source.truth, root)
-        walk = SourceWalk(top, None if beside else images, is_truth, each_once=False)
+        top = existing(setting, source.images if source.truth is None else source.truth, root)
+        walk = SourceWalk(top, None if beside else images, kinds, each_once=False)
         files = [path for path in walk.files if is_of_truth(source, path, beside) or (path == top and not beside)]
         groups = truth_groups(source, top, _require_some(source, top, beside, files))
     except (LookupError, OSError) as error:
@@ -76,6 +91,8 @@ def find_truth(source: Source, images: Path, root: Path) -> Truth:
 
 def offer_of(source: Source, root: Path) -> Offer | None:
     """The convention that names of truth seem to follow, where they fit no image as they are; see `offered`."""
+    if isinstance(source.truth, Mapping):
+        return None
     try:
         top, place = existing("images", source.images, root), truth_place(source, root)
         walk = SourceWalk(top, place, is_image, each_once=True)
@@ -121,9 +138,9 @@ def _key_of_link(source: Source, top: Path, link: Path) -> str:
     return key_of_truth(source, key_of(source, top, link), link.name)
 
 
-def is_own_labels(truth: str | None, root: Path) -> bool:
+def is_own_labels(truth: object, root: Path) -> bool:
     """Whether truth is labels that lie in each OME-Zarr itself, such as `labels/cells`, and no folder by that name."""
-    path = truth or ""
+    path = truth if isinstance(truth, str) else ""
     return path.startswith("labels/") and not LEAVING.search(path) and not resolved(path, root).exists()
 
 

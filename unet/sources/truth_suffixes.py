@@ -11,12 +11,12 @@ itself: of two in one folder the wrong one would pair silently.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from unet.settings.ingest import Source
-from unet.sources.image_kinds import is_image, is_outlines, stem
+from unet.sources.image_kinds import is_class_table, is_image, is_outlines, stem
 from unet.sources.paths import resolved
 
 CONVENTIONS = ("_cp_masks", "_masks", "_mask", "_seg", "_labels", "_label", "_truth", "_gt")
@@ -31,8 +31,11 @@ ROI_NAME = re.compile(r"\d{4,}(-\d{4,}){1,2}")
 
 
 def truth_place(source: Source, root: Path) -> Path | None:
-    """Where truth of a source lies, the folder of its images where only a suffix is given; None where it has none."""
-    if source.truth is None and source.suffix is None:
+    """Where truth of a source lies, the folder of its images where only a suffix is given.
+
+    None where it has none, or one a class: `truth_parts.parts_of` has those.
+    """
+    if isinstance(source.truth, Mapping) or (source.truth is None and source.suffix is None):
         return None
     return resolved(source.images if source.truth is None else source.truth, root)
 
@@ -48,6 +51,8 @@ def is_of_truth(source: Source, path: Path, beside: bool) -> bool:
     >>> [is_of_truth(Source("raw", suffix="_mask"), Path(name), True) for name in ("a.tif", "a_mask.tif", "a.roi")]
     [False, True, True]
     """
+    if is_class_table(path.name):
+        return True
     is_marked = source.suffix is not None and _is_marked(source, path)
     if is_outlines(path.name):
         return not beside or is_marked or is_surely_outlines(path.name)

@@ -17,7 +17,7 @@ A folder named `.zarr` is found as a file is, and not looked into; what we made 
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,8 @@ class SourceWalk:
 
     top: Path
     """A real path."""
-    other: Path | None
-    """What is not looked into: the truth among images, or the images around truth; a real path."""
+    other: Path | Collection[Path] | None
+    """What is not looked into: the truth among images, or the images around truth; real paths."""
     is_image: Callable[[str], bool]
     """Whether a file of this name is to be found."""
     each_once: bool
@@ -69,6 +69,7 @@ class SourceWalk:
             OSError: `top` cannot be read.
             LookupError: it lies in a dataset of ours.
         """
+        self._others = {self.other} if isinstance(self.other, Path) else {*(self.other or ())}
         self._seen: set[str] = set()
         self._links: list[tuple[Path, Path]] = []
         if self.top.is_file():
@@ -96,11 +97,11 @@ class SourceWalk:
             if entry.is_symlink():
                 self._links.append((path, real))
             elif entry.is_dir():
-                if real_path.suffix.lower() == ".zarr" and real_path != self.other:
+                if real_path.suffix.lower() == ".zarr" and real_path not in self._others:
                     self._take_store(path, real_path)
-                elif real_path != self.other and _may_hold_images(real_path):
+                elif real_path not in self._others and _may_hold_images(real_path):
                     self._enter(path, real_path)
-            elif real_path != self.other:
+            elif real_path not in self._others:
                 self._take_kind(path, real_path, entry.is_file())
 
     def _entries(self, named: Path, real: Path) -> "list[os.DirEntry[str]] | None":
@@ -162,9 +163,8 @@ class SourceWalk:
 
     def _is_of_other(self, target: Path) -> bool:
         """Whether a place belongs to what is not looked into; if that is around this source, the source does not."""
-        if self.other is None or not target.is_relative_to(self.other):
-            return False
-        return not (self.top.is_relative_to(self.other) and target.is_relative_to(self.top))
+        around = [other for other in self._others if target.is_relative_to(other)]
+        return any(not (self.top.is_relative_to(other) and target.is_relative_to(self.top)) for other in around)
 
     def _follow_to_folder(self, link: Path, folder: Path, target: Path) -> None:
         if target.suffix.lower() == ".zarr":

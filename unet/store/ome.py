@@ -10,6 +10,7 @@ from typing import Any
 from unet.dataset.folder import Folder, Json
 from unet.images.normalisation import Statistics, own_range
 from unet.ledger.generations import Generation, Result
+from unet.settings.classes import class_colour
 from unet.store.shards import Level
 
 VERSION = "0.5"
@@ -95,14 +96,38 @@ def _window(known: Statistics) -> dict[str, float]:
     return {"start": start, "end": end, "min": known.min, "max": known.max}
 
 
-def label_attributes(pyramid: list[Json]) -> Json:
+MOST_DESCRIBED = 10_000
+"""Ids of labels that are described one by one; more would make every plan read megabytes."""
+
+
+def label_attributes(
+    pyramid: list[Json], ids: Sequence[int] = (), classes: Sequence[int] = (), names: Sequence[str] = ()
+) -> Json:
     """Attributes of one label's group: its pyramid, and the image it belongs to.
 
-    No `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. No
+    Labels with classes have the class of each id as a property, and its colour; of too many ids neither. Others have no
+    `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. And no other
     `properties`: the tables have them, and this file is read for each stack in each plan.
+
+    Args:
+        pyramid: its levels.
+        ids: ids that have a class.
+        classes: of each of them its class, from 1 on.
+        names: names of the classes: the first is class 1.
+
+    >>> label_attributes([], [7], [2], ["nucleus", "mitosis"])["ome"]["image-label"]["properties"]
+    [{'label-value': 7, 'class': 'mitosis'}]
     """
-    described = {"version": VERSION, "source": {"image": "../../"}}
+    described: Json = {"version": VERSION, "source": {"image": "../../"}}
+    if names and len(ids) <= MOST_DESCRIBED:
+        each = list(zip(map(int, ids), map(int, classes), strict=True))
+        described["colors"] = [{"label-value": value, "rgba": [*_rgb(number), 255]} for value, number in each]
+        described["properties"] = [{"label-value": value, "class": names[number - 1]} for value, number in each]
     return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": described}}
+
+
+def _rgb(number: int) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(class_colour(number).removeprefix("#")))
 
 
 def list_label(labels: Folder, name: str = "") -> None:

@@ -125,6 +125,32 @@ def test_options_of_init_become_settings_of_the_source(run, tmp_path, image):
     refused(run("init", tmp_path / "d", "--images", image, "--axes", "zz"), "axes must be some of t c z y x")
 
 
+def test_options_of_classes_become_settings_of_the_source(run, tmp_path, image):
+    labels = (tifffile.imread(image / "a.tif") > 0).astype(np.uint8)
+    for name in ("nucleus", "mitosis"):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", labels * (name == "nucleus"))
+    places = [word for name in ("nucleus", "mitosis") for word in ("--truth", f"{name}={tmp_path / name}")]
+    status, said, _ = run("init", tmp_path / "d", "--images", image, *places)
+    (source,) = read_record(Dataset(str(tmp_path / "d"))).sources
+    assert (status, list(source.truth)) == (0, ["nucleus", "mitosis"])
+    assert "truth is read with a folder a class" in said
+    how = ("--truth", tmp_path / "nucleus", "--foreground", "classes", "--classes", "1=nucleus,2=mitosis")
+    assert run("init", tmp_path / "e", "--images", image, *how, "--classes", "255=ignore")[0] == 0
+    (source,) = read_record(Dataset(str(tmp_path / "e"))).sources
+    assert source.table == {1: "nucleus", 2: "mitosis", 255: "ignore"}
+    assert "1: nucleus" in (tmp_path / "e/dataset.yaml").read_text()
+    for wrong, words in {
+        ("--classes", "nucleus"): "--classes must be like 1=nucleus,2=mitosis, got nucleus",
+        ("--classes", "1=a,1=b"): "--classes must name each once, got 1, 1",
+        ("--classes", "1=a"): "foreground must be classes where",
+        ("--foreground", "classes"): "classes must name what stands for each class",
+        ("--truth", f"a={tmp_path / 'nucleus'}"): "--truth must be like nucleus=DIR --truth mitosis=DIR",
+        ("--class-of", "x"): "classes must name what stands for each class",
+    }.items():
+        refused(run("init", tmp_path / "f", "--images", image, "--truth", tmp_path / "nucleus", *wrong), words)
+
+
 @pytest.mark.parametrize("verb", ["status", "reprocess", "ingest", "evaluate"])
 def test_a_folder_that_is_no_dataset(run, tmp_path, verb):
     refused(run(verb, tmp_path / "nothing"), "must be a dataset, got a folder without dataset.yaml", "unet-flows init")

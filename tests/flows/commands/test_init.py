@@ -221,3 +221,15 @@ def test_a_pattern_that_is_given_is_taken_and_a_plane_that_is_missing_is_told(tm
     (planes(tmp_path) / "image/a_z2_c1.tif").unlink()
     _, lines = say(tmp_path, truth=None, pattern="{name}_z{z}_c{c}.tif")
     assert any("got none for c 1, z 2 (a_z2_c1.tif would be it)" in line for line in lines)
+
+
+def test_another_way_to_read_truth_takes_the_table_of_classes_with_it(files):
+    dataset, _ = say(files, foreground="classes", classes={"255": "cell"})
+    assert read_record(dataset).sources[0].table == {255: "cell"}
+    say(files, foreground=255)
+    (source,) = read_record(dataset).sources
+    assert (source.foreground, source.classes) == (255, None)
+    say(files, foreground="classes", classes={"255": "cell"})
+    list(initialise(dataset, {"images": str(files / "image"), "truth": {"cell": str(files / "truth")}}))
+    (source,) = read_record(dataset).sources
+    assert (source.foreground, source.truth) == ("ids", {"cell": str((files / "truth").resolve())})

@@ -239,3 +239,22 @@ def test_a_file_that_the_disk_does_not_give_waits_and_holds_nobody_up(settled, f
     found = at(260)
     assert (found.ready, list(found.waiting)) == (("good",), ["bad"])
     assert "Permission denied" in found.waiting["bad"]
+
+
+def test_classes_that_are_not_whole_yet_make_a_stack_wait(tmp_path):
+    for kind in ("raw", "truth"):
+        (tmp_path / kind).mkdir()
+        tifffile.imwrite(tmp_path / kind / "a.tif", np.ones((8, 9), np.uint8))
+    (tmp_path / "truth/a.csv").write_text('id,class\n1,"nuc')
+    dataset = Dataset(str(tmp_path / "dataset"))
+    source = Source(
+        str(tmp_path / "raw"), str(tmp_path / "truth"), class_of=str(tmp_path / "truth"), classes={1: "nucleus"}
+    )
+    write_record(dataset, [source])
+    look_at_sources(dataset, read_record(dataset), 1e9)
+    found = look_at_sources(dataset, read_record(dataset), 1e9 + QUIET)
+    assert found.ready == ()
+    assert "a.csv must be a CSV with the columns id and class" in found.waiting["a"]
+    (tmp_path / "truth/a.csv").write_text("id,class\n1,nucleus\n")
+    look_at_sources(dataset, read_record(dataset), 1e9 + 2 * QUIET)
+    assert look_at_sources(dataset, read_record(dataset), 1e9 + 3 * QUIET).ready == ("a",)

@@ -41,3 +41,17 @@ def test_what_is_no_image_is_refused(folder):
     (folder / "notes.txt").touch()
     with pytest.raises(LookupError, match=r"must hold image files, got none; known are"):
         inspected(folder / "notes.txt")
+
+
+def test_few_values_are_shown_with_their_shares(tmp_path):
+    values = np.zeros((8, 10), np.uint8)
+    values[0], values[1, :2] = 1, 255
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    tifffile.imwrite(tmp_path / "b.tif", np.arange(80, dtype=np.uint8).reshape(8, 10))
+    tifffile.imwrite(tmp_path / "c.tif", values.astype(np.uint16))
+    tifffile.imwrite(tmp_path / "d.tif", np.stack([values, values * 0, values * 0], -1), photometric="rgb")
+    lines = [line for of in inspected(tmp_path) for line in described(of) if "holds" in line]
+    assert lines == [
+        "  its first plane holds 0 (85.0%), 1 (12.5%), 255 (2.5%)",
+        "  its first plane holds #000000 (85.0%), #010000 (12.5%), #ff0000 (2.5%)",
+    ]

@@ -1,5 +1,6 @@
 """Laws of a first look: what a stack is stands in one line, and its truth is shown as it would be read."""
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -52,3 +53,27 @@ def test_a_size_that_is_not_believed_is_told(tmp_path):
         "6 × 8 (y x) uint8, pixel size unknown (size along y and x taken as unknown: 300 pixels an inch, which is a "
         "resolution of printers)"
     )
+
+
+def test_each_class_has_its_share_and_a_colour(tmp_path):
+    truth = np.zeros((2, 6, 8), np.uint8)
+    truth[0, :3, :4], truth[0, 3:, :2], truth[1] = 1, 2, 2
+    look = looked_at(tmp_path, truth, foreground="classes", classes={1: "nucleus", 2: "mitosis", 3: "debris"})
+    assert look.classes == (("nucleus", 0.25), ("mitosis", 0.125), ("debris", 0.0))
+    assert look.share == 0.375
+    picture = imagecodecs.png_decode(look.picture).astype(int)
+    assert len({tuple(picture[y, x]) for y, x in ((0, 0), (4, 0), (5, 7))}) == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "likely"),
+    [
+        ([[0, 1, 0, 1, 0, 2, 0, 2]], (1, 2)),
+        ([[1, 1, 1, 2, 2, 2, 0, 0]], (1, 2)),
+        ([[0, 1, 1, 0, 2, 0, 0, 0]], ()),
+        ([[0, 1, 0, 1, 0, 1, 0, 1]], ()),
+        ([[1, 2, 3, 4, 5, 6, 7, 8]], (1, 2, 3, 4, 5, 6, 7, 8)),
+    ],
+)
+def test_values_look_like_classes_where_they_are_few_and_on_many_areas_or_most_of_the_plane(tmp_path, values, likely):
+    assert looked_at(tmp_path, np.repeat([values] * 2, 6, axis=1).astype(np.uint8)).likely == likely

@@ -36,7 +36,10 @@ def train(**settings):
         ({"sources": [{"images": "a", "pixel_size": {"c": 1}}]}, "sources.0: pixel_size must be by axis t, z, y or x"),
         ({"sources": [{"images": "a", "axes": "zz"}]}, "sources.0: axes must be some of t c z y x, each once"),
         ({"sources": [{"images": "a", "slices": "x"}]}, "sources.0.slices: must be 'z' or 't', got 'x'"),
-        ({"sources": [{"images": "a", "foreground": 1}]}, "sources.0.foreground: must be 'ids', 0 or 255, got 1"),
+        (
+            {"sources": [{"images": "a", "foreground": 1}]},
+            "sources.0.foreground: must be 'ids', 'classes', 0 or 255, got 1",
+        ),
         (
             {"ingest": {"percentile_low": 50, "percentile_high": 50}},
             "ingest: percentiles must be 0 ≤ percentile_low < percentile_high ≤ 100, got 50.0, 50.0",

@@ -164,3 +164,12 @@ def test_a_list_of_labels_mends_itself(tmp_path):
 def test_a_group_that_is_no_image(attributes):
     with pytest.raises(LookupError, match="must have multiscales, got none; run `unet-flows ingest`"):
         ome.first_level(attributes)
+
+
+def test_classes_of_too_many_ids_are_not_described():
+    ids = range(1, ome.MOST_DESCRIBED + 2)
+    few = ome.label_attributes([], ids[1:], [1] * (len(ids) - 1), ["nucleus"])["ome"]["image-label"]
+    assert len(few["colors"]) == len(few["properties"]) == ome.MOST_DESCRIBED
+    assert few["colors"][0] == {"label-value": 2, "rgba": [230, 159, 0, 255]}
+    many = ome.label_attributes([], ids, [1] * len(ids), ["nucleus"])
+    assert many == ome.label_attributes([])
