@@ -148,8 +148,10 @@ def run_stage(dataset, stage, force=None, only=None):
         "ingest": lambda: ingest.ingest_stacks.fn(
             dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage
         ),
-        "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh, record.cluster),
-        "train": lambda: train.train_model.fn(dataset.url, training_stacks(plan, dataset, record), record.train),
+        "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh, record.cluster, record.classes),
+        "train": lambda: train.train_model.fn(
+            dataset.url, training_stacks(plan, dataset, record), record.train, record.classes
+        ),
         "predict": lambda: predict.predict_stacks.fn(dataset.url, names, record.model, record.predict, record.cluster),
         "segment": lambda: segment.segment_stacks.fn(
             dataset.url, names, record.model, record.segment, record.predict.keep_scores, record.cluster

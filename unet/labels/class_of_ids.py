@@ -5,19 +5,26 @@ ids      0 7 7 0 9          nucleus: 7 … 8, mitosis: 9          classes  0 1 1
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Json
 from unet.images.array_types import Labels
+from unet.labels.runs import painted, run_starts
 from unet.ledger.generations import Result
-from unet.settings.classes import OBJECT
+from unet.settings.classes import CLASSES_FILE, OBJECT
 
-FILE = "classes.json"
+FILE = CLASSES_FILE
 """What a generation of truth with classes keeps of them."""
 MOST = 2**30
 """Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
+DENSE = 2**24
+"""Ids up to which a table has a place for each, which is the quickest to look up; one byte an id."""
+UNKNOWN = 255
+"""In that table, an id without a class."""
 NAMED = 5
 """Ids that an error names at most."""
 
@@ -31,11 +38,13 @@ class ClassOfIds:
     """Ids that have a class, ascending; none where all are of the only class."""
     classes: NDArray[np.uint8]
     """Of each of these its class."""
+    only: int = 0
+    """Class of all ids, where they are of one; 0: as the table has them."""
 
     @classmethod
     def of_one(cls, name: str = OBJECT) -> "ClassOfIds":
         """All ids are of one class."""
-        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8), only=1)
 
     @classmethod
     def of_plain(cls, values: Json) -> "ClassOfIds":
@@ -68,19 +77,40 @@ class ClassOfIds:
         >>> known.of(np.array([[0, 7, 9]]))
         array([[0, 1, 2]], dtype=uint8)
         """
-        if not self.ids.size and len(self.names) == 1:
-            return np.asarray(labels != 0, np.uint8)
-        found, inverse = np.unique(labels, return_inverse=True)
-        at = np.minimum(np.searchsorted(self.ids, found), max(self.ids.size - 1, 0))
-        known = self.ids[at] == found if self.ids.size else np.zeros(found.shape, np.bool_)
-        if lost := found[~known & (found != 0)].tolist():
-            more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
-            raise ValueError(
-                f"each id of truth must have a class, got none for {', '.join(map(str, lost[:NAMED]))}{more}; "
-                f"name one of {', '.join(self.names)} for it in {FILE}"
-            )
-        table = np.where(known, self.classes[at] if self.ids.size else 0, 0).astype(np.uint8)
-        return np.asarray(table[inverse].reshape(labels.shape))
+        if self.only:
+            return np.asarray(labels != 0, np.uint8) * np.uint8(self.only)
+        starts, flat = run_starts(labels), labels.reshape(-1)  # real labels have far fewer runs than pixels
+        found = self._class_of(flat[starts])
+        if (found == UNKNOWN).any():
+            self._raise_unknown(np.unique(flat[starts][found == UNKNOWN]).tolist())
+        runs = np.arange(starts.size, dtype=np.int32)
+        return np.asarray(painted(np.append(starts, flat.size), runs, found).reshape(labels.shape))
+
+    def _class_of(self, ids: NDArray[Any]) -> NDArray[np.uint8]:
+        """Class of each of some ids; `UNKNOWN` where it has none."""
+        if self._dense is not None and 0 <= ids.min(initial=0) <= ids.max(initial=0) < self._dense.size:
+            return np.asarray(self._dense[ids])
+        at = np.minimum(np.searchsorted(self.ids, ids), max(self.ids.size - 1, 0))
+        known = self.ids[at] == ids if self.ids.size else np.zeros(ids.shape, np.bool_)
+        classes = np.where(known, self.classes[at] if self.ids.size else 0, UNKNOWN)
+        return np.where(ids == 0, 0, classes).astype(np.uint8)
+
+    @cached_property
+    def _dense(self) -> NDArray[np.uint8] | None:
+        """Class of each id up to the largest that has one; None where that is large."""
+        if not 0 < self.ids.max(initial=0) < DENSE:
+            return None
+        table = np.full(int(self.ids[-1]) + 1, UNKNOWN, np.uint8)
+        table[self.ids] = self.classes
+        table[0] = 0
+        return table
+
+    def _raise_unknown(self, lost: list[int]) -> NoReturn:
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        raise ValueError(
+            f"each id of truth must have a class, got none for {', '.join(map(str, lost[:NAMED]))}{more}; "
+            f"name one of {', '.join(self.names)} for it in {FILE}"
+        )
 
     def in_order(self, names: Sequence[str]) -> "ClassOfIds":
         """The same with the numbers that classes have in another list of names.
@@ -91,10 +121,7 @@ class ClassOfIds:
         for lost in (name for name in self.names if name not in names):
             raise ValueError(f"classes must name {lost!r}, which truth has, got {', '.join(names)}")
         numbers = np.array([0, *(names.index(name) + 1 for name in self.names)], np.uint8)
-        ids, classes = self.ids, self.classes
-        if not ids.size and len(self.names) == 1 and tuple(names) != self.names:
-            raise ValueError(f"classes must be of named ids, got all ids of {self.names[0]!r}")
-        return ClassOfIds(tuple(names), ids, numbers[classes])
+        return ClassOfIds(tuple(names), self.ids, numbers[self.classes], int(numbers[self.only]))
 
     def plain(self) -> Json:
         """As JSON writes it: first and last id of each run of ids of one class, by its name.
