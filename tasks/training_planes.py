@@ -70,6 +70,34 @@ def class_counts(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[int]:
     return found
 
 
+def require_classes(dataset: Dataset, parts: Sequence[PlaneRange], classes: Sequence[str]) -> list[int]:
+    """Number of pixels of background and each of these classes over what trains.
+
+    Raises:
+        ValueError: a class is missing there, or weights were made with other classes.
+    """
+    stacks = dict.fromkeys(part.stack for part in parts)
+    made_with = {stack: len(weights_of(dataset, stack).committed().facts["counts"][0]) for stack in stacks}
+    if odd := [stack for stack, count in made_with.items() if count != len(classes) + 1]:
+        raise ValueError(
+            f"weights must be of background, {', '.join(classes)}, got {made_with[odd[0]]} classes in {odd[0]}; run "
+            "`unet-flows weigh`"
+        )
+    counts = class_counts(dataset, [part for part in parts if part.use == "training"])
+    counts += [0] * (len(classes) + 1 - len(counts))
+    if not (counts[0] and sum(counts[1:])):
+        raise ValueError(
+            f"training must see background and objects, got {counts[0]} and {sum(counts[1:])} pixels of them; look at "
+            "the truth, and at `foreground` of its source"
+        )
+    if lost := [name for name, count in zip(classes, counts[1:], strict=True) if not count]:
+        raise ValueError(
+            f"training must see each class, got no pixel of {', '.join(lost)} in any stack that trains; draw some "
+            "there, have other stacks validate (train.validation), or take it out of the source's classes"
+        )
+    return counts
+
+
 def _planes_of(dataset: Dataset, part: PlaneRange, view: View) -> list[TrainingPlane]:
     """Planes of one part, read from the store."""
     image, weights = image_of(dataset, part.stack), weights_of(dataset, part.stack)

@@ -1,5 +1,6 @@
 """The verb that finds the settings of segment again."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from flows.planning.plan import Plan, make_plan
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record
+from unet.ledger.found_settings import BY_CLASS
 from unet.ledger.results import scores_of
 from unet.settings.record import Record
 from unet.settings.segment import AUTOMATIC, TuningMetric
@@ -61,7 +63,10 @@ def _has_scores(plan: Plan, model: str, name: str) -> bool:
 
 
 def _show(found: dict[str, Any], before: dict[str, Any]) -> None:
-    """The settings before and now, and the curve over the thresholds."""
+    """The settings before and now, and the curve over the thresholds; of several classes a line for each."""
+    if BY_CLASS in found:
+        _show_classes(found[BY_CLASS], before[BY_CLASS])
+        return
     planes = f"{found['n']} plane{'' if found['n'] == 1 else 's'} of the {found['part']} part"
     out.print(f"{found['metric']} on {planes}, and pixels of segments ÷ those of the objects they match:\n")
     table = Table("", *(name.replace("_", " ") if name == "size_ratio" else name for name in COLUMNS), box=None)
@@ -76,6 +81,16 @@ def _show(found: dict[str, Any], before: dict[str, Any]) -> None:
     out.print(curve)
 
 
+def _show_classes(found: dict[str, Any], before: dict[str, Any]) -> None:
+    """A line for each class: what was found for it, and what its value was before."""
+    table = Table("class", *(name.replace("_", " ") for name in COLUMNS), "before", "metric", "planes", box=None)
+    for name, each in found.items():
+        planes = f"{each['n']} of the {each['part']} part"
+        row = (*(each[column] for column in COLUMNS), before[name]["value"])
+        table.add_row(as_text(name), *map(_number, row), each["metric"], planes)
+    out.print(table)
+
+
 def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[str], dry_run: bool) -> None:
     """What wins over what was found, and what to run."""
     if found["part"] == "training":
@@ -83,7 +98,8 @@ def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[s
     for name in AUTOMATIC:
         given = getattr(record.segment, name)
         if given != "auto":
-            note(f"segment.{name} is {given:g} in dataset.yaml and wins; set it to auto to take what was found")
+            said = given if isinstance(given, Mapping) else f"{given:g}"
+            note(f"segment.{name} is {said} in dataset.yaml and wins; set it to auto to take what was found")
     if dry_run:
         out.print("\nnothing was written")
         return

@@ -9,7 +9,7 @@ Figures are `matplotlib.figure.Figure` objects; pyplot is never imported, as its
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from math import isfinite
+from math import isfinite, nan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from unet.images.array_types import IGNORE
+from unet.settings.classes import class_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,14 +135,20 @@ def plot_training(history: Sequence[Mapping[str, Any]]) -> bytes:
     """PNG of the loss on training samples and on the validation part, and of the learning rate, over the steps.
 
     A row of `history` is one step: `{"step", "loss", "validation_loss" or None, "rate"}`. The least validation loss
-    is marked, as its parameters are those kept.
+    is marked, as its parameters are those kept. Of several classes rows have `validation_dice` by their names, too, and
+    a curve of each is drawn between.
     """
     if not history:
         raise ValueError("history must hold at least one step, got none; train the model first")
-    figure = new_figure(8, 5)
-    losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    looks = [row for row in history if row.get("validation_dice")]
+    figure = new_figure(8, 7 if looks else 5)
+    losses, *dice, rates = figure.subplots(
+        3 if looks else 2, 1, sharex=True, height_ratios=(4, 2, 1) if looks else (4, 1)
+    )
     steps = np.array([row["step"] for row in history])
     _plot_losses(losses, steps, history)
+    for axes in dice:
+        _plot_dice(axes, looks)
     rates.plot(steps, [row["rate"] for row in history], color="0.35", linewidth=1.5)
     rates.set(xlabel="step of the optimiser", ylabel="learning rate", ylim=(0, None))
     rates.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -166,6 +173,17 @@ def _plot_losses(axes: "Axes", steps: NDArray[Any], history: Sequence[Mapping[st
     if (loss > 0).any():
         _log_scale(axes)
     axes.legend(frameon=False)
+
+
+def _plot_dice(axes: "Axes", looks: Sequence[Mapping[str, Any]]) -> None:
+    """Dice of each class over the looks at the validation part, in the class's colour."""
+    for number, name in enumerate(looks[0]["validation_dice"], start=1):
+        seen = [(row["step"], row["validation_dice"][name]) for row in looks]
+        values = [nan if value is None else value for _, value in seen]
+        colour = class_colour(number)
+        axes.plot([step for step, _ in seen], values, "o-", color=colour, linewidth=2, markersize=4, label=name)
+    axes.set(ylabel="Dice of validation", ylim=(0, 1.02))
+    axes.legend(frameon=False, loc="lower right", ncols=4)
 
 
 def _log_scale(axes: "Axes") -> None:
@@ -214,6 +232,15 @@ def figure_png(figure: "Figure") -> bytes:
         return _encode(image.convert("RGB").quantize(256, dither=Image.Dither.NONE))
 
 
+def rgb_of(colour: str) -> tuple[int, ...]:
+    """Red, green and blue of a colour as web pages write it.
+
+    >>> rgb_of("#E69F00") == SEGMENTS_COLOUR
+    True
+    """
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
 def hexadecimal(rgb: tuple[int, int, int]) -> str:
     """A colour as web pages and matplotlib write it."""
     return "#" + bytes(rgb).hex()
@@ -222,8 +249,9 @@ def hexadecimal(rgb: tuple[int, int, int]) -> str:
 def sample_sheet(images: NDArray[Any], classes: NDArray[Any], columns: int) -> Bytes:
     """RGB picture (y, x, 3) of samples side by side, `columns` in a row, their classes outlined.
 
-    Objects have blue outlines, ignored pixels are orange. Grey values 0 to 1 of all samples are shown alike, so that
-    changes of brightness are seen. Where classes are smaller than images, they are of the images' middle.
+    Objects have blue outlines, those of several classes their class's colour; ignored pixels are orange. Grey values 0
+    to 1 of all samples are shown alike, so that changes of brightness are seen. Where classes are smaller than images,
+    they are of the images' middle.
 
     Args:
         images: (n, y, x), normalised.
@@ -231,13 +259,15 @@ def sample_sheet(images: NDArray[Any], classes: NDArray[Any], columns: int) -> B
         columns: samples in a row.
     """
     rim = (images.shape[-1] - classes.shape[-1]) // 2
-    tiles = [_sample(image, np.pad(truth, rim, mode="edge"), rim) for image, truth in zip(images, classes, strict=True)]
+    has_several = bool(((classes > 1) & (classes != IGNORE)).any())
+    padded = (np.pad(truth, rim, mode="edge") for truth in classes)
+    tiles = [_sample(image, truth, rim, has_several) for image, truth in zip(images, padded, strict=True)]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[n : n + columns], axis=1) for n in range(0, len(tiles), columns)]
     return np.concatenate(rows)
 
 
-def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
+def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int, has_several: bool) -> Bytes:
     """One sample, the context darker around what the loss is taken over, with a white line behind and below it."""
     grey = (np.clip(image, 0, 1) * 127).astype(np.uint8)
     picture = np.repeat((grey * 1.5).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
@@ -245,5 +275,8 @@ def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
     seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
     picture[~seen] //= 2
     picture[seen & (classes == IGNORE)] = SEGMENTS_COLOUR
-    picture[seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)] = TRUTH_COLOUR
+    edge = seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)
+    picture[edge] = TRUTH_COLOUR
+    for number in np.unique(classes[edge]).tolist() if has_several else ():
+        picture[edge & (classes == number)] = rgb_of(class_colour(number)) if 0 < number < IGNORE else TRUTH_COLOUR
     return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

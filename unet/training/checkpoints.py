@@ -68,7 +68,7 @@ class CheckpointState:
 
 
 def plain_history(history: Sequence[Step], classes: Sequence[str] = ()) -> list[Json]:
-    """Plain values for model.json; Dice by the names of `classes`, where they are given, and only where there is one."""
+    """Plain values for model.json; Dice by the names of `classes`, if they are given, and only where there is one."""
     rows = [asdict(step) for step in history]
     for row in rows:
         dice = row.pop("validation_dice")

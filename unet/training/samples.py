@@ -6,9 +6,10 @@ Which pixels: a tile's centre lies anywhere in a plane, evenly, so the tile reac
 edges. There it sees the plane mirrored; counting what is seen so, every pixel of every plane is shown equally often,
 but for the outermost rows and columns, which have no mirror image and are shown half as often. Where objects are rare
 most tiles would show none: so of a share of the samples, `object_share`, each is drawn again until it shows one; on
-dense truth this changes next to nothing. Of several classes one is drawn for each such sample, all alike likely, and it
-is drawn again until it shows that one, however rare it is (`unet.training.class_places`). Rejected: tiles within the plane, whose corner pixels would hardly ever be
-shown; tiles by density of objects, which tells the network that objects are more common than they are.
+dense truth this changes next to nothing. Of several classes one is drawn for each of these samples, all alike likely,
+and it is drawn again until it shows that one, which `class_places` makes quick. Rejected: tiles within the plane, whose
+corner pixels would hardly ever be shown; tiles by density of objects, which tells the network that objects are more
+common than they are.
 
 When: sample i of step k depends on the seed, k and i alone, so a resumed run draws what an undisturbed one would have
 drawn, and processes that share a batch draw its parts. A few threads draw ahead while the device works.
@@ -152,7 +153,7 @@ def draw_sample(
         ValueError: where that goes on and on.
     """
     side, shows_object = _target_side(training), draw.random() < training.object_share
-    shown = places[draw.integers(len(places))] if places and shows_object else None
+    shown = places[int(draw.integers(len(places)))] if places and shows_object else None
     for tries in range(TRIES):
         if shown:
             plane, *centre = shown.draw(planes, draw)
