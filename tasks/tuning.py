@@ -66,7 +66,7 @@ class Block:
 
 
 ScoresOf = Callable[[Block], NDArray[Any]]
-"""Scores of being an object, (planes, y, x), of a block; or of each class that is one, classes first."""
+"""Scores of each class that is an object, (classes, planes, y, x), of a block."""
 
 
 def found_by_training(
@@ -92,7 +92,7 @@ def found_by_training(
 
     def find(objects: Objects) -> FoundObjects | None:
         for use in USES:
-            scored = list(scored_blocks(dataset, blocks[use], lambda block: objects.scores(scores(block)), objects))
+            scored = list(scored_blocks(dataset, blocks[use], scores, objects))
             found = find_settings(scored, settings)
             if found is not None:
                 return FoundObjects(plain_found(found, use, blocks[use]), object_count(scored))
@@ -124,7 +124,7 @@ def _scores_by_training(
 
 
 def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:
-    """Reads scores of blocks from the dataset, of each class that is an object, classes first."""
+    """Reads scores of blocks from the dataset."""
 
     def scores_of_block(block: Block) -> NDArray[Any]:
         result = scores_of(dataset, model, block.stack)
@@ -172,7 +172,8 @@ def scored_blocks(
         planes, stamp = labels_planes(truth_of), truth_of.stamp()
         truth = np.stack([planes[number].read(block.window)[0] for number in block.planes])
         judged = None if ignored is None else truth != ignored
-        truth, seen = objects.truth(truth if judged is None else truth * judged, truth_of), scores(block)
+        truth = objects.truth(truth if judged is None else truth * judged, truth_of)
+        seen = objects.scores(scores(block))
         yield ScoredTruth(
             scores=seen if block.is_solid else seen[0],
             truth=truth if block.is_solid else truth[0],

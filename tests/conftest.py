@@ -173,6 +173,40 @@ def make(tmp_path):
     return lambda stacks, source=None, **settings: make_dataset(tmp_path, stacks, source, **settings)
 
 
+@pytest.fixture
+def make_classed(tmp_path):
+    """Makes a dataset with classes, and ingests it: `make_classed({"a": (image, ids, {1: "dim"})}, ("dim", "lit"))`."""
+
+    def made(stacks, names, **settings):
+        for stack, (_, _, class_of) in stacks.items():
+            path = tmp_path / f"files/class/{stack}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("id,class\n" + "".join(f"{each},{name}\n" for each, name in class_of.items()))
+        source = {"class_of": "../files/class", "classes": dict(enumerate(names, start=1))}
+        files = {name: pixels[:2] for name, pixels in stacks.items()}
+        dataset = make_dataset(tmp_path, files, source, **settings)
+        run_stage(dataset, "ingest")
+        for stack, (_, _, class_of) in stacks.items():
+            tell_classes(dataset, stack, class_of, names)
+        return dataset
+
+    return made
+
+
+def tell_classes(dataset, stack, class_of, names):
+    """Write the class of each id beside a stack's truth, where ingest did not."""
+    from unet.labels.class_of_ids import ClassOfIds
+    from unet.ledger.results import labels_of
+
+    truth, ids = labels_of(dataset, stack, "truth"), np.array(sorted(class_of), np.int64)
+    known = ClassOfIds(
+        tuple(names), ids, np.array([names.index(class_of[each]) + 1 for each in ids.tolist()], np.uint8)
+    )
+    if "classes" not in truth.committed().facts:
+        (truth.folder / truth.committed().generation / "classes.json").write_json(known.plain())
+        truth.amend({"classes": list(names)})
+
+
 @pytest.fixture(scope="session")
 def stage():
     """Does one stage of a dataset, or all up to one: `stage(dataset, "weigh")`, `stage.all(dataset)`."""

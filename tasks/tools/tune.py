@@ -60,7 +60,7 @@ def tune(
         for parts in _by_use(dataset, model, marked):
             usable = _scored(dataset, model, parts, scored)
             blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
-            planes = list(scored_blocks(dataset, blocks, lambda block: objects.scores(scores(block)), objects))
+            planes = list(scored_blocks(dataset, blocks, scores, objects))
             found = find_settings(planes, settings, metric)
             if found is not None:
                 numbers = segment_numbers(dataset, model, settings, objects.name)

@@ -122,7 +122,7 @@ def test_ignored_pixels_are_not_judged(make, stage):
     dataset = make({"a": (image, truth)}, {"ignore": 999})
     stage(dataset, "ingest")
     (one,) = scored_blocks(
-        dataset, [Block("a", range(1), Window(0, 0, 64, 64), False)], lambda _: np.zeros((1, 64, 64))
+        dataset, [Block("a", range(1), Window(0, 0, 64, 64), False)], lambda _: np.zeros((1, 1, 64, 64))
     )
     np.testing.assert_array_equal(one.judged, truth[0] != 999)
     assert one.truth.max() < 999
@@ -134,7 +134,7 @@ def test_a_mask_is_known_as_one(make, stage):
     dataset = make({"a": (image, ((truth > 0) * 255).astype(np.uint8))}, {"foreground": 255})
     stage(dataset, "ingest")
     block = Block("a", range(1), Window(0, 0, 64, 64), False)
-    (one,) = scored_blocks(dataset, [block], lambda _: np.zeros((1, 64, 64)))
+    (one,) = scored_blocks(dataset, [block], lambda _: np.zeros((1, 1, 64, 64)))
     assert one.is_mask
 
 

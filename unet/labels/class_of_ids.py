@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Json
 from unet.images.array_types import Labels
 from unet.labels.runs import painted, run_starts
+from unet.ledger.contents import CLASSES
 from unet.ledger.generations import Result
-from unet.settings.classes import CLASSES_FILE, OBJECT
+from unet.settings.classes import OBJECT
 
-FILE = CLASSES_FILE
-"""What a generation of truth with classes keeps of them."""
 MOST = 2**30
 """Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
 DENSE = 2**24
@@ -35,20 +34,20 @@ class ClassOfIds:
 
     names: tuple[str, ...]
     ids: NDArray[np.int64]
-    """Ids that have a class, ascending; none where all are of the only class."""
+    """Ids that have a class of their own, ascending."""
     classes: NDArray[np.uint8]
     """Of each of these its class."""
-    only: int = 0
-    """Class of all ids, where they are of one; 0: as the table has them."""
+    others: int = 0
+    """Class of all other ids; 0 where they have none."""
 
     @classmethod
     def of_one(cls, name: str = OBJECT) -> "ClassOfIds":
         """All ids are of one class."""
-        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8), only=1)
+        return cls((name,), np.zeros(0, np.int64), np.zeros(0, np.uint8), 1)
 
     @classmethod
     def of_plain(cls, values: Json) -> "ClassOfIds":
-        """Read from what `plain` gives.
+        """Read from what `plain` gives; of a single class all ids are, those that were drawn since too.
 
         Raises:
             ValueError: it is not that, or an id has two classes.
@@ -60,12 +59,12 @@ class ClassOfIds:
             ids = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b + 1) for a, b, _ in runs)])
             classes = np.repeat(np.array([n for *_, n in runs], np.uint8), [b - a + 1 for a, b, _ in runs])
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ValueError(f"{FILE} must hold runs of ids by the names of their classes, got {error}") from error
+            raise ValueError(f"{CLASSES} must hold runs of ids by the names of their classes, got {error}") from error
         order = np.argsort(ids, kind="stable")
         ids, classes = ids[order], classes[order]
         if (twice := ids[1:][np.diff(ids) == 0]).size:
-            raise ValueError(f"each id of truth must have one class in {FILE}, got two for {twice[0]}; remove one")
-        return cls(tuple(values), ids, classes)
+            raise ValueError(f"each id of truth must have one class in {CLASSES}, got two for {twice[0]}; remove one")
+        return cls(tuple(values), ids, classes, int(len(values) == 1))
 
     def of(self, labels: Labels) -> NDArray[np.uint8]:
         """Class of each pixel, of the shape of `labels`; 0 for background.
@@ -77,8 +76,8 @@ class ClassOfIds:
         >>> known.of(np.array([[0, 7, 9]]))
         array([[0, 1, 2]], dtype=uint8)
         """
-        if self.only:
-            return np.asarray(labels != 0, np.uint8) * np.uint8(self.only)
+        if not self.ids.size and self.others:
+            return np.asarray(labels != 0, np.uint8) * np.uint8(self.others)
         starts, flat = run_starts(labels), labels.reshape(-1)  # real labels have far fewer runs than pixels
         found = self._class_of(flat[starts])
         if (found == UNKNOWN).any():
@@ -92,7 +91,7 @@ class ClassOfIds:
             return np.asarray(self._dense[ids])
         at = np.minimum(np.searchsorted(self.ids, ids), max(self.ids.size - 1, 0))
         known = self.ids[at] == ids if self.ids.size else np.zeros(ids.shape, np.bool_)
-        classes = np.where(known, self.classes[at] if self.ids.size else 0, UNKNOWN)
+        classes = np.where(known, self.classes[at] if self.ids.size else 0, self.others or UNKNOWN)
         return np.where(ids == 0, 0, classes).astype(np.uint8)
 
     @cached_property
@@ -100,7 +99,7 @@ class ClassOfIds:
         """Class of each id up to the largest that has one; None where that is large."""
         if not 0 < self.ids.max(initial=0) < DENSE:
             return None
-        table = np.full(int(self.ids[-1]) + 1, UNKNOWN, np.uint8)
+        table = np.full(int(self.ids[-1]) + 1, self.others or UNKNOWN, np.uint8)
         table[self.ids] = self.classes
         table[0] = 0
         return table
@@ -109,7 +108,7 @@ class ClassOfIds:
         more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
         raise ValueError(
             f"each id of truth must have a class, got none for {', '.join(map(str, lost[:NAMED]))}{more}; "
-            f"name one of {', '.join(self.names)} for it in {FILE}"
+            f"name one of {', '.join(self.names)} for it in {CLASSES}"
         )
 
     def in_order(self, names: Sequence[str]) -> "ClassOfIds":
@@ -121,7 +120,7 @@ class ClassOfIds:
         for lost in (name for name in self.names if name not in names):
             raise ValueError(f"classes must name {lost!r}, which truth has, got {', '.join(names)}")
         numbers = np.array([0, *(names.index(name) + 1 for name in self.names)], np.uint8)
-        return ClassOfIds(tuple(names), self.ids, numbers[self.classes], int(numbers[self.only]))
+        return ClassOfIds(tuple(names), self.ids, numbers[self.classes], int(numbers[self.others]))
 
     def plain(self) -> Json:
         """As JSON writes it: first and last id of each run of ids of one class, by its name.
@@ -146,7 +145,7 @@ def read_classes(truth: Result) -> ClassOfIds:
     stamp = truth.committed()
     if "classes" not in stamp.facts:
         return ClassOfIds.of_one()
-    file = truth.folder / stamp.generation / FILE
+    file = truth.folder / stamp.generation / CLASSES
     values = file.read_json()
     if values is None:
         raise ValueError(f"{file.url} must tell the class of each id of truth, got no file; run `unet-flows ingest`")

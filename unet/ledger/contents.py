@@ -22,6 +22,8 @@ from unet.ledger.hashing import new_hash
 from unet.ledger.metadata_types import SCHEMAS
 
 CONTENTS, DAMAGED = "contents.json", "damaged.json"
+CLASSES = "classes.json"
+"""What truth with classes keeps of them: people may edit it, as they may the full level."""
 PUBLISHED = "published"
 """What stands in `damaged.json` for the copy that people find under a name of its own."""
 LABEL_LIST = "labels/zarr.json"

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from unet.dataset.folder import Dataset, Json
+from unet.dataset.folder import Dataset, Folder, Json
+from unet.dataset.safe_load import LARGEST_JSON
 from unet.ledger import fingerprint
+from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.found_settings import segment_numbers
 from unet.ledger.generations import Result
 from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
-from unet.settings.classes import CLASSES_FILE, OBJECT
+from unet.settings.classes import OBJECT
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest
 from unet.settings.predict import Predict
@@ -177,6 +179,20 @@ def _truth_content(truth: Result) -> str | None:
     return found
 
 
+def truth_classes_content(dataset: Dataset, name: str) -> str:
+    """Digest of the class of each id of a stack's truth, as it is told now; "" where truth has no classes."""
+    truth = labels_of(dataset, name, "truth")
+    stamp = truth.known_stamp()
+    if stamp is None or "classes" not in stamp.facts:
+        return ""
+    return str(truth.folder.once("class digest", lambda: class_digest(truth.folder / stamp.generation)))
+
+
+def class_digest(generation: Folder) -> str:
+    """Digest of what tells the class of each id in a generation of truth."""
+    return digest(((generation / CLASSES).read(LARGEST_JSON + 1) or b"").decode(errors="replace"))
+
+
 def ignored_id(dataset: Dataset, name: str) -> int | None:
     """Id in a stack's truth that marks pixels nobody judged; None where all were."""
     stamp = labels_of(dataset, name, "truth").stamp()
@@ -213,23 +229,13 @@ def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh, classes: Sequence[st
         units = image.facts.get("units", {})
         is_mixed = len({units[axis] for axis in units if axis != "t"}) > 1
         inputs["pixel sizes"] = digest([image.facts["spacing"], units] if is_mixed else image.facts["spacing"])
-    told = _told_classes(dataset, name)
-    if told is not None or len(classes) > 1:
+    told = truth_classes_content(dataset, name)
+    if told or len(classes) > 1:
         inputs["classes"] = digest([list(classes), told])
     settings = _settings("weigh", weigh)
     if weigh.part == Weigh.part:  # what was made before there was this setting is as good as new
         del settings["part"]
     return Recipe("weigh", Weigh.VERSION, settings, inputs)
-
-
-def _told_classes(dataset: Dataset, name: str) -> str | None:
-    """Digest of what tells the class of each id of a stack's truth, as it is now; None where truth has none."""
-    truth = labels_of(dataset, name, "truth")
-    stamp = truth.stamp()
-    if stamp is None or "classes" not in stamp.facts:
-        return None
-    file = truth.folder / stamp.generation / CLASSES_FILE
-    return truth.folder.once("classes", lambda: digest((file.read() or b"").decode(errors="replace")))
 
 
 def _has_square_pixels(facts: Json) -> bool:

@@ -10,8 +10,6 @@ from unet.settings.validation import require
 
 BACKGROUND, OBJECT, IGNORED = "background", "object", "ignore"
 """Names that mean something: no object, an object of truth without classes, and what nobody judged."""
-CLASSES_FILE = "classes.json"
-"""What a generation of truth with classes keeps of them: ids by the names of their classes."""
 LARGEST = 254
 """Classes of objects at most: they are kept as uint8, of which 255 are pixels nobody judged."""
 

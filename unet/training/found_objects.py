@@ -33,7 +33,7 @@ class Objects:
         return self.classes[self.number - 1] if self.number else None
 
     def scores(self, of_classes: NDArray[Any]) -> NDArray[Any]:
-        """Scores of being one of these objects, of those of each chosen class."""
+        """Scores of being one of these objects, of those of each chosen class, classes first."""
         return own_scores(of_classes)[self.chosen.index(self.number)] if self.number else of_any(of_classes)
 
     def truth(self, ids: Labels, truth: Result) -> Labels:

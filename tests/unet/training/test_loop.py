@@ -103,7 +103,7 @@ def test_where_nothing_validates_the_last_network_is_kept():
 )
 def test_training_ends_after_so_many_looks_without_a_better_one(monkeypatch, found, patience, steps, best):
     left = iter(found)
-    monkeypatch.setattr(loop, "_mean_loss", lambda *_: next(left))
+    monkeypatch.setattr(loop, "_looked_at", lambda *_: (next(left), ()))
     trained = train([speckled()], [speckled()], EVEN, replace(SMALL, steps=2 * len(found), patience=patience))
     assert (len(trained.history), trained.best) == (steps, best)
 
