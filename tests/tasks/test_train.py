@@ -17,6 +17,7 @@ from flows.planning.plan import make_plan
 from flows.planning.training_set import training_stacks
 from tasks.train import _given_weights, _parts, train_model, train_on_stacks
 from tasks.training_planes import class_counts
+from tests.conftest import QUICK
 from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
@@ -24,6 +25,7 @@ from unet.images.normalisation import Statistics, own_range
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import image_of, model_of, weights_of
+from unet.settings.segment import AUTOMATIC
 from unet.training.loss import balanced_class_weights
 from unet.training.split import PlaneRange
 
@@ -388,3 +390,112 @@ def test_a_model_knows_the_grey_values_of_its_training_stacks_alone(dataset):
     (seen,) = metadata["normalisation"]["trained_on"]
     assert metadata["normalisation"]["rule"] == "auto"
     assert seen["most_span"] == max(own_range(Statistics(**each)).high - each["low"] for each in known)
+
+
+# Classes
+
+
+NAMES = ("dim", "lit")
+
+
+def drawn(seed, lit=0.5):
+    """A stack whose cells are dim or lit, by their ids; none is lit where `lit` is 0."""
+    image, truth = draw_stack(planes=2, side=64, seed=seed)
+    told = {int(each): NAMES[int(lit > 0 and each % 2)] for each in np.unique(truth[truth > 0])}
+    bright = np.isin(truth, [each for each, name in told.items() if name == "lit"])
+    return np.where(bright, image * 3, image).astype(np.uint16), truth, told
+
+
+@pytest.fixture
+def classed(make_classed):
+    """A dataset of dim and lit cells, ingested."""
+    return lambda **stacks: make_classed(
+        {name: drawn(seed, lit) for name, (seed, lit) in stacks.items()},
+        NAMES,
+        **{key.replace(".", "__"): value for key, value in QUICK.items()},
+    )
+
+
+def test_classes_follow_from_truth_into_model_history_and_pictures(classed, stage):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    (outcome,) = [each for each in stage.all(dataset, until="train") if each.stage == "train"]
+    assert outcome.state == "done", outcome.why
+    metadata, folder = model_of(dataset, "unet").attributes(), generation_of(dataset)
+    assert metadata["classes"] == ["background", *NAMES]
+    assert metadata["architecture"]["classes"] == len(metadata["class_weights"]) == 3
+    assert parameters(dataset)["head.weight"].shape[0] == 3
+    looks = [row["validation_dice"] for row in metadata["history"] if "validation_dice" in row]
+    assert [list(look) for look in looks] == [list(NAMES)] * 2
+    assert (
+        f"(Dice dim {looks[-1]['dim']:.2f}, lit {looks[-1]['lit']:.2f})" in outcome.why or metadata["best_step"] == 20
+    )
+    header, *rows = (folder / "metrics.csv").read().decode().splitlines()
+    assert header == "step,loss,rate,validation_loss,validation_dice_dim,validation_dice_lit"
+    assert rows[19].split(",")[4:] == [str(looks[0][name]) for name in NAMES]
+    with Image.open(io.BytesIO((folder / "training.png").read())) as picture:
+        assert picture.size[1] > 700
+    plan = plan_of(dataset)
+    assert plan.statuses["train", "unet"].state == "fresh"
+    assert "classes" in model_of(dataset, "unet").committed().recipe.inputs
+    found = metadata["segment"]
+    assert set(found["by_class"]) <= set(NAMES)
+    assert {name: found[name] for name in AUTOMATIC} in [
+        {name: own[name] for name in AUTOMATIC} for own in found["by_class"].values()
+    ]
+
+
+def test_a_class_that_no_stack_that_trains_has_is_named(classed, stage):
+    dataset = classed(a=(1, 0), b=(2, 1))
+    outcome = stage.all(dataset, until="train")[-1]
+    assert outcome.state == "set aside"
+    assert outcome.why.startswith("training must see each class, got no pixel of lit in any stack that trains; draw")
+
+
+@pytest.mark.parametrize(("asked", "state"), [(2, "done"), (3, "done"), (4, "set aside")])
+def test_as_many_classes_as_truth_has_may_be_asked_for(classed, stage, asked, state):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    set_values(dataset, {"train.architecture.classes": asked, "train.steps": 1})
+    outcome = stage.all(dataset, until="train")[-1]
+    assert outcome.state == state
+    if state == "set aside":
+        assert "must be 3, as the classes of truth are background and dim and lit, got 4" in outcome.why
+
+
+def test_a_start_of_other_classes_lends_its_body(classed, stage):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    set_values(dataset, {"train.steps": 2})
+    stage.all(dataset, until="train")
+    result = model_of(dataset, "unet")
+    result.amend({}, more={"classes": ["background", "lit", "dim"]})
+    set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1})
+    (outcome,) = stage(dataset, "train")
+    assert outcome.state == "done"
+    assert outcome.why.endswith("the body of unet was taken, a model of lit, dim; a new head")
+    metadata = model_of(dataset, "fine").attributes()
+    assert metadata["started_from"] == {"model": "unet", "classes": ["lit", "dim"], "taken": "body"}
+    assert metadata["classes"] == ["background", *NAMES]
+    before, after = parameters(dataset), parameters(dataset, "fine")
+    name = "down.0.0.weight"
+    assert np.abs(before[name] - after[name]).max() < 0.1
+    assert np.abs(before["head.weight"] - after["head.weight"]).max() > 0.1
+    result.amend({}, more={"classes": ["background", *NAMES]})
+    (again,) = stage(dataset, "train", force="train")
+    assert "a new head" not in again.why
+    assert "started_from" not in model_of(dataset, "fine").attributes()
+
+
+def test_class_weights_by_name_are_those_in_the_datasets_order(classed, stage):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    set_values(dataset, {"weigh.class_weights": {"lit": 3, "dim": 2, "background": 1}, "train.steps": 1})
+    stage.all(dataset, until="train")
+    assert model_of(dataset, "unet").attributes()["class_weights"] == [1, 2, 3]
+
+
+def test_a_model_of_one_class_is_what_it_was(dataset):
+    """Nothing of classes stands in what is made of truth without any."""
+    metadata, stamp = model_of(dataset, "unet").attributes(), model_of(dataset, "unet").committed()
+    assert metadata["classes"] == ["background", "object"]
+    assert set(metadata["history"][0]) == {"step", "loss", "rate", "validation_loss"}
+    assert "by_class" not in metadata["segment"]
+    assert "started_from" not in metadata
+    assert "classes" not in stamp.recipe.inputs
