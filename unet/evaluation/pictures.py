@@ -232,15 +232,6 @@ def figure_png(figure: "Figure") -> bytes:
         return _encode(image.convert("RGB").quantize(256, dither=Image.Dither.NONE))
 
 
-def rgb_of(colour: str) -> tuple[int, ...]:
-    """Red, green and blue of a colour as web pages write it.
-
-    >>> rgb_of("#E69F00") == SEGMENTS_COLOUR
-    True
-    """
-    return tuple(bytes.fromhex(colour.removeprefix("#")))
-
-
 def hexadecimal(rgb: tuple[int, int, int]) -> str:
     """A colour as web pages and matplotlib write it."""
     return "#" + bytes(rgb).hex()
@@ -249,9 +240,8 @@ def hexadecimal(rgb: tuple[int, int, int]) -> str:
 def sample_sheet(images: NDArray[Any], classes: NDArray[Any], columns: int) -> Bytes:
     """RGB picture (y, x, 3) of samples side by side, `columns` in a row, their classes outlined.
 
-    Objects have blue outlines, those of several classes their class's colour; ignored pixels are orange. Grey values 0
-    to 1 of all samples are shown alike, so that changes of brightness are seen. Where classes are smaller than images,
-    they are of the images' middle.
+    Objects have blue outlines, ignored pixels are orange. Grey values 0 to 1 of all samples are shown alike, so that
+    changes of brightness are seen. Where classes are smaller than images, they are of the images' middle.
 
     Args:
         images: (n, y, x), normalised.
@@ -259,15 +249,13 @@ def sample_sheet(images: NDArray[Any], classes: NDArray[Any], columns: int) -> B
         columns: samples in a row.
     """
     rim = (images.shape[-1] - classes.shape[-1]) // 2
-    has_several = bool(((classes > 1) & (classes != IGNORE)).any())
-    padded = (np.pad(truth, rim, mode="edge") for truth in classes)
-    tiles = [_sample(image, truth, rim, has_several) for image, truth in zip(images, padded, strict=True)]
+    tiles = [_sample(image, np.pad(truth, rim, mode="edge"), rim) for image, truth in zip(images, classes, strict=True)]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[n : n + columns], axis=1) for n in range(0, len(tiles), columns)]
     return np.concatenate(rows)
 
 
-def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int, has_several: bool) -> Bytes:
+def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
     """One sample, the context darker around what the loss is taken over, with a white line behind and below it."""
     grey = (np.clip(image, 0, 1) * 127).astype(np.uint8)
     picture = np.repeat((grey * 1.5).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
@@ -275,8 +263,5 @@ def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int, has_several: b
     seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
     picture[~seen] //= 2
     picture[seen & (classes == IGNORE)] = SEGMENTS_COLOUR
-    edge = seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)
-    picture[edge] = TRUTH_COLOUR
-    for number in np.unique(classes[edge]).tolist() if has_several else ():
-        picture[edge & (classes == number)] = rgb_of(class_colour(number)) if 0 < number < IGNORE else TRUTH_COLOUR
+    picture[seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)] = TRUTH_COLOUR
     return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

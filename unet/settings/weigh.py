@@ -116,7 +116,7 @@ class Weigh(BorderWeights):
         if not isinstance(self.class_weights, Mapping):
             count = len(self.class_weights)
             require(count == len(known), f"class_weights must be {len(known)} numbers, of {listed}, got {count}")
-            return self.class_weights
+            return tuple(self.class_weights)
         odd = [name for name in self.class_weights if name not in known]
         require(not odd, f"class_weights must be of {listed}, got {odd[0] if odd else ''!r}; name one of them")
         lost = [name for name in known if name not in self.class_weights]
