@@ -53,13 +53,19 @@ class ClassOfIds:
             ValueError: it is not that, or an id has two classes.
         """
         try:
-            runs = [(int(a), int(b), n) for n, pairs in enumerate(values.values(), 1) for a, b in pairs]
-            if any(not 0 < a <= b for a, b, _ in runs) or sum(b - a + 1 for a, b, _ in runs) > MOST:
+            runs = [np.array(pairs, None if pairs else np.int64).reshape(-1, 2) for pairs in values.values()]
+            if any(each.dtype.kind != "i" for each in runs):
+                raise ValueError("ids that are no whole numbers")  # told below
+            first, last = np.concatenate([np.zeros((0, 2), np.int64), *runs]).T
+            if ((first <= 0) | (first > last)).any() or (last - first + 1.0).sum() > MOST:
                 raise ValueError("runs that are none")  # told below
-            ids = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b + 1) for a, b, _ in runs)])
-            classes = np.repeat(np.array([n for *_, n in runs], np.uint8), [b - a + 1 for a, b, _ in runs])
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"{CLASSES} must hold runs of ids by the names of their classes, got {error}") from error
+        length, of_class = last - first + 1, np.repeat(np.arange(1, len(runs) + 1), [len(each) for each in runs])
+        begins = np.repeat(
+            first - (np.cumsum(length) - length), length
+        )  # of each id, less how many come before its run
+        ids, classes = begins + np.arange(begins.size), np.repeat(of_class, length).astype(np.uint8)
         order = np.argsort(ids, kind="stable")
         ids, classes = ids[order], classes[order]
         if (twice := ids[1:][np.diff(ids) == 0]).size:

@@ -43,8 +43,7 @@ def segment_numbers(dataset: Dataset, model: str, settings: Segment, class_name:
 def found_for(dataset: Dataset, model: str, class_name: str | None) -> Json | None:
     """What was found with a model for one class of objects, or else for all of them; None where nothing was."""
     found = found_with(dataset, model)
-    own = (found or {}).get(BY_CLASS) or {}
-    return own.get(class_name, found) if class_name is not None else found
+    return (found.get(BY_CLASS) or {}).get(class_name, found) if found and class_name is not None else found
 
 
 def untuned(dataset: Dataset, model: str, settings: Segment) -> str:
