@@ -83,18 +83,21 @@ def _show(found: dict[str, Any], before: dict[str, Any]) -> None:
 
 def _show_classes(found: dict[str, Any], before: dict[str, Any]) -> None:
     """A line for each class: what was found for it, and what its value was before."""
-    table = Table("class", *(name.replace("_", " ") for name in COLUMNS), "before", "metric", "planes", box=None)
+    metrics = " and ".join(dict.fromkeys(each["metric"] for each in found.values()))
+    out.print(f"{metrics} of each class, and pixels of segments ÷ those of the objects they match:\n")
+    table = Table("class", *(name.replace("_", " ") for name in COLUMNS), "before", "planes", box=None)
     for name, each in found.items():
-        planes = f"{each['n']} of the {each['part']} part"
         row = (*(each[column] for column in COLUMNS), before[name]["value"])
-        table.add_row(as_text(name), *map(_number, row), each["metric"], planes)
+        table.add_row(as_text(name), *map(_number, row), str(each["n"]))
     out.print(table)
 
 
 def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[str], dry_run: bool) -> None:
     """What wins over what was found, and what to run."""
-    if found["part"] == "training":
-        note("no object validates this model: these settings were found on what it was trained on, and flatter it")
+    by_class = found.get(BY_CLASS, {"": found})
+    if lost := [name for name, each in by_class.items() if each["part"] == "training"]:
+        of = f" of {', '.join(lost)}" if BY_CLASS in found else ""
+        note(f"no object{of} validates this model: these settings were found on what it was trained on, and flatter it")
     for name in AUTOMATIC:
         given = getattr(record.segment, name)
         if given != "auto":
