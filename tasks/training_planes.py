@@ -14,6 +14,7 @@ from unet.images.normalisation import Statistics
 from unet.images.planes import Plane, planes
 from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices
+from unet.settings.classes import OBJECT
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.split import PlaneRange, Subset
@@ -77,12 +78,12 @@ def require_classes(dataset: Dataset, parts: Sequence[PlaneRange], classes: Sequ
         ValueError: a class is missing there, or weights were made with other classes.
     """
     stacks = dict.fromkeys(part.stack for part in parts)
-    made_with = {stack: len(weights_of(dataset, stack).committed().facts["counts"][0]) for stack in stacks}
-    if odd := [stack for stack, count in made_with.items() if count != len(classes) + 1]:
-        raise ValueError(
-            f"weights must be of background, {', '.join(classes)}, got {made_with[odd[0]]} classes in {odd[0]}; run "
-            "`unet-flows weigh`"
-        )
+    made_with = {stack: weights_of(dataset, stack).committed().facts.get("classes", [OBJECT]) for stack in stacks}
+    for stack, names in made_with.items():
+        if list(classes) != names and max(len(classes), len(names)) > 1:
+            raise ValueError(
+                f"weights must be of {', '.join(classes)}, got {', '.join(names)} in {stack}; run `unet-flows weigh`"
+            )
     counts = class_counts(dataset, [part for part in parts if part.use == "training"])
     counts += [0] * (len(classes) + 1 - len(counts))
     if not (counts[0] and sum(counts[1:])):

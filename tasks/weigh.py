@@ -129,6 +129,7 @@ def weigh_stack(
     check = merge_checks(checked)
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     facts = {"truth": asdict(check), "axes": axes, "shape": list(shape), "seconds": elapsed()}
+    facts |= {"classes": list(classes)} if len(classes) > 1 else {}
     result.commit(generation, {"arrays": paths}, _counts(counts) | facts)
     return ", ".join(filter(None, [_shares(counts, classes), words(check)]))
 

@@ -79,6 +79,7 @@ class FactTypes(TypedDict, total=False):
     grey_values: str
     seconds: float
     identity: str
+    classes: list[str]
 
 
 class Entry(TypedDict, total=False):
