@@ -231,8 +231,8 @@ def _draw_curves(generation: Generation, trained: Trained, classes: Sequence[str
 
 def _word(trained: Trained, settings: Train, classes: Sequence[str]) -> str:
     kept = trained.history[trained.best - 1]
-    loss, dice = kept.validation_loss, kept.validation_dice or ()
-    of_each = [f"{name} {value:.2f}" for name, value in zip(classes, dice, strict=False) if value is not None]
+    loss, by_class = kept.validation_loss, dict(zip(classes, kept.validation_dice, strict=False))
+    of_each = [f"{name} {value:.2f}" for name, value in by_class.items() if value is not None]
     said = f" (Dice {', '.join(of_each)})" if of_each else ""
     steps = len(trained.history)
     early = f", after {steps:,} of {settings.steps:,} steps" if steps < settings.steps else ""
