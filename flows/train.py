@@ -27,5 +27,8 @@ def train(
     """
     with open_stage("train", dataset, only, changes, force or refresh) as run:
         names = training_stacks(run.plan, run.dataset, run.record, refresh)
-        states = [run.limited_task(train_model, [model])(dataset, names, run.record.train) for model in run.names]
+        states = [
+            run.limited_task(train_model, [model])(dataset, names, run.record.train, run.record.classes)
+            for model in run.names
+        ]
         return run.outcomes(states)

@@ -21,7 +21,9 @@ def weigh(
     """
     with open_stage("weigh", dataset, only, changes, force) as run:
         states = [
-            run.limited_task(weigh_stacks, names)(dataset, names, run.record.weigh, run.record.cluster)
+            run.limited_task(weigh_stacks, names)(
+                dataset, names, run.record.weigh, run.record.cluster, run.record.classes
+            )
             for names in run.batches()
         ]
         return run.outcomes(states)

@@ -11,7 +11,7 @@ from tasks.execution.timing import elapsed, timed
 from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
-from tasks.training_planes import View, class_counts, image_facts, plane_count, planes_by_subset, stack_statistics
+from tasks.training_planes import View, image_facts, plane_count, planes_by_subset, require_classes, stack_statistics
 from tasks.tuning import found_by_training
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
@@ -25,8 +25,11 @@ from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
+from unet.network.start_model import StartModel, start_model
+from unet.settings.classes import BACKGROUND, OBJECT
 from unet.settings.record import plain
 from unet.settings.train import Train
+from unet.settings.weigh import Weigh
 from unet.training.checkpoints import Checkpoints, history_csv, plain_history
 from unet.training.devices import Progress, precision_on
 from unet.training.loss import balanced_class_weights
@@ -34,23 +37,20 @@ from unet.training.samples import draw_sheet
 from unet.training.split import PlaneRange, extend, split
 from unet.training.train import Trained, TrainingPlane, train
 
-CLASSES = ("background", "object")
-"""What weigh makes of truth, by the values of its classes."""
-
 log = logging.getLogger(__name__)
 
 
 @gpu_task("train")
-def train_model(dataset: str, names: list[str], settings: Train) -> list[Outcome]:
-    """Outcome of one model, trained and validated on the stacks `names`."""
+def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[str, ...] = (OBJECT,)) -> list[Outcome]:
+    """Outcome of one model, trained and validated on the stacks `names`, of these classes of objects in order."""
     choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
     with Sink("train", settings.steps) as sink:
         outcomes = outcome_of_each(
             place,
             [settings.name],
-            lambda _: train_recipe(place, settings, names),
-            lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink),
+            lambda _: train_recipe(place, settings, names, classes),
+            lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink, classes),
         )
     if outcomes[0].state == "done":
         publish_training(place, settings.name)
@@ -64,19 +64,20 @@ def train_on_stacks(
     settings: Train,
     recipe: Recipe,
     progress: Progress = lambda done, total, word: None,
+    classes: Sequence[str] = (OBJECT,),
 ) -> str:
     """Train a model on some stacks of the dataset and commit it; says its best validation loss."""
-    start = model_files.load(dataset, settings.init_from) if settings.init_from else None
+    start = start_model(dataset, settings.init_from, classes) if settings.init_from else None
     parts = _parts(dataset, names, settings)
-    view = _view(dataset, parts, settings, start)
-    settings = _fitted(settings, view, start)
-    class_weights = _class_weights(dataset, parts, settings)
+    view = _view(dataset, parts, settings, start.model if start else None)
+    settings = _fitted(settings, view, classes, start)
+    class_weights = _class_weights(dataset, parts, settings, classes)
     result = model_of(dataset, settings.name)
     generation = _begin(result, recipe, settings)
     planes = planes_by_subset(dataset, parts, view, settings.memory_gb)
     _draw_samples(generation, planes["training"], settings)
     checkpoints = _checkpoints(generation.folder)
-    given = start.network.state_dict() if start else None
+    given = start.parameters if start else None
     both = planes["training"], planes["validation"]
     try:
         trained = train(*both, class_weights, settings, progress, checkpoints, given)
@@ -87,20 +88,22 @@ def train_on_stacks(
             f"training must fit the device's memory, got {error}; lower train.batch_size or train.tile_size, or, "
             "where something else was on the device, run `unet-flows train --force` when it is gone"
         ) from error
-    _draw_curves(generation, trained)
+    several = classes if len(classes) > 1 else ()
+    _draw_curves(generation, trained, several)
     record = {
-        "classes": list(CLASSES),
+        "classes": [BACKGROUND, *classes],
         "class_weights": class_weights,
         "split": [asdict(part) for part in parts],
         "best_step": trained.best,
-        "history": plain_history(trained.history),
-        "segment": found_by_training(dataset, parts, planes, trained.network, choose_device(settings.device)),
+        "history": plain_history(trained.history, several),
+        "segment": found_by_training(dataset, parts, planes, trained.network, choose_device(settings.device), several),
+        **({"started_from": start.plain} if start and not start.has_head else {}),
     }
     size = pixel_size(image_facts(dataset, parts[0].stack))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
     model_files.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
     checkpoints.keep(1)
-    return _word(trained, settings)
+    return _word(trained, settings, several) + (f"; {start.words}" if start and not start.has_head else "")
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:
@@ -152,49 +155,37 @@ def _warn_of_seen(before: Sequence[PlaneRange], parts: Sequence[PlaneRange]) -> 
         log.warning("the model it starts from was trained on what validates: %s", ", ".join(flattering))
 
 
-def _fitted(settings: Train, view: View, start: Model | None) -> Train:
-    """Settings with the network to be trained: the start model's, else one with as many channels as are seen."""
-    asked = settings.architecture
-    if start is None:
-        return replace(settings, architecture=replace(asked, in_channels=len(view.channels)))
-    own = start.network.architecture
-    if own.classes != asked.classes:
-        raise ValueError(
-            f"train.init_from must be a network of {asked.classes} classes, as train.architecture.classes says, got "
-            f"{settings.init_from} of {own.classes}; start from another model"
-        )
-    log.info("%s starts from %s: %s", settings.name, settings.init_from, own)
-    return replace(settings, architecture=own)
+def _fitted(settings: Train, view: View, classes: Sequence[str], start: StartModel | None) -> Train:
+    """Settings with the network to be trained: the start model's, else one with as many channels as are seen.
 
-
-def _class_weights(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train) -> list[float]:
-    """Weight of each class: `weigh.class_weights`, else by `train.class_balance` over the training part."""
-    classes = settings.architecture.classes
-    everywhere, counts = (class_counts(dataset, p) for p in (parts, [p for p in parts if p.use == "training"]))
-    if len(everywhere) > classes:
-        raise ValueError(
-            f"train.architecture.classes must be ≥ the classes of the truth, background among them, got {classes} for "
-            f"{len(everywhere)}; raise it"
-        )
-    known = [*CLASSES, *map(str, range(len(CLASSES), len(everywhere)))]  # truth without objects is refused below
-    if len(known) < classes:
+    It has as many classes as the truth; where 2 is asked for, which is what stands there unless somebody says more.
+    """
+    asked, known = settings.architecture, [BACKGROUND, *classes]
+    if asked.classes not in (2, len(known)):
         raise ValueError(
             f"train.architecture.classes must be {len(known)}, as the classes of truth are {' and '.join(known)}, got "
-            f"{classes}; nothing would teach the network another one: set it to {len(known)}"
+            f"{asked.classes}; nothing would teach the network another one: set it to {len(known)}"
         )
-    counts += [0] * (classes - len(counts))
-    if not (counts[0] and sum(counts[1:])):
-        raise ValueError(
-            f"training must see background and objects, got {counts[0]} and {sum(counts[1:])} pixels of them; look at "
-            "the truth, and at `foreground` of its source"
-        )
-    return _given_weights(dataset, parts) or balanced_class_weights(counts, settings.class_balance)
+    own = start.model.network.architecture if start else replace(asked, in_channels=len(view.channels))
+    if start:
+        log.info("%s starts from %s: %s", settings.name, settings.init_from, own)
+    return replace(settings, architecture=replace(own, classes=len(known)))
 
 
-def _given_weights(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[float] | None:
+def _class_weights(
+    dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, classes: Sequence[str]
+) -> list[float]:
+    """Weight of each class: `weigh.class_weights`, else by `train.class_balance` over the training part."""
+    counts = require_classes(dataset, parts, classes)
+    return _given_weights(dataset, parts, classes) or balanced_class_weights(counts, settings.class_balance)
+
+
+def _given_weights(
+    dataset: Dataset, parts: Sequence[PlaneRange], classes: Sequence[str] = (OBJECT,)
+) -> list[float] | None:
     """Class weights that the stacks were weighed with; None where training finds them."""
     made_by = {part.stack: weights_of(dataset, part.stack).committed().recipe.settings for part in parts}
-    given = {tuple(settings.get("class_weights") or ()) for settings in made_by.values()}
+    given = {Weigh(class_weights=made.get("class_weights")).weights_of(classes) or () for made in made_by.values()}
     if len(given) > 1:
         raise ValueError(
             "all stacks' weights must be made with one weigh.class_weights, got "
@@ -232,14 +223,17 @@ def _draw_samples(generation: Generation, planes: Sequence[TrainingPlane], setti
     (generation.folder / "samples.png").write(pictures.png(sheet))
 
 
-def _draw_curves(generation: Generation, trained: Trained) -> None:
-    """Write `metrics.csv`, a row for each step, and `training.png`, a plot of it."""
-    (generation.folder / "metrics.csv").write(history_csv(trained.history))
-    (generation.folder / "training.png").write(pictures.plot_training(plain_history(trained.history)))
+def _draw_curves(generation: Generation, trained: Trained, classes: Sequence[str]) -> None:
+    """Write `metrics.csv`, a row for each step, and `training.png`, a plot of it; with Dice of each of `classes`."""
+    (generation.folder / "metrics.csv").write(history_csv(trained.history, classes))
+    (generation.folder / "training.png").write(pictures.plot_training(plain_history(trained.history, classes)))
 
 
-def _word(trained: Trained, settings: Train) -> str:
-    loss = trained.history[trained.best - 1].validation_loss
+def _word(trained: Trained, settings: Train, classes: Sequence[str]) -> str:
+    kept = trained.history[trained.best - 1]
+    loss, by_class = kept.validation_loss, dict(zip(classes, kept.validation_dice, strict=False))
+    of_each = [f"{name} {value:.2f}" for name, value in by_class.items() if value is not None]
+    said = f" (Dice {', '.join(of_each)})" if of_each else ""
     steps = len(trained.history)
     early = f", after {steps:,} of {settings.steps:,} steps" if steps < settings.steps else ""
-    return ("trained, nothing validates it" if loss is None else f"validation loss {loss:.3f}") + early
+    return ("trained, nothing validates it" if loss is None else f"validation loss {loss:.3f}{said}") + early

@@ -14,6 +14,7 @@ from unet.images.normalisation import Statistics
 from unet.images.planes import Plane, planes
 from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices
+from unet.settings.classes import OBJECT
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.split import PlaneRange, Subset
@@ -68,6 +69,34 @@ def class_counts(dataset: Dataset, parts: Sequence[PlaneRange]) -> list[int]:
     classes = totals[:IGNORE]
     found: list[int] = classes[: int(np.flatnonzero(classes).max(initial=-1)) + 1].tolist()
     return found
+
+
+def require_classes(dataset: Dataset, parts: Sequence[PlaneRange], classes: Sequence[str]) -> list[int]:
+    """Number of pixels of background and each of these classes over what trains.
+
+    Raises:
+        ValueError: a class is missing there, or weights were made with other classes.
+    """
+    stacks = dict.fromkeys(part.stack for part in parts)
+    made_with = {stack: weights_of(dataset, stack).committed().facts.get("classes", [OBJECT]) for stack in stacks}
+    for stack, names in made_with.items():
+        if list(classes) != names and max(len(classes), len(names)) > 1:
+            raise ValueError(
+                f"weights must be of {', '.join(classes)}, got {', '.join(names)} in {stack}; run `unet-flows weigh`"
+            )
+    counts = class_counts(dataset, [part for part in parts if part.use == "training"])
+    counts += [0] * (len(classes) + 1 - len(counts))
+    if not (counts[0] and sum(counts[1:])):
+        raise ValueError(
+            f"training must see background and objects, got {counts[0]} and {sum(counts[1:])} pixels of them; look at "
+            "the truth, and at `foreground` of its source"
+        )
+    if lost := [name for name, count in zip(classes, counts[1:], strict=True) if not count]:
+        raise ValueError(
+            f"training must see each class, got no pixel of {', '.join(lost)} in any stack that trains; draw some "
+            "there, have other stacks validate (train.validation), or take it out of the source's classes"
+        )
+    return counts
 
 
 def _planes_of(dataset: Dataset, part: PlaneRange, view: View) -> list[TrainingPlane]:

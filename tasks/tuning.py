@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -22,13 +22,15 @@ from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record
 from unet.images.units import spacing_in_pixels
 from unet.images.windows import Window
-from unet.labels.scores import Scores, chosen, of_any
+from unet.labels.scores import Scores, chosen
+from unet.ledger.found_settings import BY_CLASS
 from unet.ledger.recipes import ignored_id
 from unet.ledger.results import labels_of, scores_of
 from unet.network.unet import UNet
 from unet.settings.segment import Segment
 from unet.store import ome
 from unet.store.arrays import open_array
+from unet.training.found_objects import ALL_OBJECTS, FoundObjects, Objects, found_of_each, object_count
 from unet.training.scored_truth import ScoredTruth
 from unet.training.split import PlaneRange, Subset
 from unet.training.trained_scores import TrainedScorer
@@ -64,7 +66,7 @@ class Block:
 
 
 ScoresOf = Callable[[Block], NDArray[Any]]
-"""Scores of being an object, (planes, y, x), of a block."""
+"""Scores of each class that is an object, (classes, planes, y, x), of a block."""
 
 
 def found_by_training(
@@ -73,35 +75,52 @@ def found_by_training(
     planes: Mapping[Subset, Sequence[TrainingPlane]],
     network: UNet,
     device: torch.device,
+    classes: Sequence[str] = (),
 ) -> Json | None:
     """What is found on the validation part of a network that was just trained, as model.json keeps it.
 
-    Where no object validates the training part is taken, and `part` says so. None where there is no object to find.
+    Where no object validates the training part is taken, and `part` says so. None where there is no object to find. Of
+    several `classes` each has its own, found by its own scores and its truth alone.
     """
     settings = read_record(dataset).segment if dataset.record.exists() else Segment()
     scorer = TrainedScorer.of(network, device)
-    classes = [k for k in settings.classes or () if k < network.architecture.classes]  # of others segment tells
-    for use in USES:
-        mine = [part for part in parts if part.use == use]
-        numbers = [(part.stack, number) for part in mine for number in range(part.start, part.stop)]
-        by_place = dict(zip(numbers, planes[use], strict=True))
-        scores = partial(_scores_by_training, scorer, by_place, classes)
-        blocks = blocks_of(dataset, mine, settings, PIXELS_SCORED)
-        found = find_settings(list(scored_blocks(dataset, blocks, scores)), settings)
-        if found is not None:
-            kept = plain_found(found, use, blocks)
-            log.info("found on the %s part: %s", use, in_words(kept))
-            return kept
-    log.warning("nothing was found of how scores become objects: there is no object to find")
-    return None
+    learnt = range(1, network.architecture.classes)
+    numbers = tuple(k for k in settings.classes or () if k in learnt) or tuple(learnt)  # of others segment tells
+    by_use = {use: [part for part in parts if part.use == use] for use in USES}
+    blocks = {use: blocks_of(dataset, mine, settings, PIXELS_SCORED) for use, mine in by_use.items()}
+    scores = cache(partial(_scores_by_training, scorer, _by_place(by_use, planes), numbers))
+
+    def find(objects: Objects) -> FoundObjects | None:
+        for use in USES:
+            scored = list(scored_blocks(dataset, blocks[use], scores, objects))
+            found = find_settings(scored, settings)
+            if found is not None:
+                return FoundObjects(plain_found(found, use, blocks[use]), object_count(scored))
+        return None
+
+    kept = found_of_each(find, tuple(classes), numbers)
+    if kept is None:
+        log.warning("nothing was found of how scores become objects: there is no object to find")
+        return None
+    for name, each in kept.get(BY_CLASS, {"": kept}).items():
+        log.info("found%s on the %s part: %s", f" for {name}" if name else "", each["part"], in_words(each))
+    return kept
+
+
+def _by_place(
+    parts: Mapping[Subset, Sequence[PlaneRange]], planes: Mapping[Subset, Sequence[TrainingPlane]]
+) -> dict[tuple[str, int], TrainingPlane]:
+    """Planes by their stack and number."""
+    numbers = {use: [(p.stack, n) for p in mine for n in range(p.start, p.stop)] for use, mine in parts.items()}
+    return {place: plane for use in parts for place, plane in zip(numbers[use], planes[use], strict=True)}
 
 
 def _scores_by_training(
     scorer: TrainedScorer, planes: Mapping[tuple[str, int], TrainingPlane], classes: Sequence[int], block: Block
 ) -> NDArray[Any]:
-    """Scores of being an object by a network that was just trained."""
+    """Scores of each of some classes by a network that was just trained, classes first."""
     found = np.stack([scorer.scores(planes[block.stack, n], block.window) for n in block.planes], axis=1)
-    return of_any(found[[k - 1 for k in classes]] if classes else found)
+    return found[[k - 1 for k in classes]]
 
 
 def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:
@@ -117,7 +136,7 @@ def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:
         found = Scores(folder, axes, chosen(settings.classes, axes, shape, model)).read(
             (*leading, *block.window.slices)
         )
-        return of_any(found).reshape(len(block.planes), block.window.height, block.window.width)
+        return found.reshape(len(found), len(block.planes), block.window.height, block.window.width)
 
     return scores_of_block
 
@@ -144,14 +163,17 @@ def _blocks_of_part(dataset: Dataset, part: PlaneRange, settings: Segment) -> It
         start = planes.stop
 
 
-def scored_blocks(dataset: Dataset, blocks: Sequence[Block], scores: ScoresOf) -> Iterator[ScoredTruth]:
-    """Each block's scores beside its truth."""
+def scored_blocks(
+    dataset: Dataset, blocks: Sequence[Block], scores: ScoresOf, objects: Objects = ALL_OBJECTS
+) -> Iterator[ScoredTruth]:
+    """Each block's scores of being one of some objects beside the truth of them."""
     for block in blocks:
         truth_of, ignored = labels_of(dataset, block.stack, "truth"), ignored_id(dataset, block.stack)
         planes, stamp = labels_planes(truth_of), truth_of.stamp()
         truth = np.stack([planes[number].read(block.window)[0] for number in block.planes])
         judged = None if ignored is None else truth != ignored
-        truth, seen = truth if judged is None else truth * judged, scores(block)
+        truth = objects.truth(truth if judged is None else truth * judged, truth_of)
+        seen = objects.scores(scores(block))
         yield ScoredTruth(
             scores=seen if block.is_solid else seen[0],
             truth=truth if block.is_solid else truth[0],

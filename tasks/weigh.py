@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,14 @@ from tasks.reporting.progress import Sink
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.images.array_types import IGNORE, Labels
 from unet.images.units import spacing_in_pixels
+from unet.labels.class_of_ids import ClassOfIds, read_classes
+from unet.ledger.generations import Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import ignored_id, weigh_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck, warnings, words
+from unet.settings.classes import OBJECT
 from unet.settings.cluster import Cluster
 from unet.settings.weigh import Weigh
 from unet.store import ome
@@ -56,7 +59,7 @@ class WeighedRegion:
     """What is told of a weighed region, beside its pixels."""
 
     counts: NDArray[np.int64]
-    """Pixels of background, objects and what nobody judged, (…, 3), for each of the region's planes."""
+    """Pixels of background, of each class and of what nobody judged, (…, K + 1), for each of the region's planes."""
     checked: CheckedBlock
 
 
@@ -66,38 +69,50 @@ MapRegions = Callable[[Callable[[Region], WeighedRegion], Iterable[Region]], Ite
 
 @cpu_task("weigh")
 def weigh_stacks(
-    dataset: str, names: list[str], settings: Weigh, cluster: str | Cluster | None = None
+    dataset: str,
+    names: list[str],
+    settings: Weigh,
+    cluster: str | Cluster | None = None,
+    classes: tuple[str, ...] = (OBJECT,),
 ) -> list[Outcome]:
-    """Outcomes of a batch of stacks."""
+    """Outcomes of a batch of stacks; `classes` are the names of the dataset's classes of objects, in order."""
     place = Dataset(dataset)
     small, large = _by_size(place, names)
     with workers(cluster) as found, Sink("weigh", len(names)) as sink:
         results: list[Outcome | Exception] = []
-        for batch, outcomes in run_regions(found, partial(_weigh_small, place, settings), small):
+        for batch, outcomes in run_regions(found, partial(_weigh_small, place, settings, classes), small):
             results += outcomes
             for name in batch:
                 sink.step(name)
 
         def work(name: str, recipe: Recipe) -> str:
-            word = weigh_stack(place, name, settings, recipe, map_over_workers(found))
+            word = weigh_stack(place, name, settings, recipe, map_over_workers(found), classes)
             sink.step(name)
             return word
 
-        done = outcome_of_each(place, large, lambda name: weigh_recipe(place, name, settings), work, LARGE_AT_ONCE)
+        recipe_of = partial(weigh_recipe, place, weigh=settings, classes=classes)
+        done = outcome_of_each(place, large, recipe_of, work, LARGE_AT_ONCE)
     _warn(place, names)
     return sorted([*outcomes_or_raise(results), *done], key=lambda outcome: names.index(outcome.name))
 
 
 @timed
 def weigh_stack(
-    dataset: Dataset, name: str, settings: Weigh, recipe: Recipe, map_regions: MapRegions = map_one_by_one
+    dataset: Dataset,
+    name: str,
+    settings: Weigh,
+    recipe: Recipe,
+    map_regions: MapRegions = map_one_by_one,
+    classes: Sequence[str] = (OBJECT,),
 ) -> str:
-    """Write classes and border weights of one stack; returns the share of object pixels and what is odd, in words.
+    """Write classes and border weights of one stack; returns the share of each class and what is odd, in words.
 
-    `map_regions` maps a function over regions, one after another if it is not given.
+    `map_regions` maps a function over regions, one after another if it is not given. `classes` are the names of the
+    dataset's classes of objects, in order.
     """
     truth = labels_of(dataset, name, "truth")
-    level = ome.full_level(truth)
+    known, level = ClassesOfTruth(truth, tuple(classes), recipe.inputs.get("classes", "")), ome.full_level(truth)
+    known.read()  # one error, and before anything is begun
     axes, shape = ome.axes_of(truth.attributes()), open_array(level).shape
     of_image = image_of(dataset, name).committed().facts
     spacing = spacing_in_pixels(axes, of_image["spacing"], of_image["units"])
@@ -106,23 +121,34 @@ def weigh_stack(
     layout = weights_layout(shape, min(settings.dimensions, len(spacing)))  # one grid: a region is a shard of each
     create(generation.folder / "classes", layout, np.uint8, axes)
     create(generation.folder / "border", layout, np.float32, axes, UNSHUFFLED)
-    job = StackWeighing(level, generation.folder, settings, spacing, ignored_id(dataset, name))
-    counts, checked = np.zeros((*shape[:-2], 3), np.int64), []
+    job = StackWeighing(level, generation.folder, settings, spacing, ignored_id(dataset, name), known)
+    counts, checked = np.zeros((*shape[:-2], len(classes) + 2), np.int64), []
     for region, weighed in map_regions(job, regions(layout)):
         counts[region[:-2]] += weighed.counts
         checked.append(weighed.checked)
     check = merge_checks(checked)
     paths = {"classes": f"{generation.name}/classes", "border": f"{generation.name}/border"}
     facts = {"truth": asdict(check), "axes": axes, "shape": list(shape), "seconds": elapsed()}
+    facts |= {"classes": list(classes)} if len(classes) > 1 else {}
     result.commit(generation, {"arrays": paths}, _counts(counts) | facts)
-    background, objects = (int(counts[..., of_class].sum()) for of_class in (0, 1))
-    return ", ".join(filter(None, [f"{objects / max(background + objects, 1):.0%} object", words(check)]))
+    return ", ".join(filter(None, [_shares(counts, classes), words(check)]))
 
 
 def _counts(counts: NDArray[np.int64]) -> Json:
-    """Pixels of each plane as facts: of background and objects, and of those that nobody judged."""
-    planes = counts.reshape(-1, 3)
-    return {"counts": planes[:, :2].tolist(), "ignored": planes[:, 2].tolist()}
+    """Pixels of each plane as facts: of background and of each class, and of those that nobody judged."""
+    planes = counts.reshape(-1, counts.shape[-1])
+    return {"counts": planes[:, :-1].tolist(), "ignored": planes[:, -1].tolist()}
+
+
+def _shares(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
+    """Which share of the judged pixels each class has, in words.
+
+    >>> _shares(np.array([[60, 30, 10, 7]]), ("nucleus", "mitosis"))
+    '30% nucleus, 10% mitosis'
+    """
+    _, *objects = (judged := counts.reshape(-1, counts.shape[-1]).sum(axis=0)[:-1]).tolist()
+    shares = (of_class / max(int(judged.sum()), 1) for of_class in objects)
+    return ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, classes, strict=True))
 
 
 def _warn(dataset: Dataset, names: Sequence[str]) -> None:
@@ -132,11 +158,14 @@ def _warn(dataset: Dataset, names: Sequence[str]) -> None:
         log.warning("truth: %s", line)
 
 
-def _weigh_small(dataset: Dataset, settings: Weigh, names: Sequence[str]) -> list[Outcome | Exception]:
+def _weigh_small(
+    dataset: Dataset, settings: Weigh, classes: tuple[str, ...], names: Sequence[str]
+) -> list[Outcome | Exception]:
     def work(name: str, recipe: Recipe) -> str:
-        return weigh_stack(dataset, name, settings, recipe)
+        return weigh_stack(dataset, name, settings, recipe, classes=classes)
 
-    return [outcome_or_error(dataset, name, lambda name: weigh_recipe(dataset, name, settings), work) for name in names]
+    recipe_of = partial(weigh_recipe, dataset, weigh=settings, classes=classes)
+    return [outcome_or_error(dataset, name, recipe_of, work) for name in names]
 
 
 def _by_size(dataset: Dataset, names: Sequence[str]) -> tuple[list[list[str]], list[str]]:
@@ -154,6 +183,22 @@ def _pixels(dataset: Dataset, name: str) -> int:
 
 
 @dataclass(frozen=True)
+class ClassesOfTruth:
+    """The class of each id of a stack's truth, told by where it lies, as there may be millions of ids."""
+
+    truth: Result
+    names: tuple[str, ...]
+    """Of the dataset's classes of objects, in order."""
+    digest: str
+    """What stands for them in the recipe, so that what was read before is known for what it is."""
+
+    @lru_cache(maxsize=4)  # noqa: B019  # it holds folders and names; a worker reads a stack's once, not for each region
+    def read(self) -> ClassOfIds:
+        """The class of each id."""
+        return read_classes(self.truth).in_order(self.names)
+
+
+@dataclass(frozen=True)
 class StackWeighing:
     """One stack's regions to weigh, told by folders and plain values, so that it goes to any worker."""
 
@@ -163,6 +208,7 @@ class StackWeighing:
     spacing: tuple[float, ...]
     """Of the space axes; axes before them are taken by themselves."""
     ignore: int | None
+    classes: ClassesOfTruth
 
     def __call__(self, region: Region) -> WeighedRegion:
         """Weigh one region, unless both of its shards are there."""
@@ -179,15 +225,16 @@ class StackWeighing:
         return self._told(labels[core], made, region, truth.shape)
 
     def _weigh(self, labels: Labels, core: Region, alone: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        volumes = labels.reshape(-1, *labels.shape[alone:])
-        weighed = [weigh_block(volume, self.settings, self.spacing, self.ignore) for volume in volumes]
+        volumes, known = labels.reshape(-1, *labels.shape[alone:]), self.classes.read()
+        weighed = [weigh_block(volume, self.settings, self.spacing, self.ignore, known) for volume in volumes]
         shape, inner = labels[core].shape, core[alone:]
         classes, border = ([values[inner] for values in layer] for layer in zip(*weighed, strict=True))
         return np.stack(classes).reshape(shape), np.stack(border).reshape(shape)
 
     def _told(self, labels: Labels, classes: NDArray[np.uint8], region: Region, shape: Sequence[int]) -> WeighedRegion:
         planes = classes.reshape(-1, math.prod(classes.shape[-2:]))
-        counts = np.stack([np.count_nonzero(planes == value, axis=1) for value in (0, 1, IGNORE)], axis=-1)
+        values = (*range(len(self.classes.names) + 1), IGNORE)
+        counts = np.stack([np.count_nonzero(planes == value, axis=1) for value in values], axis=-1)
         origin, dimensions = [part.start for part in region], min(self.settings.dimensions, len(self.spacing))
         checked = check_block(np.ascontiguousarray(labels), origin, shape, dimensions, self.ignore)
-        return WeighedRegion(counts.reshape(*classes.shape[:-2], 3), checked)
+        return WeighedRegion(counts.reshape(*classes.shape[:-2], len(values)), checked)

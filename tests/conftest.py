@@ -148,8 +148,10 @@ def run_stage(dataset, stage, force=None, only=None):
         "ingest": lambda: ingest.ingest_stacks.fn(
             dataset.url, [plan.stacks[n] for n in names], record.ingest, force == stage
         ),
-        "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh, record.cluster),
-        "train": lambda: train.train_model.fn(dataset.url, training_stacks(plan, dataset, record), record.train),
+        "weigh": lambda: weigh.weigh_stacks.fn(dataset.url, names, record.weigh, record.cluster, record.classes),
+        "train": lambda: train.train_model.fn(
+            dataset.url, training_stacks(plan, dataset, record), record.train, record.classes
+        ),
         "predict": lambda: predict.predict_stacks.fn(dataset.url, names, record.model, record.predict, record.cluster),
         "segment": lambda: segment.segment_stacks.fn(
             dataset.url, names, record.model, record.segment, record.predict.keep_scores, record.cluster
@@ -169,6 +171,24 @@ def run_all(dataset, force=None, until="evaluate"):
 def make(tmp_path):
     """Makes a dataset: `make({"a": (image, truth)}, train__steps=3)`."""
     return lambda stacks, source=None, **settings: make_dataset(tmp_path, stacks, source, **settings)
+
+
+@pytest.fixture
+def make_classed(tmp_path):
+    """Makes a dataset with classes, and ingests it: `make_classed({"a": (image, ids, {1: "dim"})}, ("dim", "lit"))`."""
+
+    def made(stacks, names, **settings):
+        for stack, (_, _, class_of) in stacks.items():
+            path = tmp_path / f"files/class/{stack}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("id,class\n" + "".join(f"{each},{name}\n" for each, name in class_of.items()))
+        source = {"class_of": "../files/class", "classes": dict(enumerate(names, start=1))}
+        files = {name: pixels[:2] for name, pixels in stacks.items()}
+        dataset = make_dataset(tmp_path, files, source, **settings)
+        run_stage(dataset, "ingest")
+        return dataset
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The verb that finds the settings of segment again."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from flows.planning.plan import Plan, make_plan
 from unet.dataset.folder import Dataset
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record
+from unet.ledger.found_settings import BY_CLASS
 from unet.ledger.results import scores_of
 from unet.settings.record import Record
 from unet.settings.segment import AUTOMATIC, TuningMetric
@@ -61,7 +63,10 @@ def _has_scores(plan: Plan, model: str, name: str) -> bool:
 
 
 def _show(found: dict[str, Any], before: dict[str, Any]) -> None:
-    """The settings before and now, and the curve over the thresholds."""
+    """The settings before and now, and the curve over the thresholds; of several classes a line for each."""
+    if BY_CLASS in found:
+        _show_classes(found[BY_CLASS], before[BY_CLASS])
+        return
     planes = f"{found['n']} plane{'' if found['n'] == 1 else 's'} of the {found['part']} part"
     out.print(f"{found['metric']} on {planes}, and pixels of segments ÷ those of the objects they match:\n")
     table = Table("", *(name.replace("_", " ") if name == "size_ratio" else name for name in COLUMNS), box=None)
@@ -76,14 +81,28 @@ def _show(found: dict[str, Any], before: dict[str, Any]) -> None:
     out.print(curve)
 
 
+def _show_classes(found: dict[str, Any], before: dict[str, Any]) -> None:
+    """A line for each class: what was found for it, and what its value was before."""
+    metrics = " and ".join(dict.fromkeys(each["metric"] for each in found.values()))
+    out.print(f"{metrics} of each class, and pixels of segments ÷ those of the objects they match:\n")
+    table = Table("class", *(name.replace("_", " ") for name in COLUMNS), "before", "planes", box=None)
+    for name, each in found.items():
+        row = (*(each[column] for column in COLUMNS), before[name]["value"])
+        table.add_row(as_text(name), *map(_number, row), str(each["n"]))
+    out.print(table)
+
+
 def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[str], dry_run: bool) -> None:
     """What wins over what was found, and what to run."""
-    if found["part"] == "training":
-        note("no object validates this model: these settings were found on what it was trained on, and flatter it")
+    by_class = found.get(BY_CLASS, {"": found})
+    if lost := [name for name, each in by_class.items() if each["part"] == "training"]:
+        of = f" of {', '.join(lost)}" if BY_CLASS in found else ""
+        note(f"no object{of} validates this model: these settings were found on what it was trained on, and flatter it")
     for name in AUTOMATIC:
         given = getattr(record.segment, name)
         if given != "auto":
-            note(f"segment.{name} is {given:g} in dataset.yaml and wins; set it to auto to take what was found")
+            said = given if isinstance(given, Mapping) else f"{given:g}"
+            note(f"segment.{name} is {said} in dataset.yaml and wins; set it to auto to take what was found")
     if dry_run:
         out.print("\nnothing was written")
         return

@@ -209,7 +209,7 @@ class _Past:
     @cached_property
     def _classes(self) -> int:
         network = model_of(self.dataset, self.record.model).known_attributes().get("architecture", {})
-        return int(network.get("classes", self.record.train.architecture.classes))
+        return int(network.get("classes", len(self.record.classes) + 1))
 
     def _parameters(self) -> int:
         """Bytes of a model and of two checkpoints, which hold the parameters and two moments of each.

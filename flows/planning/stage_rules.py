@@ -70,7 +70,8 @@ class StageRules:
 
     def weigh(self, name: str) -> StageStatus | None:
         """State of the weights of a stack with truth."""
-        recipe, result = recipes.weigh_recipe(self.dataset, name, self.record.weigh), weights_of(self.dataset, name)
+        recipe = recipes.weigh_recipe(self.dataset, name, self.record.weigh, self.record.classes)
+        result = weights_of(self.dataset, name)
         stamp = result.stamp()
         if stamp and "truth" in stamp.facts and stamp.recipe.inputs == recipe.inputs:
             self.found.truth[name] = TruthCheck.of(stamp.facts["truth"])
@@ -94,7 +95,7 @@ class StageRules:
         if new:
             said = f"{new} new truths not in {train.name}; `unet-flows train --refresh` takes them in"
             self.found.remarks["train", train.name] = said
-        recipe = self._readable(lambda: recipes.train_recipe(self.dataset, train, made_of))
+        recipe = self._readable(lambda: recipes.train_recipe(self.dataset, train, made_of, self.record.classes))
         if recipe is None:
             return None
         after = {stage for name in made_of for stage in self._pending_stages(name, "ingest", "weigh")}

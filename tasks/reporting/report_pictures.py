@@ -16,6 +16,7 @@ from unet.images.planes import planes
 from unet.ledger.found_settings import found_with, segment_numbers
 from unet.ledger.generations import Generation
 from unet.ledger.results import image_of, labels_of, model_of, weights_of
+from unet.settings.classes import OBJECT
 from unet.settings.segment import Segment
 from unet.store import ome
 from unet.store.arrays import open_array
@@ -114,10 +115,11 @@ def weights_png(
     """Picture of where weights are largest in a window of a plane that begins at `origin`, and where that is in it."""
     window, facts = telling_window(border), image_of(dataset, name).committed().facts
     y, x = (start + part.start for start, part in zip(origin, window, strict=True))
-    settings = weights_of(dataset, name).committed().recipe.settings
+    weighed = weights_of(dataset, name).committed()
+    settings, names = weighed.recipe.settings, weighed.facts.get("classes", [OBJECT])
     plane = PlaneView(y, x, facts["spacing"].get("x"), facts["units"].get("x", ""))
     highest = settings["w0"] + settings.get("edge", 0.0)
-    return weights_picture(truth[window], classes[window], border[window], highest, plane), window
+    return weights_picture(truth[window], classes[window], border[window], highest, plane, names), window
 
 
 def _weights(dataset: Dataset, scored: Scored, array: str) -> NDArray[Any]:

@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tasks.evaluate import parts_of
 from tasks.tuning import PIXELS_READ, USES, blocks_of, plain_found, plain_trial, scored_blocks, stored_scores
 from unet.dataset.folder import Dataset, Json
-from unet.ledger.found_settings import KEY, segment_numbers
-from unet.ledger.results import model_of
+from unet.dataset.record_file import read_record
+from unet.ledger.found_settings import BY_CLASS, KEY, segment_numbers
+from unet.ledger.results import learnt_classes, model_of
 from unet.network.model_files import model_identity
-from unet.settings.segment import AUTOMATIC, Segment
-from unet.training.scored_truth import served
+from unet.settings.classes import OBJECT
+from unet.settings.segment import AUTOMATIC, Segment, SegmentNumbers
+from unet.training.found_objects import FoundObjects, Objects, found_of_each, object_count
+from unet.training.scored_truth import ScoredTruth, served
 from unet.training.split import PlaneRange
 from unet.training.tuning import Trial, find_settings
 
@@ -22,7 +26,7 @@ class Tuned:
     found: Json
     """As model.json keeps it."""
     before: Json
-    """Settings as segments are made by now, with their `value` and `size_ratio`."""
+    """Settings as segments are made by now, with their `value` and `size_ratio`; of several classes, those of each."""
 
 
 def tune(
@@ -34,6 +38,8 @@ def tune(
     metric: str | None = None,
 ) -> Tuned:
     """The settings that serve a model's validation part best, by its scores on disk; nothing is written.
+
+    Where truth has several classes that the model has learnt, each has its own.
 
     Args:
         dataset: the folder.
@@ -47,21 +53,47 @@ def tune(
         LookupError: there is no such model, or nothing to find them on.
     """
     model_identity(dataset, model)
-    for parts in _by_use(dataset, model, marked):
-        usable = _scored(dataset, model, parts, scored)
-        blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
-        planes = list(scored_blocks(dataset, blocks, stored_scores(dataset, model, settings)))
-        found = find_settings(planes, settings, metric)
-        if found is not None:
-            break
-    else:
+    scores = cache(stored_scores(dataset, model, settings))
+    before: dict[str, Json] = {}
+
+    def find(objects: Objects) -> FoundObjects | None:
+        for parts in _by_use(dataset, model, marked):
+            usable = _scored(dataset, model, parts, scored)
+            blocks = blocks_of(dataset, usable, settings, PIXELS_READ)
+            planes = list(scored_blocks(dataset, blocks, scores, objects))
+            found = find_settings(planes, settings, metric)
+            if found is not None:
+                numbers = segment_numbers(dataset, model, settings, objects.name)
+                before[objects.name or ""] = _as_of_now(planes, numbers, found.metric)
+                return FoundObjects(plain_found(found, usable[0].use, blocks), object_count(planes))
+        return None
+
+    known = _several(dataset, model)
+    found = found_of_each(find, known, _chosen(dataset, model, settings))
+    if found is None:
         raise LookupError(f"truth that {model} is made of must hold at least one object, got none; draw some")
-    numbers = segment_numbers(dataset, model, settings)
-    now = served(planes, numbers, found.metric)
+    return Tuned(found, {BY_CLASS: before} if known else before[""])
+
+
+def _several(dataset: Dataset, model: str) -> tuple[str, ...]:
+    """Names of the model's classes of objects, in order, where they are several, and those of truth are among them."""
+    known = tuple(map(str, model_of(dataset, model).attributes().get("classes") or ()))[1:]
+    of_truth = read_record(dataset).classes if dataset.record.exists() else (OBJECT,)
+    return known if len(known) > 1 and set(of_truth) <= set(known) else ()
+
+
+def _chosen(dataset: Dataset, model: str, settings: Segment) -> tuple[int, ...]:
+    """Numbers of the classes that scores are read of, in order."""
+    learnt = learnt_classes(model_of(dataset, model).attributes())
+    return tuple(sorted(settings.classes or range(1, learnt)))
+
+
+def _as_of_now(planes: Sequence[ScoredTruth], numbers: SegmentNumbers, metric: str) -> Json:
+    """Settings as they are, and how well they serve."""
+    now = served(planes, numbers, metric)
     trial = Trial(numbers.threshold, numbers.min_size, numbers.declump_depth, now.mean, now.size_ratio)
     _, value, ratio = plain_trial(trial)
-    before = {**{name: getattr(numbers, name) for name in AUTOMATIC}, "value": value, "size_ratio": ratio}
-    return Tuned(plain_found(found, usable[0].use, blocks), before)
+    return {**{name: getattr(numbers, name) for name in AUTOMATIC}, "value": value, "size_ratio": ratio}
 
 
 def keep(dataset: Dataset, model: str, found: Json) -> None:

@@ -17,6 +17,7 @@ from flows.planning.plan import make_plan
 from flows.planning.training_set import training_stacks
 from tasks.train import _given_weights, _parts, train_model, train_on_stacks
 from tasks.training_planes import class_counts
+from tests.conftest import QUICK
 from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
@@ -24,6 +25,7 @@ from unet.images.normalisation import Statistics, own_range
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import image_of, model_of, weights_of
+from unet.settings.segment import AUTOMATIC
 from unet.training.loss import balanced_class_weights
 from unet.training.split import PlaneRange
 
@@ -224,7 +226,7 @@ def test_a_start_that_is_trained_anew_makes_stale(dataset, stage):
         ({"train.init_from": "none"}, "model 'none' must be in"),
         (
             {"train.init_from": "unet", "train.architecture": {"classes": 3}},
-            "train.init_from must be a network of 3 classes, as",
+            "train.architecture.classes must be 2, as the classes of truth are background and object, got 3",
         ),
         (
             {"train.init_from": "unet", "train.channels": ["0", "1"]},
@@ -275,15 +277,13 @@ def test_class_weights_that_were_set_win_over_the_counts(dataset, stage):
         _given_weights(dataset, [PlaneRange("a", 0, 2, "training"), PlaneRange("b", 0, 2, "validation")])
 
 
-def test_more_classes_than_the_network_has_are_refused(dataset):
+def test_weights_made_with_other_classes_are_refused(dataset):
     settings = read_record(dataset).train
     attributes = weights_of(dataset, "b").attributes()
-    attributes["unet-flows"]["facts"]["counts"][0] = [10, 20, 0, 4]
+    attributes["unet-flows"]["facts"]["classes"] = ["dim", "lit"]
     metadata = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     (weights_of(dataset, "b").folder / "zarr.json").write_json(metadata)
-    with pytest.raises(
-        ValueError, match=r"train.architecture.classes must be ≥ the classes of the truth, .* got 2 for 4"
-    ):
+    with pytest.raises(ValueError, match="weights must be of object, got dim, lit in b; run `unet-flows weigh`"):
         train_on_stacks(dataset, ["a", "b"], settings, train_recipe(dataset, settings, ["a", "b"]))
 
 
@@ -295,7 +295,7 @@ def test_classes_that_truth_does_not_have_are_refused_before_training(dataset, s
     assert outcome.why == (
         "train.architecture.classes must be 2, as the classes of truth are background and object, got 4; nothing would "
         "teach the network another one: set it to 2"
-    ) or outcome.why.startswith("train.init_from must be a network of 4 classes")
+    )
     assert model_of(dataset, "four").stamp() is None
     assert not list(Path(dataset.model("four").url).rglob("checkpoints/*"))
 
@@ -388,3 +388,112 @@ def test_a_model_knows_the_grey_values_of_its_training_stacks_alone(dataset):
     (seen,) = metadata["normalisation"]["trained_on"]
     assert metadata["normalisation"]["rule"] == "auto"
     assert seen["most_span"] == max(own_range(Statistics(**each)).high - each["low"] for each in known)
+
+
+# Classes
+
+
+NAMES = ("dim", "lit")
+
+
+def drawn(seed, lit=0.5):
+    """A stack whose cells are dim or lit, by their ids; none is lit where `lit` is 0."""
+    image, truth = draw_stack(planes=2, side=64, seed=seed)
+    told = {int(each): NAMES[int(lit > 0 and each % 2)] for each in np.unique(truth[truth > 0])}
+    bright = np.isin(truth, [each for each, name in told.items() if name == "lit"])
+    return np.where(bright, image * 3, image).astype(np.uint16), truth, told
+
+
+@pytest.fixture
+def classed(make_classed):
+    """A dataset of dim and lit cells, ingested."""
+    return lambda **stacks: make_classed(
+        {name: drawn(seed, lit) for name, (seed, lit) in stacks.items()},
+        NAMES,
+        **{key.replace(".", "__"): value for key, value in QUICK.items()},
+    )
+
+
+def test_classes_follow_from_truth_into_model_history_and_pictures(classed, stage):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    (outcome,) = [each for each in stage.all(dataset, until="train") if each.stage == "train"]
+    assert outcome.state == "done", outcome.why
+    metadata, folder = model_of(dataset, "unet").attributes(), generation_of(dataset)
+    assert metadata["classes"] == ["background", *NAMES]
+    assert metadata["architecture"]["classes"] == len(metadata["class_weights"]) == 3
+    assert parameters(dataset)["head.weight"].shape[0] == 3
+    looks = [row["validation_dice"] for row in metadata["history"] if "validation_dice" in row]
+    assert [list(look) for look in looks] == [list(NAMES)] * 2
+    assert (
+        f"(Dice dim {looks[-1]['dim']:.2f}, lit {looks[-1]['lit']:.2f})" in outcome.why or metadata["best_step"] == 20
+    )
+    header, *rows = (folder / "metrics.csv").read().decode().splitlines()
+    assert header == "step,loss,rate,validation_loss,validation_dice_dim,validation_dice_lit"
+    assert rows[19].split(",")[4:] == [str(looks[0][name]) for name in NAMES]
+    with Image.open(io.BytesIO((folder / "training.png").read())) as picture:
+        assert picture.size[1] > 700
+    plan = plan_of(dataset)
+    assert plan.statuses["train", "unet"].state == "fresh"
+    assert "classes" in model_of(dataset, "unet").committed().recipe.inputs
+    found = metadata["segment"]
+    assert set(found["by_class"]) <= set(NAMES)
+    assert {name: found[name] for name in AUTOMATIC} in [
+        {name: own[name] for name in AUTOMATIC} for own in found["by_class"].values()
+    ]
+
+
+def test_a_class_that_no_stack_that_trains_has_is_named(classed, stage):
+    dataset = classed(a=(1, 0), b=(2, 1))
+    outcome = stage.all(dataset, until="train")[-1]
+    assert outcome.state == "set aside"
+    assert outcome.why.startswith("training must see each class, got no pixel of lit in any stack that trains; draw")
+
+
+@pytest.mark.parametrize(("asked", "state"), [(2, "done"), (3, "done"), (4, "set aside")])
+def test_as_many_classes_as_truth_has_may_be_asked_for(classed, stage, asked, state):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    set_values(dataset, {"train.architecture.classes": asked, "train.steps": 1})
+    outcome = stage.all(dataset, until="train")[-1]
+    assert outcome.state == state
+    if state == "set aside":
+        assert "must be 3, as the classes of truth are background and dim and lit, got 4" in outcome.why
+
+
+def test_a_start_of_other_classes_lends_its_body(classed, stage):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    set_values(dataset, {"train.steps": 2})
+    stage.all(dataset, until="train")
+    result = model_of(dataset, "unet")
+    result.amend({}, more={"classes": ["background", "lit", "dim"]})
+    set_values(dataset, {"train.name": "fine", "train.init_from": "unet", "train.steps": 1, "train.seed": 5})
+    (outcome,) = stage(dataset, "train")
+    assert outcome.state == "done"
+    assert outcome.why.endswith("the body of unet was taken, a model of lit, dim; a new head")
+    metadata = model_of(dataset, "fine").attributes()
+    assert metadata["started_from"] == {"model": "unet", "classes": ["lit", "dim"], "taken": "body"}
+    assert metadata["classes"] == ["background", *NAMES]
+    before, after = parameters(dataset), parameters(dataset, "fine")
+    name = "down.0.0.weight"
+    assert np.abs(before[name] - after[name]).max() < 0.1
+    assert np.abs(before["head.weight"] - after["head.weight"]).max() > 0.1
+    result.amend({}, more={"classes": ["background", *NAMES]})
+    (again,) = stage(dataset, "train", force="train")
+    assert "a new head" not in again.why
+    assert "started_from" not in model_of(dataset, "fine").attributes()
+
+
+def test_class_weights_by_name_are_those_in_the_datasets_order(classed, stage):
+    dataset = classed(a=(1, 1), b=(2, 1))
+    set_values(dataset, {"weigh.class_weights": {"lit": 3, "dim": 2, "background": 1}, "train.steps": 1})
+    stage.all(dataset, until="train")
+    assert model_of(dataset, "unet").attributes()["class_weights"] == [1, 2, 3]
+
+
+def test_a_model_of_one_class_is_what_it_was(dataset):
+    """Nothing of classes stands in what is made of truth without any."""
+    metadata, stamp = model_of(dataset, "unet").attributes(), model_of(dataset, "unet").committed()
+    assert metadata["classes"] == ["background", "object"]
+    assert set(metadata["history"][0]) == {"step", "loss", "rate", "validation_loss"}
+    assert "by_class" not in metadata["segment"]
+    assert "started_from" not in metadata
+    assert "classes" not in stamp.recipe.inputs

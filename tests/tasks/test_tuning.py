@@ -8,13 +8,17 @@ import torch
 from tasks.tools.tune import tune
 from tasks.training_planes import View, planes_by_subset
 from tasks.tuning import Block, blocks_of, found_by_training, in_words, scored_blocks, stored_scores
+from tests.conftest import QUICK
 from unet.dataset.record_file import set_values
 from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
-from unet.ledger.found_settings import found_with
+from unet.labels.class_of_ids import ClassOfIds, read_classes
+from unet.labels.scores import own_scores
+from unet.ledger.found_settings import found_with, segment_numbers
 from unet.ledger.results import labels_of, model_of, scores_of
 from unet.network.model_files import load
 from unet.settings.segment import AUTOMATIC, Segment
+from unet.training.found_objects import Objects
 from unet.training.split import PlaneRange
 from unet.training.tuning import find_settings
 
@@ -122,7 +126,7 @@ def test_ignored_pixels_are_not_judged(make, stage):
     dataset = make({"a": (image, truth)}, {"ignore": 999})
     stage(dataset, "ingest")
     (one,) = scored_blocks(
-        dataset, [Block("a", range(1), Window(0, 0, 64, 64), False)], lambda _: np.zeros((1, 64, 64))
+        dataset, [Block("a", range(1), Window(0, 0, 64, 64), False)], lambda _: np.zeros((1, 1, 64, 64))
     )
     np.testing.assert_array_equal(one.judged, truth[0] != 999)
     assert one.truth.max() < 999
@@ -134,7 +138,7 @@ def test_a_mask_is_known_as_one(make, stage):
     dataset = make({"a": (image, ((truth > 0) * 255).astype(np.uint8))}, {"foreground": 255})
     stage(dataset, "ingest")
     block = Block("a", range(1), Window(0, 0, 64, 64), False)
-    (one,) = scored_blocks(dataset, [block], lambda _: np.zeros((1, 64, 64)))
+    (one,) = scored_blocks(dataset, [block], lambda _: np.zeros((1, 1, 64, 64)))
     assert one.is_mask
 
 
@@ -147,3 +151,61 @@ def test_what_was_found_is_no_part_of_what_makes_scores_stale(dataset):
         labels_of(dataset, "a", "unet").committed().recipe.settings["threshold"]
         == (found_with(dataset, "unet")["threshold"])
     )
+
+
+# Classes
+
+
+NAMES = ("dim", "lit")
+
+
+@pytest.fixture
+def classed(make_classed, stage):
+    """A dataset of dim and lit cells, scored."""
+    stacks = {}
+    for name, seed in (("a", 1), ("b", 2)):
+        image, truth = draw_stack(planes=2, side=64, seed=seed)
+        told = {int(each): NAMES[int(each) % 2] for each in np.unique(truth[truth > 0])}
+        lit = np.isin(truth, [each for each, of in told.items() if of == "lit"])
+        stacks[name] = np.where(lit, image * 3, image).astype(np.uint16), truth, told
+    quick = {key.replace(".", "__"): value for key, value in {**QUICK, "train.steps": 200}.items()}
+    dataset = make_classed(stacks, NAMES, **quick)
+    assert {outcome.state for outcome in stage.all(dataset, until="predict")} == {"done"}
+    return dataset
+
+
+def test_settings_are_found_for_each_class_by_its_own_scores_and_truth(classed):
+    found, settings = found_with(classed, "unet"), Segment()
+    read = stored_scores(classed, "unet", settings)
+    blocks = blocks_of(classed, [PlaneRange("b", 0, 2, "validation")], settings, EVERYTHING)
+    assert set(found["by_class"]) == set(NAMES)
+    for number, name in enumerate(NAMES, 1):
+        one = list(scored_blocks(classed, blocks, read, Objects(NAMES, number, (1, 2))))
+        for block, scored in zip(blocks, one, strict=True):
+            own = own_scores(read(block))[number - 1][0]
+            np.testing.assert_array_equal(scored.scores, own)
+            known = read_classes(labels_of(classed, "b", "truth")).of(scored.truth)
+            assert set(np.unique(known)) <= {0, number}
+        again = find_settings(one, settings)
+        kept = found["by_class"][name]
+        assert {each: kept[each] for each in AUTOMATIC} == {each: getattr(again.best, each) for each in AUTOMATIC}
+        numbers = segment_numbers(classed, "unet", settings, name)
+        assert {each: getattr(numbers, each) for each in AUTOMATIC} == {each: kept[each] for each in AUTOMATIC}
+
+
+def test_tune_finds_each_class_again_and_says_what_it_was(classed):
+    before = found_with(classed, "unet")
+    tuned = tune(classed, "unet", ["a", "b"], ["a", "b"], Segment())
+    assert set(tuned.found["by_class"]) == set(tuned.before["by_class"]) == set(NAMES)
+    for name in NAMES:
+        assert tuned.found["by_class"][name]["value"] == pytest.approx(before["by_class"][name]["value"], abs=0.01)
+        assert tuned.before["by_class"][name]["threshold"] == before["by_class"][name]["threshold"]
+
+
+def test_a_class_without_an_object_where_it_validates_is_found_where_it_trains(classed):
+    truth = labels_of(classed, "b", "truth")
+    file = truth.folder / truth.committed().generation / "classes.json"
+    known = ClassOfIds.of_plain(file.read_json())
+    file.write_json(ClassOfIds(known.names, known.ids, np.ones_like(known.classes)).plain())
+    found = tune(classed, "unet", ["a", "b"], ["a", "b"], Segment()).found["by_class"]
+    assert {name: each["part"] for name, each in found.items()} == {"dim": "validation", "lit": "training"}

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import tifffile
 
+from flows.planning.plan import make_plan
 from tasks.execution.dask_workers import workers
 from tasks.execution.workers import map_over_workers
-from tasks.weigh import weigh_stack, weigh_stacks
+from tasks.weigh import ClassesOfTruth, weigh_stack, weigh_stacks
 from unet.dataset.folder import Dataset, Folder
-from unet.dataset.record_file import write_record
+from unet.dataset.record_file import read_record, write_record
 from unet.images.synthetic import draw_stack
+from unet.labels.class_of_ids import ClassOfIds, read_classes
 from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import labels_of, weights_of
 from unet.ledger.truth_findings import TruthCheck, words
@@ -145,3 +147,90 @@ def test_what_nobody_judged_goes_from_the_source_to_classes_and_counts(tmp_path,
     assert np.all((found["classes"] == 255) == (truth[0] == 99))
     facts = weights_of(dataset, "a").committed().facts
     assert (facts["counts"], facts["ignored"]) == ([[1400, 100]], [100])
+
+
+# Classes
+
+
+NAMES = ("dim", "lit", "odd")
+
+
+def classes_of(truth, names=NAMES, shift=0):
+    """A class for each id, going round."""
+    return {int(each): names[(each + shift) % len(names)] for each in np.unique(truth[truth > 0])}
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("part", ["all", "same", "none"])
+def test_classes_shard_by_shard_are_those_of_the_whole_in_the_datasets_order(make_classed, client, truth, part):
+    settings, told = Weigh(part=part, sigma=3.0), classes_of(truth)
+    dataset = make_classed({"a": (truth, truth, told)}, NAMES)
+    recipe = weigh_recipe(dataset, "a", settings, NAMES)
+    word = weigh_stack(dataset, "a", settings, recipe, map_over_workers(client), NAMES)
+
+    known = read_classes(labels_of(dataset, "a", "truth")).in_order(NAMES)
+    classes, border = weigh_block(truth, settings, SPACING, known=known)
+    found, facts = arrays(dataset, "a"), weights_of(dataset, "a").committed().facts
+    np.testing.assert_array_equal(found["classes"], classes)
+    np.testing.assert_array_equal(found["border"].view(np.uint32), border.view(np.uint32))
+    assert set(np.unique(classes)) == {0, 1, 2, 3}
+    assert facts["counts"] == [[int(np.sum(plane == k)) for k in range(4)] for plane in classes]
+    assert TruthCheck.of(facts["truth"]) == check_truth(truth)
+    shares = [f"{np.mean(classes == k):.0%} {name}" for k, name in enumerate(NAMES, 1)]
+    assert word.startswith(", ".join(shares))
+
+
+def test_class_names_in_another_order_permute_the_classes_and_nothing_else(make_classed, stage, truth):
+    dataset, found = make_classed({"a": (truth, truth, classes_of(truth))}, NAMES), {}
+    for names in (NAMES, NAMES[::-1]):
+        recipe = weigh_recipe(dataset, "a", Weigh(), names)
+        weigh_stack(dataset, "a", Weigh(), recipe, classes=names)
+        found[names] = arrays(dataset, "a")
+    one, other = found.values()
+    np.testing.assert_array_equal(np.array([0, 3, 2, 1])[one["classes"]], other["classes"])
+    np.testing.assert_array_equal(one["border"], other["border"])
+
+
+def test_a_class_that_is_told_otherwise_makes_stale(make_classed, stage, truth):
+    told = classes_of(truth)
+    dataset = make_classed({"a": (truth, truth, told)}, NAMES)
+    (outcome,) = stage(dataset, "weigh")
+    assert outcome.state == "done"
+    assert make_plan(dataset, read_record(dataset)).statuses["weigh", "a"].state == "fresh"
+    result = labels_of(dataset, "a", "truth")
+    file = result.folder / result.committed().generation / "classes.json"
+    known = ClassOfIds.of_plain(file.read_json())
+    file.write_json(ClassOfIds(known.names, known.ids, known.classes % 3 + 1).plain())
+    status = make_plan(dataset, read_record(dataset)).statuses["weigh", "a"]
+    assert (status.state, status.why) == ("stale", "classes changed")
+
+
+def test_an_id_without_a_class_sets_its_stack_alone_aside(make_classed, stage, truth):
+    stacks = {name: (truth, truth, classes_of(truth)) for name in "ab"}
+    dataset = make_classed(stacks, NAMES)
+    result = labels_of(dataset, "b", "truth")
+    file = result.folder / result.committed().generation / "classes.json"
+    known = ClassOfIds.of_plain(file.read_json())
+    file.write_json(ClassOfIds(known.names, known.ids[1:], known.classes[1:]).plain())
+    outcomes = {outcome.name: outcome for outcome in stage(dataset, "weigh")}
+    assert (outcomes["a"].state, outcomes["b"].state) == ("done", "set aside")
+    assert f"each id of truth must have a class, got none for {known.ids[0]};" in outcomes["b"].why
+
+
+def test_truth_without_classes_beside_one_with_them_is_of_the_class_object(make_classed, truth):
+    """The names of a source that names none end the list: `object`."""
+    dataset = make_classed({"a": (truth, truth, classes_of(truth))}, NAMES)
+    names, known = (*NAMES, "object"), ClassesOfTruth(labels_of(dataset, "a", "truth"), (*NAMES, "object"), "x")
+    assert known.read().names == names
+    assert set(ClassOfIds.of_one().in_order(names).of(truth).ravel()) == {0, 4}
+
+
+def test_truth_without_classes_has_the_recipe_that_it_had(dataset):
+    """Made before there were classes and `part`, all is fresh."""
+    recipe = weigh_recipe(dataset, "a", Weigh())
+    assert weights_of(dataset, "a").committed().recipe == recipe
+    assert set(recipe.inputs) == {"truth"}
+    assert set(recipe.settings) == {
+        *("w0", "sigma", "edge_weight", "edge_sigma", "tolerance"),
+        *("applies_to", "gap_width", "class_weights", "dimensions"),
+    }

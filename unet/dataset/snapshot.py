@@ -19,7 +19,8 @@ from unet.dataset.folder import Dataset, Folder
 T = TypeVar("T")
 
 METADATA_FILE = re.compile(
-    r"(?:images/[^/]+(?:/labels/[^/]+)?|weights/[^/]+|scores/[^/]+/[^/]+)/zarr\.json"
+    r"images/[^/]+/labels/[^/]+/[^/]+/classes\.json"
+    r"|(?:images/[^/]+(?:/labels/[^/]+)?|weights/[^/]+|scores/[^/]+/[^/]+)/zarr\.json"
     r"|models/[^/]+/model\.json|reports/[^/]+/metrics\.json|set-aside/[^/]+/[^/]+\.json"
 )
 """FileFacts that plans are made of."""

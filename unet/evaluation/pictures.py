@@ -9,7 +9,7 @@ Figures are `matplotlib.figure.Figure` objects; pyplot is never imported, as its
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from math import isfinite
+from math import isfinite, nan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from unet.images.array_types import IGNORE
+from unet.settings.classes import class_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,14 +135,20 @@ def plot_training(history: Sequence[Mapping[str, Any]]) -> bytes:
     """PNG of the loss on training samples and on the validation part, and of the learning rate, over the steps.
 
     A row of `history` is one step: `{"step", "loss", "validation_loss" or None, "rate"}`. The least validation loss
-    is marked, as its parameters are those kept.
+    is marked, as its parameters are those kept. Of several classes rows have `validation_dice` by their names, too, and
+    a curve of each is drawn between.
     """
     if not history:
         raise ValueError("history must hold at least one step, got none; train the model first")
-    figure = new_figure(8, 5)
-    losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    looks = [row for row in history if row.get("validation_dice")]
+    figure = new_figure(8, 7 if looks else 5)
+    losses, *dice, rates = figure.subplots(
+        3 if looks else 2, 1, sharex=True, height_ratios=(4, 2, 1) if looks else (4, 1)
+    )
     steps = np.array([row["step"] for row in history])
     _plot_losses(losses, steps, history)
+    for axes in dice:
+        _plot_dice(axes, looks)
     rates.plot(steps, [row["rate"] for row in history], color="0.35", linewidth=1.5)
     rates.set(xlabel="step of the optimiser", ylabel="learning rate", ylim=(0, None))
     rates.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -166,6 +173,17 @@ def _plot_losses(axes: "Axes", steps: NDArray[Any], history: Sequence[Mapping[st
     if (loss > 0).any():
         _log_scale(axes)
     axes.legend(frameon=False)
+
+
+def _plot_dice(axes: "Axes", looks: Sequence[Mapping[str, Any]]) -> None:
+    """Dice of each class over the looks at the validation part, in the class's colour."""
+    for number, name in enumerate(looks[0]["validation_dice"], start=1):
+        seen = [(row["step"], row["validation_dice"][name]) for row in looks]
+        values = [nan if value is None else value for _, value in seen]
+        colour = class_colour(number)
+        axes.plot([step for step, _ in seen], values, "o-", color=colour, linewidth=2, markersize=4, label=name)
+    axes.set(ylabel="Dice of validation", ylim=(0, 1.02))
+    axes.legend(frameon=False, loc="lower right", ncols=4)
 
 
 def _log_scale(axes: "Axes") -> None:

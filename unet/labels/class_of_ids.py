@@ -6,7 +6,8 @@ ids      0 7 7 0 9          nucleus: 7 … 8, mitosis: 9          classes  0 1 1
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Folder, Json
 from unet.dataset.safe_load import LARGEST_JSON
 from unet.images.array_types import Labels
+from unet.labels.runs import painted, run_starts
 from unet.ledger.contents import CLASSES
 from unet.ledger.generations import Result
 from unet.settings.classes import BACKGROUND, IGNORED, LARGEST, OBJECT
@@ -22,6 +24,10 @@ MOST = 2**25
 """Ids that have a class at most, so that a damaged file asks for no more memory than there is."""
 GATHERED = 256
 """Planes after which what they hold is put together."""
+DENSE = 2**24
+"""Ids up to which a table has a place for each, which is the quickest to look up; one byte an id."""
+UNKNOWN = 255
+"""In that table, an id without a class."""
 NAMED = 5
 """Ids that an error names at most."""
 
@@ -51,13 +57,19 @@ class ClassOfIds:
             ValueError: it is not that, or an id has two classes.
         """
         try:
-            runs = [(int(a), int(b), n) for n, pairs in enumerate(values.values(), 1) for a, b in pairs]
-            if any(not 0 < a <= b for a, b, _ in runs) or sum(b - a + 1 for a, b, _ in runs) > MOST:
+            runs = [np.array(pairs, None if pairs else np.int64).reshape(-1, 2) for pairs in values.values()]
+            if any(each.dtype.kind != "i" for each in runs):
+                raise ValueError("ids that are no whole numbers")  # told below
+            first, last = np.concatenate([np.zeros((0, 2), np.int64), *runs]).T
+            if ((first <= 0) | (first > last)).any() or (last - first + 1.0).sum() > MOST:
                 raise ValueError("runs that are none")  # told below
-            ids = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b + 1) for a, b, _ in runs)])
-            classes = np.repeat(np.array([n for *_, n in runs], np.uint8), [b - a + 1 for a, b, _ in runs])
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"{CLASSES} must hold runs of ids by the names of their classes, got {error}") from error
+        length, of_class = last - first + 1, np.repeat(np.arange(1, len(runs) + 1), [len(each) for each in runs])
+        begins = np.repeat(
+            first - (np.cumsum(length) - length), length
+        )  # of each id, less how many come before its run
+        ids, classes = begins + np.arange(begins.size), np.repeat(of_class, length).astype(np.uint8)
         order = np.argsort(ids, kind="stable")
         ids, classes = ids[order], classes[order]
         if (twice := ids[1:][np.diff(ids) == 0]).size:
@@ -75,18 +87,38 @@ class ClassOfIds:
         array([[0, 1, 2]], dtype=uint8)
         """
         if not self.ids.size and self.others:
-            return np.asarray((labels != 0) * self.others, np.uint8)
-        found, inverse = np.unique(labels, return_inverse=True)
-        at = np.minimum(np.searchsorted(self.ids, found), max(self.ids.size - 1, 0))
-        known = self.ids[at] == found if self.ids.size else np.zeros(found.shape, np.bool_)
-        lost = found[~known & (found != 0)].tolist()
-        if lost and not self.others:
-            raise ValueError(
-                f"each id of truth must have a class, got none for {listed_ids(lost)}; "
-                f"name one of {', '.join(self.names)} for it in {CLASSES}"
-            )
-        table = np.where(known, self.classes[at] if self.ids.size else 0, (found != 0) * self.others).astype(np.uint8)
-        return np.asarray(table[inverse].reshape(labels.shape))
+            return np.asarray(labels != 0, np.uint8) * np.uint8(self.others)
+        starts, flat = run_starts(labels), labels.reshape(-1)  # real labels have far fewer runs than pixels
+        found = self._class_of(flat[starts])
+        if (found == UNKNOWN).any():
+            self._raise_unknown(np.unique(flat[starts][found == UNKNOWN]).tolist())
+        runs = np.arange(starts.size, dtype=np.int32)
+        return np.asarray(painted(np.append(starts, flat.size), runs, found).reshape(labels.shape))
+
+    def _class_of(self, ids: NDArray[Any]) -> NDArray[np.uint8]:
+        """Class of each of some ids; `UNKNOWN` where it has none."""
+        if self._dense is not None and 0 <= ids.min(initial=0) <= ids.max(initial=0) < self._dense.size:
+            return np.asarray(self._dense[ids])
+        at = np.minimum(np.searchsorted(self.ids, ids), max(self.ids.size - 1, 0))
+        known = self.ids[at] == ids if self.ids.size else np.zeros(ids.shape, np.bool_)
+        classes = np.where(known, self.classes[at] if self.ids.size else 0, self.others or UNKNOWN)
+        return np.where(ids == 0, 0, classes).astype(np.uint8)
+
+    @cached_property
+    def _dense(self) -> NDArray[np.uint8] | None:
+        """Class of each id up to the largest that has one; None where that is large."""
+        if not 0 < self.ids.max(initial=0) < DENSE:
+            return None
+        table = np.full(int(self.ids[-1]) + 1, self.others or UNKNOWN, np.uint8)
+        table[self.ids] = self.classes
+        table[0] = 0
+        return table
+
+    def _raise_unknown(self, lost: list[int]) -> NoReturn:
+        raise ValueError(
+            f"each id of truth must have a class, got none for {listed_ids(lost)}; "
+            f"name one of {', '.join(self.names)} for it in {CLASSES}"
+        )
 
     def in_order(self, names: Sequence[str]) -> "ClassOfIds":
         """The same with the numbers that classes have in another list of names.

@@ -4,7 +4,7 @@ A setting that changes how a result is computed but not what it is (a device, a 
 numeric plan or nowhere, never in a recipe: changing it makes nothing stale.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from unet.ledger.generations import Result
 from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe, digest
+from unet.settings.classes import OBJECT
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest
 from unet.settings.predict import Predict
@@ -241,15 +242,24 @@ def is_edited(dataset: Dataset, name: str) -> bool:
     return truth_classes_content(dataset, name) != str(stamp.facts.get("class_digest", ""))
 
 
-def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh) -> Recipe:
-    """Recipe of a stack's classes and border weights; in 3-D, or where pixels are no squares, of pixel sizes too."""
+def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh, classes: Sequence[str] = (OBJECT,)) -> Recipe:
+    """Recipe of a stack's classes and border weights; in 3-D, or where pixels are no squares, of pixel sizes too.
+
+    Where truth has classes, or the dataset several, it is made of them, too: their names in order, and whose are whose.
+    """
     inputs = {"truth": _judged(dataset, name)}
     image = image_of(dataset, name).stamp()
     if image is not None and (weigh.dimensions == 3 or not _has_square_pixels(image.facts)):
         units = image.facts.get("units", {})
         is_mixed = len({units[axis] for axis in units if axis != "t"}) > 1
         inputs["pixel sizes"] = digest([image.facts["spacing"], units] if is_mixed else image.facts["spacing"])
-    return Recipe("weigh", Weigh.VERSION, _settings("weigh", weigh), inputs)
+    told = truth_classes_content(dataset, name)
+    if told or len(classes) > 1:
+        inputs["classes"] = digest([list(classes), told])
+    settings = _settings("weigh", weigh)
+    if weigh.part == Weigh.part:  # what was made before there was this setting is as good as new
+        del settings["part"]
+    return Recipe("weigh", Weigh.VERSION, settings, inputs)
 
 
 def _has_square_pixels(facts: Json) -> bool:
@@ -257,12 +267,14 @@ def _has_square_pixels(facts: Json) -> bool:
     return y == x
 
 
-def train_recipe(dataset: Dataset, train: Train, names: list[str]) -> Recipe:
-    """Recipe of a model that the stacks `names` train and validate."""
+def train_recipe(dataset: Dataset, train: Train, names: list[str], classes: Sequence[str] = (OBJECT,)) -> Recipe:
+    """Recipe of a model that the stacks `names` train and validate; of their names, too, where classes are several."""
     inputs = {f"{n} image": _identity(image_of(dataset, n)) for n in names}
     inputs |= {f"{n} weights": _identity(weights_of(dataset, n)) for n in names}
     if train.init_from is not None:
         inputs["init_from"] = _identity(model_of(dataset, train.init_from))
+    if len(classes) > 1:
+        inputs["classes"] = digest(list(classes))
     return Recipe("train", Train.VERSION, _settings("train", train), inputs)
 
 

@@ -78,9 +78,18 @@ class Record(BaseModel):
         ValueError: dataset.yaml: wiegh is no setting; did you mean weigh?
         """
         try:
-            return cls.model_validate(_filled(values))
+            record = cls.model_validate(_filled(values))
         except ValidationError as error:
             raise ValueError(f"{name}: {first_fault(error, cls)}") from error
+        record._require_weights_of_classes(name)
+        return record
+
+    def _require_weights_of_classes(self, name: str) -> None:
+        """Refuse class weights of other classes than truth has."""
+        try:
+            self.weigh.weights_of(self.classes)
+        except ValueError as error:
+            raise ValueError(f"{name}: weigh: {error}") from error
 
 
 @cache

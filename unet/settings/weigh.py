@@ -1,10 +1,12 @@
 """How truth becomes classes and border weights."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from unet.settings.validation import CLOSED, Dimensions, require
+from unet.settings.classes import BACKGROUND
+from unet.settings.validation import CLOSED, Dimensions, one_of, require
 
 LONGEST = 10_000
 """Pixels of any length here: what lies further away is no neighbour, and reading so far would take a whole plane."""
@@ -57,6 +59,13 @@ def _reach(peak: float, sigma: float, tolerance: float) -> float:
     return sigma * math.sqrt(2 * math.log(peak / tolerance)) if peak > tolerance else 0.0
 
 
+ClassWeights = Annotated[
+    tuple[float, ...] | Mapping[str, float],
+    one_of("a list of numbers, background first, or numbers by the names of classes, background among them"),
+]
+"""Weight of each class in the loss, in order or by name."""
+
+
 @dataclass(frozen=True)
 class Weigh(BorderWeights):
     """How truth becomes what training sees: classes with touching objects parted, and border weights."""
@@ -69,8 +78,10 @@ class Weigh(BorderWeights):
     """Which pixels get the border weight: background only (with the gap cut between touching objects), or all."""
     gap_width: int = 2
     """Width in pixels of the gap that is cut between touching objects; even = half on either side, 1 = one-sided."""
-    class_weights: tuple[float, ...] | None = None
-    """Weight of background and of objects; default: as `train.class_balance` has it, over the training part."""
+    part: Literal["all", "same", "none"] = "all"
+    """Which touching objects are parted by that gap: all, those of one class alone, or none."""
+    class_weights: ClassWeights | None = None
+    """Weights of background and each class, in order or by name; default: by `train.class_balance`, where it trains."""
     dimensions: Dimensions = 2
     """2: each y x plane by itself; 3: whole volumes, distances along z in units of the y x pixel."""
 
@@ -82,8 +93,32 @@ class Weigh(BorderWeights):
             f"gap_width must be 1 or an even number ≥ 0, got {self.gap_width}",
         )
         require(self.gap_width <= LONGEST, f"gap_width must be {LONGEST:,} pixels at most, got {self.gap_width}")
-        weights = self.class_weights
+        given = self.class_weights
+        weights = (1.0, 1.0) if given is None else tuple(given.values() if isinstance(given, Mapping) else given)
         require(
-            weights is None or (len(weights) == 2 and min(weights) >= 0 and max(weights) > 0),
-            f"class_weights must be two numbers ≥ 0, of background and of objects, got {weights}",
+            len(weights) > 1 and all(0 <= weight < math.inf for weight in weights) and max(weights) > 0,
+            f"class_weights must be numbers ≥ 0, of background and of each class, not all 0, got {given}",
         )
+
+    def weights_of(self, classes: Sequence[str]) -> tuple[float, ...] | None:
+        """The given weights of background and of these classes, in order; None where none are given.
+
+        Raises:
+            ValueError: they are of others.
+
+        >>> Weigh(class_weights={"mitosis": 3, "background": 1, "nucleus": 2}).weights_of(("nucleus", "mitosis"))
+        (1, 2, 3)
+        """
+        if self.class_weights is None:
+            return None
+        known = (BACKGROUND, *classes)
+        listed = ", ".join(known)
+        if not isinstance(self.class_weights, Mapping):
+            count = len(self.class_weights)
+            require(count == len(known), f"class_weights must be {len(known)} numbers, of {listed}, got {count}")
+            return tuple(self.class_weights)
+        odd = [name for name in self.class_weights if name not in known]
+        require(not odd, f"class_weights must be of {listed}, got {odd[0] if odd else ''!r}; name one of them")
+        lost = [name for name in known if name not in self.class_weights]
+        require(not lost, f"class_weights must be of {listed}, got none for {', '.join(lost)}; give it one")
+        return tuple(self.class_weights[name] for name in known)

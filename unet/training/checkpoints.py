@@ -8,6 +8,7 @@ Rejected: Lightning's own checkpoints (pickles, written in place), and random st
 state, and dropout is seeded anew at each step).
 """
 
+import csv
 import hashlib
 import io
 import logging
@@ -31,12 +32,16 @@ CHECKPOINTS_KEPT = 2
 
 @dataclass(frozen=True)
 class Step:
-    """One step's figures; `validation_loss` where there was a look at the validation part."""
+    """One step's figures; `validation_loss` where there was a look at the validation part.
+
+    `validation_dice` is that of each class of objects, where there are several: None of one that is not there.
+    """
 
     step: int
     loss: float
     rate: float
     validation_loss: float | None = None
+    validation_dice: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,22 +67,36 @@ class CheckpointState:
         return len(self.history)
 
 
-def plain_history(history: Sequence[Step]) -> list[dict[str, float | None]]:
-    """Plain values for model.json."""
-    return [asdict(step) for step in history]
+def plain_history(history: Sequence[Step], classes: Sequence[str] = ()) -> list[Json]:
+    """Plain values for model.json; Dice by the names of `classes`, if they are given, and only where there is one."""
+    rows = [asdict(step) for step in history]
+    for row in rows:
+        dice = row.pop("validation_dice")
+        if dice:
+            row["validation_dice"] = dict(zip(classes, dice, strict=True)) if classes else dice
+    return rows
 
 
-def history_csv(history: Sequence[Step]) -> bytes:
+def history_csv(history: Sequence[Step], classes: Sequence[str] = ()) -> bytes:
     """A row for each step, for spreadsheets: step, loss, learning rate, and the validation loss where there was a look.
+
+    Dice of each of these `classes` has a column of its own.
 
     >>> print(history_csv([Step(1, 0.5, 0.001), Step(2, 0.25, 0.001, 0.75)]).decode(), end="")
     step,loss,rate,validation_loss
     1,0.5,0.001,
     2,0.25,0.001,0.75
+    >>> print(history_csv([Step(1, 0.5, 0.001, 0.75, (0.9, None))], ["a", "b"]).decode(), end="")
+    step,loss,rate,validation_loss,validation_dice_a,validation_dice_b
+    1,0.5,0.001,0.75,0.9,
     """
-    names = [each.name for each in fields(Step)]
-    rows = [["" if row[name] is None else str(row[name]) for name in names] for row in plain_history(history)]
-    return "".join(",".join(row) + "\n" for row in [names, *rows]).encode()
+    names = [each.name for each in fields(Step)][:4]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, *(f"validation_dice_{name}" for name in classes)])
+    for step in history:
+        writer.writerow([*(getattr(step, name) for name in names), *(step.validation_dice or [None] * len(classes))])
+    return text.getvalue().encode()
 
 
 def to_bytes(state: CheckpointState) -> bytes:

@@ -27,7 +27,7 @@ from unet.settings.train import Training
 from unet.training.augment import Batch
 from unet.training.checkpoints import Checkpoints, CheckpointState, Step
 from unet.training.devices import Progress
-from unet.training.loss import total_loss
+from unet.training.loss import class_overlaps, dice_of_classes, total_loss
 from unet.training.optimiser import TIMED, optimiser_of, rate_at, running_average, steps_within
 from unet.training.samples import draw_step, validation_batches
 from unet.training.training_plane import TrainingPlane
@@ -50,6 +50,7 @@ class TrainingJob:
     training: Training
     checkpoints: Checkpoints | None = None
     start: Mapping[str, Tensor] | None = None
+    """Parameters to begin from; those that are not among them are drawn."""
 
 
 @dataclass
@@ -163,14 +164,14 @@ class TrainingLoop:
         """Mean loss over the validation part; the parameters are kept where it is the least so far."""
         if not self.validation_batches:
             return
-        found = (
-            _mean_loss(self._kept_network, self.validation_batches, self.job, self.fabric)
+        looked = (
+            _looked_at(self._kept_network, self.validation_batches, self.job, self.fabric)
             if self.fabric.is_global_zero
-            else 0.0
+            else (0.0, ())
         )
-        found = float(self.fabric.broadcast(found))
+        found, dice = self.fabric.broadcast(looked)
         last = self.history[-1]
-        self.history[-1] = replace(last, validation_loss=found)
+        self.history[-1] = replace(last, validation_loss=found, validation_dice=dice)
         self._require_sound("validation loss", found)
         log.info("step %d: loss %.3f, validation loss %.3f", last.step, last.loss, found)
         least = self.history[self.best - 1].validation_loss if self.best else math.inf
@@ -210,7 +211,7 @@ def start_loop(job: TrainingJob, fabric: Fabric, progress: Progress) -> Training
     saved = job.checkpoints.last(training.architecture) if job.checkpoints else None
     begun = saved.parameters if saved else job.start
     if begun is not None:
-        network.load_state_dict(begun)
+        network.load_state_dict({**network.state_dict(), **begun})
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     optimiser, averaged = optimiser_of(network, training), running_average(network, training.averaging)
     if saved:
@@ -243,10 +244,19 @@ def _seed(seed: int, step: int, rank: int) -> int:
 
 
 @torch.inference_mode()
-def _mean_loss(network: nn.Module, kept_aside: Sequence[Batch], job: TrainingJob, fabric: Fabric) -> float:
-    """Mean loss over batches, the network in evaluation mode: the bare one, since the others do not look."""
+def _looked_at(
+    network: nn.Module, kept_aside: Sequence[Batch], job: TrainingJob, fabric: Fabric
+) -> tuple[float, tuple[float | None, ...]]:
+    """Mean loss over batches, and Dice of each class where there are several.
+
+    The network is in evaluation mode, and the bare one, since the other processes do not look.
+    """
     network.eval()
     weights = torch.tensor(job.class_weights, dtype=torch.float32, device=fabric.device)
+    has_several, losses, overlaps = len(job.class_weights) > 2, [], []
     with fabric.autocast():
-        losses = [total_loss(network(b.image).float(), b, weights, job.training.dice_weight) for b in kept_aside]
-    return float(torch.stack(losses).mean())
+        for batch in kept_aside:
+            scores = network(batch.image).float()
+            losses.append(total_loss(scores, batch, weights, job.training.dice_weight))
+            overlaps += [class_overlaps(scores, batch.classes)] if has_several else []
+    return float(torch.stack(losses).mean()), dice_of_classes(torch.stack(overlaps).sum(dim=0)) if overlaps else ()

@@ -54,6 +54,28 @@ def soft_dice(scores: Tensor, classes: Tensor) -> Tensor:
     return (1 - (2 * both + 1) / (sums + 1)).mean()
 
 
+def class_overlaps(scores: Tensor, classes: Tensor) -> Tensor:
+    """Pixels of each class, (3, K): where its score is the largest, where it is true, and both; ignored ones left out.
+
+    >>> scores = torch.tensor([[[[2.0, 0.0, 0.0]], [[0.0, 1.0, 1.0]]]])
+    >>> class_overlaps(scores, torch.tensor([[[0, 1, 0]]])).tolist()
+    [[1, 2], [2, 1], [1, 1]]
+    """
+    count, seen = scores.shape[1], classes != IGNORE
+    found, true = scores.argmax(dim=1)[seen], classes[seen]
+    return torch.stack([each.bincount(minlength=count) for each in (found, true, true[found == true])])
+
+
+def dice_of_classes(overlaps: Tensor) -> tuple[float | None, ...]:
+    """Dice of each class after background, 2·both / (found + true); None of a class that is neither.
+
+    >>> dice_of_classes(torch.tensor([[1, 2, 0], [2, 1, 0], [1, 1, 0]]))
+    (0.6667, None)
+    """
+    found, true, both = overlaps[:, 1:].tolist()
+    return tuple(round(2 * b / (f + t), 4) if f + t else None for f, t, b in zip(found, true, both, strict=True))
+
+
 def balanced_class_weights(counts: list[int], balance: float = 1.0) -> list[float]:
     """Weight of each class, (N / (K·n_k)) to the power of `balance`: at 1 all classes count alike, at 0 all pixels.
 

@@ -6,8 +6,10 @@ Which pixels: a tile's centre lies anywhere in a plane, evenly, so the tile reac
 edges. There it sees the plane mirrored; counting what is seen so, every pixel of every plane is shown equally often,
 but for the outermost rows and columns, which have no mirror image and are shown half as often. Where objects are rare
 most tiles would show none: so of a share of the samples, `object_share`, each is drawn again until it shows one; on
-dense truth this changes next to nothing. Rejected: tiles within the plane, whose corner pixels would hardly ever be
-shown; tiles by density of objects, which tells the network that objects are more common than they are.
+dense truth this changes next to nothing. Of several classes one is drawn for each of these samples, all alike likely,
+and it is drawn again until it shows that one, which `class_places` makes quick. Rejected: tiles within the plane, whose
+corner pixels would hardly ever be shown; tiles by density of objects, which tells the network that objects are more
+common than they are.
 
 When: sample i of step k depends on the seed, k and i alone, so a resumed run draws what an undisturbed one would have
 drawn, and processes that share a batch draw its parts. A few threads draw ahead while the device works.
@@ -30,6 +32,7 @@ from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.store.read_ahead import read_ahead
 from unet.training.augment import Batch, Change, augment, draw_change, margin
+from unet.training.class_places import ClassPlaces, places_of_classes
 from unet.training.training_plane import TrainingPlane, held_on_device, window_of
 
 VALIDATION_PIXELS = 2**21
@@ -74,9 +77,10 @@ def batches(
         first: number of the first sample drawn of each step, for processes that share a batch.
     """
     held, steps = held_on_device(planes, device), range(start, training.steps)
+    places = places_to_show(planes, training)
 
     def draw(step: int) -> Batch:
-        return _finish(draw_step(held, training, first, step), training, device)
+        return _finish(draw_step(held, training, first, step, places), training, device)
 
     with closing(read_ahead(draw, steps, DRAWING_THREADS, AHEAD, "samples")) as drawn:
         for _, batch in drawn:
@@ -109,32 +113,58 @@ def draw_sheet(planes: Sequence[TrainingPlane], training: Training, device: torc
     return sample_sheet(images[:, 0], classes, columns=len(drawn.samples))
 
 
-def draw_step(planes: Sequence[TrainingPlane], training: Training, first: int, step: int) -> Drawn:
-    """The samples of a step, read; a plane is drawn in proportion to its pixels."""
+def places_to_show(planes: Sequence[TrainingPlane], training: Training) -> list[ClassPlaces]:
+    """Where samples may lie that show each class; none where there is one class, which is looked for as it comes."""
+    is_asked = training.architecture.classes > 2 and training.object_share > 0
+    return places_of_classes(planes, _target_side(training)) if is_asked else []
+
+
+def draw_step(
+    planes: Sequence[TrainingPlane],
+    training: Training,
+    first: int,
+    step: int,
+    places: Sequence[ClassPlaces] | None = None,
+) -> Drawn:
+    """The samples of a step, read; a plane is drawn in proportion to its pixels.
+
+    `places` are those of `places_to_show`, which takes a look at all planes, so that many steps do with one.
+    """
+    places = places_to_show(planes, training) if places is None else places
     pixels = np.array([plane.image.window.height * plane.image.window.width for plane in planes], np.float64)
     chances = pixels / pixels.sum()
     numbers = range(first, first + training.batch_size)
-    samples = [draw_sample(planes, chances, training, np.random.default_rng([training.seed, step, i])) for i in numbers]
-    return _read_all(samples, training)
+    draws = (np.random.default_rng([training.seed, step, number]) for number in numbers)
+    return _read_all([draw_sample(planes, chances, training, draw, places) for draw in draws], training)
 
 
 def draw_sample(
-    planes: Sequence[TrainingPlane], chances: NDArray[np.float64], training: Training, draw: np.random.Generator
+    planes: Sequence[TrainingPlane],
+    chances: NDArray[np.float64],
+    training: Training,
+    draw: np.random.Generator,
+    places: Sequence[ClassPlaces] = (),
 ) -> Sample:
     """A sample; drawn again while all of its pixels are ignored, or none is an object's where one is to be shown.
+
+    With `places` it is one of a class that is drawn, each as likely as any other.
 
     Raises:
         ValueError: where that goes on and on.
     """
     side, shows_object = _target_side(training), draw.random() < training.object_share
+    shown = places[int(draw.integers(len(places)))] if places and shows_object else None
     for tries in range(TRIES):
-        plane = planes[draw.choice(len(planes), p=chances)]
-        y, x = (
-            tile_origin(size, side, draw.random()) for size in (plane.image.window.height, plane.image.window.width)
-        )
+        if shown:
+            plane, *centre = shown.draw(planes, draw)
+        else:
+            plane, *centre = planes[draw.choice(len(planes), p=chances)], draw.random(), draw.random()
+        sizes = plane.image.window.height, plane.image.window.width
+        y, x = (tile_origin(size, side, chance) for size, chance in zip(sizes, centre, strict=True))
         sample = Sample(plane, Window(y, x, side, side), draw_change(training.augmentation, draw))
         judged = _judged_classes(sample)
-        if judged.size and (judged.any() or not shows_object or tries >= OBJECT_TRIES):
+        is_shown = (judged == shown.of_class).any() if shown else judged.any() or not shows_object
+        if judged.size and (is_shown or tries >= OBJECT_TRIES):
             return sample
     raise ValueError(
         f"the training part must hold pixels that are not ignored, got none in {TRIES} windows of {side} px; "

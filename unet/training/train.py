@@ -54,7 +54,7 @@ def train(  # noqa: PLR0913, PLR0917  # four values to learn from, and three way
         training: how.
         progress: told of the steps that are done.
         checkpoints: where to keep them; a training whose checkpoints lie there goes on from the last one.
-        start: parameters of a network of the same architecture, to begin from.
+        start: parameters of a network of the same architecture, to begin from; what is not among them is drawn anew.
 
     Raises:
         ValueError: without a plane to train on, with other classes than the network's, or when the loss is no longer

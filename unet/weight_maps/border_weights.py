@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.images.array_types import IGNORE, Floats, Ids, Labels, Mask
+from unet.labels.class_of_ids import ClassOfIds
 from unet.labels.runs import run_starts
 from unet.settings.weigh import BorderWeights, Weigh
 from unet.weight_maps import two_nearest
@@ -74,31 +75,42 @@ def part_touching(labels: Labels, gap_width: int) -> Labels:
 
 
 def weigh_block(
-    labels: Labels, weigh: Weigh, spacing: Sequence[float] | None = None, ignore: int | None = None
+    labels: Labels,
+    weigh: Weigh,
+    spacing: Sequence[float] | None = None,
+    ignore: int | None = None,
+    known: ClassOfIds | None = None,
 ) -> tuple[NDArray[np.uint8], Floats]:
-    """Classes (1 = object, 0 = background and ridge, 255 = not judged) and border weights of a block, halo included.
+    """Classes (0 = background and ridge, 1 … = objects, 255 = not judged) and border weights of a block, with its halo.
 
     What of it lies at least `halo` pixels within, or at the image's true edge, is the whole image's. A z y x block is
     taken plane by plane if `weigh.dimensions` is 2; a y x block is a plane whatever it is. Pixels of the id `ignore`
-    are no object and have no weight.
+    are no object and have no weight. `known` has the class of each id; without it all are of class 1. Which touching
+    objects are parted may depend on their classes (`weigh.part`); border weights do not: the two nearest are of any.
 
     >>> classes, border = weigh_block(np.array([[1, 1, 2, 2, 9]]), Weigh(w0=10, sigma=5), ignore=9)
     >>> classes
     array([[  1,   0,   0,   1, 255]], dtype=uint8)
     >>> border.round(2)  # d1 = 0, d2 = 1: 10·exp(−1/50)
     array([[0. , 9.8, 9.8, 0. , 0. ]], dtype=float32)
+    >>> two = ClassOfIds(("nucleus", "mitosis"), np.array([1, 2, 3]), np.array([1, 1, 2], np.uint8))
+    >>> weigh_block(np.array([[1, 1, 2, 2, 3, 3]]), Weigh(part="same"), known=two)[0]
+    array([[1, 0, 0, 1, 2, 2]], dtype=uint8)
     """
     spacing = _checked_spacing(labels, spacing)
     if labels.ndim > weigh.dimensions:
         classes, border = np.empty(labels.shape, np.uint8), np.empty(labels.shape, np.float32)
         for z, plane in enumerate(labels):
-            classes[z], border[z] = weigh_block(plane, weigh, spacing[1:], ignore)
+            classes[z], border[z] = weigh_block(plane, weigh, spacing[1:], ignore, known)
         return classes, border
     unjudged = np.zeros(labels.shape, np.bool_) if ignore is None else labels == ignore
-    ids = _compact(labels if ignore is None else np.where(unjudged, 0, labels))
-    objects = _left_standing(ids, weigh.gap_width)
+    drawn = labels if ignore is None else np.where(unjudged, 0, labels)
+    ids = _compact(drawn)
+    classes = (ids != 0).astype(np.uint8) if known is None else known.of(drawn)
+    objects = _parted_by(weigh, ids, classes)
     weighted = ~unjudged if weigh.applies_to == "everywhere" else ~(objects | unjudged)
-    classes = np.where(unjudged, np.uint8(IGNORE), objects.astype(np.uint8))
+    classes *= objects
+    classes[unjudged] = IGNORE
     return classes, _border(ids, weigh, spacing, weighted)
 
 
@@ -156,6 +168,18 @@ def _compact(labels: Labels) -> Ids:
     flat, starts = labels.ravel(), run_starts(labels)  # sorting runs is quicker than sorting pixels
     names = np.unique(np.append(flat.dtype.type(0), flat[starts]), return_inverse=True)[1]
     return np.repeat(names[1:].astype(np.int32), np.diff(starts, append=flat.size)).reshape(labels.shape)
+
+
+def _parted_by(weigh: Weigh, ids: Ids, classes: NDArray[np.uint8]) -> Mask:
+    """Where objects remain once those are parted that are to be; classes that are not here cost nothing."""
+    if weigh.part == "none":
+        return np.asarray(ids != 0)
+    if weigh.part == "all":
+        return _left_standing(ids, weigh.gap_width)
+    standing = np.zeros(ids.shape, np.bool_)
+    for of_class in np.flatnonzero(np.bincount(classes.reshape(-1), minlength=1)[1:]) + 1:
+        standing |= _left_standing(ids * (classes == of_class), weigh.gap_width)
+    return standing
 
 
 def _left_standing(ids: Ids, gap_width: int) -> Mask:

@@ -4,6 +4,7 @@ Of a large plane only a window is shown, the one with the most weight: the pictu
 which are what the weights are for, can be seen.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,19 +13,36 @@ from numpy.typing import NDArray
 from unet.evaluation.pictures import TRUTH_COLOUR, Bytes, colours, figure_png, hexadecimal, new_figure
 from unet.images.array_types import IGNORE
 from unet.images.units import symbol
+from unet.settings.classes import BACKGROUND, OBJECT, class_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
+Legend = dict[int, tuple[str, tuple[int, int, int]]]
+"""Name and colour by the number of a class."""
 IGNORED_COLOUR = (204, 121, 167)
 """Reddish purple: pixels that training does not see."""
-CLASSES = {
-    0: ("background", (32, 32, 32)),
-    1: ("object", TRUTH_COLOUR),
-    IGNORE: (f"ignored ({IGNORE})", IGNORED_COLOUR),
-}
-"""Names and colours of classes."""
+SEVERAL_IGNORED = (255, 255, 255)
+"""White: the same where classes of objects, one of which may be reddish purple, have colours of their own."""
+
+
+def class_legend(names: Sequence[str]) -> Legend:
+    """Name and colour of each class that training sees, by its number, of some classes of objects.
+
+    >>> class_legend(("nucleus", "mitosis"))[2]
+    ('mitosis', (86, 180, 233))
+    """
+    several = len(names) > 1
+    rgb = [_rgb(class_colour(number)) if several else TRUTH_COLOUR for number in range(1, len(names) + 1)]
+    unseen = SEVERAL_IGNORED if several else IGNORED_COLOUR
+    objects = dict(enumerate(zip(names, rgb, strict=True), start=1))
+    return {0: (BACKGROUND, (32, 32, 32)), **objects, IGNORE: (f"ignored ({IGNORE})", unseen)}
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
 
 
 class PlaneView(NamedTuple):
@@ -71,7 +89,12 @@ def _corners(size: int, side: int) -> NDArray[np.intp]:
 
 
 def weights_picture(
-    truth: NDArray[Any], classes: NDArray[Any], border: NDArray[Any], highest: float, plane: PlaneView | None = None
+    truth: NDArray[Any],
+    classes: NDArray[Any],
+    border: NDArray[Any],
+    highest: float,
+    plane: PlaneView | None = None,
+    names: Sequence[str] = (OBJECT,),
 ) -> bytes:
     """PNG of one plane's truth, the classes that training sees, and its border weights with their scale.
 
@@ -81,10 +104,11 @@ def weights_picture(
         border: y x border weights, in multiples of an average pixel's weight.
         highest: the largest weight that there can be, the end of the scale.
         plane: where these pixels lie; ticks count in pixels of the whole plane.
+        names: of the classes of objects, in order.
     """
     from matplotlib import colormaps
 
-    plane = plane or PlaneView()
+    plane, legend = plane or PlaneView(), class_legend(names)
     height, width = border.shape
     tall = min(max(3.8 * height / width, 0.8), 7)
     figure = new_figure(12, tall + 1.5)
@@ -92,14 +116,16 @@ def weights_picture(
     extent = (plane.x - 0.5, plane.x + width - 0.5, plane.y + height - 0.5, plane.y - 0.5)
     shades = colormaps["magma"].resampled(100)  # the whole picture has a palette of 256
     titles = (f"truth: {_objects(truth)}", "classes that training sees", "border weights")
-    for axes, picture, title in zip(panels, (colours(truth), _class_colours(classes), border), titles, strict=True):
+    for axes, picture, title in zip(
+        panels, (colours(truth), _class_colours(classes, legend), border), titles, strict=True
+    ):
         drawn = axes.imshow(picture, shades, vmin=0, vmax=highest or 1, interpolation="nearest", extent=extent)
         _label(axes, title, first=axes is panels[0])
     if plane.pixel:
         _scale_bar(panels[0], width, plane)
     left.set_axis_off()
     below.set_axis_off()
-    below.legend(handles=_class_patches(classes), loc="upper center", ncols=3, frameon=False, fontsize="small")
+    below.legend(handles=_class_patches(classes, legend), loc="upper center", ncols=3, frameon=False, fontsize="small")
     figure.colorbar(drawn, cax=scale, orientation="horizontal", label="added weight, 1 = that of an average pixel")
     return figure_png(figure)
 
@@ -142,17 +168,17 @@ def _round_length(most: float) -> float:
     return float(max(step * power for step in (1, 2, 5) if step * power <= most))
 
 
-def _class_colours(classes: NDArray[Any]) -> Bytes:
+def _class_colours(classes: NDArray[Any], legend: Legend) -> Bytes:
     picture = colours(classes)
-    for value, (_, colour) in CLASSES.items():
+    for value, (_, colour) in legend.items():
         picture[classes == value] = colour
     return picture
 
 
-def _class_patches(classes: NDArray[Any]) -> "list[Patch]":
+def _class_patches(classes: NDArray[Any], legend: Legend) -> "list[Patch]":
     """Entries of a legend, one for each class that is there."""
     from matplotlib.patches import Patch
 
     return [
-        Patch(color=hexadecimal(rgb), label=name) for value, (name, rgb) in CLASSES.items() if (classes == value).any()
+        Patch(color=hexadecimal(rgb), label=name) for value, (name, rgb) in legend.items() if (classes == value).any()
     ]

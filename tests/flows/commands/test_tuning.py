@@ -4,6 +4,7 @@ import json
 import shutil
 
 from flows.planning.plan import make_plan
+from tasks.tools.tune import Tuned
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.found_settings import found_with
@@ -101,3 +102,18 @@ def test_a_model_that_is_brought_in_keeps_its_own_and_says_where_it_has_none(run
     assert status == 0
     words = "no settings of segment of its own: threshold 0.5, min_size 16, declump_depth 0; `unet-flows tune"
     assert f"{words} {dataset.url}`" in " ".join(err.split())
+
+
+def test_of_several_classes_each_has_a_line(run, dataset, monkeypatch):
+    found = found_with(dataset, "unet")
+    own = {"nucleus": found, "mitosis": {**found, "threshold": 0.37, "part": "training"}}
+    before = {name: {each: found[each] for each in ("threshold", "min_size", "value")} for name in own}
+    tuned = Tuned({**found, "by_class": own}, {"by_class": before})
+    monkeypatch.setattr("tasks.tools.tune.tune", lambda *_: tuned)
+    status, out, err = run("tune", dataset.url, "--dry-run")
+    assert status == 0
+    lines = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
+    assert lines["mitosis"][1] == "0.37"
+    assert lines["nucleus"][1] != "0.37"
+    assert lines["mitosis"][-1] == lines["nucleus"][-1] == "2"
+    assert "no object of mitosis validates this model" in err + out

@@ -134,6 +134,14 @@ def test_training_is_plotted_from_the_first_step_on(history):
     assert decode(plot_training(history)).shape == (600, 960, 3)
 
 
+def test_dice_of_several_classes_is_plotted_too():
+    """A class that is not there at a look has a gap there."""
+    looks = [{**ROW, "step": n, "validation_dice": {"nucleus": n / 10, "mitosis": None}} for n in (1, 5, 9)]
+    shown = decode(plot_training([ROW, *looks]))
+    assert shown.shape == (840, 960, 3)
+    assert (np.abs(shown.astype(int) - SEGMENTS_COLOUR).max(-1) < 20).sum() > 100
+
+
 def test_no_history_is_refused():
     with pytest.raises(ValueError, match="at least one step"):
         plot_training([])

@@ -3,7 +3,7 @@
 import pytest
 
 from unet.dataset.folder import Dataset
-from unet.ledger.found_settings import KEY, found_with, segment_numbers, untuned
+from unet.ledger.found_settings import BY_CLASS, KEY, found_with, segment_numbers, untuned
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import model_of
 from unet.ledger.stamp import Recipe
@@ -35,6 +35,15 @@ def test_what_is_found_later_changes_the_model_in_nothing_else(dataset):
     assert model_of(dataset, "unet").stamp() == stamp
     assert segment_numbers(dataset, "unet", Segment()) == SegmentNumbers(threshold=0.7, min_size=32)
     assert untuned(dataset, "unet", Segment()) == ""
+
+
+def test_what_was_found_for_a_class_is_its_own_and_else_that_of_all(dataset):
+    by_class = {"nucleus": {"threshold": 0.4, "min_size": 8, "declump_depth": 1.0}}
+    model_of(dataset, "unet").amend({}, more={KEY: {**FOUND, BY_CLASS: by_class}})
+    assert segment_numbers(dataset, "unet", Segment(), "nucleus") == SegmentNumbers(0.4, min_size=8, declump_depth=1.0)
+    for other in (None, "mitosis"):
+        assert segment_numbers(dataset, "unet", Segment(), other) == SegmentNumbers(threshold=0.7, min_size=32)
+    assert segment_numbers(dataset, "unet", Segment(threshold=0.9), "nucleus").threshold == 0.9
 
 
 def test_segments_are_stale_exactly_where_a_number_changed(dataset):

@@ -55,7 +55,7 @@ def train(**settings):
         ({"weigh": {"edge_weight": -1}}, "weigh: edge_weight must be ≥ 0, got -1.0"),
         (
             {"weigh": {"class_weights": [1]}},
-            "weigh: class_weights must be two numbers ≥ 0, of background and of objects",
+            "weigh: class_weights must be numbers ≥ 0, of background and of each class",
         ),
         ({"weigh": {"preset": "falk"}}, "weigh.preset: must be 'paper2015' or 'falk2019', got 'falk'"),
         ({"weigh": {"gap_width": -2}}, "weigh: gap_width must be 1 or an even number ≥ 0, got -2"),

@@ -1,6 +1,8 @@
 """Checkpoints: what was put is what is read, bit for bit; what is damaged or foreign is skipped, and never run."""
 
+import csv
 import hashlib
+import io
 import os
 import pickle
 from dataclasses import replace
@@ -11,7 +13,15 @@ import torch
 from unet.dataset.folder import Folder
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
-from unet.training.checkpoints import Checkpoints, CheckpointState, Step, from_bytes, plain_history, to_bytes
+from unet.training.checkpoints import (
+    Checkpoints,
+    CheckpointState,
+    Step,
+    from_bytes,
+    history_csv,
+    plain_history,
+    to_bytes,
+)
 
 SMALL = Architecture(base=2, depth=1)
 
@@ -120,3 +130,14 @@ def test_bytes_of_a_state_are_a_file_of_torchs():
 
 def test_the_history_is_plain():
     assert plain_history([Step(1, 0.5, 0.1)]) == [{"step": 1, "loss": 0.5, "rate": 0.1, "validation_loss": None}]
+
+
+def test_dice_is_kept_where_it_is_and_told_by_name():
+    history = (Step(1, 0.5, 0.1), Step(2, 0.4, 0.1, 0.3, (0.9, None)))
+    state = from_bytes(to_bytes(CheckpointState(Architecture(), {}, {}, history=history)))
+    assert state.history == history
+    assert plain_history(history, ("a", "b"))[1]["validation_dice"] == {"a": 0.9, "b": None}
+    assert "validation_dice" not in plain_history(history)[0]
+    rows = list(csv.reader(io.StringIO(history_csv(history, ("a", "b, c")).decode())))
+    assert rows[0][4:] == ["validation_dice_a", "validation_dice_b, c"]
+    assert [row[4:] for row in rows[1:]] == [["", ""], ["0.9", ""]]

@@ -9,7 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
+from tests.unet.training.test_samples import plane
 from unet.dataset.folder import Folder
 from unet.images.normalisation import Statistics
 from unet.images.planes import Plane
@@ -19,6 +21,7 @@ from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.training import loop
 from unet.training.checkpoints import Checkpoints
+from unet.training.loop import TrainingJob, start_loop
 from unet.training.loss import total_loss
 from unet.training.samples import TrainingPlane, batches, validation_batches
 from unet.training.train import train
@@ -103,7 +106,7 @@ def test_where_nothing_validates_the_last_network_is_kept():
 )
 def test_training_ends_after_so_many_looks_without_a_better_one(monkeypatch, found, patience, steps, best):
     left = iter(found)
-    monkeypatch.setattr(loop, "_mean_loss", lambda *_: next(left))
+    monkeypatch.setattr(loop, "_looked_at", lambda *_: (next(left), ()))
     trained = train([speckled()], [speckled()], EVEN, replace(SMALL, steps=2 * len(found), patience=patience))
     assert (len(trained.history), trained.best) == (steps, best)
 
@@ -350,3 +353,24 @@ def test_a_loss_that_grows_without_end_is_told():
             EVEN,
             replace(SMALL, batch_size=1, steps=200, seed=FIRST_GOOD),
         )
+
+
+def test_dice_of_each_class_is_told_where_there_are_several():
+    classes = np.random.default_rng(0).integers(0, 3, (40, 40))
+    one = plane(classes.astype(np.float32), classes)
+    several = replace(SMALL, architecture=replace(SMALL.architecture, classes=3), steps=4, validate_every=2)
+    found = [step.validation_dice for step in train([one], [one], [1.0] * 3, several).history]
+    assert [len(dice) for dice in found] == [0, 2, 0, 2]
+    assert all(0 <= value <= 1 for dice in found for value in dice)
+    assert {step.validation_dice for step in train([speckled()], [speckled()], EVEN, SMALL).history} == {()}
+
+
+def test_what_is_not_among_the_parameters_to_begin_from_is_drawn():
+    """As the network would be that begins from none."""
+    job = TrainingJob([speckled()], [], EVEN, SMALL)
+    bare = UNet(SMALL.architecture).state_dict()
+    body = {name: torch.ones_like(values) for name, values in bare.items() if not name.startswith("head.")}
+    fabric = Fabric(accelerator="cpu", devices=1)
+    drawn, begun = (start_loop(each, fabric, lambda *_: None) for each in (job, replace(job, start=body)))
+    for name, values in begun.network.state_dict().items():
+        assert torch.equal(values, body.get(name, drawn.network.state_dict()[name]))

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from unet.images.array_types import IGNORE
 from unet.training.augment import Batch
-from unet.training.loss import balanced_class_weights, soft_dice, total_loss, weighted_cross_entropy
+from unet.training.loss import (
+    balanced_class_weights,
+    class_overlaps,
+    dice_of_classes,
+    soft_dice,
+    total_loss,
+    weighted_cross_entropy,
+)
 
 few = settings(deadline=None, max_examples=40)
 
@@ -128,3 +135,17 @@ def test_the_whole_loss_is_a_mean_over_samples(batch, dice):
     assert whole == pytest.approx(sum(alone) / len(alone))
     if dice == 0:
         assert whole == weighted_cross_entropy(*batch).item()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dice_of_each_class_is_that_of_its_own_mask(seed):
+    random = torch.Generator().manual_seed(seed)
+    scores = torch.randn(2, 4, 6, 5, generator=random)
+    classes = torch.randint(0, 4, (2, 6, 5), generator=random)
+    classes[0, :2] = IGNORE
+    found, seen = scores.argmax(1), classes != IGNORE
+    expected = []
+    for k in range(1, 4):
+        one, other = (found == k) & seen, (classes == k) & seen
+        expected.append(round(2 * int((one & other).sum()) / int(one.sum() + other.sum()), 4))
+    assert dice_of_classes(class_overlaps(scores, classes)) == tuple(expected)

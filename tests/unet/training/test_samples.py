@@ -228,6 +228,22 @@ def test_pixels_that_are_not_finite_are_ignored(wrong):
 # Same in, same out
 
 
+def test_samples_of_one_class_are_those_that_were_drawn_before_there_were_several():
+    """Pinned where there was no other way to draw: a model of then that is trained on ends as it would have."""
+    classes = np.zeros((160, 160))
+    classes[40:44, 90:94], classes[:, 150:] = 1, 255
+    training = Training(PADDED, tile_size=16, batch_size=4, device="cpu")
+    drawn = [draw_step([plane(classes.astype(np.float32), classes)], training, 0, step) for step in range(4)]
+    assert [[(sample.target.y, sample.target.x) for sample in step.samples] for step in drawn] == [
+        [(-1, -5), (25, 83), (105, 133), (58, 146)],
+        [(120, 145), (29, 140), (131, 12), (21, 137)],
+        [(41, 80), (126, 15), (5, 77), (25, 61)],
+        [(44, 43), (31, 81), (135, 62), (106, 107)],
+    ]
+    assert [float(step.windows.image.double().sum()) for step in drawn] == [1193416.0, 1540718.0, 56.0, 581432.0]
+    assert [round(sample.change.gain, 6) for sample in drawn[0].samples] == [1.074217, 1.073462, 0.910617, 1.107644]
+
+
 def test_the_seed_decides_everything():
     one, again, other = (list(batches([speckled()], replace(VARIED, seed=seed), CPU)) for seed in (3, 3, 4))
     assert_all_same(one, again)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
+from unet.labels.class_of_ids import ClassOfIds
 from unet.settings.record import Record
 from unet.settings.weigh import BorderWeights, Weigh
 from unet.weight_maps.border_weights import border_weights, halo, part_touching, weigh_block
@@ -101,8 +102,17 @@ def test_parting_looks_around_every_pixel(drawn, ridge):
     np.testing.assert_array_equal(parted, slow_part(labels, ridge))
 
 
+def classes_of(labels, seed, count=3):
+    """A class drawn for each id, or none told."""
+    ids = np.unique(labels[labels != 0]).astype(np.int64)
+    classes = np.random.default_rng(seed).integers(1, count + 1, ids.size).astype(np.uint8)
+    return ClassOfIds(NAMES[:count], ids, classes)
+
+
+NAMES = ("nucleus", "mitosis", "debris")
 settings_of_weigh = st.builds(
     Weigh,
+    part=st.sampled_from(["all", "same", "none"]),
     sigma=st.sampled_from([0.4, 1.3]),
     edge_weight=st.sampled_from([0.0, 0.9]),
     edge_sigma=st.just(0.7),
@@ -113,17 +123,50 @@ settings_of_weigh = st.builds(
 
 
 @settings(deadline=None, max_examples=150)
-@given(labelled(), settings_of_weigh, st.tuples(*[st.integers(1, 9)] * 3))
-def test_block_by_block_equals_the_whole_bit_for_bit(drawn, weigh, sides):
+@given(labelled(), settings_of_weigh, st.tuples(*[st.integers(1, 9)] * 3), st.integers(0, 3))
+def test_block_by_block_equals_the_whole_bit_for_bit(drawn, weigh, sides, seed):
     labels, spacing = drawn
-    ignore = int(labels.max()) or None
-    classes, border = weigh_block(labels, weigh, spacing, ignore)
+    ignore, known = int(labels.max()) or None, classes_of(labels, seed) if seed else None
+    classes, border = weigh_block(labels, weigh, spacing, ignore, known)
     margin = halo(weigh, spacing)
     for write in blocks(labels.shape, sides[: labels.ndim]):
         read = tuple(slice(max(w.start - m, 0), w.stop + m) for w, m in zip(write, margin, strict=True))
         within = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(write, read, strict=True))
-        for part, whole in zip(weigh_block(labels[read], weigh, spacing, ignore), (classes, border), strict=True):
+        for part, whole in zip(
+            weigh_block(labels[read], weigh, spacing, ignore, known), (classes, border), strict=True
+        ):
             assert np.array_equal(part[within], whole[write])
+
+
+@few
+@given(labelled(), st.sampled_from([1, 2, 6]), st.sampled_from(["all", "same", "none"]), st.integers(0, 9))
+def test_parted_by_class_is_what_a_look_around_every_pixel_says(drawn, gap, part, seed):
+    """All: as ids alone have it; same: as each class alone has it; none: as they were drawn."""
+    labels, spacing = drawn
+    known, weigh = classes_of(labels, seed), Weigh(gap_width=gap, part=part, dimensions=3, sigma=0.4)
+    classes, border = weigh_block(labels, weigh, spacing, known=known)
+    drawn_as = known.of(labels)
+    alone = [slow_part(np.where(drawn_as == k, labels, 0), gap) for k in (1, 2, 3)]
+    left = {"all": slow_part(labels, gap), "same": sum(alone), "none": labels}[part]
+    np.testing.assert_array_equal(classes, np.where(left != 0, drawn_as, 0))
+    np.testing.assert_array_equal(border, border_weights(labels, weigh, spacing, left == 0))
+
+
+@few
+@given(labelled(), settings_of_weigh, st.integers(0, 9), st.permutations(range(3)))
+def test_other_names_permute_the_classes_and_other_ids_change_nothing(drawn, weigh, seed, order):
+    labels, spacing = drawn
+    known = classes_of(labels, seed)
+    classes, border = weigh_block(labels, weigh, spacing, known=known)
+    renamed = weigh_block(labels, weigh, spacing, known=known.in_order([NAMES[n] for n in order]))
+    np.testing.assert_array_equal(renamed[0], np.array([0, *(order.index(n) + 1 for n in range(3))])[classes])
+    np.testing.assert_array_equal(renamed[1], border)
+    others = np.random.default_rng(seed).permutation(np.arange(1, known.ids.size + 1))
+    ids = np.array([0, *others])[np.searchsorted([0, *known.ids], labels)]
+    anew = ClassOfIds(NAMES, np.sort(others), known.classes[np.argsort(others)])
+    again = weigh_block(ids, weigh, spacing, known=anew)
+    assert np.array_equal(again[0], classes)
+    assert np.array_equal(again[1], border)
 
 
 @few

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unet.evaluation.pictures import TRUTH_COLOUR
+from unet.settings.classes import class_colour
 from unet.weight_maps.picture import IGNORED_COLOUR, PlaneView, telling_window, weights_picture
 
 
@@ -73,3 +74,12 @@ def test_any_frame_makes_a_small_picture_and_always_the_same(shape, pixel):
     data = weights_picture(truth, (truth > 0).astype(np.uint8), border, 0.0, plane)
     assert len(data) < 500_000
     assert data == weights_picture(truth, (truth > 0).astype(np.uint8), border, 0.0, plane)
+
+
+def test_several_classes_have_colours_and_names_of_their_own():
+    classes = np.repeat(np.array([0, 1, 2, 255], np.uint8), 10)[None].repeat(40, axis=0)
+    border = np.zeros(classes.shape, np.float32)
+    shown = decode(weights_picture(classes.astype(int), classes, border, 10, names=("nucleus", "mitosis")))
+    for number in (1, 2):
+        assert nearly(shown, list(bytes.fromhex(class_colour(number)[1:]))) > 1000
+    assert nearly(shown, IGNORED_COLOUR) < 1000
