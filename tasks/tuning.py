@@ -80,7 +80,8 @@ def found_by_training(
     """
     settings = read_record(dataset).segment if dataset.record.exists() else Segment()
     scorer = TrainedScorer.of(network, device)
-    classes = [k for k in settings.classes or () if k < network.architecture.classes]  # of others segment tells
+    given = [k for k in settings.classes or () if isinstance(k, int)]
+    classes = [k for k in given if k < network.architecture.classes]  # of others segment tells
     for use in USES:
         mine = [part for part in parts if part.use == use]
         numbers = [(part.stack, number) for part in mine for number in range(part.start, part.stop)]
@@ -114,9 +115,8 @@ def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:
         sizes = [size for axis, size in zip(axes, shape, strict=True) if axis in "tz"]
         ends = (np.unravel_index(block.planes[at], sizes) for at in (0, -1))
         leading = [slice(int(first), int(last) + 1) for first, last in zip(*ends, strict=True)]
-        found = Scores(folder, axes, chosen(settings.classes, axes, shape, model)).read(
-            (*leading, *block.window.slices)
-        )
+        given = [k for k in settings.classes or () if isinstance(k, int)] or None
+        found = Scores(folder, axes, chosen(given, axes, shape, model)).read((*leading, *block.window.slices))
         return of_any(found).reshape(len(block.planes), block.window.height, block.window.width)
 
     return scores_of_block

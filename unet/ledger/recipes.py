@@ -10,8 +10,8 @@ from typing import Any
 
 from unet.dataset.folder import Dataset, Json
 from unet.ledger import fingerprint
+from unet.ledger.class_settings import segmented_classes
 from unet.ledger.fingerprint import Fingerprint
-from unet.ledger.found_settings import segment_numbers
 from unet.ledger.generations import Result
 from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
@@ -21,6 +21,7 @@ from unet.settings.ingest import Ingest
 from unet.settings.predict import Predict
 from unet.settings.record import plain
 from unet.settings.segment import Segment
+from unet.settings.segment_classes import UnlearntError
 from unet.settings.train import Train
 from unet.settings.weigh import Weigh
 from unet.sources.stacks import Stack
@@ -233,9 +234,16 @@ def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) ->
 
 
 def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) -> Recipe:
-    """Recipe of the segments made of a stack's scores, and of their table; `auto` stands in it as a number."""
+    """Recipe of the segments made of a stack's scores, and of their table; `auto` stands in it as a number.
+
+    Settings that do not fit the model, which may be trained anew first, stand in it as they are: nothing is made by it.
+    """
+    try:
+        settings = segmented_classes(dataset, model, segment).recipe()
+    except UnlearntError:
+        settings = plain(segment)
     inputs = {"image": _identity(image_of(dataset, name)), "scores": _identity(scores_of(dataset, model, name))}
-    return Recipe("segment", Segment.VERSION, plain(segment_numbers(dataset, model, segment)), inputs)
+    return Recipe("segment", Segment.VERSION, settings, inputs)
 
 
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:

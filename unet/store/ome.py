@@ -4,15 +4,18 @@ Own lines rather than a writer library's: that file carries our stamp too, and m
 what is written by ome-zarr-models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from unet.dataset.folder import Folder, Json
 from unet.images.normalisation import Statistics, own_range
 from unet.ledger.generations import Generation, Result
+from unet.settings.classes import class_colour
 from unet.store.shards import Level
 
 VERSION = "0.5"
+SHOWN_IDS = 10_000
+"""Ids of a label image at most whose classes its metadata tell, which is read for each stack in each plan."""
 AXIS_TYPES = {"t": "time", "c": "channel"}
 
 
@@ -95,14 +98,40 @@ def _window(known: Statistics) -> dict[str, float]:
     return {"start": start, "end": end, "min": known.min, "max": known.max}
 
 
-def label_attributes(pyramid: list[Json]) -> Json:
-    """Attributes of one label's group: its pyramid, and the image it belongs to.
+def label_attributes(pyramid: list[Json], classes: Json | None = None) -> Json:
+    """Attributes of one label's group: its pyramid, and the image it belongs to; `classes` as `classes_shown` has them.
 
-    No `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. No
-    `properties`: the tables have them, and this file is read for each stack in each plan.
+    Else no `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. No
+    other `properties`: the tables have them, and this file is read for each stack in each plan.
     """
-    described = {"version": VERSION, "source": {"image": "../../"}}
+    described = {"version": VERSION, "source": {"image": "../../"}, **(classes or {})}
     return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": described}}
+
+
+def classes_shown(ids: Iterable[int], classes: Iterable[int], names: Mapping[int, str]) -> Json:
+    """What viewers show of the class of each id: `colors` by class, its name as a property; nothing of too many ids.
+
+    >>> classes_shown([7], [1], {1: "nucleus"})
+    {'colors': [{'label-value': 7, 'rgba': [230, 159, 0, 255]}], 'properties': [{'label-value': 7, 'class': 'nucleus'}]}
+    """
+    of_ids = {int(each): int(number) for each, number in zip(ids, classes, strict=True)}
+    if len(of_ids) > SHOWN_IDS:
+        return {}
+    colours = {number: [*bytes.fromhex(class_colour(number)[1:]), 255] for number in set(of_ids.values())}
+    return {
+        "colors": [{"label-value": each, "rgba": colours[number]} for each, number in of_ids.items()],
+        "properties": [{"label-value": each, "class": names[number]} for each, number in of_ids.items()],
+    }
+
+
+def score_channels(names: Sequence[str], dtype: str) -> Json:
+    """How viewers show the scores of some classes: by name, each in its colour, from black to certain."""
+    full = 255 if dtype == "uint8" else 1
+    window = {"start": 0, "end": full, "min": 0, "max": full}
+    shown = [
+        {"label": name, "color": class_colour(number)[1:], "window": window} for number, name in enumerate(names, 1)
+    ]
+    return {"omero": {"channels": shown}}
 
 
 def list_label(labels: Folder, name: str = "") -> None:
