@@ -147,7 +147,7 @@ def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
         "normalisation": rule,
         "sizes": legal_sizes(architecture)._asdict(),
         "context": architecture.context,
-        **({KEY: {setting: found[setting] for setting in AUTOMATIC}} if found else {}),
+        **({KEY: {each: found[each] for each in (*AUTOMATIC, "by_class") if each in found}} if found else {}),
     }
 
 
@@ -176,7 +176,7 @@ def _described(
         tuple(about["channels"]),
         tuple(about["classes"]),
         rule,
-        bioimageio_package.readme(name, rule, facts, validation, example.origin),
+        bioimageio_package.readme(name, rule, facts, validation, example.origin, tuple(about["classes"][1:])),
         about,
         signature.licence,
         signature.authors,

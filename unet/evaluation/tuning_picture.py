@@ -62,6 +62,23 @@ def tuning_sentences(settings: Segment, numbers: SegmentNumbers, found: Mapping[
     return said
 
 
+def class_sentences(
+    settings: Segment, numbers: Mapping[str, SegmentNumbers], found: Mapping[str, Any] | None
+) -> list[str]:
+    """Which settings segments of each class were made with, and where those that are `auto` come from.
+
+    >>> class_sentences(Segment(), {"nucleus": SegmentNumbers()}, None)[0]
+    'Segments of nucleus are made with threshold 0.5, min_size 16, declump_depth 0.'
+    """
+    said = []
+    for name, own in numbers.items():
+        used = ", ".join(f"{each} {getattr(own, each):g}" for each in AUTOMATIC)
+        said.append(f"Segments of {name} are made with {used}.")
+    if settings.automatic:
+        said += [_found(found) if found and "metric" in found else _not_found(settings)]
+    return said
+
+
 def _found(found: Mapping[str, Any]) -> str:
     planes = f"{found['n']} plane{'' if found['n'] == 1 else 's'}"
     usual = found.get("at_default")

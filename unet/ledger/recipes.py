@@ -251,7 +251,17 @@ def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Ev
     inputs = {"model": _identity(model_of(dataset, model))}
     inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
     inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
+    inputs |= {f"{n} classes of truth": told for n in names if (told := _classes_of_truth(dataset, n))}
     return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
+
+
+def _classes_of_truth(dataset: Dataset, name: str) -> str:
+    """Digest of what tells the class of each id of a stack's truth; empty where its source names no classes."""
+    truth = labels_of(dataset, name, "truth")
+    stamp = truth.stamp()
+    if stamp is None or "classes" not in stamp.facts:
+        return ""
+    return truth.folder.once("classes", lambda: digest((truth.folder / stamp.generation / "classes.json").read_json()))
 
 
 def _judged(dataset: Dataset, name: str) -> str:

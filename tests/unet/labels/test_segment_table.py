@@ -8,7 +8,7 @@ import skimage.measure
 from unet.images.synthetic import draw_stack
 from unet.labels.connected import connected_segments
 from unet.labels.measures import measure_block, merge_measures
-from unet.labels.segment_table import segment_table, table_columns
+from unet.labels.segment_table import Kinds, segment_table, table_columns
 
 SPACING, UNITS = {"z": 1.5, "y": 0.5, "x": 0.5}, dict.fromkeys("zyx", "micrometer")
 
@@ -67,7 +67,8 @@ def test_the_class_of_a_segment_is_the_one_with_the_largest_sum_and_the_lowest_o
         measure_block(labels[w], np.zeros((0, 1, 3)), total[w], (0, w[1].start), classes[(slice(None), *w)])
         for w in ((slice(0, 1), slice(0, 3)), (slice(0, 1), slice(3, 6)))
     ]
-    columns = table_columns(merge_measures(blocks), "yx", {}, {}, [], labels.shape, classes=(1, 3, 4))
+    measures = merge_measures(blocks)
+    columns = table_columns(measures, "yx", {}, {}, [], labels.shape, kinds=Kinds.by_scores(measures, (1, 3, 4)))
     assert list(columns)[:2] == ["id", "class"]
     assert columns["class"].tolist() == [1, 3, 1]
 
