@@ -72,11 +72,10 @@ def evaluate_stacks(
     _write(dataset, model, record, scored, summary, by_class, report_of(dataset, model).begin(recipe, {}))
     if not uses:
         return "nothing to compare with"
-    figures = [
-        *summary[uses[0]].items(),
-        *((f"{n} over classes", f) for n, f in (by_class.mean if by_class else {}).items()),
-    ]
-    return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures if figure["n"])
+    figures = summary[uses[0]] | (
+        {"average_precision over classes": by_class.mean["average_precision"]} if by_class else {}
+    )
+    return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])
 
 
 def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
@@ -127,7 +126,8 @@ def _write(  # noqa: PLR0913, PLR0917  # what a report is of, and what is known 
     shown = examples(dataset, model, scored, generation.folder, by_class.names if by_class else ())
     if by_class:
         (generation.folder / "classes.png").write(plot_classes(by_class))
-    (generation.folder / "training.png").write(pictures.plot_training(metadata.get("history", [])))
+    if metadata.get("history"):  # a checkpoint of elsewhere has none
+        (generation.folder / "training.png").write(pictures.plot_training(metadata["history"]))
     by_stack = defaultdict[str, list[Scored]](list)
     for one in scored:
         by_stack[one.part.stack].append(one)

@@ -185,8 +185,9 @@ def _work(job: Instances, labelled: Sequence[Sequence[BlockLabels]], blocks: lis
         final = renumber(whole, found, each.settings.min_size) if each.is_parted else None
         by_class.append(_work_of_class(whole, final, small, blocks, sum(counts)))
         counts.append(final.count if final else whole.count)
-    large = Boxes(*(np.concatenate(column) for column in zip(*(large for _, large in boxes), strict=True)))
-    return _Work([list(works) for works in zip(*by_class, strict=True)], counts, large)
+    large = [large for each, (_, large) in zip(classes, boxes, strict=True) if each.is_parted] or [boxes[0][1]]
+    joined = Boxes(*(np.concatenate(column) for column in zip(*large, strict=True)))
+    return _Work([list(works) for works in zip(*by_class, strict=True)], counts, joined)
 
 
 def _clumps(

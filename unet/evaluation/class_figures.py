@@ -107,7 +107,7 @@ class ClassFigures:
 
 def plot_classes(figures: ClassFigures) -> bytes:
     """PNG of each metric by class, with its interval, each class in its colour."""
-    figure = new_figure(8, 1.2 + 0.32 * len(METRICS) * (len(figures.names) + 0.6))
+    figure = new_figure(8, 1.2 + 0.18 * len(METRICS) * (len(figures.names) + 1))
     axes = figure.subplots()
     step = 1 / (len(figures.names) + 1)
     for at, name in enumerate(figures.names):
