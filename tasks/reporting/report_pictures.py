@@ -47,8 +47,8 @@ def how_found(dataset: Dataset, model: str, settings: Segment, generation: Gener
     """What is to be said of the settings of segment, and where the plot lies by which they were found."""
     found, classes = found_with(dataset, model), segmented_classes(dataset, model, settings)
     numbers = classes.numbers[0]
-    by_class = {} if classes.is_mixed else dict(zip(classes.names, classes.numbers, strict=True))
-    said = class_sentences(settings, by_class, found) if by_class else tuning_sentences(settings, numbers, found)
+    several = classes.by_class
+    said = class_sentences(settings, several, found) if several else tuning_sentences(settings, numbers, found)
     if not found or "curve" not in found:
         return said, None
     (generation.folder / "tuning.png").write(plot_tuning(found, numbers.threshold))

@@ -193,12 +193,12 @@ def classed(make, stage, level):
 
 
 def scores_like(truth, ids):
-    """Even objects are nuclei, odd ones mitoses; the third of each was missed, the fifth taken for the other class."""
+    """Even objects are nuclei, odd ones mitoses; of each the second is missed, the first mitosis is a nucleus."""
     scores = np.zeros((2, *truth.shape), np.uint8)
     for at, each in enumerate(ids):
         kind, turn = at % 2, at // 2
-        if turn != 2:
-            scores[1 - kind if turn == 4 else kind][truth == each] = 220
+        if turn != 1:
+            scores[1 - kind if turn == 0 and kind else kind][truth == each] = 220
     return scores
 
 

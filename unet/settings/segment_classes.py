@@ -66,6 +66,11 @@ class SegmentedClasses:
         """Whether objects may be of several classes."""
         return len(self.numbers) < len(self.names)
 
+    @property
+    def by_class(self) -> dict[str, SegmentNumbers]:
+        """How each class is segmented by its name; nothing where there is one mask."""
+        return {} if self.is_mixed else dict(zip(self.names, self.numbers, strict=False))
+
     def recipe(self) -> dict[str, Any]:
         """What of the settings makes segments what they are; of one class what it was before there were several."""
         first = plain(self.numbers[0])
@@ -74,7 +79,7 @@ class SegmentedClasses:
         whole = first | {"classes": {str(number): self.learnt[number - 1] for number in self.chosen or ()}}
         if self.is_mixed:
             return whole
-        by_class = {name: plain(numbers) for name, numbers in zip(self.names, self.numbers, strict=True)}
+        by_class = {name: plain(numbers) for name, numbers in self.by_class.items()}
         own = {each: {name: values[each] for name, values in by_class.items()} for each in OF_A_CLASS}
         return whole | {"mix_classes": False} | own
 
