@@ -1,5 +1,6 @@
 """The verb that finds the settings of segment again."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -83,7 +84,9 @@ def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[s
     for name in AUTOMATIC:
         given = getattr(record.segment, name)
         if given != "auto":
-            note(f"segment.{name} is {given:g} in dataset.yaml and wins; set it to auto to take what was found")
+            note(
+                f"segment.{name} is {given if isinstance(given, Mapping) else f'{given:g}'} in dataset.yaml and wins; set it to auto to take what was found"
+            )
     if dry_run:
         out.print("\nnothing was written")
         return

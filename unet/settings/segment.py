@@ -121,7 +121,10 @@ class Segment:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         own = found.get("by_class", {}).get(name, {})
         for setting in AUTOMATIC:
-            given = values[setting][name] if isinstance(values[setting], Mapping) else values[setting]
+            given = values[setting]
+            if isinstance(given, Mapping):
+                require(name in given, f"{setting} must be one for all where no class is named, got {given}")
+                given = given[name or ""]
             values[setting] = own.get(setting, found.get(setting, UNTUNED[setting])) if given == "auto" else given
         if self.high_threshold is not None and values["threshold"] >= self.high_threshold:
             values["high_threshold"] = None
