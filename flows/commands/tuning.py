@@ -84,9 +84,8 @@ def _say_next(dataset: str, record: Record, found: dict[str, Any], stale: list[s
     for name in AUTOMATIC:
         given = getattr(record.segment, name)
         if given != "auto":
-            note(
-                f"segment.{name} is {given if isinstance(given, Mapping) else f'{given:g}'} in dataset.yaml and wins; set it to auto to take what was found"
-            )
+            said = given if isinstance(given, Mapping) else f"{given:g}"
+            note(f"segment.{name} is {said} in dataset.yaml and wins; set it to auto to take what was found")
     if dry_run:
         out.print("\nnothing was written")
         return
