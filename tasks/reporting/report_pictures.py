@@ -11,7 +11,7 @@ from tasks.reporting.comparison import Scored, classes_of, compared, labels_plan
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.evaluation.report import ReportPicture
-from unet.evaluation.tuning_picture import class_sentences, plot_tuning, tuning_sentences
+from unet.evaluation.tuning_picture import class_sentences, plot_class_tuning, plot_tuning, tuning_sentences
 from unet.images.planes import planes
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.found_settings import found_with
@@ -49,9 +49,14 @@ def how_found(dataset: Dataset, model: str, settings: Segment, generation: Gener
     numbers = classes.numbers[0]
     several = classes.by_class
     said = class_sentences(settings, several, found) if several else tuning_sentences(settings, numbers, found)
-    if not found or "curve" not in found:
+    own = {name: (found or {}).get("by_class", {}).get(name, {}) for name in classes.learnt} if several else {}
+    if any(own.values()):
+        used = {name: each.threshold for name, each in several.items()}
+        (generation.folder / "tuning.png").write(plot_class_tuning(own, used))
+    elif found and "curve" in found:
+        (generation.folder / "tuning.png").write(plot_tuning(found, numbers.threshold))
+    else:
         return said, None
-    (generation.folder / "tuning.png").write(plot_tuning(found, numbers.threshold))
     return said, f"{generation.name}/tuning.png"
 
 
