@@ -407,7 +407,7 @@ def test_mixed_classes_are_one_mask_and_of_two_chosen_each_is_the_larger_of_them
 
 
 def test_of_too_many_segments_viewers_are_told_no_class(make, stage, monkeypatch):
-    monkeypatch.setattr("unet.store.ome.SHOWN_IDS", 2)
+    monkeypatch.setattr("unet.store.ome.MOST_DESCRIBED", 2)
     dataset = make({"a": (several(60, 70)[0].astype(np.uint16), None)})
     stage(dataset, "ingest")
     put_model(dataset, NAMES)

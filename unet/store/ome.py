@@ -4,7 +4,7 @@ Own lines rather than a writer library's: that file carries our stamp too, and m
 what is written by ome-zarr-models.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unet.dataset.folder import Folder, Json
@@ -14,8 +14,6 @@ from unet.settings.classes import class_colour
 from unet.store.shards import Level
 
 VERSION = "0.5"
-SHOWN_IDS = 10_000
-"""Ids of a label image at most whose classes its metadata tell, which is read for each stack in each plan."""
 AXIS_TYPES = {"t": "time", "c": "channel"}
 
 
@@ -98,30 +96,38 @@ def _window(known: Statistics) -> dict[str, float]:
     return {"start": start, "end": end, "min": known.min, "max": known.max}
 
 
-def label_attributes(pyramid: list[Json], classes: Json | None = None) -> Json:
-    """Attributes of one label's group: its pyramid, and the image it belongs to; `classes` as `classes_shown` has them.
+MOST_DESCRIBED = 10_000
+"""Ids of labels that are described one by one; more would make every plan read megabytes."""
 
-    Else no `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. No
-    other `properties`: the tables have them, and this file is read for each stack in each plan.
+
+def label_attributes(
+    pyramid: list[Json], ids: Sequence[int] = (), classes: Sequence[int] = (), names: Sequence[str] = ()
+) -> Json:
+    """Attributes of one label's group: its pyramid, and the image it belongs to.
+
+    Labels with classes have the class of each id as a property, and its colour; of too many ids neither. Others have no
+    `colors`: viewers colour ids by themselves, and where some ids have a colour they show those alone. And no other
+    `properties`: the tables have them, and this file is read for each stack in each plan.
+
+    Args:
+        pyramid: its levels.
+        ids: ids that have a class.
+        classes: of each of them its class, from 1 on.
+        names: names of the classes: the first is class 1.
+
+    >>> label_attributes([], [7], [2], ["nucleus", "mitosis"])["ome"]["image-label"]["properties"]
+    [{'label-value': 7, 'class': 'mitosis'}]
     """
-    described = {"version": VERSION, "source": {"image": "../../"}, **(classes or {})}
+    described: Json = {"version": VERSION, "source": {"image": "../../"}}
+    if names and len(ids) <= MOST_DESCRIBED:
+        each = list(zip(map(int, ids), map(int, classes), strict=True))
+        described["colors"] = [{"label-value": value, "rgba": [*_rgb(number), 255]} for value, number in each]
+        described["properties"] = [{"label-value": value, "class": names[number - 1]} for value, number in each]
     return {"ome": {"version": VERSION, "multiscales": pyramid, "image-label": described}}
 
 
-def classes_shown(ids: Iterable[int], classes: Iterable[int], names: Mapping[int, str]) -> Json:
-    """What viewers show of the class of each id: `colors` by class, its name as a property; nothing of too many ids.
-
-    >>> classes_shown([7], [1], {1: "nucleus"})
-    {'colors': [{'label-value': 7, 'rgba': [230, 159, 0, 255]}], 'properties': [{'label-value': 7, 'class': 'nucleus'}]}
-    """
-    of_ids = {int(each): int(number) for each, number in zip(ids, classes, strict=True)}
-    if len(of_ids) > SHOWN_IDS:
-        return {}
-    colours = {number: [*bytes.fromhex(class_colour(number)[1:]), 255] for number in set(of_ids.values())}
-    return {
-        "colors": [{"label-value": each, "rgba": colours[number]} for each, number in of_ids.items()],
-        "properties": [{"label-value": each, "class": names[number]} for each, number in of_ids.items()],
-    }
+def _rgb(number: int) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(class_colour(number).removeprefix("#")))
 
 
 def score_channels(names: Sequence[str], dtype: str) -> Json:
