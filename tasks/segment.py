@@ -121,8 +121,9 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     known = {"count": sum(work.counts), "whole": work.large.box.swapaxes(1, 2).tolist(), "seconds": elapsed()}
     known |= {"classes": (counts := kinds.counts())} if kinds.names else {}
     first = slice(ome.MOST_DESCRIBED + 1 if kinds.names else 0)  # of more than that nothing is described
-    described = (each[first].tolist() for each in (measures.ids, kinds.numbers))
-    result.commit(generation, ome.label_attributes(scales, *described, kinds.names and classes.learnt), known)
+    ids, numbers = measures.ids[first].tolist(), kinds.numbers[first].tolist()
+    names = classes.learnt if kinds.names else ()
+    result.commit(generation, ome.label_attributes(scales, ids, numbers, names), known)
     several = f": {', '.join(f'{each} {count:,}' for each, count in counts.items())}" if kinds.names else ""
     said = f"; nothing was found for {model}, so {without}" if without else ""
     return f"{sum(work.counts):,} segments{several}{said}"
