@@ -119,7 +119,7 @@ class Segment:
         0.4
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        own = found.get("by_class", {}).get(name, {})
+        own = found.get("by_class", {}).get(name, {}) if self.automatic else {}
         for setting in AUTOMATIC:
             given = values[setting]
             if isinstance(given, Mapping):
