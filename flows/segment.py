@@ -5,7 +5,8 @@ from prefect import flow
 from flows.stage_run import open_stage, run_name
 from tasks.segment import segment_stacks
 from unet.ledger.outcome import Outcome
-from unet.ledger.results import learnt_classes, model_of
+from unet.ledger.results import learnt_names, model_of
+from unet.settings.segment_classes import require_learnt_classes
 
 
 @flow(flow_run_name=run_name)
@@ -22,8 +23,8 @@ def segment(
     """
     with open_stage("segment", dataset, only, changes, force) as run:
         model, settings, cluster = run.record.model, run.record.segment, run.record.cluster
-        learnt = learnt_classes(model_of(run.dataset, model).attributes())
-        settings.require_learnt_classes(model, learnt)  # one error for all stacks
+        learnt = learnt_names(model_of(run.dataset, model).attributes())
+        require_learnt_classes(settings, model, learnt)  # one error for all stacks
         keep_scores = run.record.predict.keep_scores
         states = [
             run.limited_task(segment_stacks, names)(dataset, names, model, settings, keep_scores, cluster)

@@ -12,23 +12,26 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
 from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
-from tasks.reporting.comparison import Scored, labels_planes, score
+from tasks.reporting.comparison import Scored, compared_classes, labels_planes, score
 from tasks.reporting.progress import Sink
 from tasks.reporting.report_pictures import examples, how_found, seen_by_training
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
+from unet.evaluation.class_figures import ClassFigures, plot_classes
+from unet.evaluation.confusion import no_confusion
 from unet.evaluation.intervals import bootstrap_interval
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.report import Report, render_report
-from unet.ledger.found_settings import segment_numbers
+from unet.ledger.class_settings import segmented_classes
 from unet.ledger.generations import Generation
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import PAGE, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import PAGE, labels_of, learnt_names, model_of, report_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.evaluate import Evaluate
-from unet.settings.record import Record, plain
+from unet.settings.record import Record
+from unet.sources.stack_names import shortened
 from unet.training.split import PlaneRange
 
 
@@ -59,15 +62,20 @@ def evaluate_stacks(
 ) -> str:
     """Write a model's report; returns its headline."""
     scored = list[Scored]()
+    classes = compared_classes(dataset, model, names)
     for part in parts_of(dataset, names, model):
-        scored += score(dataset, part, model)
+        scored += score(dataset, part, model, classes)
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
     summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
-    _write(dataset, model, record, scored, summary, report_of(dataset, model).begin(recipe, {}))
+    by_class = class_figures([s for s in scored if s.part.use == uses[0]], classes, record.evaluate) if uses else None
+    _write(dataset, model, record, scored, summary, by_class, report_of(dataset, model).begin(recipe, {}))
     if not uses:
         return "nothing to compare with"
-    return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in summary[uses[0]].items() if figure["n"])
+    figures = summary[uses[0]] | (
+        {"average_precision over classes": by_class.mean["average_precision"]} if by_class else {}
+    )
+    return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])
 
 
 def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
@@ -94,25 +102,39 @@ def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json
     return means
 
 
-def _write(
+def class_figures(scored: Sequence[Scored], names: tuple[str, ...], settings: Evaluate) -> ClassFigures | None:
+    """Figures of each class over planes whose truth names classes; None where there is none."""
+    told = [one for one in scored if one.confusion is not None]
+    if not told:
+        return None
+    metrics = {name: mean_figures([one.by_class[name] for one in told], settings) for name in names}
+    counted = sum((one.confusion for one in told if one.confusion), no_confusion(len(names)))
+    return ClassFigures(names, metrics, counted)
+
+
+def _write(  # noqa: PLR0913, PLR0917  # what a report is of, and what is known of it
     dataset: Dataset,
     model: str,
     record: Record,
     scored: Sequence[Scored],
     summary: dict[str, dict[str, Json]],
+    by_class: ClassFigures | None,
     generation: Generation,
 ) -> None:
     """Pictures first, then the page, then `metrics.json`, which commits them."""
     metadata, result = model_of(dataset, model).attributes(), report_of(dataset, model)
-    shown = examples(dataset, model, scored, generation.folder)
-    (generation.folder / "training.png").write(pictures.plot_training(metadata.get("history", [])))
+    shown = examples(dataset, model, scored, generation.folder, by_class.names if by_class else ())
+    if by_class:
+        (generation.folder / "classes.png").write(plot_classes(by_class))
+    if metadata.get("history"):  # a checkpoint of elsewhere has none
+        (generation.folder / "training.png").write(pictures.plot_training(metadata["history"]))
     by_stack = defaultdict[str, list[Scored]](list)
     for one in scored:
         by_stack[one.part.stack].append(one)
     stacks = {name: _stack_means(of_it) for name, of_it in by_stack.items()}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     settings = record.model_dump(mode="json")
-    settings["segment"] = plain(segment_numbers(dataset, model, record.segment))
+    settings["segment"] = segmented_classes(dataset, model, record.segment).recipe()
     objects, tuning = how_found(dataset, model, record.segment, generation)
     report = Report(
         model=model,
@@ -125,16 +147,19 @@ def _write(
         objects=objects,
         tuning=tuning,
         truth=_checks(dataset, sorted(stacks)),
+        classes=by_class,
+        class_plot=f"{generation.name}/classes.png" if by_class else None,
         settings=settings,
         architecture=metadata["architecture"],
-        notes=[*_notes(summary, metadata), *_unlike(dataset, model, sorted(stacks))],
+        notes=[*_notes(summary, metadata, scored), *_unlike(dataset, model, sorted(stacks))],
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
     (generation.folder / PAGE).write(render_report(report).encode())  # as it is to be published beside the generation
     digests = {"model": model_of(dataset, model).committed().identity, "report": generation.name}
     result.commit(
         generation,
-        {"model": model, **summary, "stacks": stacks, "settings": settings, "digests": digests, "made": made},
+        {"model": model, **summary, **(by_class.plain() if by_class else {}), "stacks": stacks}
+        | {"settings": settings, "digests": digests, "made": made},
         {"seconds": elapsed()},
     )
 
@@ -156,7 +181,7 @@ def _checks(dataset: Dataset, names: Sequence[str]) -> dict[str, TruthCheck]:
     return {name: TruthCheck.of(s.facts["truth"]) for name, s in stamps.items() if s and "truth" in s.facts}
 
 
-def _notes(summary: dict[str, Any], metadata: Json) -> list[str]:
+def _notes(summary: dict[str, Any], metadata: Json, scored: Sequence[Scored]) -> list[str]:
     notes = []
     if "validation" not in summary:
         notes.append(
@@ -164,6 +189,9 @@ def _notes(summary: dict[str, Any], metadata: Json) -> list[str]:
         )
     if metadata.get("came_from"):
         notes.append(f"The model was brought in from {metadata['came_from']}; all truth here validates it.")
+    without = sorted({one.part.stack for one in scored if one.confusion is None})
+    if without and len(learnt_names(metadata)) > 1:
+        notes.append(f"Truth of {shortened(without)} names no classes of the model; it is compared whatever the class.")
     return notes
 
 

@@ -30,7 +30,7 @@ from unet.images.grey_values import told_of
 from unet.ledger.generations import Generation
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import image_of, scores_of
+from unet.ledger.results import image_of, learnt_names, model_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model, model_identity, ready_model
@@ -215,7 +215,9 @@ def _predict(
     waited = executor.run(job, windows, on_windows)
     levels = pyramid(generation.level, averaged, job.axes)
     scales = ome.multiscales(generation, job.name, job.axes, levels, facts["spacing"], facts["units"])
-    attributes = {"ome": {"version": ome.VERSION, "multiscales": scales}}
+    names = learnt_names(model_of(job.dataset, job.model).attributes())
+    several = ome.score_channels(names, job.settings.dtype) if len(names) > 1 else {}
+    attributes = {"ome": {"version": ome.VERSION, "multiscales": scales, **several}}
     unlike = told_of(model.normalisation, stack_statistics(job.dataset, job.name, model.channels).channels)
     known = {"axes": job.axes, "shape": list(layout.shape), "seconds": elapsed(), "waited": round(waited, 3)}
     known |= {"grey_values": unlike} if unlike else {}

@@ -7,6 +7,7 @@ dataset; where objects go on along z, as blocks of up to 16 planes of 512 px.
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
@@ -23,11 +24,13 @@ from unet.dataset.record_file import read_record
 from unet.images.units import spacing_in_pixels
 from unet.images.windows import Window
 from unet.labels.scores import Scores, chosen
+from unet.ledger.class_settings import segmented_classes
 from unet.ledger.found_settings import BY_CLASS
 from unet.ledger.recipes import ignored_id
 from unet.ledger.results import labels_of, scores_of
 from unet.network.unet import UNet
 from unet.settings.segment import Segment
+from unet.settings.segment_classes import UnlearntError, chosen_classes
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.training.found_objects import ALL_OBJECTS, FoundObjects, Objects, found_of_each, object_count
@@ -84,8 +87,7 @@ def found_by_training(
     """
     settings = read_record(dataset).segment if dataset.record.exists() else Segment()
     scorer = TrainedScorer.of(network, device)
-    learnt = range(1, network.architecture.classes)
-    numbers = tuple(k for k in settings.classes or () if k in learnt) or tuple(learnt)  # of others segment tells
+    several, numbers = _learnt_classes(settings, classes, network.architecture.classes)
     by_use = {use: [part for part in parts if part.use == use] for use in USES}
     blocks = {use: blocks_of(dataset, mine, settings, PIXELS_SCORED) for use, mine in by_use.items()}
     scores = cache(partial(_scores_by_training, scorer, _by_place(by_use, planes), numbers))
@@ -98,13 +100,25 @@ def found_by_training(
                 return FoundObjects(plain_found(found, use, blocks[use]), object_count(scored))
         return None
 
-    kept = found_of_each(find, tuple(classes), numbers)
+    kept = found_of_each(find, several, numbers)
     if kept is None:
         log.warning("nothing was found of how scores become objects: there is no object to find")
         return None
     for name, each in kept.get(BY_CLASS, {"": kept}).items():
         log.info("found%s on the %s part: %s", f" for {name}" if name else "", each["part"], in_words(each))
     return kept
+
+
+def _learnt_classes(settings: Segment, classes: Sequence[str], learnt: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of the classes that each have their own settings, none where they are mixed; numbers of what is scored.
+
+    Classes that were not learnt are told of by segment: here they stop nothing.
+    """
+    names = tuple(classes) or tuple(map(str, range(1, learnt)))
+    numbers = tuple(range(1, learnt))
+    with suppress(UnlearntError):
+        numbers = chosen_classes(settings, "", names)
+    return () if settings.mix_classes else tuple(classes), numbers
 
 
 def _by_place(
@@ -124,7 +138,8 @@ def _scores_by_training(
 
 
 def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:
-    """Reads scores of blocks from the dataset."""
+    """Reads scores of blocks from the dataset, those of the classes that are segmented."""
+    given = segmented_classes(dataset, model, settings).chosen
 
     def scores_of_block(block: Block) -> NDArray[Any]:
         result = scores_of(dataset, model, block.stack)
@@ -133,9 +148,7 @@ def stored_scores(dataset: Dataset, model: str, settings: Segment) -> ScoresOf:
         sizes = [size for axis, size in zip(axes, shape, strict=True) if axis in "tz"]
         ends = (np.unravel_index(block.planes[at], sizes) for at in (0, -1))
         leading = [slice(int(first), int(last) + 1) for first, last in zip(*ends, strict=True)]
-        found = Scores(folder, axes, chosen(settings.classes, axes, shape, model)).read(
-            (*leading, *block.window.slices)
-        )
+        found = Scores(folder, axes, chosen(given, axes, shape, model)).read((*leading, *block.window.slices))
         return found.reshape(len(found), len(block.planes), block.window.height, block.window.width)
 
     return scores_of_block

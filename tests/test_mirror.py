@@ -22,7 +22,6 @@ ELSEWHERE = {
     "unet/formats/tiff_extent": "unet/formats/test_tiff",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/clumps": "tasks/test_segment",
-    "unet/labels/instances": "unet/labels/test_connected",
     "unet/labels/landscape": "unet/labels/test_declumping",
     "unet/labels/merging": "unet/labels/test_connected",
     "unet/labels/seams": "unet/labels/test_connected",

@@ -10,6 +10,7 @@ from unet.dataset.folder import Dataset, Folder
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.found_settings import untuned
+from unet.ledger.results import learnt_names, model_of
 
 verbs = typer.Typer()
 
@@ -21,6 +22,10 @@ def import_model(
     dataset: DatasetArgument,
     path: Annotated[str, typer.Argument(metavar="PATH", help="models/MODEL of another dataset, or milesial's .pth.")],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="What it will be called here.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Names of its classes of objects, in order; by default those it has."),
+    ] = None,
     wait: WaitFlag = False,
 ) -> None:
     """Bring in a model."""
@@ -29,14 +34,17 @@ def import_model(
     place = Dataset(dataset)
     record = read_record(place, {"predict.model": name})
     with exit_status(), lease(place, "import", wait, note):
-        brought = bring_in(place, Folder(path), name)
+        names = None if classes is None else tuple(each.strip() for each in classes.split(","))
+        brought = bring_in(place, Folder(path), name, names)
         for each in brought.facts.get("notes", []):
             note(each)
         for line in set_values(place, {"predict.model": name}):
             err.print(as_text(line))
-        without = untuned(place, name, record.segment)
+        without, learnt = untuned(place, name, record.segment), learnt_names(model_of(place, name).attributes())
     if without:
         note(f"it has no settings of segment of its own: {without}; `unet-flows tune {dataset}` finds them by truth")
+    if len(learnt) > 1:
+        note(f"its classes of objects are {', '.join(learnt)}")
     out.print(f"{name} is in {place.model(name).url}; next: unet-flows reprocess {dataset}")
 
 

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator
 
 from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset, Json
-from unet.ledger.found_settings import segment_numbers
-from unet.ledger.results import learnt_classes, model_of
+from unet.ledger.class_settings import segmented_classes
+from unet.ledger.results import learnt_names, model_of
 from unet.ledger.truth_findings import small_objects_line
 from unet.settings.record import Record
+from unet.settings.segment_classes import UnlearntError, require_learnt_classes
 from unet.sources.stack_names import shortened
 
 
@@ -35,7 +36,7 @@ def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collec
 def _classes_lines(record: Record, metadata: Json) -> Iterator[str]:
     """Why segment would be refused: classes that the model has not learnt."""
     try:
-        record.segment.require_learnt_classes(record.model, learnt_classes(metadata))
+        require_learnt_classes(record.segment, record.model, learnt_names(metadata))
     except ValueError as error:
         yield str(error)
 
@@ -44,5 +45,9 @@ def _small_objects_lines(dataset: Dataset, record: Record, found: Findings) -> I
     """Objects of truth that segments will lack, as they are too small; of 3-D segments planes do not tell."""
     is_told = record.segment.dimensions <= record.weigh.dimensions
     checks = {name: check for name, check in found.truth.items() if is_told or check.planes == 1}
-    if line := small_objects_line(checks, segment_numbers(dataset, record.model, record.segment).min_size):
+    try:
+        classes = segmented_classes(dataset, record.model, record.segment)
+    except UnlearntError:  # which is told by itself
+        return
+    if line := small_objects_line(checks, min(numbers.min_size for numbers in classes.numbers)):
         yield line

@@ -31,6 +31,7 @@ PICTURES = ("best", "median", "worst", "training")
 OF_TRAINING = ("training", "samples")
 """Names of the pictures that are shown of a training."""
 LEGEND = "Planes by average precision; outlines orange: segments, blue: truth, white: both."
+LEGEND_BY_CLASS = "Planes by average precision; truth on the left, segments on the right, outlines by class."
 BYTES = 300_000
 """Largest artifact; the pictures share what the words leave."""
 SIDE = 480
@@ -93,7 +94,8 @@ def as_markdown(dataset: Dataset, model: str) -> str:
     page = report.folder / "report.html"
     where = Path(page.url).resolve() if page.is_local else page.url
     words = [f"# Report on {model}", f"The whole report: {verbatim(str(where))}", f"Made {metadata['made']}."]
-    words += [metrics_table({part: metadata[part] for part in ("validation", "training") if part in metadata}), LEGEND]
+    words += [metrics_table({part: metadata[part] for part in ("validation", "training") if part in metadata})]
+    words += [*classes_tables(metadata), LEGEND_BY_CLASS if "classes" in metadata else LEGEND]
     return "\n\n".join(words + _shown(folder, PICTURES, BYTES - len("\n\n".join(words).encode())))
 
 
@@ -145,6 +147,37 @@ def metrics_table(parts: Mapping[str, Figures]) -> str:
         return "Nothing was there to compare with."
     names = next(iter(parts.values()))
     return as_table([("metric", *parts), *((name, *(_figure(parts[part][name]) for part in parts)) for name in names)])
+
+
+def classes_tables(metadata: Mapping[str, Any]) -> list[str]:
+    """Metrics of each class, and which was taken for which, as a report's metadata has them; none of one class."""
+    if "classes" not in metadata:
+        return []
+    classes, confusion = metadata["classes"], metadata["confusion"]
+    named, counts = [verbatim(name) for name in classes], metadata["counts"].values()
+    counted = ("true objects, segments", *(f"{n['objects']:,}, {n['segments']:,}" for n in counts), "")
+    rows = [
+        (metric, *(_figure(of_class[metric]) for of_class in classes.values()), _mean(mean))
+        for metric, mean in metadata["mean_over_classes"].items()
+    ]
+    taken = [
+        (
+            verbatim(name),
+            *(f"{count:,}" for count in confusion["matched"][name].values()),
+            f"{confusion['missed'][name]:,}",
+        )
+        for name in classes
+    ]
+    made_up = ("made up", *(f"{count:,}" for count in confusion["invented"].values()), "")
+    first, second = (
+        [("class", *named, "mean"), counted, *rows],
+        [("truth, found as", *named, "missed"), *taken, made_up],
+    )
+    return ["## Classes", as_table(first), "## Confusion", as_table(second)]
+
+
+def _mean(mean: Mapping[str, Any]) -> str:
+    return f"**{mean['value']:.3f}**" if mean["n"] else "undefined"
 
 
 def _figure(figure: Mapping[str, Any]) -> str:

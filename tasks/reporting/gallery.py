@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.reporting.comparison import compared_classes, segment_classes, truth_classes
 from tasks.reporting.report_pictures import weights_png
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
@@ -19,7 +20,7 @@ from unet.images.planes import planes
 from unet.images.windows import Window
 from unet.ledger.generations import Result
 from unet.ledger.recipes import is_withdrawn
-from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import image_of, labels_of, learnt_names, model_of, report_of, scores_of, weights_of
 from unet.store import ome
 from unet.store.arrays import open_array
 
@@ -73,8 +74,10 @@ def _file(result: Result, name: str) -> bytes | None:
 
 def _image(dataset: Dataset, name: str, _: str) -> bytes:
     plane, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
-    labels = _small(truth) if _is_truth_shown(dataset, name) else np.zeros(plane.shape, np.uint8)
-    return pictures.png(pictures.tint(plane, labels))
+    if not _is_truth_shown(dataset, name):
+        return pictures.png(pictures.tint(plane, np.zeros(plane.shape, np.uint8)))
+    ids, known = _small(truth), truth_classes(dataset, name)
+    return pictures.png(pictures.tint(plane, known.of(ids) if known else ids != 0))
 
 
 def _is_truth_shown(dataset: Dataset, name: str) -> bool:
@@ -93,7 +96,15 @@ def _scores(dataset: Dataset, name: str, model: str) -> bytes | None:
 def _segments(dataset: Dataset, name: str, model: str) -> bytes:
     plane, truth = _small(image_of(dataset, name)), labels_of(dataset, name, "truth")
     drawn = _small(truth) if _is_truth_shown(dataset, name) else None
-    return pictures.png(pictures.outlines(plane, _small(labels_of(dataset, name, model)), drawn))
+    segments, learnt = _small(labels_of(dataset, name, model)), learnt_names(model_of(dataset, model).attributes())
+    if len(learnt) == 1:
+        return pictures.png(pictures.outlines(plane, segments, drawn))
+    found = pictures.class_outlines(plane, segments, segment_classes(dataset, name, model)[segments])
+    known, names = truth_classes(dataset, name), compared_classes(dataset, model, [name])
+    if drawn is None or not (known and names):
+        return pictures.png(found)
+    true = pictures.class_outlines(plane, drawn, known.in_order(names).of(drawn))
+    return pictures.png(pictures.side_by_side(true, found))
 
 
 def _weights(dataset: Dataset, name: str, _: str) -> bytes:

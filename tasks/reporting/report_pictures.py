@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.reporting.comparison import Scored, compared, labels_planes, pixels
+from tasks.reporting.comparison import Scored, classes_of, compared, labels_planes, pixels
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
 from unet.evaluation.report import ReportPicture
-from unet.evaluation.tuning_picture import plot_tuning, tuning_sentences
+from unet.evaluation.tuning_picture import class_sentences, plot_class_tuning, plot_tuning, tuning_sentences
 from unet.images.planes import planes
-from unet.ledger.found_settings import found_with, segment_numbers
+from unet.ledger.class_settings import segmented_classes
+from unet.ledger.found_settings import found_with
 from unet.ledger.generations import Generation
 from unet.ledger.results import image_of, labels_of, model_of, weights_of
 from unet.settings.classes import OBJECT
@@ -26,9 +27,14 @@ PLANES_COMPARED = 32
 """Planes, spread evenly, among which the one with the most weight is shown."""
 
 
-def examples(dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder) -> list[ReportPicture]:
-    """The best, the median and the worst plane of the validation part, by average precision, drawn into the folder."""
-    return [_example(dataset, model, title, one, folder) for title, one in _chosen(scored)]
+def examples(
+    dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder, classes: tuple[str, ...] = ()
+) -> list[ReportPicture]:
+    """The best, the median and the worst plane of the validation part, by average precision, drawn into the folder.
+
+    Where there are classes outlines are in their colours, of truth on the left and of segments on the right.
+    """
+    return [_example(dataset, model, title, one, folder, classes) for title, one in _chosen(scored)]
 
 
 def seen_by_training(
@@ -40,11 +46,18 @@ def seen_by_training(
 
 def how_found(dataset: Dataset, model: str, settings: Segment, generation: Generation) -> tuple[list[str], str | None]:
     """What is to be said of the settings of segment, and where the plot lies by which they were found."""
-    found, numbers = found_with(dataset, model), segment_numbers(dataset, model, settings)
-    said = tuning_sentences(settings, numbers, found)
-    if not found:
+    found, classes = found_with(dataset, model), segmented_classes(dataset, model, settings)
+    numbers = classes.numbers[0]
+    several = classes.by_class
+    said = class_sentences(settings, several, found) if several else tuning_sentences(settings, numbers, found)
+    own = {name: (found or {}).get("by_class", {}).get(name, {}) for name in classes.learnt} if several else {}
+    if any(own.values()):
+        used = {name: each.threshold for name, each in several.items()}
+        (generation.folder / "tuning.png").write(plot_class_tuning(own, used))
+    elif found and "curve" in found:
+        (generation.folder / "tuning.png").write(plot_tuning(found, numbers.threshold))
+    else:
         return said, None
-    (generation.folder / "tuning.png").write(plot_tuning(found, numbers.threshold))
     return said, f"{generation.name}/tuning.png"
 
 
@@ -61,20 +74,27 @@ def _precision(scored: Scored) -> float:
     return scored.values["average_precision"]
 
 
-def _example(dataset: Dataset, model: str, title: str, scored: Scored, folder: Folder) -> ReportPicture:
+def _example(  # a plane of a model, by what it is drawn, and where
+    dataset: Dataset, model: str, title: str, scored: Scored, folder: Folder, names: tuple[str, ...]
+) -> ReportPicture:
     name = f"{title.partition(':')[0]}.png"
-    (folder / name).write(pictures.png(_overlay(dataset, model, scored)))
+    (folder / name).write(pictures.png(_overlay(dataset, model, scored, names)))
     figures = ", ".join(f"{metric} {value:.3f}" for metric, value in scored.values.items())
     return ReportPicture(title, f"{folder.name}/{name}", figures)
 
 
-def _overlay(dataset: Dataset, model: str, scored: Scored) -> NDArray[np.uint8]:
-    """A plane with the outlines of segments and truth, (y, x, 3)."""
+def _overlay(dataset: Dataset, model: str, scored: Scored, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """A plane with the outlines of segments and truth, (y, x, 3); by class side by side."""
     image, name = image_of(dataset, scored.part.stack), scored.part.stack
     array = open_array(ome.full_level(image))
     plane = pixels(planes(array, image.committed().facts["axes"])[scored.plane])
     truth, segments = compared(dataset, name, model, scored.plane)
-    return pictures.outlines(plane, segments, truth)
+    classes = classes_of(dataset, name, model, names)
+    if classes is None:
+        return pictures.outlines(plane, segments, truth)
+    true, found = classes.of_pixels(truth, segments)
+    left, right = pictures.class_outlines(plane, truth, true), pictures.class_outlines(plane, segments, found)
+    return pictures.side_by_side(left, right)
 
 
 def _samples(dataset: Dataset, model: str, generation: Generation) -> list[ReportPicture]:

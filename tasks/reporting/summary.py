@@ -17,6 +17,7 @@ from tasks.reporting.artifacts import (
     BYTES,
     SIDE,
     as_table,
+    classes_tables,
     embedded,
     is_run,
     metrics_table,
@@ -124,7 +125,7 @@ class Summary:
             return []
         metadata = report_of(self.dataset, self.model).attributes()
         part = next((part for part in ("validation", "training") if part in metadata), None)
-        return [f"## {self.model}", metrics_table({part: metadata[part]} if part else {})]
+        return [f"## {self.model}", metrics_table({part: metadata[part]} if part else {}), *classes_tables(metadata)]
 
     def _pictures(self, room: int) -> list[str]:
         """Pictures of what was made, that share so many bytes."""

@@ -147,8 +147,15 @@ def _about(name: str, metadata: Json, model: Model, ingest: Json) -> Json:
         "normalisation": rule,
         "sizes": legal_sizes(architecture)._asdict(),
         "context": architecture.context,
-        **({KEY: {setting: found[setting] for setting in AUTOMATIC}} if found else {}),
+        **({KEY: _numbers(found)} if found else {}),
     }
+
+
+def _numbers(found: Json) -> Json:
+    """The settings of segment that were found, of each class too where there are several."""
+    numbers: Json = {setting: found[setting] for setting in AUTOMATIC if setting in found}
+    by_class = {name: _numbers(own) for name, own in found.get("by_class", {}).items()}
+    return numbers | ({"by_class": by_class} if by_class else {})
 
 
 def exported_rule(model: Model, ingest: Json) -> Json:
@@ -176,7 +183,7 @@ def _described(
         tuple(about["channels"]),
         tuple(about["classes"]),
         rule,
-        bioimageio_package.readme(name, rule, facts, validation, example.origin),
+        bioimageio_package.readme(name, rule, facts, validation, example.origin, tuple(about["classes"][1:])),
         about,
         signature.licence,
         signature.authors,

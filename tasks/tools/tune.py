@@ -8,11 +8,13 @@ from tasks.evaluate import parts_of
 from tasks.tuning import PIXELS_READ, USES, blocks_of, plain_found, plain_trial, scored_blocks, stored_scores
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record
-from unet.ledger.found_settings import BY_CLASS, KEY, segment_numbers
-from unet.ledger.results import learnt_classes, model_of
+from unet.ledger.class_settings import segmented_classes
+from unet.ledger.found_settings import BY_CLASS, KEY
+from unet.ledger.results import model_of
 from unet.network.model_files import model_identity
 from unet.settings.classes import OBJECT
 from unet.settings.segment import AUTOMATIC, Segment, SegmentNumbers
+from unet.settings.segment_classes import SegmentedClasses
 from unet.training.found_objects import FoundObjects, Objects, found_of_each, object_count
 from unet.training.scored_truth import ScoredTruth, served
 from unet.training.split import PlaneRange
@@ -53,6 +55,7 @@ def tune(
         LookupError: there is no such model, or nothing to find them on.
     """
     model_identity(dataset, model)
+    classes = segmented_classes(dataset, model, settings)
     scores = cache(stored_scores(dataset, model, settings))
     before: dict[str, Json] = {}
 
@@ -63,29 +66,23 @@ def tune(
             planes = list(scored_blocks(dataset, blocks, scores, objects))
             found = find_settings(planes, settings, metric)
             if found is not None:
-                numbers = segment_numbers(dataset, model, settings, objects.name)
+                numbers = classes.by_class.get(objects.name or "", classes.numbers[0])
                 before[objects.name or ""] = _as_of_now(planes, numbers, found.metric)
                 return FoundObjects(plain_found(found, usable[0].use, blocks), object_count(planes))
         return None
 
-    known = _several(dataset, model)
-    found = found_of_each(find, known, _chosen(dataset, model, settings))
+    known = _several(dataset, classes)
+    found = found_of_each(find, known, classes.chosen or (1,))
     if found is None:
         raise LookupError(f"truth that {model} is made of must hold at least one object, got none; draw some")
     return Tuned(found, {BY_CLASS: before} if known else before[""])
 
 
-def _several(dataset: Dataset, model: str) -> tuple[str, ...]:
-    """Names of the model's classes of objects, in order, where they are several, and those of truth are among them."""
-    known = tuple(map(str, model_of(dataset, model).attributes().get("classes") or ()))[1:]
+def _several(dataset: Dataset, classes: SegmentedClasses) -> tuple[str, ...]:
+    """Names of the model's classes of objects, in order, where each is segmented by itself and truth has no others."""
     of_truth = read_record(dataset).classes if dataset.record.exists() else (OBJECT,)
-    return known if len(known) > 1 and set(of_truth) <= set(known) else ()
-
-
-def _chosen(dataset: Dataset, model: str, settings: Segment) -> tuple[int, ...]:
-    """Numbers of the classes that scores are read of, in order."""
-    learnt = learnt_classes(model_of(dataset, model).attributes())
-    return tuple(sorted(settings.classes or range(1, learnt)))
+    is_each = classes.are_named and not classes.is_mixed and set(of_truth) <= set(classes.learnt)
+    return classes.learnt if is_each else ()
 
 
 def _as_of_now(planes: Sequence[ScoredTruth], numbers: SegmentNumbers, metric: str) -> Json:

@@ -180,7 +180,7 @@ def _instances(dataset: Dataset, name: str) -> Instances:
         target=folder,
         axes="yx",
         layout=plane_layout((SIDE, SIDE), 4),
-        settings=SETTINGS,
+        settings=(SETTINGS,),
     )
     create(folder, job.layout, np.int32, "yx", UNSHUFFLED)
     return job
@@ -192,11 +192,12 @@ def _ours(dataset: Dataset) -> tuple[float, int]:
     client = Threads(2)
     with client.pool:
         began = time.perf_counter()
-        merged = merge_blocks((part for _, part in run_regions(client, job.label, blocks, _nothing)), job.rules)
+        labelled = run_regions(client, job.label, blocks, _nothing)
+        merged = merge_blocks((labels for _, (labels,) in labelled), job.classes[0].rules)
         ids = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
         none = boxes_of(merged, job.layout.shape).of(np.zeros(0, np.int64))
         work = [BlockToWrite(block, lookup, lookup, none, []) for block, lookup in zip(blocks, ids, strict=True)]
-        for _ in run_regions(client, lambda each: len(job.relabel(each)), work, _nothing):
+        for _ in run_regions(client, lambda each: len(job.relabel([each])), work, _nothing):
             pass
         return time.perf_counter() - began, merged.count
 

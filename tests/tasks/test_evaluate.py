@@ -9,16 +9,21 @@ import pytest
 
 from flows.planning.plan import make_plan
 from tasks import segment
-from tasks.evaluate import mean_figures
+from tasks.evaluate import evaluate_model, mean_figures
+from tasks.reporting.artifacts import as_markdown
 from tasks.reporting.comparison import Scored
+from tests.classes import put_model, put_scores, put_truth_classes
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.evaluation.metrics import METRICS
+from unet.images.synthetic import draw_stack
+from unet.ledger.recipes import evaluate_recipe
 from unet.ledger.results import labels_of, report_of, scores_of, weights_of
 from unet.network.model_files import bring_in
 from unet.settings.evaluate import Evaluate
 from unet.settings.record import plain
 from unet.store.arrays import open_array
+from unet.store.tables import read_table
 from unet.training.split import PlaneRange
 
 
@@ -163,3 +168,108 @@ def test_what_nobody_judged_is_compared_with_nothing(dataset, stage, level):
     for metric in METRICS:
         assert found[metric]["value"] == pytest.approx(slow_figure(metric, judged)[0])
     assert found["iou"]["value"] != pytest.approx(slow_figure("iou", pairs)[0])
+
+
+NAMES = ("nucleus", "mitosis")
+
+
+@pytest.fixture
+def classed(make, stage, level):
+    """Stacks a and b, whose truth has classes and whose scores are nearly those, and c, whose truth names none."""
+    drawn = {name: draw_stack(planes=2, side=64, seed=seed) for seed, name in enumerate("abc", start=1)}
+    dataset = make(drawn, evaluate__bootstrap_resamples=20, segment__min_size=4)
+    stage(dataset, "ingest")
+    put_model(dataset, NAMES, channels=["0"])
+    set_values(dataset, {"predict.model": "net"})
+    for name in drawn:
+        truth = level(labels_of(dataset, name, "truth"))
+        ids = np.unique(truth[truth > 0])
+        if name != "c":
+            put_truth_classes(dataset, name, {"mitosis": ids[1::2], "nucleus": ids[::2]})
+        put_scores(dataset, scores_like(truth, ids), name)
+    settings = read_record(dataset)
+    segment.segment_stacks.fn(dataset.url, list(drawn), "net", settings.segment)
+    return dataset
+
+
+def scores_like(truth, ids):
+    """Even objects are nuclei, odd ones mitoses; of each the second is missed, the first mitosis is a nucleus."""
+    scores = np.zeros((2, *truth.shape), np.uint8)
+    for at, each in enumerate(ids):
+        kind, turn = at % 2, at // 2
+        if turn != 1:
+            scores[1 - kind if turn == 0 and kind else kind][truth == each] = 220
+    return scores
+
+
+def evaluated(dataset, names="abc"):
+    (outcome,) = evaluate_model.fn(dataset.url, list(names), "net", read_record(dataset))
+    assert outcome.state == "done", outcome.why
+    return outcome, read_metrics(dataset, "net")
+
+
+def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
+    outcome, found = evaluated(classed, "ab")
+    planes = frames(classed, level, "ab", "net")
+    kinds, table = [], {name: read_table(classed, "net", name).to_pydict() for name in "ab"}
+    for name in "ab":
+        truth = level(labels_of(classed, name, "truth"))
+        true = np.zeros(truth.max() + 1, int)
+        ids = np.unique(truth[truth > 0])
+        true[ids[::2]], true[ids[1::2]] = 1, 2
+        own = np.array([0, *table[name]["class"]])
+        kinds += [(true[t], own[s]) for t, s in zip(truth, level(labels_of(classed, name, "net")), strict=True)]
+    for number, name in enumerate(NAMES, 1):
+        mine = [(t * (a == number), s * (b == number)) for (t, s), (a, b) in zip(planes, kinds, strict=True)]
+        for metric in METRICS:
+            value, n = slow_figure(metric, mine)
+            assert found["classes"][name][metric]["value"] == pytest.approx(value)
+            assert found["classes"][name][metric]["n"] == n
+        counts = found["counts"][name]
+        both = zip(*((np.unique(t).size - 1, np.unique(s).size - 1) for t, s in mine), strict=True)
+        assert list(counts.values()) == [sum(each) for each in both]
+    for metric, mean in found["mean_over_classes"].items():
+        assert mean["value"] == pytest.approx(np.mean([found["classes"][name][metric]["value"] for name in NAMES]))
+    for metric, figure in found["validation"].items():
+        assert figure["value"] == pytest.approx(slow_figure(metric, planes)[0])
+    matched = found["confusion"]["matched"]
+    assert matched["nucleus"]["mitosis"] + matched["mitosis"]["nucleus"] > 0
+    assert sum(found["confusion"]["missed"].values()) > 0
+    for name in NAMES:
+        assert sum(matched[name].values()) + found["confusion"]["missed"][name] == found["counts"][name]["objects"]
+    assert "average_precision over classes 0." in outcome.why
+
+
+def test_the_page_shows_each_class_and_which_was_taken_for_which(classed):
+    _, found = evaluated(classed)
+    page = (classed.report("net") / "report.html").read().decode()
+    assert "Truth of c names no classes of the model" in page
+    assert "were taken for another class" in page
+    for name in NAMES:
+        assert f"</span>{name}" in page
+        assert f"{found['classes'][name]['average_precision']['value']:.3f}" in page
+    assert "classes.png" in page
+    assert "Truth on the left, segments on the right" in page
+    words = as_markdown(classed, "net")
+    assert "## Confusion" in words
+    assert "| `nucleus` |" in words
+
+
+def test_the_class_of_an_id_that_changes_makes_the_report_stale(classed):
+    record = read_record(classed)
+    before = evaluate_recipe(classed, "net", ["a"], record.evaluate)
+    put_truth_classes(classed, "a", {"nucleus": [1, 2, 3], "mitosis": range(4, 200)})
+    assert before.changes(evaluate_recipe(classed, "net", ["a"], record.evaluate)) == ["a classes of truth changed"]
+
+
+def test_where_truth_names_no_class_of_the_model_figures_are_of_any(classed):
+    _, found = evaluated(classed, "c")
+    assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(found)
+    page = (classed.report("net") / "report.html").read().decode()
+    assert "Truth of c names no classes of the model" in page
+    assert "<h2>Confusion" not in page
+
+
+def test_of_one_class_nothing_is_told_of_classes(dataset):
+    assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(read_metrics(dataset))
+    assert "mix_classes" not in read_metrics(dataset)["settings"]["segment"]

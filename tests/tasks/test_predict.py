@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from distributed import LocalCluster
+from ome_zarr_models._cli import validate
 
 from tasks import predict
 from tasks.execution.dask_workers import LOOPBACK, workers
@@ -101,6 +102,29 @@ def test_scores_over_several_shards_and_tiles_equal_one_pass(with_model, level, 
         assert np.abs(found.astype(int) - quantise(expected)).max() <= 1
     else:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_scores_of_several_classes_have_a_channel_by_name_in_its_colour(with_model, stage, capsys):
+    dataset = with_model(np.zeros((64, 64), np.uint16), replace(SMALL, classes=3))
+    run(dataset)
+    assert [each["label"] for each in channels_of(dataset)] == ["1", "2"]
+    model_of(dataset, "net").amend({}, more={"classes": ["background", "nucleus", "mitosis"]})
+    run(dataset, dtype="float16")
+    shown = channels_of(dataset)
+    assert [(each["label"], each["color"]) for each in shown] == [("nucleus", "E69F00"), ("mitosis", "56B4E9")]
+    assert shown[0]["window"] == {"start": 0, "end": 1, "min": 0, "max": 1}
+    validate(scores_of(dataset, "net", "a").folder.url)
+    assert "Valid OME-Zarr" in capsys.readouterr().out
+
+
+def channels_of(dataset):
+    return scores_of(dataset, "net", "a").attributes()["ome"]["omero"]["channels"]
+
+
+def test_scores_of_one_class_are_as_ever(with_model):
+    dataset = with_model(np.zeros((64, 64), np.uint16))
+    run(dataset)
+    assert set(scores_of(dataset, "net", "a").attributes()["ome"]) == {"version", "multiscales"}
 
 
 def test_the_numeric_plan_is_kept_and_changes_nothing_but_the_last_bits(with_model, level):

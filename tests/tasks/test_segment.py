@@ -11,18 +11,16 @@ from scipy.ndimage import gaussian_filter
 from flows.planning.plan import make_plan
 from tasks.execution.dask_workers import workers
 from tasks.segment import segment_stack
+from tests.classes import put_model, put_scores
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import Declumping, part_clump
-from unet.labels.segmentation import segments_of_scores
+from unet.labels.segmentation import segments_of_classes, segments_of_scores
+from unet.ledger.class_settings import segmented_classes
 from unet.ledger.outcome import STAGES
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import image_of, labels_of, scores_of
-from unet.ledger.stamp import Recipe
 from unet.settings.segment import Segment
-from unet.store.arrays import create
-from unet.store.ome import multiscales
-from unet.store.shards import Level, plane_layout, regions
 from unet.store.tables import read_table
 
 TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
@@ -32,18 +30,6 @@ def blobs(*shape):
     """Scores of blobs that go on over shards and planes."""
     noise = gaussian_filter(np.random.default_rng(1).normal(size=shape), (*[0.8] * (len(shape) - 2), 3, 3))
     return np.clip(128 + 90 * noise / noise.std(), 0, 255).astype(np.uint8)
-
-
-def put_scores(dataset, scores):
-    """Scores of a model "net" for the stack "a", (c, …, y, x)."""
-    result = scores_of(dataset, "net", "a")
-    generation = result.begin(Recipe("predict", 1, {}, {}), {})
-    axes = "c" + "tzyx"[-(scores.ndim - 1) :]
-    stored = create(generation.level(0), plane_layout(scores.shape, scores.dtype.itemsize), scores.dtype, axes)
-    for region in regions(stored.layout):
-        stored.write(region, scores[region])
-    pyramid = multiscales(generation, "a", axes, [Level(scores.shape, (0, 0))], {}, {})
-    result.commit(generation, {"ome": {"version": "0.5", "multiscales": pyramid}}, {"axes": axes})
 
 
 def slow_segments(mask, dimensions, connectivity, minimum):
@@ -60,7 +46,6 @@ def slow_segments(mask, dimensions, connectivity, minimum):
 
 
 def run(dataset, settings):
-    settings = settings.numbers()
     with workers(None) as client:
         return segment_stack(dataset, "a", "net", settings, segment_recipe(dataset, "net", "a", settings), client)
 
@@ -342,3 +327,103 @@ def test_scores_as_halves_make_what_they_make_as_floats(make, stage, level):
         labels_of(dataset, "a", "net").folder.remove()
     np.testing.assert_array_equal(made[0][0], made[1][0])
     assert made[0][1] == made[1][1]
+
+
+def several(*shape):
+    """Scores of three classes of blobs that lie side by side and in each other."""
+    noise = np.stack([blobs(*shape), blobs(*shape)[..., ::-1, :], blobs(*shape)[..., ::-1]])
+    return (noise * np.array([1, 1, 0.8])[(slice(None), *[None] * len(shape))]).astype(np.uint8)
+
+
+NAMES = ("nucleus", "mitosis", "debris")
+BY_CLASS = {"nucleus": 0.45, "mitosis": 0.6, "debris": 0.3}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((70, 90), Segment(threshold=BY_CLASS, min_size={"nucleus": 0, "mitosis": 9, "debris": 20})),
+        ((2, 70, 60), Segment(threshold=BY_CLASS, declump_depth={"nucleus": 0, "mitosis": 0.5, "debris": 0.3})),
+        ((2, 70, 60), Segment(threshold=0.4, high_threshold=0.55, max_hole_size=60, connectivity="full")),
+        ((20, 40, 50), Segment(threshold=BY_CLASS, dimensions=3, declump_depth=0.3)),
+    ],
+)
+@pytest.mark.usefixtures("small_shards")
+def test_each_class_over_several_shards_is_as_in_the_whole(make, stage, level, capsys, shape, settings, dtype):
+    scores = several(*shape)
+    dataset = make({"a": (scores[0].astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_model(dataset, NAMES)
+    scores = scores if dtype == np.uint8 else (scores / np.float32(255)).astype(dtype)
+    put_scores(dataset, scores)
+    word = run(dataset, settings)
+    numbers = segmented_classes(dataset, "net", settings).numbers
+    expected = segments_of_classes(scores, numbers, (2.5, 1, 1) if settings.dimensions == 3 else None)
+    result, table = labels_of(dataset, "a", "net"), read_table(dataset, "net", "a").to_pydict()
+    np.testing.assert_array_equal(level(result), expected)
+    assert table["id"] == list(range(1, expected.max() + 1))
+    facts = result.committed().facts
+    counts = {name: table["class_name"].count(name) for name in NAMES}
+    assert min(counts.values()) > 2
+    assert (facts["count"], facts["classes"]) == (sum(counts.values()), counts)
+    assert word.startswith(f"{expected.max():,} segments: nucleus {counts['nucleus']}, mitosis {counts['mitosis']}")
+    assert table["class"] == sorted(table["class"]) == [1 + NAMES.index(name) for name in table["class_name"]]
+    p = scores / (255 if dtype == np.uint8 else 1)
+    for row, name in enumerate(NAMES):
+        means = [p[row][expected == each].mean() for each in table["id"]]
+        np.testing.assert_allclose(table[f"score_{name}"], means, rtol=1e-5)
+    validate(result.folder.url)
+    assert "Valid OME-Zarr" in capsys.readouterr().out
+    shown = result.attributes()["ome"]["image-label"]
+    assert [each["class"] for each in shown["properties"]] == table["class_name"]
+    assert shown["colors"][0] == {"label-value": 1, "rgba": [230, 159, 0, 255]}
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_mixed_classes_are_one_mask_and_of_two_chosen_each_is_the_larger_of_them(make, stage, level):
+    scores = several(60, 70)
+    dataset = make({"a": (scores[0].astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_model(dataset, NAMES)
+    put_scores(dataset, scores)
+    run(dataset, Segment(min_size=0, threshold=0.9, mix_classes=True))
+    mask = scores.sum(axis=0, dtype=int) >= np.ceil(255 * 0.9)
+    found, table = level(labels_of(dataset, "a", "net")), read_table(dataset, "net", "a").to_pydict()
+    np.testing.assert_array_equal(found, slow_segments(mask, 2, "faces", 0))
+    sums = [[row[found == each].sum() for row in scores.astype(int)] for each in table["id"]]
+    assert table["class_name"] == [NAMES[int(np.argmax(of_one))] for of_one in sums]
+
+    run(dataset, Segment(min_size=0, classes=("debris", 1)))
+    numbers = Segment(min_size=0).numbers()
+    np.testing.assert_array_equal(
+        level(labels_of(dataset, "a", "net")), segments_of_classes(scores[[0, 2]], [numbers, numbers])
+    )
+    assert set(read_table(dataset, "net", "a")["class_name"].to_pylist()) <= {"nucleus", "debris"}
+
+    run(dataset, Segment(min_size=0, classes=("mitosis",)))
+    np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), slow_segments(scores[1] >= 128, 2, "faces", 0))
+    assert set(read_table(dataset, "net", "a")["class"].to_pylist()) == {2}
+
+
+def test_of_too_many_segments_viewers_are_told_no_class(make, stage, monkeypatch):
+    monkeypatch.setattr("unet.store.ome.MOST_DESCRIBED", 2)
+    dataset = make({"a": (several(60, 70)[0].astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_model(dataset, NAMES)
+    put_scores(dataset, several(60, 70))
+    run(dataset, Segment())
+    assert "colors" not in labels_of(dataset, "a", "net").attributes()["ome"]["image-label"]
+
+
+def test_no_segment_of_a_class_is_no_error(make, stage):
+    scores = np.zeros((2, 40, 50), np.uint8)
+    scores[1, 5:15, 5:15] = 200
+    dataset = make({"a": (scores[0].astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_model(dataset, ("nucleus", "mitosis"))
+    put_scores(dataset, scores)
+    assert run(dataset, Segment()).startswith("1 segments: nucleus 0, mitosis 1")
+    assert read_table(dataset, "net", "a")["class_name"].to_pylist() == ["mitosis"]
+    put_scores(dataset, scores * 0)
+    assert run(dataset, Segment(min_size=0)).startswith("0 segments: nucleus 0, mitosis 0")

@@ -14,7 +14,8 @@ from unet.images.synthetic import draw_stack
 from unet.images.windows import Window
 from unet.labels.class_of_ids import ClassOfIds, read_classes
 from unet.labels.scores import own_scores
-from unet.ledger.found_settings import found_with, segment_numbers
+from unet.ledger.class_settings import segmented_classes
+from unet.ledger.found_settings import found_with
 from unet.ledger.results import labels_of, model_of, scores_of
 from unet.network.model_files import load
 from unet.settings.segment import AUTOMATIC, Segment
@@ -189,7 +190,7 @@ def test_settings_are_found_for_each_class_by_its_own_scores_and_truth(classed):
         again = find_settings(one, settings)
         kept = found["by_class"][name]
         assert {each: kept[each] for each in AUTOMATIC} == {each: getattr(again.best, each) for each in AUTOMATIC}
-        numbers = segment_numbers(classed, "unet", settings, name)
+        numbers = segmented_classes(classed, "unet", settings).by_class[name]
         assert {each: getattr(numbers, each) for each in AUTOMATIC} == {each: kept[each] for each in AUTOMATIC}
 
 

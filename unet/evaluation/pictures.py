@@ -32,6 +32,8 @@ TRUTH_COLOUR = (86, 180, 233)
 """Sky blue: outlines of truth."""
 BOTH_COLOUR = (255, 255, 255)
 """White: outlines of both."""
+ONE_CLASS = 2
+"""Colours of one class of objects, that of background among them."""
 EMBEDDED = 300_000
 """Bytes of the largest picture that a database should hold."""
 
@@ -68,11 +70,39 @@ def outlines(plane: NDArray[Any], segments: ArrayLike | None = None, truth: Arra
     return picture
 
 
+def class_outlines(plane: NDArray[Any], labels: ArrayLike, classes: NDArray[Any]) -> Bytes:
+    """RGB picture (y, x, 3) of a plane, its objects outlined by their outermost pixels in the colours of their classes.
+
+    `classes` is the class of each pixel's object, 0 for background.
+    """
+    edge, picture = _edge(labels, plane.shape), _grey(plane)
+    picture[edge] = class_palette(classes)[classes[edge]]
+    return picture
+
+
+def class_palette(classes: NDArray[Any]) -> Bytes:
+    """Colours (classes + 1, 3) of the classes up to the largest of some; of background black.
+
+    >>> class_palette(np.array([0, 1])).tolist()
+    [[0, 0, 0], [230, 159, 0]]
+    """
+    colours = [bytes.fromhex(class_colour(number)[1:]) for number in range(1, int(classes.max(initial=0)) + 1)]
+    return np.array([[0, 0, 0], *(list(colour) for colour in colours)], np.uint8)
+
+
+def side_by_side(left: Bytes, right: Bytes) -> Bytes:
+    """Two pictures of one height with a white line between them."""
+    return np.concatenate([np.pad(left, [(0, 0), (0, 6), (0, 0)], constant_values=255), right], axis=1)
+
+
 def tint(plane: NDArray[Any], labels: ArrayLike) -> Bytes:
-    """RGB picture (y, x, 3) of a plane, orange wherever `labels` is not 0: the pixels that count as object."""
-    inside = _same_shape(labels, plane.shape) != 0
-    picture = _grey(plane)
-    picture[inside] = picture[inside] // 2 + np.array(SEGMENTS_COLOUR, np.uint8) // 2
+    """RGB picture (y, x, 3) of a plane, tinted wherever `labels` is not 0: the pixels that count as object.
+
+    Labels are classes, each in its colour; of one class, or of a mask, that is orange.
+    """
+    numbers = _same_shape(labels, plane.shape).astype(np.uint8)
+    inside, picture = numbers != 0, _grey(plane)
+    picture[inside] = picture[inside] // 2 + class_palette(numbers)[numbers[inside]] // 2
     return picture
 
 
@@ -240,28 +270,34 @@ def hexadecimal(rgb: tuple[int, int, int]) -> str:
 def sample_sheet(images: NDArray[Any], classes: NDArray[Any], columns: int) -> Bytes:
     """RGB picture (y, x, 3) of samples side by side, `columns` in a row, their classes outlined.
 
-    Objects have blue outlines, ignored pixels are orange. Grey values 0 to 1 of all samples are shown alike, so that
-    changes of brightness are seen. Where classes are smaller than images, they are of the images' middle.
+    Objects have blue outlines, ignored pixels are orange; objects of several classes have outlines in the colours of
+    these, and ignored pixels are white. Grey values 0 to 1 of all samples are shown alike, so that changes of
+    brightness are seen. Where classes are smaller than images, they are of the images' middle.
 
     Args:
         images: (n, y, x), normalised.
-        classes: (n, y, x): 0 background, 255 ignored.
+        classes: (n, y, x): 0 background, 255 ignored, else the class of an object.
         columns: samples in a row.
     """
     rim = (images.shape[-1] - classes.shape[-1]) // 2
-    tiles = [_sample(image, np.pad(truth, rim, mode="edge"), rim) for image, truth in zip(images, classes, strict=True)]
+    known = np.where(classes == IGNORE, 0, classes)
+    palette = class_palette(known) if known.max(initial=0) > 1 else np.array([(0, 0, 0), TRUTH_COLOUR], np.uint8)
+    padded = (np.pad(truth, rim, mode="edge") for truth in classes)
+    tiles = [_sample(image, truth, rim, palette) for image, truth in zip(images, padded, strict=True)]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[n : n + columns], axis=1) for n in range(0, len(tiles), columns)]
     return np.concatenate(rows)
 
 
-def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int) -> Bytes:
+def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int, palette: Bytes) -> Bytes:
     """One sample, the context darker around what the loss is taken over, with a white line behind and below it."""
     grey = (np.clip(image, 0, 1) * 127).astype(np.uint8)
     picture = np.repeat((grey * 1.5).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
     seen = np.zeros(image.shape, bool)
     seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
     picture[~seen] //= 2
-    picture[seen & (classes == IGNORE)] = SEGMENTS_COLOUR
-    picture[seen & _edge(np.where(classes == IGNORE, 0, classes), image.shape)] = TRUTH_COLOUR
+    known = np.where(classes == IGNORE, 0, classes)
+    edge = seen & _edge(known, image.shape)
+    picture[seen & (classes == IGNORE)] = SEGMENTS_COLOUR if len(palette) == ONE_CLASS else BOTH_COLOUR
+    picture[edge] = palette[known[edge]]
     return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

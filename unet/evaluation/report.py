@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import quote
 
+from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.metrics import METRICS, Metric
 from unet.ledger.truth_findings import TruthCheck, summarise
 from unet.sources.stack_names import natural_order
@@ -53,6 +54,10 @@ class Report:
     settings: Mapping[str, Any] | None = None
     """The run record, section by section."""
     architecture: Mapping[str, Any] | None = None
+    classes: ClassFigures | None = None
+    """Figures of each class of objects, of the part that is shown; None where there is but one."""
+    class_plot: str | None = None
+    """Path of the plot of these."""
     notes: Sequence[str] = ()
     """Warnings, shown above everything else."""
     next_steps: Sequence[str] = ()
@@ -60,7 +65,12 @@ class Report:
 
     def __post_init__(self) -> None:
         """Refuse pictures that would be fetched from elsewhere, or not be found once the folder has moved."""
-        for path in [*(picture.path for picture in (*self.pictures, *self.seen)), self.curve, self.tuning]:
+        for path in [
+            *(picture.path for picture in (*self.pictures, *self.seen)),
+            self.curve,
+            self.tuning,
+            self.class_plot,
+        ]:
             if path and not path.startswith("data:") and ("://" in path or path.startswith("/")):
                 raise ValueError(
                     f"pictures must be relative paths or data URLs, got {path!r}; save it beside the report"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unet.evaluation.pictures import SEGMENTS_COLOUR, figure_png, hexadecimal, new_figure
+from unet.settings.classes import class_colour
 from unet.settings.segment import AUTOMATIC, UNTUNED, Segment, SegmentNumbers
 
 if TYPE_CHECKING:
@@ -40,9 +41,34 @@ def plot_tuning(found: Mapping[str, Any], threshold: float) -> bytes:
     return figure_png(figure)
 
 
-def _plot_column(axes: "Axes", curve: Sequence[Sequence[float | None]], column: int, colour: str) -> None:
+def plot_class_tuning(found: Mapping[str, Mapping[str, Any]], thresholds: Mapping[str, float]) -> bytes:
+    """PNG of the same curves of several classes, each in its colour, with the threshold in use of each.
+
+    Args:
+        found: of each class by its name, in order, as `plot_tuning` has it; nothing of one of which nothing was found.
+        thresholds: of each class the one that its segments are made with, if they are.
+    """
+    figure = new_figure(8, 5)
+    values, ratios = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    ratios.axhline(1, color="0.6", linewidth=0.8)
+    for number, (name, own) in enumerate(found.items(), 1):
+        for column, axes in enumerate((values, ratios) if "curve" in own else (), 1):
+            label = name.replace("$", r"\$") if axes is values else None
+            _plot_column(axes, own["curve"], column, class_colour(number), label)
+            if name in thresholds:
+                axes.axvline(thresholds[name], color=class_colour(number), linewidth=1, linestyle="--")
+    values.set_ylabel("\n".join(dict.fromkeys(_name(own["metric"]) for own in found.values() if "metric" in own)))
+    ratios.set(xlabel="threshold of the scores; dashed: in use", ylabel="size of segments\n÷ of objects")
+    figure.legend(loc="outside upper left", ncols=6, frameon=False)
+    figure.align_ylabels()
+    return figure_png(figure)
+
+
+def _plot_column(
+    axes: "Axes", curve: Sequence[Sequence[float | None]], column: int, colour: str, label: str | None = None
+) -> None:
     points = np.array([(row[0], row[column]) for row in curve], float)
-    axes.plot(points[:, 0], points[:, 1], "o-", color=colour, markersize=4)
+    axes.plot(points[:, 0], points[:, 1], "o-", color=colour, markersize=4, label=label)
 
 
 def tuning_sentences(settings: Segment, numbers: SegmentNumbers, found: Mapping[str, Any] | None) -> list[str]:
@@ -59,6 +85,25 @@ def tuning_sentences(settings: Segment, numbers: SegmentNumbers, found: Mapping[
         if name not in settings.automatic:
             instead = f", where {found[name]:g} was found" if found and found[name] != getattr(numbers, name) else ""
             said += [f"{name} is what dataset.yaml says{instead}."]
+    return said
+
+
+def class_sentences(
+    settings: Segment, numbers: Mapping[str, SegmentNumbers], found: Mapping[str, Any] | None
+) -> list[str]:
+    """Which settings segments of each class were made with, and where those that are `auto` come from.
+
+    >>> class_sentences(Segment(), {"nucleus": SegmentNumbers()}, None)[0]
+    'Segments of nucleus are made with threshold 0.5, min_size 16, declump_depth 0.'
+    """
+    said, by_class = [], (found or {}).get("by_class", {})
+    for name, own in numbers.items():
+        used = ", ".join(f"{each} {getattr(own, each):g}" for each in AUTOMATIC)
+        best = by_class.get(name, {})
+        value = f"; found best by {_name(best['metric'])}: {best['value']:.3f}" if "metric" in best else ""
+        said.append(f"Segments of {name} are made with {used}{value if settings.automatic else ''}.")
+    if settings.automatic:
+        said += [_found(found) if found and "metric" in found else _not_found(settings)]
     return said
 
 

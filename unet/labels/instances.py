@@ -3,9 +3,12 @@
 Two passes over the scores: `label` keeps what `merging` merges, `write` writes the ids of the whole and measures.
 Where clumps are parted, `part` comes between: each clump is looked at in its own bounding box by the block that its
 first pixel lies in; where it reaches beyond the block, the box is read from the scores.
+
+Each class that is segmented by itself is a mask of its own, of the pixels where its score is the largest of all. Each
+pass reads a block's scores once for all of them; ids are given class by class, so that an id tells its class.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
-from unet.images.array_types import Labels
+from unet.images.array_types import Labels, Mask
 from unet.labels.clumps import Boxes, boxes_of, clumps_of
 from unet.labels.connected import connected_segments, label_block, relabel_block
 from unet.labels.declumping import Declumping, Parted, part_objects
 from unet.labels.measures import Measures, measure_block
 from unet.labels.merging import BlockLabels, Merged, Rules
 from unet.labels.renumbering import Clump
-from unet.labels.scores import Scores, of_any, reaching, read_channels
+from unet.labels.scores import Scores, largest_class, of_any, own_score, reaching, read_channels
 from unet.settings.segment import SegmentNumbers
 from unet.store.arrays import Stored
 from unet.store.shards import Layout, Region, overlapping, regions, within
@@ -54,18 +57,18 @@ class BlockToWrite(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Instances:
-    """What all passes need, as plain values: it goes to the workers."""
+class ClassInstances:
+    """The segments of one mask: of a class by itself, or of all that are chosen together."""
 
-    image: Folder
-    image_axes: str
     scores: Scores
-    target: Folder
     axes: str
-    layout: Layout
+    shape: tuple[int, ...]
+    """Sides of the whole array."""
     settings: SegmentNumbers
     spacing: tuple[float, ...] | None = None
     """Steps along the linked axes, in y x pixels."""
+    row: int | None = None
+    """Which of the chosen classes they are of; None: of all of them, whose scores are added."""
 
     @property
     def rules(self) -> Rules:
@@ -73,55 +76,48 @@ class Instances:
         dimensions = 3 if self.settings.dimensions == 3 and "z" in self.axes else 2
         return Rules(dimensions, self.settings.connectivity, self.settings.min_size, self.settings.max_hole_size)
 
-    def blocks(self) -> Iterator[Region]:
-        """Blocks of whole shards that tile the array."""
-        planes = 1 if self.rules.dimensions == 2 else PLANES
-        *leading, y, x = self.layout.shard
-        return regions(
-            Layout(self.layout.shape, (*leading[:-1], *([planes] if leading else []), y, x), self.layout.chunk)
-        )
+    @property
+    def is_parted(self) -> bool:
+        """Whether clumps are looked for."""
+        return self.settings.declump_depth > 0
 
-    def label(self, block: Region) -> BlockLabels:
+    def of_objects(self, classes: NDArray[Any], largest: NDArray[np.uint8] | None = None) -> NDArray[Any]:
+        """Scores of being one of these objects, of those of all classes; `largest` as `largest_class` has it."""
+        if self.row is None:
+            return of_any(classes)
+        return own_score(classes, largest_class(classes) if largest is None else largest, self.row)
+
+    def mask(self, scores: NDArray[Any]) -> Mask:
+        """Pixels of these objects, before holes are filled and small objects dropped."""
+        return reaching(scores, self.settings.threshold)
+
+    def label(self, block: Region, scores: NDArray[Any]) -> BlockLabels:
         """The first pass."""
-        scores = of_any(self.scores.read(block))
         high = None if self.settings.high_threshold is None else reaching(scores, self.settings.high_threshold)
-        origin, mask = [part.start for part in block], reaching(scores, self.settings.threshold)
-        return label_block(mask, origin, self.layout.shape, self.rules, high, self.settings.declump_depth > 0)
+        origin, mask = [part.start for part in block], self.mask(scores)
+        return label_block(mask, origin, self.shape, self.rules, high, self.is_parted)
 
-    def part(self, look: BlockClumps) -> list[Clump]:
+    def part(self, look: BlockClumps, scores: NDArray[Any]) -> list[Clump]:
         """The clumps among a block's objects, with their parts."""
         block, lookup, boxes = look
-        scores = of_any(self.scores.read(block))
-        objects = relabel_block(reaching(scores, self.settings.threshold), lookup, self.rules)
+        objects = relabel_block(self.mask(scores), lookup, self.rules)
         return [
             clump
             for region, some, parted in self._parted(boxes, block, objects, scores)
-            for clump in clumps_of(some.id, parted, [part.start for part in region], self.layout.shape)
+            for clump in clumps_of(some.id, parted, [part.start for part in region], self.shape)
         ]
 
-    def write(self, work: BlockToWrite) -> Measures:
-        """The second pass: write a block's segments, and measure them."""
-        labels, classes = self.relabel(work)
-        pixels = read_channels(self.image, self.image_axes, self.axes, work.block)
-        return measure_block(labels, pixels, of_any(classes), [part.start for part in work.block], classes)
-
-    def relabel(self, work: BlockToWrite) -> tuple[Labels, NDArray[Any]]:
-        """Write a block's segments; returns them and the scores of its classes."""
-        block, classes = work.block, self.scores.read(work.block)
-        scores = of_any(classes)
-        mask = reaching(scores, self.settings.threshold)
+    def relabel(self, work: BlockToWrite, scores: NDArray[Any]) -> tuple[Labels, Mask]:
+        """The second pass: a block's segments, and the mask that they were made of."""
+        mask = self.mask(scores)
         labels = relabel_block(mask, work.final, self.rules)
         if work.parts:
             self._paint(labels, work, relabel_block(mask, work.before, self.rules), scores)
-        target = Stored(self.target)
-        for region in overlapping(block, self.layout):
-            if not target.is_done(region):
-                target.write(region, labels[within(region, block)])
-        return labels, classes
+        return labels, mask
 
     def boxes(self, merged: Merged) -> tuple[Boxes, Boxes]:
         """The objects that may be parted, and those that are too large to be."""
-        objects = boxes_of(merged, self.layout.shape)
+        objects = boxes_of(merged, self.shape)
         small = objects.pixels() <= self.settings.max_declump_box
         return objects.chosen(small), objects.chosen(~small)
 
@@ -141,7 +137,7 @@ class Instances:
 
     def _parted_in(self, region: Region, boxes: Boxes, objects: Labels, scores: NDArray[Any]) -> Parted:
         linked, origin = self.rules.dimensions, np.array([part.start for part in region])
-        array = np.stack([-origin, np.array(self.layout.shape) - origin])[:, -linked:]
+        array = np.stack([-origin, np.array(self.shape) - origin])[:, -linked:]
         sides, how = objects.shape[-linked:], Declumping.of(self.settings, self.spacing)
         found = part_objects(
             objects.reshape(sides), boxes.id, (boxes.box - origin)[..., -linked:], array, how, scores.reshape(sides)
@@ -150,9 +146,8 @@ class Instances:
 
     def _read(self, one: Boxes, region: Region) -> tuple[Labels, NDArray[Any]]:
         """An object's pixels in its bounding box, read from the scores, its holes filled; and the scores."""
-        rules, scores = self.rules, of_any(self.scores.read(region))
-        mask = reaching(scores, self.settings.threshold)
-        found = connected_segments(mask, rules.dimensions, rules.connectivity, 0, rules.max_hole_size)
+        rules, scores = self.rules, self.of_objects(self.scores.read(region))
+        found = connected_segments(self.mask(scores), rules.dimensions, rules.connectivity, 0, rules.max_hole_size)
         corner = one.box[0, 0]
         return np.where(found == found[tuple(one.first[0] - corner)], one.id[0], 0), scores
 
@@ -165,3 +160,89 @@ class Instances:
                 slice(max(r.start, b.start), min(r.stop, b.stop)) for r, b in zip(region, work.block, strict=True)
             )
             labels[within(shared, work.block)] += table[parted.parts[within(shared, region)]]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What all passes need, as plain values: it goes to the workers."""
+
+    image: Folder
+    image_axes: str
+    scores: Scores
+    target: Folder
+    axes: str
+    layout: Layout
+    settings: tuple[SegmentNumbers, ...]
+    """Of each chosen class, or one for all of them together."""
+    spacing: tuple[float, ...] | None = None
+    """Steps along the linked axes, in y x pixels."""
+
+    @property
+    def classes(self) -> list[ClassInstances]:
+        """Each mask that is segmented by itself."""
+        rows: Iterable[int | None] = [None] if len(self.settings) == 1 else range(len(self.settings))
+        return [
+            ClassInstances(self.scores, self.axes, self.layout.shape, settings, self.spacing, row)
+            for settings, row in zip(self.settings, rows, strict=True)
+        ]
+
+    def blocks(self) -> Iterator[Region]:
+        """Blocks of whole shards that tile the array."""
+        planes = 1 if self.classes[0].rules.dimensions == 2 else PLANES
+        *leading, y, x = self.layout.shard
+        return regions(
+            Layout(self.layout.shape, (*leading[:-1], *([planes] if leading else []), y, x), self.layout.chunk)
+        )
+
+    def label(self, block: Region) -> list[BlockLabels]:
+        """The first pass, of each class."""
+        return [each.label(block, scores) for each, scores in self._by_class(self.scores.read(block))]
+
+    def part(self, looks: Sequence[BlockClumps]) -> list[list[Clump]]:
+        """The clumps among a block's objects, with their parts, of each class."""
+        by_class = self._by_class(self.scores.read(looks[0].block))
+        return [
+            each.part(look, scores) if each.is_parted else []
+            for look, (each, scores) in zip(looks, by_class, strict=True)
+        ]
+
+    def write(self, works: Sequence[BlockToWrite]) -> Measures:
+        """The second pass: write a block's segments, those of all classes, and measure them."""
+        labels, classes = self.relabel(works)
+        block = works[0].block
+        pixels = read_channels(self.image, self.image_axes, self.axes, block)
+        return measure_block(labels, pixels, of_any(classes), [part.start for part in block], classes)
+
+    def relabel(self, works: Sequence[BlockToWrite]) -> tuple[Labels, NDArray[Any]]:
+        """Write a block's segments; returns them and the scores of its classes."""
+        block, classes = works[0].block, self.scores.read(works[0].block)
+        by_class = zip(works, self._by_class(classes), strict=True)
+        labels = painted_over(each.relabel(work, scores) for work, (each, scores) in by_class)
+        target = Stored(self.target)
+        for region in overlapping(block, self.layout):
+            if not target.is_done(region):
+                target.write(region, labels[within(region, block)])
+        return labels, classes
+
+    def _by_class(self, scores: NDArray[Any]) -> Iterator[tuple[ClassInstances, NDArray[Any]]]:
+        """Each mask's objects with the scores that they are made of; those of one class at a time are in memory."""
+        classes = self.classes
+        largest = largest_class(scores) if len(classes) > 1 else None
+        return ((each, each.of_objects(scores, largest)) for each in classes)
+
+
+def painted_over(classes: Iterable[tuple[Labels, Mask]]) -> Labels:
+    """Segments of all classes in one array: of each its segments, and the mask that they were made of.
+
+    Masks share no pixel; a hole that was filled may hold objects of another class, which stay what they are. Of two
+    classes that fill one hole the first has it.
+
+    >>> ring, spot = np.array([[1, 1, 1, 1]]), np.array([[0, 2, 0, 0]])
+    >>> painted_over([(ring, np.array([[True, False, False, True]])), (spot, spot > 0)])
+    array([[1, 2, 1, 1]])
+    """
+    others = iter(classes)
+    whole, _ = next(others)
+    for labels, mask in others:  # one class at a time: they may be made only now
+        np.copyto(whole, labels, where=(labels > 0) & (mask | (whole == 0)), casting="same_kind")
+    return whole

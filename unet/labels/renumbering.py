@@ -59,3 +59,15 @@ def renumber(merged: Merged, clumps: Sequence[Clump], min_size: int) -> FinalIds
     spans = zip(clumps, ends, ends[1:], strict=False)
     parts = {clump.id: final[a:b] for clump, a, b in spans}
     return FinalIds(ids, parts, rows.size)
+
+
+def numbered_on(ids: Labels, before: int) -> Labels:
+    """Ids after those that other classes have already; 0 stays.
+
+    >>> numbered_on(np.array([0, 1, 2], np.int32), 10)
+    array([ 0, 11, 12], dtype=int32)
+    """
+    if before == 0:
+        return ids
+    kind = ids.dtype if ids.size == 0 or before + int(ids.max()) < 2**31 else np.dtype(np.int64)
+    return np.where(ids > 0, ids.astype(kind) + kind.type(before), kind.type(0))

@@ -6,6 +6,7 @@ merges, and takes `table_columns`.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,37 @@ from numpy.typing import NDArray
 from unet.images.array_types import Indices, Labels
 from unet.images.units import column_symbol
 from unet.labels.measures import Column, Measures, measure_block
+from unet.labels.scores import of_any
+
+
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """The class of each segment."""
+
+    numbers: Column
+    """Number of each segment's class, in the order of their ids."""
+    measured: tuple[int, ...]
+    """Numbers of the classes whose scores were measured, in their order."""
+    names: tuple[str, ...] = ()
+    """Their names; none where there is but one class to be told."""
+
+    @classmethod
+    def by_scores(cls, measures: Measures, measured: Sequence[int] = (), names: Sequence[str] = ()) -> "Kinds":
+        """Each segment is of the class whose scores in it are the largest, of those that were measured, 1 to n.
+
+        >>> labels, scores = np.array([[7, 7, 0, 3]]), np.array([[[0.9, 0.7, 0, 0.1]], [[0.1, 0.2, 0, 0.8]]])
+        >>> Kinds.by_scores(measure_block(labels, labels[None], scores.sum(axis=0), classes=scores)).numbers
+        array([2, 1])
+        """
+        numbers = tuple(measured) or tuple(range(1, measures.votes.shape[1] + 1))
+        return cls(np.array(numbers)[measures.votes.argmax(axis=1)], numbers, tuple(names))
+
+    def counts(self) -> dict[str, int]:
+        """Segments of each class by its name."""
+        return {
+            name: int(np.count_nonzero(self.numbers == number))
+            for number, name in zip(self.measured, self.names, strict=True)
+        }
 
 
 def segment_table(  # noqa: PLR0913, PLR0917  # an image, its segments, and what a microscope said of it
@@ -24,6 +56,7 @@ def segment_table(  # noqa: PLR0913, PLR0917  # an image, its segments, and what
     channels: Sequence[str] | None = None,
     scores: NDArray[Any] | None = None,
     dimensions: int = 2,
+    classes: Sequence[str] = (),
 ) -> dict[str, Column]:
     """Columns of measures, one row a segment, sorted by id; in pixels, and in physical units where they are known.
 
@@ -37,8 +70,10 @@ def segment_table(  # noqa: PLR0913, PLR0917  # an image, its segments, and what
         spacing: size of a pixel along each axis where it is known, such as `{"y": 0.5, "x": 0.5}`.
         units: unit of that size, such as `{"y": "micrometer", "x": "micrometer"}`.
         channels: names of the channels; default "0", "1", …
-        scores: of being an object, of the shape of `segments`; floats between 0 and 1, or uint8 = round(255·p).
+        scores: of being an object, of the shape of `segments`, or of each of some classes before it; floats between 0
+            and 1, or uint8 = round(255·p).
         dimensions: 2 = each plane by itself, 3 = segments that go through z.
+        classes: names of the classes of `scores`; a segment is of the one whose scores in it are the largest.
 
     >>> columns = segment_table(np.array([[7, 7, 0, 3]]), np.array([[1, 4, 9, 5]]), channels=["dna"])
     >>> columns["id"], columns["area_px"], columns["intensity_mean_dna"]
@@ -50,8 +85,12 @@ def segment_table(  # noqa: PLR0913, PLR0917  # an image, its segments, and what
     grey = np.empty((0, *segments.shape)) if image is None else image
     grey = grey[None] if grey.ndim == segments.ndim else grey
     named = list(channels) if channels is not None else [str(number) for number in range(len(grey))]
-    measures = measure_block(segments, grey, scores)
-    return table_columns(measures, axes, spacing or {}, units or {}, named, segments.shape, dimensions)
+    by_class = scores if scores is not None and scores.ndim > segments.ndim else None
+    measures = measure_block(segments, grey, scores if by_class is None else of_any(by_class), None, by_class)
+    if len(classes) not in (0, measures.votes.shape[1]):
+        raise ValueError(f"classes must be {measures.votes.shape[1]} names, as scores are, got {list(classes)}")
+    kinds = Kinds.by_scores(measures, names=classes) if len(classes) > 1 else None
+    return table_columns(measures, axes, spacing or {}, units or {}, named, segments.shape, dimensions, kinds)
 
 
 def table_columns(  # noqa: PLR0913, PLR0917  # all of what is known of an image beside its pixels
@@ -62,15 +101,17 @@ def table_columns(  # noqa: PLR0913, PLR0917  # all of what is known of an image
     channels: Sequence[str],
     shape: Sequence[int],
     dimensions: int = 2,
-    classes: Sequence[int] | None = None,
+    kinds: Kinds | None = None,
 ) -> dict[str, Column]:
     """Columns of the table, one row a segment, sorted by id.
 
-    `id`; `class`, the one whose scores sum up to most, the lowest of equal ones, if there are scores; index of its
-    plane (`t`, `z`) along axes that are not linked; `area_px` or `volume_px`; `area_um2` or `volume_um3`, absent unless
-    size and one unit are known for all linked axes; along these `centroid_y`, `bbox_lo_y` and `bbox_hi_y` (half-open)
-    in pixels; of each channel `intensity_mean_NAME`, `_min_`, `_max_` and `_std_` (of the population); `score_mean`
-    between 0 and 1, if there are scores; `touches_border`: whether it reaches the image's edge along a linked axis.
+    `id`; `class`, its number, if there are scores: the class that it was segmented as, else the one whose scores sum up
+    to most, the lowest of equal ones; `class_name`, where classes have names; index of its plane (`t`, `z`) along axes
+    that are not linked; `area_px` or `volume_px`; `area_um2` or `volume_um3`, absent unless size and one unit are known
+    for all linked axes; along these `centroid_y`, `bbox_lo_y` and `bbox_hi_y` (half-open) in pixels; of each channel
+    `intensity_mean_NAME`, `_min_`, `_max_` and `_std_` (of the population); `score_mean`, of being any of the objects,
+    between 0 and 1, if there are scores, and `score_NAME` of each class by its name; `touches_border`: whether it
+    reaches the image's edge along a linked axis.
 
     Args:
         measures: of the whole array, merged.
@@ -80,7 +121,7 @@ def table_columns(  # noqa: PLR0913, PLR0917  # all of what is known of an image
         channels: names of the channels, all different.
         shape: sides of the whole array of labels in pixels.
         dimensions: how many of the last axes are linked, as in `unet.labels.connected`.
-        classes: what the classes are called that were measured; default: 1, 2, …
+        kinds: the class of each segment, where there are scores; default: by these, the classes being 1, 2, …
 
     >>> measures = measure_block(np.array([[7, 7, 0, 3]]), np.array([[[1, 4, 9, 5]]]))
     >>> micrometre = {"y": "micrometer", "x": "micrometer"}
@@ -105,7 +146,9 @@ def table_columns(  # noqa: PLR0913, PLR0917  # all of what is known of an image
     linked, count = axes[-dimensions:], measures.count
     columns: dict[str, Column] = {"id": measures.ids}
     if measures.votes.shape[1]:
-        columns["class"] = np.array(classes or range(1, measures.votes.shape[1] + 1))[measures.votes.argmax(axis=1)]
+        kinds = kinds or Kinds.by_scores(measures)
+        columns["class"] = kinds.numbers
+        columns |= _class_names(kinds)
     columns |= {axis: measures.low[:, i] for i, axis in enumerate(axes[:-dimensions])}
     columns |= _sizes(count, linked, spacing, units)
     places = {"centroid": measures.place / count[:, None], "bbox_lo": measures.low, "bbox_hi": measures.high}
@@ -113,9 +156,18 @@ def table_columns(  # noqa: PLR0913, PLR0917  # all of what is known of an image
     columns |= _intensities(measures, channels)
     if measures.score.shape[1]:
         columns["score_mean"] = measures.score[:, 0] / count
+        by_class = zip(kinds.names if kinds else (), measures.votes.T, strict=False)
+        columns |= {f"score_{name}": votes / count for name, votes in by_class}
     edges = (measures.low == 0) | (measures.high == np.array(shape))
     columns["touches_border"] = edges[:, -dimensions:].any(axis=1)
     return columns
+
+
+def _class_names(kinds: Kinds) -> dict[str, Column]:
+    if not kinds.names:
+        return {}
+    name_of = dict(zip(kinds.measured, kinds.names, strict=True))
+    return {"class_name": np.array([name_of[number] for number in kinds.numbers.tolist()], np.str_)}
 
 
 def _sizes(count: Indices, linked: str, spacing: Mapping[str, float], units: Mapping[str, str]) -> dict[str, Column]:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.images.array_types import Labels
+from unet.images.array_types import Labels, Mask
 from unet.labels.clumps import boxes_of, clumps_of
 from unet.labels.connected import label_block, relabel_block
 from unet.labels.declumping import Declumping, part_objects
+from unet.labels.instances import painted_over
 from unet.labels.merging import Rules, merge_blocks
-from unet.labels.renumbering import renumber
-from unet.labels.scores import reaching
+from unet.labels.renumbering import numbered_on, renumber
+from unet.labels.scores import largest_class, own_score, reaching
 from unet.settings.segment import Segment, SegmentNumbers
 
 
@@ -22,7 +23,7 @@ def segments_of_scores(scores: NDArray[Any], settings: Segment, spacing: Sequenc
     Args:
         scores: of being an object, 0 … 1, or 0 … 255 as they are stored (uint8); y x, or with t or z before.
         settings: as in dataset.yaml, `auto` being what it is where nothing was found; `classes` has no meaning here, as
-            scores of several are summed before.
+            scores of several are summed before, or each is segmented by itself (`segments_of_classes`).
         spacing: steps along z y x where objects go on along z; default 1.
 
     >>> segments_of_scores(np.array([[0.9, 0.6, 0.1, 0.8]]), Segment(min_size=2))
@@ -36,6 +37,28 @@ def segments_of_scores(scores: NDArray[Any], settings: Segment, spacing: Sequenc
     return np.stack(
         [np.where(plane, plane + plane.dtype.type(count), 0) for plane, count in zip(found, before, strict=False)]
     ).reshape(scores.shape)
+
+
+def segments_of_classes(
+    scores: NDArray[Any], settings: Sequence[Segment], spacing: Sequence[float] | None = None
+) -> Labels:
+    """Segments 1 … n of one image's scores by class, ids class by class: what the stage writes where it mixes none.
+
+    Args:
+        scores: classes, then as in `segments_of_scores`.
+        settings: of each class.
+        spacing: as there.
+
+    >>> segments_of_classes(np.array([[[0.9, 0.6, 0.1, 0.8]], [[0, 0.7, 0.9, 0]]]), [Segment(min_size=0)] * 2)
+    array([[1, 3, 3, 2]], dtype=int32)
+    """
+    largest, before, found = largest_class(scores), 0, list[tuple[Labels, Mask]]()
+    for row, own in enumerate(settings):
+        mine = own_score(scores, largest, row)
+        labels = segments_of_scores(mine, own, spacing)
+        found.append((numbered_on(labels, before), reaching(mine, own.numbers().threshold)))
+        before += int(labels.max(initial=0))
+    return painted_over(found)
 
 
 def _segments(scores: NDArray[Any], settings: SegmentNumbers, spacing: tuple[float, ...] | None) -> Labels:

@@ -135,6 +135,10 @@ class ReportFile(TypedDict, total=False):
     validation: dict[str, dict[str, Any]]
     training: dict[str, dict[str, Any]]
     stacks: dict[str, dict[str, Any]]
+    classes: dict[str, dict[str, Any]]
+    mean_over_classes: dict[str, dict[str, Any]]
+    counts: dict[str, dict[str, int]]
+    confusion: dict[str, Any]
     settings: dict[str, Any]
     digests: dict[str, str]
     made: str

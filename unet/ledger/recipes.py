@@ -11,9 +11,9 @@ from typing import Any
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.safe_load import LARGEST_JSON
 from unet.ledger import fingerprint
+from unet.ledger.class_settings import segmented_classes
 from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint
-from unet.ledger.found_settings import segment_numbers
 from unet.ledger.generations import Result
 from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
@@ -24,6 +24,7 @@ from unet.settings.ingest import Ingest
 from unet.settings.predict import Predict
 from unet.settings.record import plain
 from unet.settings.segment import Segment
+from unet.settings.segment_classes import UnlearntError
 from unet.settings.train import Train
 from unet.settings.weigh import Weigh
 from unet.sources.stacks import Stack
@@ -285,9 +286,16 @@ def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) ->
 
 
 def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) -> Recipe:
-    """Recipe of the segments made of a stack's scores, and of their table; `auto` stands in it as a number."""
+    """Recipe of the segments made of a stack's scores, and of their table; `auto` stands in it as a number.
+
+    Settings that do not fit the model, which may be trained anew first, stand in it as they are: nothing is made by it.
+    """
+    try:
+        settings = segmented_classes(dataset, model, segment).recipe()
+    except UnlearntError:
+        settings = plain(segment)
     inputs = {"image": _identity(image_of(dataset, name)), "scores": _identity(scores_of(dataset, model, name))}
-    return Recipe("segment", Segment.VERSION, plain(segment_numbers(dataset, model, segment)), inputs)
+    return Recipe("segment", Segment.VERSION, settings, inputs)
 
 
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:
@@ -295,6 +303,7 @@ def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Ev
     inputs = {"model": _identity(model_of(dataset, model))}
     inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
     inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
+    inputs |= {f"{n} classes of truth": told for n in names if (told := truth_classes_content(dataset, n))}
     return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
 
 

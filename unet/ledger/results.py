@@ -41,6 +41,16 @@ def learnt_classes(metadata: Json) -> int:
     return len(named) or int(metadata.get("architecture", {}).get("classes", 2))
 
 
+def learnt_names(metadata: Json) -> tuple[str, ...]:
+    """Names of the classes of objects that a model has learnt, the first is class 1; their numbers where none is named.
+
+    >>> learnt_names({"classes": ["background", "nucleus", "mitosis"]}), learnt_names({"architecture": {"classes": 3}})
+    (('nucleus', 'mitosis'), ('1', '2'))
+    """
+    named: list[str] = metadata.get("classes") or []
+    return tuple(named[1:]) or tuple(map(str, range(1, max(learnt_classes(metadata), 2))))
+
+
 def scores_of(dataset: Dataset, model: str, name: str) -> Result:
     """The scores that a model gave a stack."""
     return Result(dataset.scores(model, name))

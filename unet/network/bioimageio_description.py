@@ -1,5 +1,6 @@
 """What a package says of itself: the `bioimageio.yaml` of a model, as plain values (bioimage.io, format 0.5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ def description(architecture: Architecture, described: Described, side: int) -> 
         "type": "model",
         "format_version": "0.5.12",
         "name": f"unet-flows {described.name}",
-        "description": "U-Net that tells objects from background in 2-D microscopy images.",
+        "description": told(described.classes[1:]),
         "authors": [{"name": name} for name in described.authors],
         "cite": [{"text": PAPER, "doi": DOI}],
         "license": described.licence,
@@ -61,6 +62,16 @@ def description(architecture: Architecture, described: Described, side: int) -> 
         },
         "config": {"unet_flows": described.about},
     }
+
+
+def told(classes: Sequence[str]) -> str:
+    """What a model of these classes of objects does, in a sentence.
+
+    >>> told(["nucleus", "mitosis"])
+    'U-Net that tells nucleus, mitosis from background in 2-D microscopy images.'
+    """
+    what = ", ".join(classes) if len(classes) > 1 else "objects"
+    return f"U-Net that tells {what} from background in 2-D microscopy images."
 
 
 def _input(architecture: Architecture, described: Described, side: int) -> Json:

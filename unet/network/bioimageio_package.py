@@ -12,7 +12,7 @@ Rejected: the format's percentiles of a data set, which are means of those of it
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +27,8 @@ from unet.dataset.folder import Json
 from unet.evaluation import pictures
 from unet.images.grey_values import DIVIDE, FIXED
 from unet.labels.connected import connected_segments
-from unet.network.bioimageio_description import DOI, PAPER, Described, description, scaled
+from unet.labels.scores import largest_class
+from unet.network.bioimageio_description import DOI, PAPER, Described, description, scaled, told
 from unet.network.exports import onnx_model, torchscript, with_softmax
 from unet.network.tiles import FIXED_SIDE
 from unet.network.unet import UNet
@@ -81,11 +82,22 @@ def cover(plane: NDArray[Any], scores: NDArray[Any], architecture: Architecture)
     inner = slice(architecture.context, plane.shape[-1] - architecture.context)
     lost = (plane.shape[-1] - scores.shape[-1]) // 2
     written = slice(inner.start - lost, inner.stop - lost)
-    segments = connected_segments(scores[0, written, written] <= 0.5, min_size=16)
-    return pictures.thumbnail(pictures.outlines(plane[inner, inner], segments))
+    own = scores[:, written, written]
+    segments, shown = connected_segments(own[0] <= 0.5, min_size=16), plane[inner, inner]
+    if len(own) > len(("background", "object")):
+        numbers = np.where(segments > 0, 1 + largest_class(own[1:]), 0)
+        return pictures.thumbnail(pictures.class_outlines(shown, numbers, numbers))
+    return pictures.thumbnail(pictures.outlines(shown, segments))
 
 
-def readme(title: str, rule: Json, facts: Mapping[str, str], validation: Mapping[str, Json], origin: str) -> str:
+def readme(  # all that there is to say
+    title: str,
+    rule: Json,
+    facts: Mapping[str, str],
+    validation: Mapping[str, Json],
+    origin: str,
+    classes: Sequence[str] = (),
+) -> str:
     """README of a package: what the model is, how to feed it, what it was trained on, how good it is.
 
     Args:
@@ -94,15 +106,16 @@ def readme(title: str, rule: Json, facts: Mapping[str, str], validation: Mapping
         facts: words by what they are about, a line each.
         validation: metrics of the validation part by name, each with value, low, high and n.
         origin: what the test input was taken from.
+        classes: names of the classes of objects.
     """
     figures = [
         f"- {name}: {f['value']:.3f} ({f['low']:.3f} – {f['high']:.3f}, n = {f['n']} planes)"
         for name, f in validation.items()
         if f["n"]
     ]
-    lines = [f"# {title}", "A U-Net that tells objects from background in 2-D microscopy images."]
+    lines = [f"# {title}", f"A {told(classes)}"]
     lines += ["## How it was made", *(f"- {name}: {words}" for name, words in facts.items())]
-    lines += ["## Use", _feeding(rule), SCORES, f"The test input is {origin}."]
+    lines += ["## Use", _feeding(rule), SCORES_BY_CLASS if len(classes) > 1 else SCORES, f"The test input is {origin}."]
     lines += ["## Validation", *(figures or ["Nothing was kept for validation, or it was not evaluated."]), VALIDATE]
     return "\n\n".join([*lines, f"Source: {PAPER}, doi:{DOI}."]).replace("\n\n- ", "\n- ") + "\n"
 
@@ -121,6 +134,10 @@ def _feeding(rule: Json) -> str:
 
 
 SCORES = "Scores are probabilities; segments are the connected pixels where that of background is at most 0.5."
+SCORES_BY_CLASS = (
+    "Scores are probabilities; segments of a class are the connected pixels where its score is the largest of all "
+    "objects' and that of background is at most 0.5."
+)
 VALIDATE = (
     "On images of your own, compare the segments with objects that people drew, by average precision and by the SEG "
     "measure of the Cell Tracking Challenge, and look at the worst planes."

@@ -24,6 +24,7 @@ from unet.network.milesial import read_checkpoint
 from unet.network.numeric_plan import Precision
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
+from unet.settings.classes import BACKGROUND, check_names
 from unet.sources.stack_names import shortened
 
 PARAMETERS = "model.safetensors"
@@ -97,15 +98,16 @@ def load_model(path: str, name: str = "unet") -> Model:
     return load(Dataset(str(path)), name)
 
 
-def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
+def bring_in(dataset: Dataset, source: Folder, name: str, classes: Sequence[str] | None = None) -> Stamp:
     """Copy a model from a folder or a checkpoint into the dataset, under a new name, after loading it.
 
-    What a person should know of it stands in the stamp's facts, as `notes`.
+    What a person should know of it stands in the stamp's facts, as `notes`. `classes` are names of its classes of
+    objects, the first of class 1; by default it keeps those it has.
     """
     if model_of(dataset, name).stamp() is not None:
         raise ValueError(f"a new name is needed, got {name!r}, which is a model here already; choose another with --as")
     if source.name.lower().endswith(CHECKPOINTS):
-        return _bring_in_checkpoint(dataset, source, name)
+        return _bring_in_checkpoint(dataset, source, name, classes)
     came = Result(source, "model.json")
     stamp = came.stamp()
     if stamp is None:
@@ -116,10 +118,24 @@ def bring_in(dataset: Dataset, source: Folder, name: str) -> Stamp:
     model = _load(came.attributes(), source / stamp.generation)
     result = model_of(dataset, name)
     kept = {k: v for k, v in came.attributes().items() if k not in ("unet-flows", "split")}
+    kept |= _named_classes(classes, model.network.architecture.classes)
     return save(result, result.begin(stamp.recipe, stamp.plan), model, {**kept, "came_from": source.url}, stamp.facts)
 
 
-def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str) -> Stamp:
+def _named_classes(classes: Sequence[str] | None, learnt: int) -> Json:
+    """Names of the classes as `model.json` has them; nothing where none are given."""
+    if classes is None:
+        return {}
+    check_names(tuple(classes))
+    if len(classes) != learnt - 1:
+        raise ValueError(
+            f"--classes must be {learnt - 1} names, one of each class of objects that the model has learnt, got "
+            f"{len(classes)}: {', '.join(classes)}; background is not among them"
+        )
+    return {"classes": [BACKGROUND, *classes]}
+
+
+def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str, classes: Sequence[str] | None) -> Stamp:
     """The network of a checkpoint in our form; `model.json` keeps the file's digest and what the file does not tell."""
     content = file.read()
     if content is None:
@@ -127,7 +143,8 @@ def _bring_in_checkpoint(dataset: Dataset, file: Folder, name: str) -> Stamp:
     checkpoint, sha256 = read_checkpoint(content, file.url), hashlib.sha256(content).hexdigest()
     channels = checkpoint.network.architecture.in_channels
     named = RGB if channels == len(RGB) else tuple(map(str, range(channels)))
-    record = {"came_from": file.url, "sha256": sha256, "notes": list(checkpoint.notes)}
+    record: Json = {"came_from": file.url, "sha256": sha256, "notes": list(checkpoint.notes)}
+    record |= _named_classes(classes, checkpoint.network.architecture.classes)
     result = model_of(dataset, name)
     generation = result.begin(Recipe("import", 1, {}, {"checkpoint": sha256}), {})
     model = Model(checkpoint.network, named, {"rule": DIVIDE, "by": 255})

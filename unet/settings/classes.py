@@ -15,6 +15,9 @@ BACKGROUND, OBJECT, IGNORED = "background", "object", "ignore"
 LARGEST = 254
 """Classes of objects at most: they are kept as uint8, of which 255 are pixels nobody judged."""
 
+TAKEN = (BACKGROUND, IGNORED, "mean")
+"""What no class of objects is called; of the mean of all scores tables have a column, `score_mean`."""
+
 Table = Mapping[int | str, str]
 """Names of classes by what stands for them in truth: a value, a colour such as "#ff8800", or a name in the file."""
 VALUE, COLOUR = re.compile(r"-?\d{1,18}"), re.compile("#[0-9a-f]{6}")
@@ -51,6 +54,7 @@ def check_names(names: tuple[str, ...]) -> None:
     for name in names:
         is_plain = name == name.strip() and name.isprintable() and 0 < len(name) <= 64 and "/" not in name
         require(is_plain, f"classes must have names of 1 to 64 printable characters without /, got {name!r}")
+        require(name.casefold() not in TAKEN, f"classes must not be called {name}, which has a meaning of its own")
         same = seen.setdefault(name.casefold(), name)
         require(same == name, f"classes must have names that differ, got {same!r} and {name!r}; rename one")
 

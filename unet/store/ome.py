@@ -75,6 +75,16 @@ def _of_sizes(transformation: Json, sizes: Sequence[tuple[float, float]]) -> Jso
     return {**transformation, kind: [value / before * now for value, (before, now) in values]}
 
 
+def score_channels(names: Sequence[str], dtype: str) -> Json:
+    """How viewers show the scores of some classes: by name, each in its colour, from black to certain."""
+    full = 255 if dtype == "uint8" else 1
+    window = {"start": 0, "end": full, "min": 0, "max": full}
+    shown = [
+        {"label": name, "color": class_colour(number)[1:], "window": window} for number, name in enumerate(names, 1)
+    ]
+    return {"omero": {"channels": shown}}
+
+
 def image_attributes(
     pyramid: list[Json], channels: Sequence[str], statistics: Sequence[Statistics], colours: Sequence[str]
 ) -> Json:

@@ -134,9 +134,9 @@ class OpenedDataset:
         if stamp is None or stamp.facts.get("dropped"):
             why = "run `unet-flows predict`" if stamp is None else "predict.keep_scores is off"
             raise LookupError(f"{stack} must have scores of {model}, got none; {why}")
-        metadata = model_of(self.place, model).attributes()
+        named = tuple(model_of(self.place, model).attributes().get("classes") or ())[1:]
         count = open_array(ome.full_level(result)).shape[ome.axes_of(result.attributes()).index("c")]
-        return _opened(result, tuple(metadata.get("classes", ())[1:]) or tuple(map(str, range(1, count + 1))))
+        return _opened(result, named or tuple(map(str, range(1, count + 1))))
 
     def table(self, stack: str, model: str | None = None) -> Any:
         """One row a segment: a `pyarrow.Table`, sorted by id; `unet.labels.segment_table` says what each column is."""

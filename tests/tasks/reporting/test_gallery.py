@@ -10,10 +10,14 @@ from PIL import Image
 
 from tasks.reporting import gallery as module
 from tasks.reporting.gallery import gallery
+from tasks.segment import segment_stacks
+from tests.classes import put_model, put_scores, put_truth_classes
 from unet.evaluation import pictures
 from unet.images.planes import Plane
+from unet.images.synthetic import draw_stack
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import scores_of
+from unet.settings.segment import Segment
 from unet.store import ome
 
 
@@ -48,6 +52,24 @@ def test_segments_have_orange_or_white_outlines(dataset):
     assert colours_of(a) & {pictures.TRUTH_COLOUR, pictures.BOTH_COLOUR}
     assert pictures.SEGMENTS_COLOUR in colours_of(c)
     assert not colours_of(c) & {pictures.TRUTH_COLOUR}
+
+
+def test_of_several_classes_objects_have_the_colours_of_these(make, stage, level):
+    (image, truth), names = draw_stack(planes=2, side=64, seed=1), ("nucleus", "mitosis")
+    dataset = make({"a": (image, truth)})
+    stage(dataset, "ingest")
+    ids = np.unique(truth[truth > 0])
+    put_truth_classes(dataset, "a", {"mitosis": ids[1::2], "nucleus": ids[::2]})
+    put_model(dataset, names)
+    put_scores(dataset, np.stack([np.isin(truth, some) * np.uint8(220) for some in (ids[::2], ids[1::2])]))
+    segment_stacks.fn(dataset.url, ["a"], "net", Segment())
+    palette = {tuple(colour) for colour in pictures.class_palette(np.array([2])).tolist()}
+    (drawn,) = gallery(dataset, "segment", "net", ["a"], 1)
+    assert palette <= colours_of(drawn)
+    (tinted,) = gallery(dataset, "ingest", "net", ["a"], 1)
+    coloured = [colour for colour in colours_of(tinted) if len(set(colour)) > 1]
+    assert any(red > blue for red, _, blue in coloured)
+    assert any(red < blue for red, _, blue in coloured)
 
 
 def test_what_is_not_there_is_left_out_and_said(dataset, caplog):

@@ -8,7 +8,7 @@ import skimage.measure
 from unet.images.synthetic import draw_stack
 from unet.labels.connected import connected_segments
 from unet.labels.measures import measure_block, merge_measures
-from unet.labels.segment_table import segment_table, table_columns
+from unet.labels.segment_table import Kinds, segment_table, table_columns
 
 SPACING, UNITS = {"z": 1.5, "y": 0.5, "x": 0.5}, dict.fromkeys("zyx", "micrometer")
 
@@ -59,6 +59,19 @@ def test_what_is_no_stack_of_planes_is_refused():
         segment_table(np.array([1, 2]))
 
 
+def test_a_table_in_memory_names_classes():
+    labels, scores = np.array([[1, 1, 0, 2]]), np.array([[[0.9, 0.7, 0, 0.1]], [[0.1, 0.2, 0, 0.8]]])
+    columns = segment_table(labels, scores=scores, classes=("nucleus", "mitosis"))
+    assert columns["class"].tolist() == [1, 2]
+    assert columns["class_name"].tolist() == ["nucleus", "mitosis"]
+    np.testing.assert_allclose(columns["score_nucleus"], [0.8, 0.1])
+    np.testing.assert_allclose(columns["score_mean"], [0.95, 0.9])
+    assert "class_name" not in segment_table(labels, scores=scores[0])
+    assert pa.table(segment_table(labels * 0, scores=scores, classes=("a", "b")))["class_name"].type == pa.string()
+    with pytest.raises(ValueError, match="classes must be 2 names"):
+        segment_table(labels, scores=scores, classes=("nucleus",))
+
+
 def test_the_class_of_a_segment_is_the_one_with_the_largest_sum_and_the_lowest_of_equal_ones():
     labels = np.array([[1, 1, 2, 2, 3, 3]])
     classes = np.array([[[9, 1, 0, 9, 5, 0]], [[5, 4, 9, 8, 5, 0]], [[5, 5, 9, 8, 0, 0]]], np.uint8)
@@ -67,7 +80,8 @@ def test_the_class_of_a_segment_is_the_one_with_the_largest_sum_and_the_lowest_o
         measure_block(labels[w], np.zeros((0, 1, 3)), total[w], (0, w[1].start), classes[(slice(None), *w)])
         for w in ((slice(0, 1), slice(0, 3)), (slice(0, 1), slice(3, 6)))
     ]
-    columns = table_columns(merge_measures(blocks), "yx", {}, {}, [], labels.shape, classes=(1, 3, 4))
+    measures = merge_measures(blocks)
+    columns = table_columns(measures, "yx", {}, {}, [], labels.shape, kinds=Kinds.by_scores(measures, (1, 3, 4)))
     assert list(columns)[:2] == ["id", "class"]
     assert columns["class"].tolist() == [1, 3, 1]
 

@@ -3,7 +3,8 @@
 import pytest
 
 from unet.dataset.folder import Dataset
-from unet.ledger.found_settings import BY_CLASS, KEY, found_with, segment_numbers, untuned
+from unet.ledger.class_settings import segmented_classes
+from unet.ledger.found_settings import KEY, found_with, untuned
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import model_of
 from unet.ledger.stamp import Recipe
@@ -21,9 +22,14 @@ def dataset(tmp_path):
     return place
 
 
+def numbers_of(dataset, model, settings):
+    (numbers,) = segmented_classes(dataset, model, settings).numbers
+    return numbers
+
+
 def test_a_model_without_any_keeps_the_usual_ones_and_says_so(dataset):
     assert found_with(dataset, "unet") is None
-    assert segment_numbers(dataset, "unet", Segment(min_size=3)) == SegmentNumbers(min_size=3)
+    assert numbers_of(dataset, "unet", Segment(min_size=3)) == SegmentNumbers(min_size=3)
     assert untuned(dataset, "unet", Segment(min_size=3)) == "threshold 0.5, declump_depth 0"
     assert untuned(dataset, "unet", SegmentNumbers()) == ""
 
@@ -33,17 +39,8 @@ def test_what_is_found_later_changes_the_model_in_nothing_else(dataset):
     model_of(dataset, "unet").amend({}, more={KEY: FOUND})
     assert model_of(dataset, "unet").attributes() == before | {KEY: FOUND}
     assert model_of(dataset, "unet").stamp() == stamp
-    assert segment_numbers(dataset, "unet", Segment()) == SegmentNumbers(threshold=0.7, min_size=32)
+    assert numbers_of(dataset, "unet", Segment()) == SegmentNumbers(threshold=0.7, min_size=32)
     assert untuned(dataset, "unet", Segment()) == ""
-
-
-def test_what_was_found_for_a_class_is_its_own_and_else_that_of_all(dataset):
-    by_class = {"nucleus": {"threshold": 0.4, "min_size": 8, "declump_depth": 1.0}}
-    model_of(dataset, "unet").amend({}, more={KEY: {**FOUND, BY_CLASS: by_class}})
-    assert segment_numbers(dataset, "unet", Segment(), "nucleus") == SegmentNumbers(0.4, min_size=8, declump_depth=1.0)
-    for other in (None, "mitosis"):
-        assert segment_numbers(dataset, "unet", Segment(), other) == SegmentNumbers(threshold=0.7, min_size=32)
-    assert segment_numbers(dataset, "unet", Segment(threshold=0.9), "nucleus").threshold == 0.9
 
 
 def test_segments_are_stale_exactly_where_a_number_changed(dataset):
@@ -71,5 +68,5 @@ def test_a_damaged_entry_is_told_and_numbers_do_without_it(dataset, entry, told)
     with pytest.raises(
         ValueError, match=rf"model.json is damaged: its segment: .*{told}.*; give threshold, min_size, "
     ):
-        segment_numbers(dataset, "unet", Segment())
-    assert segment_numbers(dataset, "unet", Segment(0.5, min_size=3, declump_depth=0)).min_size == 3
+        numbers_of(dataset, "unet", Segment())
+    assert numbers_of(dataset, "unet", Segment(0.5, min_size=3, declump_depth=0)).min_size == 3

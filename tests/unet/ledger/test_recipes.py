@@ -81,7 +81,7 @@ def others(value, kind):
                 int: 64,
                 float: 0.75,
                 tuple[float, ...]: (0.5, 2.0),
-                tuple[int, ...]: (2,),
+                tuple[int | str, ...]: (2,),
                 tuple[str, ...]: ("x",),
             }
             found = [next(other for form, other in some.items() if form in get_args(kind))]
@@ -106,7 +106,7 @@ def test_every_setting_makes_stale_but_those_of_the_plan(record, recipe_of):
     tried = set()
     for name, changed in variants(record):
         tried.add(name)
-        expected = name not in PLAN_ONLY.get(type(record), ())
+        expected = name not in PLAN_ONLY.get(type(record), ()) and name != "mix_classes"  # there is one class alone
         assert (recipe_of[type(record)](changed) != before) == expected, (name, changed)
     assert tried == {field.name for field in fields(record)}
 

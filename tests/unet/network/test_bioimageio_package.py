@@ -148,6 +148,19 @@ def test_what_is_in_a_package():
     assert "## Validation" in readme
 
 
+def test_several_classes_are_told_by_name_and_shown_in_their_colours():
+    words = bioimageio_package.readme("cells", USUAL, {}, {}, "drawn", ("nucleus", "mitosis"))
+    assert "A U-Net that tells nucleus, mitosis from background" in words
+    assert "segments of a class" in words
+    side = PADDED.input_size(PADDED.multiple)
+    scores = np.zeros((3, side, side), np.float32)
+    scores[0], scores[1, :, : side // 2], scores[2, :, side // 2 :] = 0.1, 0.8, 0.9
+    png = bioimageio_package.cover(np.zeros((side, side)), scores, PADDED)
+    with Image.open(io.BytesIO(png)) as image:
+        shown = {colour for _, colour in image.convert("RGB").getcolors()}
+    assert {(230, 159, 0), (86, 180, 233)} <= shown
+
+
 @pytest.mark.parametrize(
     "architecture", [PADDED, UNPADDED, Architecture(), Architecture(padding="same", up="bilinear")]
 )

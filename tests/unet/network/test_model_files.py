@@ -13,7 +13,7 @@ from torch import nn
 
 from unet.dataset.folder import Dataset, Folder
 from unet.ledger.recipes import predict_recipe
-from unet.ledger.results import model_of
+from unet.ledger.results import learnt_names, model_of
 from unet.ledger.stamp import Recipe
 from unet.network.model_files import PARAMETERS, Model, bring_in, channel_indices, load, model_identity, save
 from unet.network.unet import UNet
@@ -200,6 +200,26 @@ def test_a_model_of_elsewhere_is_brought_in_under_a_name_of_its_own(url, dataset
     with pytest.raises(ValueError, match=r"a new name is needed, got 'theirs'.*choose another with --as"):
         bring_in(other, dataset.model("unet"), "theirs")
     assert model_of(other, "theirs").committed() == before
+
+
+def test_a_model_that_comes_in_keeps_the_names_of_its_classes_or_takes_those_that_are_given(dataset, tmp_path):
+    put(dataset, architecture=replace(SMALL, classes=3))
+    model_of(dataset, "unet").amend({}, more={"classes": ["background", "nucleus", "mitosis"]})
+    other, ours = Dataset(str(tmp_path / "other")), Folder(dataset.model("unet").url)
+    bring_in(other, ours, "theirs")
+    assert learnt_names(model_of(other, "theirs").attributes()) == ("nucleus", "mitosis")
+    bring_in(other, ours, "named", ("cell", "debris"))
+    assert learnt_names(model_of(other, "named").attributes()) == ("cell", "debris")
+    for wrong, says in (
+        (("cell",), "--classes must be 2 names, .*, got 1: cell; background is not among them"),
+        (("cell", "Cell"), "classes must have names that differ"),
+        (("cell", "background"), "classes must not be called background"),
+        (("cell", "Mean"), "classes must not be called Mean"),
+        (("cell", ""), "classes must have names of 1 to 64"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            bring_in(other, ours, "wrong", wrong)
+    assert other.members("models") == ["named", "theirs"]
 
 
 def theirs_by_milesial(channels=3, base=2):

@@ -42,9 +42,9 @@ def test_a_high_threshold_below_what_was_found_says_nothing_any_more():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"threshold": "best"}, "segment.threshold: must be a number, or auto, got 'best'"),
-        ({"min_size": 2.5}, "segment.min_size: must be a number of pixels, or auto, got 2.5"),
-        ({"declump_depth": "deep"}, "segment.declump_depth: must be a number, or auto, got 'deep'"),
+        ({"threshold": "best"}, "segment.threshold: must be a number, auto, or these by class, got 'best'"),
+        ({"min_size": 2.5}, "segment.min_size: must be a number of pixels, auto, or these by class, got 2.5"),
+        ({"declump_depth": "deep"}, "segment.declump_depth: must be a number, auto, or these by class, got 'deep'"),
     ],
 )
 def test_what_is_neither_a_number_nor_auto_is_refused(values, says):
