@@ -119,7 +119,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     (generation.folder / TABLE).write(_parquet(measures, job, facts, generation.name, kinds))
     ome.list_label(dataset.image(name) / "labels", model)
     known = {"count": sum(work.counts), "whole": work.large.box.swapaxes(1, 2).tolist(), "seconds": elapsed()}
-    known |= {"classes": (counts := kinds.counts())} if kinds.names else {}
+    known |= {"count_by_class": (counts := kinds.counts())} if kinds.names else {}
     first = slice(ome.MOST_DESCRIBED + 1 if kinds.names else 0)  # of more than that nothing is described
     ids, numbers = measures.ids[first].tolist(), kinds.numbers[first].tolist()
     names = classes.learnt if kinds.names else ()

@@ -73,7 +73,7 @@ def test_segments_over_several_shards_equal_scikit_image_ids_too(make, stage, le
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
     assert expected.max() > 3
-    assert word == f"{expected.max():,} segments"
+    assert word.partition(";")[0] == f"{expected.max():,} segments"
     assert labels_of(dataset, "a", "net").committed().facts["count"] == expected.max()
 
 
@@ -237,7 +237,7 @@ def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, leve
     assert expected.max() > whole.max()
     np.testing.assert_array_equal(level(labels_of(dataset, "a", "net")), expected)
     np.testing.assert_array_equal(segments_of_scores(scores, settings, spacing), expected)
-    assert word == f"{expected.max():,} segments"
+    assert word.partition(";")[0] == f"{expected.max():,} segments"
     assert read_table(dataset, "net", "a")["id"].to_pylist() == list(range(1, expected.max() + 1))
 
 
@@ -366,7 +366,7 @@ def test_each_class_over_several_shards_is_as_in_the_whole(make, stage, level, c
     facts = result.committed().facts
     counts = {name: table["class_name"].count(name) for name in NAMES}
     assert min(counts.values()) > 2
-    assert (facts["count"], facts["classes"]) == (sum(counts.values()), counts)
+    assert (facts["count"], facts["count_by_class"]) == (sum(counts.values()), counts)
     assert word.startswith(f"{expected.max():,} segments: nucleus {counts['nucleus']}, mitosis {counts['mitosis']}")
     assert table["class"] == sorted(table["class"]) == [1 + NAMES.index(name) for name in table["class_name"]]
     p = scores / (255 if dtype == np.uint8 else 1)

@@ -76,6 +76,7 @@ class FactTypes(TypedDict, total=False):
     truth: Findings
     counts: list[Any]
     count: int
+    count_by_class: dict[str, int]
     grey_values: str
     seconds: float
     identity: str
