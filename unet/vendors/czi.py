@@ -110,8 +110,10 @@ def _tiles(opened: czi.CziReader) -> list[_Tile]:
     found: list[_Tile] = []
 
     def keep(_: int, block: Any) -> bool:
+        box, stored = block.logicalRect, block.physicalSize
         if block.get_zoom() == 1:
-            box = block.logicalRect
+            if (box.w, box.h) != (stored.w, stored.h):
+                raise ValueError(f"a tile of {box.w} × {box.h} is stored as {stored.w} × {stored.h}")
             found.append(_Tile(block.coordinate.to_dict(), (box.x, box.y, box.w, box.h), block.pixelType.name))
         return True
 
