@@ -223,10 +223,10 @@ def test_a_pattern_that_is_given_is_taken_and_a_plane_that_is_missing_is_told(tm
     assert any("got none for c 1, z 2 (a_z2_c1.tif would be it)" in line for line in lines)
 
 
-def test_one_file_of_truth_named_for_one_image_needs_no_suffix(run, tmp_path):
+def test_one_file_of_truth_named_for_one_image_needs_no_suffix(tmp_path):
     for name in ("a", "a_labels"):
         tifffile.imwrite(tmp_path / f"{name}.tif", np.ones((32, 24), np.uint16))
-    status, out, _ = run("init", tmp_path / "d", "--images", tmp_path / "a.tif", "--truth", tmp_path / "a_labels.tif")
-    assert status == 0
-    assert "1 with truth" in out
-    assert "suffix" not in out
+    given = {"images": str(tmp_path / "a.tif"), "truth": str(tmp_path / "a_labels.tif")}
+    said = list(initialise(Dataset(str(tmp_path / "d")), given))
+    assert said[0].endswith(", 1 with truth")
+    assert not [line for line in said if "suffix" in line]
