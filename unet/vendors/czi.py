@@ -77,8 +77,8 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
             image = images[scene or 0]
             said = opened.metadata["ImageDocument"]["Metadata"]
             pages, channels, notes = _pages(file, opened, image)
-            names, colours = _channels(said, channels)
-        stack = stack_of_pages(pages, _sizes(said), names)
+            (names, colours), sizes = _channels(said, channels), _sizes(said)
+        stack = stack_of_pages(pages, sizes, names)
         yield replace(stack, notes=(*stack.notes, *notes), colours=colours)
 
 
