@@ -18,16 +18,19 @@ from unet.sources.image_kinds import is_class_table, is_index, is_truth
 from unet.sources.paths import is_safe_name
 from unet.sources.remote_files import Listing, RemoteFile, Tick
 from unet.sources.stack_names import shortened
+from unet.sources.zarr_nodes import METADATA
 
 WORKERS = 16
 """Questions that are asked at once."""
 MOST_LINKS = 1_000_000
 """Files and folders of an address: more are taken for nonsense."""
 LINK = re.compile(
-    r"""<a\s(?:[^>]{0,200}?\s)?href\s{0,9}=\s{0,9}(?:"([^"]{0,4000})"|'([^']{0,4000})'|([^\s"'>]{1,4000}))""",
+    r"""<a\s(?:[^<>]{0,200}?\s)?href\s{0,9}=\s{0,9}(?:"([^"]{0,4000})"|'([^']{0,4000})'|([^\s"'>]{1,4000}))""",
     re.IGNORECASE,
 )
-"""A link; bounded everywhere, as a parser of HTML takes for ever on what is none."""
+"""A link; bounded everywhere, as a parser of HTML takes for ever on what is none. No tag holds the next one's `<`."""
+PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+"""How a page begins, and no image."""
 DEEPEST = 32
 """Folders within each other: more are taken for pages that lead in a circle."""
 
@@ -45,15 +48,26 @@ class HttpFiles:
             return self._single()
         page = self.server.page(f"{self.address}/") or self.server.page(self.address)
         if page and page.is_html:
-            found = _Crawl(self.server, page).listing()
-            if found.files or found.failed or not is_zarr_address(self.address):
+            crawl = _Crawl(self.server, page)
+            found = crawl.listing()
+            if crawl.is_dark or any(map(self._is_read, (*found.files, *found.failed))):
                 return found
+            if not is_zarr_address(self.address):
+                raise FileNotFoundError(f"{self.address} must be a page that lists image files, got others or none")
         if is_zarr_address(self.address):
             return _with_facts(self.server, zarr_addresses(self.server, self.address))
         raise FileNotFoundError(
             f"{self.address} must be an image file, a page that lists files, or an OME-Zarr, got "
             f"{'something else' if page else 'nothing'} there"
         )
+
+    def _is_read(self, name: str) -> bool:
+        """Whether a file of this name is an image, an index or outlines, or of an OME-Zarr.
+
+        A page without any asks who is there, or tells of repairs: what was listed before is not gone.
+        """
+        last = name.rpartition("/")[2]
+        return is_truth(last) or is_index(last) or last in METADATA or is_zarr_address(f"{self.address}/{name}")
 
     def _single(self) -> Listing:
         found = self.server.find(self.address)
@@ -62,8 +76,11 @@ class HttpFiles:
         return Listing({"": _sized(found, self.address)})
 
     def fetch(self, file: RemoteFile, path: Path, tick: Tick) -> None:
-        """Write a file there."""
+        """Write a file there; OSError where a page came in its place, as of servers that ask who is there."""
         self.server.fetch(file, path, tick)
+        name = unquote(file.address.rpartition("/")[2])
+        if (is_truth(name) or is_zarr_address(file.address)) and _is_page(path):
+            raise AnswerError(0, "the server gives a page in its place")
 
 
 class _Link(NamedTuple):
@@ -82,6 +99,8 @@ class _Crawl:
         self.odd: list[str] = []
         """Names that no files have."""
         self.seen: set[str] = set()
+        self.is_dark = False
+        """Whether a folder failed, of which nobody knows what it holds."""
 
     def listing(self) -> Listing:
         """The files, with their facts."""
@@ -119,6 +138,7 @@ class _Crawl:
         except UnreachableError:
             raise
         except OSError as error:
+            self.is_dark = True
             self.failed[folder.name] = str(error)
         return None
 
@@ -142,7 +162,7 @@ class _Crawl:
             self.seen.add(address)
             if len(self.seen) > MOST_LINKS:
                 raise ValueError(f"{self.top} must hold at most {MOST_LINKS:,} files, got more; name a folder in it")
-            parts = [unquote(part) for part in address[len(self.top) :].rstrip("/").split("/")]
+            parts = [_decoded(part) for part in address[len(self.top) :].rstrip("/").split("/")]
             name = "/".join(parts)
             if any("/" in part for part in parts) or not is_safe_name(name) or len(parts) > DEEPEST:
                 self.odd.append(name)
@@ -162,6 +182,23 @@ def _addresses(page: Page) -> Iterator[str]:
             continue
         if address.startswith(below) and address != below and "?" not in address:
             yield address
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return bool(PAGE.match(file.read(1000)))
+
+
+def _decoded(part: str) -> str:
+    """A name as its file bears it; old servers spell it in Latin-1.
+
+    >>> _decoded("%C3%BC.tif"), _decoded("%FC.tif")
+    ('ü.tif', 'ü.tif')
+    """
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        return unquote(part, "latin-1")
 
 
 def _quoted(address: str) -> str:

@@ -100,6 +100,8 @@ def offer_of(source: Source, root: Path) -> Offer | None:
         images = [group.key for group in found]
         if place is None:
             return _offered_within(found) or offered(source, images, None)
+        if top.is_file() and place.is_file():
+            return None  # one file each: they belong together, whatever they are called
         groups = groups_of("truth", source, place, SourceWalk(place, top, is_truth, each_once=False).files)
     except (LookupError, OSError):  # as whoever looks for the stacks will say
         return None

@@ -77,8 +77,8 @@ def _open(file: str, scene: int | None, axis: SliceAxis) -> Iterator[Opened]:
             image = images[scene or 0]
             said = opened.metadata["ImageDocument"]["Metadata"]
             pages, channels, notes = _pages(file, opened, image)
-            names, colours = _channels(said, channels)
-        stack = stack_of_pages(pages, _sizes(said), names)
+            (names, colours), sizes = _channels(said, channels), _sizes(said)
+        stack = stack_of_pages(pages, sizes, names)
         yield replace(stack, notes=(*stack.notes, *notes), colours=colours)
 
 
@@ -110,8 +110,10 @@ def _tiles(opened: czi.CziReader) -> list[_Tile]:
     found: list[_Tile] = []
 
     def keep(_: int, block: Any) -> bool:
+        box, stored = block.logicalRect, block.physicalSize
         if block.get_zoom() == 1:
-            box = block.logicalRect
+            if (box.w, box.h) != (stored.w, stored.h):
+                raise ValueError(f"a tile of {box.w} × {box.h} is stored as {stored.w} × {stored.h}")
             found.append(_Tile(block.coordinate.to_dict(), (box.x, box.y, box.w, box.h), block.pixelType.name))
         return True
 

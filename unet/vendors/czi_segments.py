@@ -6,9 +6,12 @@ directory lies, which has an entry for each tile; the tile's segment repeats tha
     ZISRAWFILE … position of the directory      ZISRAWDIRECTORY  count, entries      ZISRAWSUBBLOCK  sizes, entry, data
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
+
+from unet.dataset.filesystem import SPARSEST
 
 HEADER = 32
 """Bytes of a segment's name and sizes."""
@@ -18,6 +21,8 @@ ENTRIES = HEADER + 128
 """Where entries begin in the directory."""
 ENTRY, DIMENSION, MOST_DIMENSIONS = 32, 20, 40
 """Bytes of an entry without its dimensions, of a dimension, and dimensions that an entry has at most."""
+LARGEST = 2**26
+"""Pixels of a tile at most, whatever its bytes; of more, `SPARSEST` to a byte."""
 LEAST = 256
 """Bytes that sizes and entry of a tile take at least."""
 
@@ -31,6 +36,8 @@ def require_sound(file: BinaryIO) -> None:
     end = file.seek(0, 2)
     for position in _positions(file, end):
         name, said = _segment(file, position, 16 + ENTRY)
+        file.seek(position + HEADER + 16 + ENTRY)
+        sizes = _exactly(file, DIMENSION * _dimensions(said[16:]))
         if not name.startswith(b"ZISRAWSUBBLOCK"):
             raise ValueError(f"no tile lies at {position}")
         metadata, attachment, data = struct.unpack("<iiq", said[:16])
@@ -39,6 +46,9 @@ def require_sound(file: BinaryIO) -> None:
             raise ValueError(f"the tile at {position} has a size below 0")
         if position + HEADER + own + metadata + attachment + data > end:
             raise ValueError(f"the tile at {position} reaches beyond the end of the file")
+        pixels = math.prod(stored or size for size, stored in _sizes(sizes))
+        if not 0 < pixels <= max(LARGEST, SPARSEST * data):
+            raise ValueError(f"the tile at {position} claims {pixels:,} pixels in {data:,} bytes")
 
 
 def _positions(file: BinaryIO, end: int) -> Iterator[int]:
@@ -73,6 +83,12 @@ def _dimensions(entry: bytes) -> int:
     if entry[:2] != b"DV" or not 0 <= count <= MOST_DIMENSIONS:
         raise ValueError(f"an entry of {count} dimensions")
     return int(count)
+
+
+def _sizes(dimensions: bytes) -> Iterator[tuple[int, int]]:
+    """Pixels along each dimension of a tile, and how many of them are stored; 0 stands for all."""
+    for _, _, size, _, stored in struct.iter_unpack("<4siifi", dimensions):
+        yield size, stored
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

@@ -233,3 +233,12 @@ def test_another_way_to_read_truth_takes_the_table_of_classes_with_it(files):
     list(initialise(dataset, {"images": str(files / "image"), "truth": {"cell": str(files / "truth")}}))
     (source,) = read_record(dataset).sources
     assert (source.foreground, source.truth) == ("ids", {"cell": str((files / "truth").resolve())})
+
+
+def test_one_file_of_truth_named_for_one_image_needs_no_suffix(tmp_path):
+    for name in ("a", "a_labels"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.ones((32, 24), np.uint16))
+    given = {"images": str(tmp_path / "a.tif"), "truth": str(tmp_path / "a_labels.tif")}
+    said = list(initialise(Dataset(str(tmp_path / "d")), given))
+    assert said[0].endswith(", 1 with truth")
+    assert not [line for line in said if "suffix" in line]

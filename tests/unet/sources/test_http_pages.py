@@ -97,3 +97,24 @@ def test_a_redirect_elsewhere_leads_to_no_files_of_elsewhere(web):
     found = listing(web)
     assert list(found.files) == ["a.tif"]
     assert found.failed == {"day1": "the server lists nothing there"}
+
+
+def test_names_in_latin_1_are_read_as_such_and_none_takes_the_place_of_another(web):
+    web.pages["/raw/"] = (
+        "<a href='%FC.tif'>1</a> <a href='%E4.tif'>2</a> <a href='%C3%B6.tif'>3</a> <a href='a.tif'>4</a>"
+    )
+    found = listing(web)
+    assert {*found.files, *found.failed} == {"ü.tif", "ä.tif", "ö.tif", "a.tif"}
+
+
+def test_a_tag_that_is_not_closed_ends_where_the_next_begins():
+    assert http_pages.LINK.search('<a x <a href="a.tif">').start() == 5  # else each looks through all that follow
+
+
+@pytest.mark.parametrize(
+    "page", ["<a href='forgot'>forgot</a>", "<a href='help/'>help</a>", "<a href='day1/notes.txt'>"]
+)
+def test_a_page_of_which_nothing_is_read_is_no_folder_of_images(web, page):
+    web.pages["/raw/"] = page
+    with pytest.raises(FileNotFoundError, match=f"{web.address}/raw must be a page that lists image files"):
+        listing(web)

@@ -52,6 +52,14 @@ def test_what_fails_for_good_is_told_after_some_tries(web, server):
     assert web.asked["HEAD"] == 1
 
 
+@pytest.mark.parametrize("status", ["202", "204", "206", "300", "304"])
+def test_what_is_no_whole_file_is_refused(web, server, status):
+    web.fault = lambda *_: status
+    for ask in (server.find, server.page):
+        with pytest.raises(AnswerError, match=f"the server answers {status}"):
+            ask(f"{web.address}/raw/a.tif")
+
+
 def test_a_server_that_hangs_is_asked_some_times_and_then_no_more(web, monkeypatch):
     monkeypatch.setattr(http_server, "READ", 0.1)
     web.fault = lambda *_: "hang"

@@ -191,8 +191,27 @@ def test_a_place_that_lists_nothing_is_away(web, page):
     look(web)
     before = copies(web)
     web.pages["/raw/"] = page
-    assert "must hold files, got none" in look(web).away[f"{web.address}/raw"]
+    assert "must be a page that lists image files, got others or none" in look(web).away[f"{web.address}/raw"]
     assert copies(web) == before
+
+
+@pytest.mark.parametrize("page", ["<a href='forgot'>login</a>", "<a href='day1/notes.txt'>terms</a>"])
+def test_a_page_that_asks_who_is_there_takes_no_copy_away(web, page):
+    look(web)
+    before = copies(web)
+    web.pages["/raw/"] = page
+    assert "must be a page that lists image files" in look(web).away[f"{web.address}/raw"]
+    assert copies(web) == before
+
+
+def test_a_page_in_the_place_of_a_file_takes_no_copy_away(web):
+    look(web)
+    before = copies(web)
+    web.pages["/raw/a.tif"] = "\n<!DOCTYPE html><title>Who are you?</title>"
+    found = look(web)
+    assert copies(web) == before
+    assert list(found.lacking) == [str(mirror_place(f"{web.address}/raw/a.tif"))]
+    assert "a.tif: the server gives a page in its place" in found.notes[0]
 
 
 def test_what_lacked_before_the_server_went_away_is_remembered(web):

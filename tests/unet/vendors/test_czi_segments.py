@@ -28,6 +28,9 @@ def with_number(content, at, kind, number):
     [
         (TILE, 32 + 16 + 28, "<i", -7),  # dimensions of a tile: what ended the process
         (TILE, 32 + 16 + 28, "<i", 2**30),
+        (TILE, 32 + 16 + 32 + 8, "<i", 2**30),  # sides of a tile, as pixels and as they are stored
+        (TILE, 32 + 16 + 32 + 16, "<i", 2**30),
+        (TILE, 32 + 16 + 32 + 8, "<i", -5),
         (TILE, 32, "<i", -1),
         (TILE, 32 + 4, "<i", 2**31 - 1),
         (TILE, 32 + 8, "<q", 2**40),
@@ -35,6 +38,7 @@ def with_number(content, at, kind, number):
         (b"ZISRAWDIRECTORY", 32 + 128 + 28, "<i", -1),
         (b"ZISRAWDIRECTORY", 32 + 128 + 6, "<q", -5),
         (b"ZISRAWDIRECTORY", 32 + 128 + 6, "<q", 2**50),
+        (b"ZISRAWDIRECTORY", 32 + 128 + 32 + 8, "<i", 2**26 + 20),  # a side, not as it is stored
         (b"ZISRAWFILE", 32 + 52, "<q", 7),
     ],
 )
