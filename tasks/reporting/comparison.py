@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset
-from unet.evaluation.class_figures import class_names
+from unet.evaluation.class_figures import compared_names
 from unet.evaluation.confusion import Confusion, confusion
 from unet.evaluation.metrics import METRICS
 from unet.images.array_types import Labels
@@ -57,7 +57,7 @@ def compared_classes(dataset: Dataset, model: str, names: Sequence[str]) -> tupl
     if len(learnt) == 1:
         return ()
     truths = [truth_classes(dataset, name) for name in names]
-    return class_names(learnt, [each for known in truths if known for each in known.names])
+    return compared_names(learnt, [each for known in truths if known for each in known.names])
 
 
 def truth_classes(dataset: Dataset, name: str) -> ClassOfIds | None:

@@ -139,10 +139,10 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-def class_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+def compared_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
     """Names of a model's classes, then those of truth that it has not learnt; none where they share none.
 
-    >>> class_names(("nucleus", "mitosis"), ("debris", "nucleus")), class_names(("nucleus", "mitosis"), ("object",))
+    >>> compared_names(("nucleus", "mitosis"), ("debris", "nucleus")), compared_names(("nucleus", "mitosis"), ("object",))
     (('nucleus', 'mitosis', 'debris'), ())
     """
     return tuple(dict.fromkeys((*names, *others))) if set(names) & set(others) else ()

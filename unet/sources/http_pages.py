@@ -35,6 +35,11 @@ DEEPEST = 32
 """Folders within each other: more are taken for pages that lead in a circle."""
 
 
+def _is_file(name: str) -> bool:
+    """Whether a file of this name is read by itself."""
+    return is_truth(name) or is_class_table(name) or is_index(name)
+
+
 class HttpFiles:
     """Files at an address of a web server."""
 
@@ -44,7 +49,7 @@ class HttpFiles:
     def listing(self) -> Listing:
         """All of them, each asked for its size and time, which pages of links do not tell."""
         name = self.address.rpartition("/")[2]
-        if (is_truth(name) or is_class_table(name) or is_index(name)) and not is_zarr_address(name):
+        if _is_file(name) and not is_zarr_address(name):
             return self._single()
         page = self.server.page(f"{self.address}/") or self.server.page(self.address)
         if page and page.is_html:
@@ -62,12 +67,12 @@ class HttpFiles:
         )
 
     def _is_read(self, name: str) -> bool:
-        """Whether a file of this name is an image, an index or outlines, or of an OME-Zarr.
+        """Whether a file of this name is an image, an index, outlines or a table of classes, or of an OME-Zarr.
 
         A page without any asks who is there, or tells of repairs: what was listed before is not gone.
         """
         last = name.rpartition("/")[2]
-        return is_truth(last) or is_index(last) or last in METADATA or is_zarr_address(f"{self.address}/{name}")
+        return _is_file(last) or last in METADATA or is_zarr_address(f"{self.address}/{name}")
 
     def _single(self) -> Listing:
         found = self.server.find(self.address)
