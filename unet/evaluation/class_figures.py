@@ -142,7 +142,7 @@ def _count(number: int) -> str:
 def compared_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
     """Names of a model's classes, then those of truth that it has not learnt; none where they share none.
 
-    >>> compared_names(("nucleus", "mitosis"), ("debris", "nucleus")), compared_names(("nucleus", "mitosis"), ("object",))
+    >>> compared_names(("nucleus", "mitosis"), ("debris", "nucleus")), compared_names(("nucleus",), ("object",))
     (('nucleus', 'mitosis', 'debris'), ())
     """
     return tuple(dict.fromkeys((*names, *others))) if set(names) & set(others) else ()
