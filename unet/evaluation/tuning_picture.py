@@ -1,6 +1,7 @@
 """How the settings of segment were found: a plot of the metric over the thresholds, and what to say of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 NAMES = {"mean_average_precision": "average precision over IoU 0.5 to 0.95", "average_precision": "AP at IoU 0.5"}
 """What metrics are called where their own name does not say it."""
 BLUE = "#0072b2"
+WIDE = 24
+"""Letters of a line beside an axis, so that none stand beside its neighbour."""
 
 
 def plot_tuning(found: Mapping[str, Any], threshold: float) -> bytes:
@@ -57,7 +60,8 @@ def plot_class_tuning(found: Mapping[str, Mapping[str, Any]], thresholds: Mappin
             _plot_column(axes, own["curve"], column, class_colour(number), label)
             if name in thresholds:
                 axes.axvline(thresholds[name], color=class_colour(number), linewidth=1, linestyle="--")
-    values.set_ylabel("\n".join(dict.fromkeys(_name(own["metric"]) for own in found.values() if "metric" in own)))
+    metrics = dict.fromkeys(fill(_name(own["metric"]), WIDE) for own in found.values() if "metric" in own)
+    values.set_ylabel("\n".join(metrics))
     ratios.set(xlabel="threshold of the scores; dashed: in use", ylabel="size of segments\n÷ of objects")
     figure.legend(loc="outside upper left", ncols=6, frameon=False)
     figure.align_ylabels()
@@ -100,26 +104,46 @@ def class_sentences(
     for name, own in numbers.items():
         used = ", ".join(f"{each} {getattr(own, each):g}" for each in AUTOMATIC)
         best = by_class.get(name, {})
-        value = f"; found best by {_name(best['metric'])}: {best['value']:.3f}" if "metric" in best else ""
+        value = f"; found best by {_name(best['metric'])}: {_value(best)}" if "metric" in best else ""
         said.append(f"Segments of {name} are made with {used}{value if settings.automatic else ''}.")
-    if settings.automatic:
+    if settings.automatic and by_class:
+        said += _found_of_classes(tuple(numbers), by_class)
+    elif settings.automatic:
         said += [_found(found) if found and "metric" in found else _not_found(settings)]
     return said
 
 
+def _found_of_classes(names: Sequence[str], by_class: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Where the settings of each class were found; of one of which nothing was, whose settings it has."""
+    places: dict[tuple[str, int], list[str]] = {}
+    for name, own in ((name, by_class[name]) for name in names if "part" in by_class.get(name, {})):
+        places.setdefault((own["part"], own["n"]), []).append(name)
+    for (part, planes), here in places.items():
+        who = "They" if len(here) == len(names) else f"Those of {', '.join(here)}"
+        yield f"{who} were found {_chosen_on(part, planes)}"
+    if without := ", ".join(name for name in names if not by_class.get(name)):
+        yield f"No object of {without} was there to find any by: those of the class of the most objects serve instead."
+
+
 def _found(found: Mapping[str, Any]) -> str:
-    planes = f"{found['n']} plane{'' if found['n'] == 1 else 's'}"
-    usual = found.get("at_default")
-    beside = (
-        "" if usual is None else f", where {', '.join(f'{value:g}' for value in UNTUNED.values())} give {usual:.3f}"
-    )
-    best = f"found best by {_name(found['metric'])}, {found['value']:.3f}{beside}"
-    if found["part"] == "validation":
+    best = f"found best by {_name(found['metric'])}, {_value(found)}"
+    return f"They were {best}, {_chosen_on(found['part'], found['n'])}"
+
+
+def _value(found: Mapping[str, Any]) -> str:
+    """What the metric is with the settings that were found, beside what it is with the usual ones."""
+    usual, numbers = found.get("at_default"), ", ".join(f"{value:g}" for value in UNTUNED.values())
+    return f"{found['value']:.3f}" + ("" if usual is None else f", where {numbers} give {usual:.3f}")
+
+
+def _chosen_on(part: str, number: int) -> str:
+    planes = f"{number} plane{'' if number == 1 else 's'}"
+    if part == "validation":
         return (
-            f"They were {best}, on the validation part ({planes}). So validation chose them, as it chose the "
-            "checkpoint: new images will be segmented a little less well than its figures say."
+            f"on the validation part ({planes}). So validation chose them, as it chose the checkpoint: new images will "
+            "be segmented a little less well than its figures say."
         )
-    return f"They were {best}, on the training part ({planes}), as no object validates: new images may need others."
+    return f"on the training part ({planes}), as no object validates: new images may need others."
 
 
 def _not_found(settings: Segment) -> str:

@@ -63,3 +63,15 @@ def test_curves_of_classes_are_in_their_colours_and_each_class_is_told():
         assert ((np.abs(pixels - colour).max(axis=1) <= 3).sum() > 20) == is_there
     said = class_sentences(Segment(), {"nucleus": Segment().numbers()}, found)
     assert said[0].endswith("found best by average precision over IoU 0.5 to 0.95: 0.800.")
+
+
+def test_each_class_is_told_on_which_part_its_settings_were_found():
+    numbers, rare = dict.fromkeys(("nucleus", "mitosis", "debris"), Segment().numbers()), {"part": "training", "n": 4}
+    by_class = {"nucleus": FOUND, "mitosis": FOUND | rare}
+    said = class_sentences(Segment(), numbers, FOUND | {"by_class": by_class})
+    assert said[0].endswith("0.5 to 0.95: 0.812, where 0.5, 16, 0 give 0.700.")
+    assert said[3].startswith("Those of nucleus were found on the validation part (1 plane). So validation chose them")
+    assert said[4].startswith("Those of mitosis were found on the training part (4 planes), as no object validates")
+    assert said[5].startswith("No object of debris was there to find any by")
+    both = class_sentences(Segment(), {"nucleus": Segment().numbers()}, FOUND | {"by_class": by_class})
+    assert both[1].startswith("They were found on the validation part")
