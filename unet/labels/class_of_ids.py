@@ -224,8 +224,8 @@ def read_classes(truth: Result) -> ClassOfIds:
     Raises:
         ValueError: the file that tells them is lost or damaged.
     """
-    stamp = truth.committed()
-    if "classes" not in stamp.facts:
+    stamp = truth.stamp()
+    if stamp is None or "classes" not in stamp.facts:  # what was drawn here has no stamp
         return ClassOfIds.of_one()
     file = truth.folder / stamp.generation / CLASSES
     values = file.read_json()
