@@ -9,9 +9,10 @@ import netrc
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ T = TypeVar("T")
 CONNECT, READ = 10.0, 30.0
 """Seconds until a connection must be made, and until an answer must go on."""
 GRACE, SLOWEST = 60.0, 10_000
-"""Seconds that any answer may take, and bytes a second that a larger one must bring."""
+"""Seconds that headers, and any answer, may take, and bytes a second that a larger one must bring."""
 TRIES, PAUSE = 3, 0.5
 """How often is asked, and seconds before the second time; each further pause is twice as long."""
 MOST_SILENT = 5
@@ -159,12 +160,34 @@ class HttpServer:
     @contextmanager
     def _answer(self, method: str, address: str) -> Iterator[httpx.Response]:
         """An answer that is no refusal, of which the headers are there."""
-        with self.client.stream(method, address) as answer:
+        with closing(self._sent(self.client.build_request(method, address))) as answer:
             if answer.status_code != OK:  # of others some bring a part, or a word about the file
                 raise AnswerError(answer.status_code, f"the server answers {answer.status_code}")
             if answer.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
                 raise AnswerError(0, "the server packs what it sends, though it is asked not to")
             yield answer
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        """An answer whose headers came in time; one that trickles on is left to its thread, which ends with the client.
+
+        httpx counts from one byte to the next, and an answer may begin with any number of interim ones.
+        """
+        came: SimpleQueue[httpx.Response | Exception] = SimpleQueue()
+
+        def send() -> None:
+            try:
+                came.put(self.client.send(request, stream=True))
+            except Exception as error:  # raised where it is waited for
+                came.put(error)
+
+        threading.Thread(target=send, daemon=True, name="headers").start()
+        try:
+            answer = came.get(timeout=GRACE)
+        except Empty:
+            raise httpx.ReadTimeout(f"its headers did not come in {GRACE:g} s", request=request) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _asked(self, address: str, ask: Callable[[], T]) -> T | None:
         """What `ask` gives, asked again where chance may have failed it; None where there is nothing.

@@ -72,6 +72,15 @@ def test_a_server_that_hangs_is_asked_some_times_and_then_no_more(web, monkeypat
     assert web.asked["HEAD"] == http_server.MOST_SILENT
 
 
+def test_headers_that_never_end_are_waited_for_no_longer(web, monkeypatch):
+    monkeypatch.setattr(http_server, "GRACE", 0.2)
+    web.fault = lambda *_: "interim"
+    with HttpServer(web.address, threading.Event()) as server:
+        for ask in (server.find, server.page):
+            with pytest.raises(OSError, match=r"must be reachable, got: its headers did not come in 0\.2 s"):
+                ask(f"{web.address}/raw/a.tif")
+
+
 def test_an_answer_that_trickles_ends(web, server, tmp_path, monkeypatch):
     later = iter(range(0, 10**6, 1000))
     monkeypatch.setattr(http_server.time, "monotonic", lambda: next(later))

@@ -3,6 +3,7 @@
 import functools
 import threading
 from collections import Counter
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,6 +65,8 @@ class _Handler(SimpleHTTPRequestHandler):
             return self._send(302, b"", method, Location=fault[3:])
         if fault == "hang":
             return web.ended.wait(60)
+        if fault == "interim":
+            return self._interim_answers()
         if page is not None:
             return self._send(200, page.encode(), method, "text/html")
         file = Path(self.translate_path(self.path))
@@ -75,6 +78,12 @@ class _Handler(SimpleHTTPRequestHandler):
             return self._send(404, b"nothing", method)
         self._file(file, method, fault)
         return None
+
+    def _interim_answers(self):
+        """Answers that say that another follows, one after the other, until nobody listens."""
+        with suppress(OSError):
+            while not self.server.web.ended.wait(0.01):
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _file(self, file, method, fault):
         content, info = file.read_bytes(), file.stat()
