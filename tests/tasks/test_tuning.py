@@ -203,6 +203,17 @@ def test_tune_finds_each_class_again_and_says_what_it_was(classed):
         assert tuned.before["by_class"][name]["threshold"] == before["by_class"][name]["threshold"]
 
 
+def test_tune_looks_for_what_is_segmented_chosen_classes_or_all_as_one(classed):
+    one = tune(classed, "unet", ["a", "b"], ["a", "b"], Segment(classes=("lit",), threshold={"lit": 0.4}))
+    assert set(one.found["by_class"]) == {"lit"}
+    assert one.before["by_class"]["lit"]["threshold"] == 0.4
+    mixed = tune(classed, "unet", ["a", "b"], ["a", "b"], Segment(mix_classes=True))
+    assert "by_class" not in mixed.found
+    assert set(mixed.before) == {*AUTOMATIC, "value", "size_ratio"}
+    with pytest.raises(ValueError, match=r"among the classes that unet has learnt, 1 \(dim\), 2 \(lit\), got dark"):
+        tune(classed, "unet", ["a", "b"], ["a", "b"], Segment(classes=("dark",)))
+
+
 def test_a_class_without_an_object_where_it_validates_is_found_where_it_trains(classed):
     truth = labels_of(classed, "b", "truth")
     file = truth.folder / truth.committed().generation / "classes.json"
