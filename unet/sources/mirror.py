@@ -152,7 +152,13 @@ class _Look:
     def _fetch(
         self, remote: Remote, listing: Listing, wanted: Mapping[str, RemoteFile], on_progress: OnProgress
     ) -> dict[str, str]:
-        """Fetch files, and remove those that are gone; why some did not arrive."""
+        """Fetch files, and remove those that are gone; why some did not arrive.
+
+        Raises:
+            OSError: a link leads out of the mirror, to files that are nobody's copies.
+        """
+        if os.path.realpath(self.place) != str(self.place):
+            raise OSError(f"{self.place} must lie in the mirror, got a link to another place; remove the link")
         self._remember(wanted, ())
         self._remove_gone(listing)
         fetching = Fetching(self.address, self.place, remote, on_progress, self.stop)

@@ -291,6 +291,20 @@ def test_nothing_is_written_through_a_link_in_the_mirror(web, mirror, tmp_path):
     assert list((tmp_path / "outside").iterdir()) == []
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_nothing_is_removed_through_a_link_in_the_mirror(web, tmp_path, above):
+    (tmp_path / "mine/raw").mkdir(parents=True)
+    (tmp_path / "mine/raw/precious.tif").write_bytes(b"nobody's copy")
+    place = mirror_place(f"{web.address}/raw")
+    link = place.parent if above else place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / ("mine" if above else "mine/raw"))
+    (said,) = look(web).away.values()
+    assert said.endswith("must lie in the mirror, got a link to another place; remove the link")
+    assert (tmp_path / "mine/raw/precious.tif").read_bytes() == b"nobody's copy"
+    assert [path.name for path in (tmp_path / "mine/raw").iterdir()] == ["precious.tif"]
+
+
 def test_a_disk_that_keeps_no_times_is_told(web, monkeypatch):
     monkeypatch.setattr(fetching.os, "utime", lambda *_, **__: None)
     assert "must lie on a disk that keeps times" in look(web).away[f"{web.address}/raw"]
