@@ -117,7 +117,7 @@ KINDS = {
     "touching": Kind(
         "object that touches another",
         "objects that touch another",
-        "nothing but the ridge of background that weigh cuts keeps them apart",
+        "nothing but the ridge of background that weigh cuts keeps them apart, where weigh.part has it cut",
     ),
     "empty": Kind(
         "plane without an object",

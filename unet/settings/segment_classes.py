@@ -7,7 +7,8 @@ from typing import Any
 from unet.settings.record import plain
 from unet.settings.segment import AUTOMATIC, UNTUNED, Segment, SegmentNumbers
 
-OF_A_CLASS = (*AUTOMATIC, "high_threshold")
+HIGH = "high_threshold"
+OF_A_CLASS = (*AUTOMATIC, HIGH)
 """Settings that each class has by itself; a high threshold says nothing of a class whose own is above it."""
 
 
@@ -81,6 +82,8 @@ class SegmentedClasses:
             return whole
         by_class = {name: plain(numbers) for name, numbers in self.by_class.items()}
         own = {each: {name: values[each] for name, values in by_class.items()} for each in OF_A_CLASS}
+        if len(set(own[HIGH].values())) == 1:  # as a rule none has one
+            own[HIGH] = first[HIGH]
         return whole | {"mix_classes": False} | own
 
 

@@ -106,7 +106,7 @@ def _window(known: Statistics) -> dict[str, float]:
     return {"start": start, "end": end, "min": known.min, "max": known.max}
 
 
-MOST_DESCRIBED = 10_000
+MOST_DESCRIBED = 2_000
 """Ids of labels that are described one by one; more would make every plan read megabytes."""
 
 
