@@ -178,6 +178,8 @@ class SeenClasses:
     names: tuple[str, ...]
     expected: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Ids that must be met."""
+    said_by: str = "classes"
+    """What says so, for people."""
     _pairs: list[NDArray[np.int64]] = field(default_factory=list)
     """Ids and numbers as one number each, 256 · id + number: eight bytes for each of many millions."""
 
@@ -207,7 +209,7 @@ class SeenClasses:
             ValueError: an id was not met that must be, or has two classes.
         """
         if lost := np.setdiff1d(self.expected, self._gathered() // 256).tolist():
-            raise ValueError(f"classes must be of ids that truth has, got {listed_ids(lost)}; take them off their list")
+            raise ValueError(f"{self.said_by} must be of ids that truth has, got {listed_ids(lost)}; take them off it")
         return self.found_so_far()
 
     def found_so_far(self) -> ClassOfIds:
