@@ -7,6 +7,7 @@ agree; these colours of Okabe and Ito (2008) are told apart by colour-blind read
 Figures are `matplotlib.figure.Figure` objects; pyplot is never imported, as its global state is not safe in threads.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from math import isfinite, nan
@@ -258,7 +259,11 @@ def figure_png(figure: "Figure") -> bytes:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph", UserWarning
+        )  # a name in Chinese has boxes here, and is whole elsewhere
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     with Image.open(buffer) as image:
         return _encode(image.convert("RGB").quantize(256, dither=Image.Dither.NONE))
 
