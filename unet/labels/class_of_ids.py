@@ -127,7 +127,10 @@ class ClassOfIds:
             ValueError: a name is not in that list.
         """
         for lost in (name for name in self.names if name not in names):
-            raise ValueError(f"classes must name {lost!r}, which truth has, got {', '.join(names)}")
+            raise ValueError(
+                f"classes must name {lost!r}, which truth has, got {', '.join(names)}; name it in dataset.yaml, or, "
+                f"where truth was edited by hand, call it otherwise in its {CLASSES}"
+            )
         numbers = np.array([0, *(names.index(name) + 1 for name in self.names)], np.uint8)
         return ClassOfIds(tuple(names), self.ids, numbers[self.classes], int(numbers[self.others]))
 
