@@ -78,7 +78,7 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
 
 def _parts(files: Files, settings: Json) -> Iterator[Files]:
     """Files of truth of which the classes lie apart, each part by itself; others together."""
-    counts = [*settings.get("truth_by_class", {}).values()] or [len(files) - settings.get("class_of", 0)]
+    counts = [*dict(settings.get("truth_by_class", ())).values()] or [len(files) - settings.get("class_of", 0)]
     for count in counts:
         yield files[:count]
         files = files[count:]

@@ -26,6 +26,9 @@ LARGEST_LOOK = 2**24
 """Pixels of a plane that is looked at for them."""
 
 
+PALETTE = "a palette is truth alone, by its indices or by its colours, and no image"
+
+
 class Inspected(NamedTuple):
     """One stack, and what is said of it."""
 
@@ -84,7 +87,7 @@ def first_picture(found: Sequence[Inspected]) -> bytes:
     readable = next((of.stack for of in found if "error" not in of.values), None)
     if readable is None:
         raise ValueError("a picture must be of a stack that can be read, got none")
-    with open_found(readable) as opened:
+    with open_found(readable, takes_palette=True) as opened:
         plane = opened.plane((0,) * (len(opened.shape) - 2))
     return pictures.thumbnail(pictures.stretch(plane)[..., None].repeat(3, axis=2))
 
@@ -92,7 +95,7 @@ def first_picture(found: Sequence[Inspected]) -> bytes:
 def _values(stack: Stack) -> Json:
     values: dict[str, Any] = {"name": stack.name, "files": list(stack.files), "scene": stack.scene}
     try:
-        with open_found(stack) as opened:
+        with open_found(stack, takes_palette=True) as opened:
             return (
                 values
                 | {
@@ -102,7 +105,7 @@ def _values(stack: Stack) -> Json:
                     "channels": list(opened.channels),
                     "pixel_size": dict(opened.spacing),
                     "units": dict(opened.units),
-                    "notes": list(opened.notes),
+                    "notes": [*opened.notes, *([PALETTE] if opened.is_palette else [])],
                 }
                 | _few_values(opened)
             )
@@ -121,6 +124,14 @@ def _few_values(opened: Opened) -> Json:
     with suppress(ValueError):  # ingest will say what is wrong with it
         found, counts = np.unique(shown.plane((0,) * (len(shown.shape) - 2)), return_counts=True)
         if 1 < found.size <= MOST_VALUES:
-            names = [colour_name(value) if is_coloured else f"{value:g}" for value in found.tolist()]
+            names = [_name(value, opened, is_coloured) for value in found.tolist()]
             return {"values": dict(zip(names, (counts / counts.sum()).tolist(), strict=True))}
     return {}
+
+
+def _name(value: float, opened: Opened, is_coloured: bool) -> str:
+    """A value or a colour for people; of an index of a palette both."""
+    if is_coloured:
+        return colour_name(int(value))
+    has_colour = opened.is_palette and value < len(opened.palette)
+    return f"{value:g} {colour_name(opened.palette[int(value)])}" if has_colour else f"{value:g}"

@@ -358,6 +358,18 @@ def test_folders_that_change_places_make_truth_stale_though_all_files_look_alike
     np.testing.assert_array_equal(after, np.array([0, 2, 1])[before])
 
 
+def test_names_that_change_places_make_truth_stale_though_all_folders_stay(image, stage):
+    dataset, _, _ = started(image, stage, **save_folders(image))
+    (source,) = read_record(dataset).sources
+    before = read_classes(labels_of(dataset, "a", "truth")).plain()
+    swapped = dict(zip(reversed(NAMES), source.truth.values(), strict=True))
+    set_values(dataset, {"sources": [{"images": source.images, "truth": swapped}]})
+    assert stage(dataset, "ingest")[0].state == "done"
+    after = read_classes(labels_of(dataset, "a", "truth")).plain()
+    assert [after[name] for name in NAMES] == [before[name] for name in reversed(NAMES)]
+    assert not stage(dataset, "ingest")
+
+
 def test_folders_among_the_images_are_no_images(image, stage):
     given = save_folders(image)
     for each in NAMES:

@@ -4,6 +4,7 @@ import ast
 import inspect
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
@@ -266,7 +267,11 @@ def _is_same_but(dataset: Dataset, live: str, text: str, key: str) -> bool:
 
 def _plain(values: Any) -> Any:
     if isinstance(values, Mapping):
-        return {str(key): _plain(value) for key, value in values.items()}
+        found = {str(key): _plain(value) for key, value in values.items()}
+        if len(found) < len(values):  # 1 and "1", of which YAML says that they differ
+            twice = next(key for key, count in Counter(map(str, values)).items() if count > 1)
+            raise ValueError(f"dataset.yaml must name each key once, got {twice} in two ways of writing; remove one")
+        return found
     if isinstance(values, list):
         return [_plain(value) for value in values]
     return values

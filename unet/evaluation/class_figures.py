@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unet.dataset.folder import Json
 from unet.evaluation.confusion import Confusion
 from unet.evaluation.metrics import METRICS
-from unet.evaluation.pictures import figure_png, new_figure
+from unet.evaluation.pictures import figure_png, legend_label, new_figure
 from unet.settings.classes import class_colour
 
 if TYPE_CHECKING:
@@ -121,12 +121,13 @@ def plot_classes(figures: ClassFigures) -> bytes:
 
 
 def _plot_class(axes: "Axes", figures: Figures, shift: float, name: str, colour: str) -> None:
-    label: str | None = name.replace("$", r"\$")
+    label: str | None = legend_label(name)
     for row, metric in enumerate(METRICS):
         entry = figures[metric]
         if entry["value"] is not None:
             axes.plot([entry["low"], entry["high"]], [row + shift] * 2, color=colour, linewidth=3, alpha=0.5)
-            axes.plot(entry["value"], row + shift, "o", color=colour, markersize=7, markeredgecolor="0.2", label=label)
+            dot = axes.plot(entry["value"], row + shift, "o", color=colour, markeredgecolor="0.2", label=label)
+            dot[0].set(markersize=7, clip_on=False)  # a whole one at 0 and at 1, too
             label = None  # once in the legend
 
 

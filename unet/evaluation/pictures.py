@@ -7,6 +7,7 @@ agree; these colours of Okabe and Ito (2008) are told apart by colour-blind read
 Figures are `matplotlib.figure.Figure` objects; pyplot is never imported, as its global state is not safe in threads.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from math import isfinite, nan
@@ -211,7 +212,8 @@ def _plot_dice(axes: "Axes", looks: Sequence[Mapping[str, Any]]) -> None:
         seen = [(row["step"], row["validation_dice"][name]) for row in looks]
         values = [nan if value is None else value for _, value in seen]
         colour = class_colour(number)
-        axes.plot([step for step, _ in seen], values, "o-", color=colour, linewidth=2, markersize=4, label=name)
+        label = legend_label(name)
+        axes.plot([step for step, _ in seen], values, "o-", color=colour, linewidth=2, markersize=4, label=label)
     axes.set(ylabel="Dice of validation", ylim=(0, 1.02))
     axes.legend(frameon=False, loc="lower right", ncols=4)
 
@@ -257,9 +259,22 @@ def figure_png(figure: "Figure") -> bytes:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph", UserWarning
+        )  # a name in Chinese has boxes here, and is whole elsewhere
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     with Image.open(buffer) as image:
         return _encode(image.convert("RGB").quantize(256, dither=Image.Dither.NONE))
+
+
+def legend_label(name: str) -> str:
+    r"""A name as a legend shows it letter by letter: what lies between dollars is no formula, and `_` hides none.
+
+    >>> legend_label("$x$"), legend_label("_a")
+    ('\\$x\\$', ' _a')
+    """
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
 def hexadecimal(rgb: tuple[int, int, int]) -> str:

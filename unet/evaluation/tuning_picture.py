@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unet.evaluation.pictures import SEGMENTS_COLOUR, figure_png, hexadecimal, new_figure
+from unet.evaluation.pictures import SEGMENTS_COLOUR, figure_png, hexadecimal, legend_label, new_figure
 from unet.settings.classes import class_colour
 from unet.settings.segment import AUTOMATIC, UNTUNED, Segment, SegmentNumbers
 
@@ -56,7 +56,7 @@ def plot_class_tuning(found: Mapping[str, Mapping[str, Any]], thresholds: Mappin
     ratios.axhline(1, color="0.6", linewidth=0.8)
     for number, (name, own) in enumerate(found.items(), 1):
         for column, axes in enumerate((values, ratios) if "curve" in own else (), 1):
-            label = name.replace("$", r"\$") if axes is values else None
+            label = legend_label(name) if axes is values else None
             _plot_column(axes, own["curve"], column, class_colour(number), label)
             if name in thresholds:
                 axes.axvline(thresholds[name], color=class_colour(number), linewidth=1, linestyle="--")

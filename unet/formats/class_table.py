@@ -86,6 +86,8 @@ def _columns(header: Sequence[str]) -> tuple[int, int]:
     if not {"id", "class"} <= set(names):
         shown = ", ".join(names)[:LONGEST]
         raise ValueError(f"its first line is {shown!a}")
+    if twice := [name for name in ("id", "class") if names.count(name) > 1]:
+        raise ValueError(f"it has several columns {twice[0]}")
     return names.index("id"), names.index("class")
 
 

@@ -51,8 +51,12 @@ class MissingPackageError(ValueError):
 
 
 @contextmanager
-def open_found(stack: Stack) -> Iterator[Opened]:
+def open_found(stack: Stack, takes_palette: bool = False) -> Iterator[Opened]:
     """A stack as it was found in the sources, with what is stated of it beside its files.
+
+    Args:
+        stack: as it was found.
+        takes_palette: whether it may be a palette's indices, which are no grey values, but may be truth.
 
     Raises:
         ValueError, LookupError: as `open_stack`; or the names of its files tell that it cannot be read.
@@ -60,7 +64,7 @@ def open_found(stack: Stack) -> Iterator[Opened]:
     if stack.refused:
         raise ValueError(stack.refused)
     with open_stack(stack.files, stack.scene, stack.axis, stack.grid, stack.stated.axes) as opened:
-        if opened.is_palette:
+        if opened.is_palette and not takes_palette:
             raise ValueError(
                 f"{stack.files[0]} must hold grey or RGB values, got a palette; save it as grey values or as TIFF"
             )

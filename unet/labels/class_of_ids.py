@@ -127,7 +127,10 @@ class ClassOfIds:
             ValueError: a name is not in that list.
         """
         for lost in (name for name in self.names if name not in names):
-            raise ValueError(f"classes must name {lost!r}, which truth has, got {', '.join(names)}")
+            raise ValueError(
+                f"classes must name {lost!r}, which truth has, got {', '.join(names)}; name it in dataset.yaml, or, "
+                f"where truth was edited by hand, call it otherwise in its {CLASSES}"
+            )
         numbers = np.array([0, *(names.index(name) + 1 for name in self.names)], np.uint8)
         return ClassOfIds(tuple(names), self.ids, numbers[self.classes], int(numbers[self.others]))
 
@@ -178,6 +181,8 @@ class SeenClasses:
     names: tuple[str, ...]
     expected: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """Ids that must be met."""
+    said_by: str = "classes"
+    """What says so, for people."""
     _pairs: list[NDArray[np.int64]] = field(default_factory=list)
     """Ids and numbers as one number each, 256 · id + number: eight bytes for each of many millions."""
 
@@ -207,7 +212,7 @@ class SeenClasses:
             ValueError: an id was not met that must be, or has two classes.
         """
         if lost := np.setdiff1d(self.expected, self._gathered() // 256).tolist():
-            raise ValueError(f"classes must be of ids that truth has, got {listed_ids(lost)}; take them off their list")
+            raise ValueError(f"{self.said_by} must be of ids that truth has, got {listed_ids(lost)}; take them off it")
         return self.found_so_far()
 
     def found_so_far(self) -> ClassOfIds:

@@ -115,7 +115,7 @@ def _of_outlines(opened: Opened, stack: Stack) -> KeptTruth:
     numbers = values.of_words(Counter(opened.words), "outlines", stack.truth[0])
     by_id = np.array([0, *(numbers[word] for word in opened.words)], np.int64)
     kept = kept_truth(opened, replace(stack, foreground="ids"), has_classes=True)
-    return _by_number(kept, values, SeenClasses(values.names), lambda ids: by_id[ids])
+    return _by_number(kept, values, by_id, SeenClasses(values.names), lambda ids: by_id[ids])
 
 
 def _with_classes_beside(stack: Stack, opened: Callable[[Stack], Opened]) -> KeptTruth:
@@ -142,11 +142,13 @@ def _by_table(kept: KeptTruth, values: ClassValues, file: str) -> KeptTruth:
             raise ValueError(f"{file} must name the class of each id of truth, got none for {listed_ids(lost)}; add it")
         return numbers[np.searchsorted(table.ids, ids)]
 
-    return _by_number(kept, values, SeenClasses(values.names, table.ids), of)
+    return _by_number(kept, values, numbers, SeenClasses(values.names, table.ids, file), of)
 
 
-def _by_number(kept: KeptTruth, values: ClassValues, seen: SeenClasses, numbers_of: NumbersOf) -> KeptTruth:
-    """The class of each id by a function of it."""
+def _by_number(
+    kept: KeptTruth, values: ClassValues, said: NDArray[np.int64], seen: SeenClasses, numbers_of: NumbersOf
+) -> KeptTruth:
+    """The class of each id by a function of it, which gives numbers that are said; `ignore` needs no value for that."""
 
     def planes() -> Iterator[Plane]:
         for plane in kept.planes:
@@ -155,6 +157,7 @@ def _by_number(kept: KeptTruth, values: ClassValues, seen: SeenClasses, numbers_
             seen.add(ids, numbers)
             yield _left(plane, ids, numbers)
 
+    kept = kept._replace(ignore=int(IGNORED)) if (said == NOT_JUDGED).any() else kept
     return _classed(kept, values, seen, planes())
 
 

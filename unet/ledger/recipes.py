@@ -67,7 +67,7 @@ def _classes_of(stack: Stack) -> Json:
 
     Files that lie apart are counted: those of another order, or of another class, have another digest together.
     """
-    by_class = {name: len(files) for name, files in stack.truth_by_class}
+    by_class = [[name, len(files)] for name, files in stack.truth_by_class]  # in order: names may change places
     return (
         ({"classes": {str(key): name for key, name in stack.classes}} if stack.classes else {})
         | ({"truth_by_class": by_class} if by_class else {})

@@ -50,13 +50,15 @@ def check_names(names: tuple[str, ...]) -> None:
     ValueError: classes must have names that differ, got 'nucleus' and 'Nucleus'; rename one
     """
     require(0 < len(names) <= LARGEST, f"classes must be 1 to {LARGEST} names of objects, got {len(names)}")
-    seen: dict[str, str] = {}
-    for name in names:
+    seen: dict[str, tuple[int, str]] = {}
+    for number, name in enumerate(names, 1):
         is_plain = name == name.strip() and name.isprintable() and 0 < len(name) <= 64 and "/" not in name
         require(is_plain, f"classes must have names of 1 to 64 printable characters without /, got {name!r}")
         require(name.casefold() not in TAKEN, f"classes must not be called {name}, which has a meaning of its own")
-        same = seen.setdefault(name.casefold(), name)
-        require(same == name, f"classes must have names that differ, got {same!r} and {name!r}; rename one")
+        first, same = seen.setdefault(name.casefold(), (number, name))
+        require(first == number, f"classes must have names that differ, got {same!r} and {name!r}; rename one")
+        is_other = name.isdecimal() and int(name) != number and 0 < int(name) <= len(names)
+        require(not is_other, f"classes must not be called by the numbers of others, got {name!r} for class {number}")
 
 
 def clean_table(table: Table) -> dict[int | str, str]:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 
-from unet.settings.classes import OBJECT, joined_names
+from unet.settings.classes import OBJECT, check_names, joined_names
 from unet.settings.cluster import Cluster, Where
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest, Source, Watch
@@ -85,7 +85,11 @@ class Record(BaseModel):
         return record
 
     def _require_weights_of_classes(self, name: str) -> None:
-        """Refuse class weights of other classes than truth has."""
+        """Refuse class weights of other classes than truth has, and names that two sources write in two ways."""
+        try:
+            check_names(self.classes)
+        except ValueError as error:
+            raise ValueError(f"{name}: sources: {error}") from error
         try:
             self.weigh.weights_of(self.classes)
         except ValueError as error:

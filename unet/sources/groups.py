@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unet.settings.ingest import Source
-from unet.sources.image_kinds import SUFFIXES, stem
+from unet.sources.image_kinds import CLASS_TABLE, SUFFIXES, stem
 from unet.sources.stack_names import natural_order
 from unet.sources.stacks import Files, Grid, Stated, Well
 from unet.sources.zarr_folders import well_of, zarr_images
@@ -41,8 +41,9 @@ def groups_of(setting: str, source: Source, top: Path, found: Sequence[Path]) ->
     """
     files = sorted(found, key=lambda path: natural_order(path.as_posix()))
     if not files:
-        written = getattr(source, setting)
-        raise LookupError(f"{setting} {written!r} must hold image files, got none; known are {', '.join(SUFFIXES)}")
+        written = source.images if setting == "images" else source.truth  # that of a part is where its files lie
+        kinds, known = ("tables or image", (CLASS_TABLE, *SUFFIXES)) if setting == "class_of" else ("image", SUFFIXES)
+        raise LookupError(f"{setting} {written!r} must hold {kinds} files, got none; known are {', '.join(known)}")
     if source.slices is None:
         return [group for path in files for group in _of_file(key_of(source, top, path), path)]
     folders: dict[str, list[str]] = {}

@@ -38,16 +38,16 @@ def image_groups(source: Source, walk: SourceWalk) -> Grouped:
     return found._replace(groups=[*found.groups, *alone], rest=[])
 
 
-def truth_groups(source: Source, top: Path, files: Sequence[Path]) -> list[Group]:
+def truth_groups(source: Source, top: Path, files: Sequence[Path], setting: str = "truth") -> list[Group]:
     """Groups of files of truth; of a pattern, planes that are named as images are, and files that are a whole stack's.
 
     Raises:
         LookupError: there is none.
     """
     if source.pattern is None or not files:
-        return groups_of("truth", source, top, files)
+        return groups_of(setting, source, top, files)
     found = pattern_groups(Pattern(source.pattern).of_truth(source.suffix), top, files)
-    return [*found.groups, *(groups_of("truth", source, top, found.rest) if found.rest else [])]
+    return [*found.groups, *(groups_of(setting, source, top, found.rest) if found.rest else [])]
 
 
 def uneven_truth(source: Source, group: Group, labels: Files) -> str:

@@ -75,7 +75,7 @@ def find_truth(
         top = existing(setting, source.images if source.truth is None else source.truth, root)
         walk = SourceWalk(top, None if beside else images, kinds, each_once=False)
         files = [path for path in walk.files if is_of_truth(source, path, beside) or (path == top and not beside)]
-        groups = truth_groups(source, top, _require_some(source, top, beside, files))
+        groups = truth_groups(source, top, _require_some(source, top, beside, files), setting)
     except (LookupError, OSError) as error:
         kept = f"{error}; truth that was taken from it before is kept, unless its line is removed from dataset.yaml"
         return Truth({}, away=str(error), notes=(kept,))

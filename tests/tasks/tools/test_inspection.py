@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from tasks.tools.inspection import described, first_picture, inspected
 
@@ -35,6 +36,16 @@ def test_a_file_alone_and_its_picture(folder):
     assert first_picture(inspected(folder / "a.ome.tif")).startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="a picture must be of a stack that can be read, got none"):
         first_picture(inspected(folder / "b.tif"))
+
+
+def test_a_palette_shows_its_indices_and_their_colours_and_is_no_image(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1], [1, 1]], np.uint8), mode="P")
+    picture.putpalette([0, 0, 0, 255, 136, 0])
+    picture.save(tmp_path / "a.png")
+    (found,) = inspected(tmp_path / "a.png")
+    assert found.values["values"] == {"0 #000000": 0.25, "1 #ff8800": 0.75}
+    assert found.values["notes"] == ["a palette is truth alone, by its indices or by its colours, and no image"]
+    assert first_picture([found]).startswith(b"\x89PNG")
 
 
 def test_what_is_no_image_is_refused(folder):

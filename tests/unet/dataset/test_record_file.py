@@ -215,6 +215,7 @@ def test_values_come_out_as_plain_types(dataset):
         (b"5", "must hold settings by name, got int"),
         (b"train: {rate: [\n", "must be YAML, got while parsing"),
         (b"train: {}\ntrain: {}\n", "must be YAML, got while constructing a mapping .* duplicate key"),
+        (b'sources: [{images: a, classes: {1: a, "1": b}}]', "must name each key once, got 1 in two ways of writing"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "must be YAML in UTF-8, got"),
         (b"\x00\x00", "must be YAML, got unacceptable character"),
         (b"a: \x07\n", "must be YAML, got unacceptable character"),

@@ -142,6 +142,13 @@ def test_dice_of_several_classes_is_plotted_too():
     assert (np.abs(shown.astype(int) - SEGMENTS_COLOUR).max(-1) < 20).sum() > 100
 
 
+def test_names_of_classes_are_no_formulas_and_none_is_hidden():
+    """A formula that is none ends the plot, and a legend of hidden names alone is warned of."""
+    for name in ("_", "$\\x$", "$a$ $b", "\\$", "\N{CJK UNIFIED IDEOGRAPH-540D}"):
+        shown = decode(plot_training([{**ROW, "validation_dice": {name: 0.5}}]))
+        assert shown.shape == (840, 960, 3)
+
+
 def test_no_history_is_refused():
     with pytest.raises(ValueError, match="at least one step"):
         plot_training([])

@@ -50,6 +50,7 @@ def test_what_is_written_is_read(tmp_path, table, parted, is_first, coding):
         (b'id,class\n1,"a\n', "unexpected end of data"),
         (b"id,class\n1," + b"a" * 200_000, "field larger than field limit"),
         (b"x" * 300_000, "field larger than field limit"),
+        (b"id,class,Class \n1,a,b\n", "it has several columns class"),
         (b"id,class\n1,a\n1.0,b\n", "must name each id once, got 1 on several lines"),
     ],
 )

@@ -48,11 +48,11 @@ def test_other_ids_of_the_only_class_are_of_it_too_and_keep_it_among_others():
 
 
 def test_an_id_is_seen_with_one_class(tmp_path):
-    seen = SeenClasses(NAMES, np.array([7, 8]))
+    seen = SeenClasses(NAMES, np.array([7, 8]), "a.csv")
     seen.add(np.array([7, 9]), np.array([1, 255]))
     seen.add(np.array([7]), np.array([1]))
     assert seen.found_so_far().plain() == {"nucleus": [[7, 7]], "mitosis": [], "debris": []}
-    with pytest.raises(ValueError, match="must be of ids that truth has, got 8; take"):
+    with pytest.raises(ValueError, match=r"^a\.csv must be of ids that truth has, got 8; take"):
         seen.found()
     write_classes(Folder(str(tmp_path / "classes.json")), seen.found_so_far())
     for _ in range(600):  # planes

@@ -93,6 +93,21 @@ def test_ids_have_the_classes_of_their_lines_or_of_their_pixels(tmp_path_factory
         assert truth.ignore == LAST
 
 
+@in_one_folder
+@given(st.lists(st.sampled_from(["nucleus", "ignore", "background"]), min_size=3, max_size=3))
+def test_what_a_table_of_ids_calls_ignored_is_so_without_a_value_for_it(tmp_path_factory, names):
+    folder = tmp_path_factory.mktemp("a")
+    values = np.tile(np.arange(4, dtype=np.uint8)[:, None], (2, 2, 7))[:, :6]
+    ids, table = written(folder, values), folder / "a.csv"
+    table.write_text("id,class\n" + "".join(f"{number},{name}\n" for number, name in enumerate(names, 1)))
+    stack = Stack("a", (), None, None, (str(ids), str(table)), "ids", ((1, "nucleus"),), class_of=(str(table),))
+    with open_kept(stack, {"z": 2, "y": 6, "x": 7}) as truth:
+        found = np.stack(list(truth.planes))
+    ignored = np.array([False, *(name == "ignore" for name in names)])[values]
+    np.testing.assert_array_equal(found == LAST, ignored)
+    assert truth.ignore == (LAST if ignored.any() else None)
+
+
 def test_minus_one_is_what_nobody_judged_unless_the_table_says_otherwise(tmp_path):
     values = np.zeros((2, 6, 7), np.int16)
     values[0, 0, 0], values[1, 0, 0] = -1, 1

@@ -6,10 +6,18 @@ from unet.settings.classes import check_names
 from unet.settings.record import Record
 
 
-@pytest.mark.parametrize("names", [(), ("",), (" a",), ("a/b",), ("a\n",), ("a", "A"), tuple(map(str, range(255)))])
+@pytest.mark.parametrize(
+    "names", [(), ("",), (" a",), ("a/b",), ("a\n",), ("a", "A"), ("a", "a"), ("2", "a"), tuple(map(str, range(255)))]
+)
 def test_names_that_cannot_be_meant_are_refused(names):
     with pytest.raises(ValueError, match=r"^classes must"):
         check_names(names)
+
+
+def test_a_class_may_be_called_by_its_own_number():
+    """Imported models without names have such, and settings go by name or number."""
+    check_names(("1", "2"))
+    check_names(("7", "a"))
 
 
 def test_classes_are_numbered_in_the_order_of_the_sources():
@@ -20,6 +28,14 @@ def test_classes_are_numbered_in_the_order_of_the_sources():
     ]
     assert Record.read({"sources": sources}).classes == ("nucleus", "debris", "mitosis")
     assert Record.read({"sources": [*sources, {"images": "e", "truth": "f"}]}).classes[3:] == ("object",)
+
+
+def test_two_sources_write_a_name_in_one_way():
+    sources = [{"images": each, "truth": {each: "b"}} for each in ("nucleus", "Nucleus")]
+    with pytest.raises(
+        ValueError, match=r"dataset\.yaml: sources: classes must have names that differ, got 'nucleus' and"
+    ):
+        Record.read({"sources": sources})
 
 
 def test_truth_without_classes_has_one():

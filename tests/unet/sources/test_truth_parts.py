@@ -75,3 +75,11 @@ def test_one_folder_may_be_of_the_only_class(tmp_path):
     (stack,) = find(tmp_path, Source("raw", {"nucleus": "n"})).stacks
     assert [(name, below(tmp_path, files)) for name, files in stack.truth_by_class] == [("nucleus", ["n/a.png"])]
     assert stack.truth_parts == (stack.truth,)
+
+
+def test_a_place_without_tables_is_told_by_the_setting_that_names_it(tmp_path):
+    write(tmp_path, "raw/a.tif", "truth/a.png", "types/a.txt")
+    with pytest.raises(
+        LookupError, match=r"class_of 'types' must hold tables or image files, got none; known are \.csv, "
+    ):
+        find(tmp_path, Source("raw", "truth", class_of="types", classes={1: "nucleus"}))
