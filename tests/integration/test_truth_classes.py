@@ -299,7 +299,7 @@ def changed(save, **how):
         (with_table("id,class\n5,1\n9,2\n5,1\n44,1\n"), "must name each id once, got 5 on several lines"),
         (with_table("id,class\n5,1\n9,debris\n44,1\n"), "got debris on 1 lines; name it there"),
         (with_table("id;kind\n5;1\n"), "a CSV with the columns id and class: its first line is 'id, kind'"),
-        (with_table("id,class\nx,1\n"), "line 2 has the id 'x', which is no whole number > 0"),
+        (with_table("id,class\nx,1\n"), "line 2 has the id 'x', which is no whole number ≥ 0"),
         (with_table("id,class\n5\n"), "line 2 has no class"),
         (with_types([7, 0, 7]), "must have a class at the pixels of each id, got none for 2"),
         (with_types([7, 8, 7]), "got 8 on 110 pixels"),

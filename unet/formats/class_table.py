@@ -4,8 +4,9 @@
     7,nucleus           7;31,5;1
     9,mitosis           9;12,0;2
 
-Fields are parted by comma, semicolon or tab, whichever the first line has. Of a line no more is kept than a number and
-which of the words it names, so that a table of millions of ids needs a few bytes for each.
+Fields are parted by comma, semicolon or tab, whichever the first line has. A line `sep=;` before it, which
+some programs write, is passed over; so is the id 0, the background, which is no object. Of a line no more is kept than
+a number and which of the words it names, so that a table of millions of ids needs a few bytes for each.
 """
 
 import csv
@@ -60,14 +61,18 @@ def read_class_table(file: str) -> ClassTable:
 
 def _of_lines(lines: io.TextIOWrapper) -> ClassTable:
     first = lines.readline(LONGEST_LINE)
+    is_said = first.startswith("sep=")
+    if not is_said:
+        lines.seek(0)
     parted = max(",;\t", key=first.count)
-    lines.seek(0)
     rows = csv.reader(lines, delimiter=parted, strict=True)
     at = _columns(next(rows, []))
     ids, numbers, words = array("q"), array("q"), dict[str, int]()
-    for line, row in _filled(rows):
+    for line, row in _filled(rows, 3 if is_said else 2):
         number, word = (row[column].strip() if column < len(row) else "" for column in at)
-        ids.append(_id(number, line))
+        if not (each := _id(number, line)):
+            continue
+        ids.append(each)
         if not word:
             raise ValueError(f"line {line} has no class")
         numbers.append(words.setdefault(word, len(words)))
@@ -76,9 +81,9 @@ def _of_lines(lines: io.TextIOWrapper) -> ClassTable:
     return ClassTable(np.array(ids, np.int64), np.array(numbers, np.int64), tuple(words))
 
 
-def _filled(rows: Iterable[Sequence[str]]) -> Iterator[tuple[int, Sequence[str]]]:
+def _filled(rows: Iterable[Sequence[str]], first: int) -> Iterator[tuple[int, Sequence[str]]]:
     """Lines that hold something, by their number."""
-    return ((line, row) for line, row in enumerate(rows, 2) if any(map(str.strip, row)))
+    return ((line, row) for line, row in enumerate(rows, first) if any(map(str.strip, row)))
 
 
 def _columns(header: Sequence[str]) -> tuple[int, int]:
@@ -94,6 +99,6 @@ def _columns(header: Sequence[str]) -> tuple[int, int]:
 def _id(text: str, line: int) -> int:
     """An id, which other programs may have written as 7.0."""
     whole = text.removesuffix(".0")
-    if not (whole.isascii() and whole.isdigit() and 0 < len(whole) <= 18 and int(whole) > 0):
-        raise ValueError(f"line {line} has the id {text[:LONGEST]!a}, which is no whole number > 0")
+    if not (whole.isascii() and whole.isdigit() and 0 < len(whole) <= 18):
+        raise ValueError(f"line {line} has the id {text[:LONGEST]!a}, which is no whole number ≥ 0")
     return int(whole)

@@ -33,15 +33,21 @@ def test_what_is_written_is_read(tmp_path, table, parted, is_first, coding):
     assert [found.words[number] for number in found.numbers.tolist()] == [table[each] for each in sorted(table)]
 
 
+def test_what_spreadsheets_and_measurements_add_is_passed_over(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"sep=;\r\nid;class\r\n0;background\r\n7;cell\r\n")
+    found = read_class_table(str(tmp_path / "a.csv"))
+    assert (found.ids.tolist(), found.numbers.tolist(), found.words) == ([7], [0], ("cell",))
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "its first line is ''"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is no text in UTF-8"),
         (b"\0" * 4096, "its first line is"),
-        (b"id,class\n\0,1\n", "line 2 has the id '\\x00', which is no whole number > 0"),
+        (b"id,class\n\0,1\n", "line 2 has the id '\\x00', which is no whole number ≥ 0"),
         (b"id,class\n1,a\n-3,a\n", "line 3 has the id '-3'"),
-        (b"id,class\n0,a\n", "line 2 has the id '0'"),
+        (b"sep=;\nid;class\nx;a\n", "line 3 has the id 'x'"),
         (b"id,class\n" + b"9" * 40 + b",a\n", "line 2 has the id '999"),
         ("id,class\n٣,a\n".encode(), "line 2 has the id '\\u0663'"),
         (b"id,class\n1.5,a\n", "line 2 has the id '1.5'"),
