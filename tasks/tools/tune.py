@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tasks.evaluate import parts_of
+from tasks.reporting.scored_parts import parts_of
 from tasks.tuning import PIXELS_READ, USES, blocks_of, plain_found, plain_trial, scored_blocks, stored_scores
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record

@@ -9,9 +9,8 @@ import pytest
 
 from flows.planning.plan import make_plan
 from tasks import segment
-from tasks.evaluate import evaluate_model, mean_figures
+from tasks.evaluate import evaluate_model
 from tasks.reporting.artifacts import as_markdown
-from tasks.reporting.comparison import Scored
 from tests.classes import put_model, put_scores, put_truth_classes
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
@@ -20,11 +19,9 @@ from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import evaluate_recipe
 from unet.ledger.results import labels_of, report_of, scores_of, weights_of
 from unet.network.model_files import bring_in
-from unet.settings.evaluate import Evaluate
 from unet.settings.record import plain
 from unet.store.arrays import open_array
 from unet.store.tables import read_table
-from unet.training.split import PlaneRange
 
 
 def read_metrics(dataset, model="unet"):
@@ -98,18 +95,6 @@ def test_the_page_tells_which_stacks_are_unlike_those_of_training(dataset, stage
     stage(dataset, "evaluate")
     page = (dataset.report("unet") / "report.html").read().decode()
     assert "a: grey values span 9 (90–95 in training)." in page
-
-
-def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
-    def scored(value, objects):
-        return Scored(PlaneRange("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
-
-    summary = mean_figures([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(bootstrap_resamples=50))
-    assert summary["iou"]["value"] == 0.75
-    assert summary["seg"]["value"] == (0.5 * 1 + 1.0 * 3) / 4  # over objects
-    assert all(figure["n"] == 2 for figure in summary.values())
-    nothing = mean_figures([scored(math.nan, 0)], Evaluate(bootstrap_resamples=50))
-    assert nothing["iou"] == {"value": None, "low": None, "high": None, "n": 0}
 
 
 def test_a_model_of_elsewhere_is_validated_by_all_truth(dataset, stage, level):

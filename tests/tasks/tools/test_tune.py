@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.evaluate import parts_of
+from tasks.reporting.scored_parts import parts_of
 from tasks.tools.tune import keep, tune
 from unet.dataset.folder import Folder
 from unet.ledger.found_settings import found_with

@@ -1,0 +1,60 @@
+"""Figures of planes → what a report says of them together: means with intervals, of all objects and of each class."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tasks.reporting.comparison import Scored
+from unet.dataset.folder import Json
+from unet.evaluation.class_figures import ClassFigures
+from unet.evaluation.confusion import no_confusion
+from unet.evaluation.intervals import bootstrap_interval
+from unet.evaluation.metrics import METRICS
+from unet.settings.evaluate import Evaluate
+
+
+def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
+    """Mean of each metric over planes, with a bootstrap interval; planes where a metric is undefined are left out.
+
+    SEG is a mean over objects, as the challenge has it: planes count by their true objects.
+    """
+    draw, means = np.random.default_rng(0), dict[str, Json]()
+    for name, metric in METRICS.items():
+        defined = [one for one in scored if math.isfinite(one.values[name])]
+        values, shares = [one.values[name] for one in defined], [one.objects for one in defined]
+        counted = shares if metric.by_objects else [1] * len(defined)
+        mean = bootstrap_interval(values, counted, settings.bootstrap_resamples, settings.confidence, draw)
+        means[name] = mean._asdict()
+    return means
+
+
+def class_figures(scored: Sequence[Scored], names: tuple[str, ...], settings: Evaluate) -> ClassFigures | None:
+    """Figures of each class over planes whose truth names classes; None where there is none."""
+    told = [one for one in scored if one.confusion is not None]
+    if not told:
+        return None
+    metrics = {name: mean_figures([one.by_class[name] for one in told], settings) for name in names}
+    counted = sum((one.confusion for one in told if one.confusion), no_confusion(len(names)))
+    return ClassFigures(names, metrics, counted)
+
+
+def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
+    """Part and mean figures of each stack, by name."""
+    by_stack = defaultdict[str, list[Scored]](list)
+    for one in scored:
+        by_stack[one.part.stack].append(one)
+    return {name: _of_stack(of_it) for name, of_it in by_stack.items()}
+
+
+def _of_stack(scored: Sequence[Scored]) -> dict[str, Any]:
+    uses = sorted({s.part.use for s in scored})
+    return {"part": " and ".join(uses)} | {
+        name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
