@@ -8,20 +8,24 @@ from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
 from tasks.reporting.comparison import Scored, compared_classes, score
 from tasks.reporting.mean_figures import class_figures, mean_figures
+from tasks.reporting.part_notes import about_parts
 from tasks.reporting.progress import Sink
 from tasks.reporting.report_contents import write_report
 from tasks.reporting.scored_parts import parts_of
-from unet.dataset.folder import Dataset
+from unet.dataset.folder import Dataset, Json
+from unet.evaluation.class_figures import ClassFigures
+from unet.evaluation.parts import PARTS, headline_part
+from unet.ledger.class_settings import left_out_classes
 from unet.ledger.outcome import Outcome
-from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import report_of
+from unet.ledger.recipes import evaluate_recipe, has_truth
+from unet.ledger.results import model_of, report_of
 from unet.ledger.stamp import Recipe
 from unet.settings.record import Record
 
 
 @cpu_task("evaluate")
 def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -> list[Outcome]:
-    """Outcome of one report over the stacks `names`, which have truth and segments."""
+    """Outcome of one report over the stacks `names`, which have segments, and truth; or of which none has truth."""
     place = Dataset(dataset)
     with Sink("evaluate", len(names)) as sink:
         outcomes = outcome_of_each(
@@ -45,18 +49,23 @@ def evaluate_stacks(
     step: Callable[[str], None] = lambda name: None,
 ) -> str:
     """Write a model's report; returns its headline."""
-    scored = list[Scored]()
-    classes = compared_classes(dataset, model, names)
-    for part in parts_of(dataset, names, model):
+    judged = [name for name in names if has_truth(dataset, name, None)]  # all, or none: then it says what is there
+    scored, classes = list[Scored](), compared_classes(dataset, model, judged)
+    for part in parts_of(dataset, judged, model):
         scored += score(dataset, part, model, classes)
         step(part.stack)
-    uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
-    summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
-    by_class = class_figures([s for s in scored if s.part.use == uses[0]], classes, record.evaluate) if uses else None
-    write_report(dataset, model, record, scored, summary, by_class, report_of(dataset, model).begin(recipe, {}))
-    if not uses:
-        return "nothing to compare with"
-    figures = summary[uses[0]] | (
-        {"average_precision over classes": by_class.mean["average_precision"]} if by_class else {}
-    )
+    by_part = {part: [one for one in scored if one.part.use == part] for part in PARTS}
+    summary = {part: mean_figures(of, record.evaluate) for part, of in by_part.items() if of}
+    headline = headline_part(summary)
+    left_out = left_out_classes(dataset, model, record.segment)
+    by_class = class_figures(by_part[headline], classes, record.evaluate, left_out) if headline else None
+    about = about_parts(scored, model_of(dataset, model).attributes(), [])
+    generation = report_of(dataset, model).begin(recipe, {})
+    write_report(dataset, model, record, scored, summary, by_class, generation, about)
+    return _word(summary[headline], by_class) if headline else f"no truth to compare {len(names):,} stacks with"
+
+
+def _word(figures: dict[str, Json], by_class: ClassFigures | None) -> str:
+    """Figures in a line."""
+    figures = figures | ({"average_precision over classes": by_class.mean["average_precision"]} if by_class else {})
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])

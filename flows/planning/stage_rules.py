@@ -156,8 +156,8 @@ class StageRules:
         return status
 
     def evaluate(self, model: str) -> StageStatus | None:
-        """State of the report of a model; None where no stack has truth to compare with."""
-        compared = self.found.evaluated_stacks()
+        """State of the report of a model; None where no stack is segmented."""
+        compared = self.found.reported_stacks()
         if not compared:
             return None
         recipe = self._readable(lambda: recipes.evaluate_recipe(self.dataset, model, compared, self.record.evaluate))

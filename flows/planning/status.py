@@ -56,6 +56,15 @@ class Findings:
         return all(state == "fresh" or (stage == "weigh" and not state) for stage, state in states.items())
 
     def evaluated_stacks(self) -> list[str]:
-        """Stacks that a report is made over, sorted: those with truth and segments."""
-        segmented = (n for (stage, n), of in self.statuses.items() if stage == "segment" and of.state != "set aside")
-        return sorted(name for name in segmented if ("weigh", name) in self.statuses)
+        """Stacks that a report compares, sorted: those with truth and segments."""
+        return sorted(name for name in self._segmented_stacks() if ("weigh", name) in self.statuses)
+
+    def reported_stacks(self) -> list[str]:
+        """Stacks that a report is made over, sorted: those with truth and segments; where there are none, all segmented.
+
+        So a dataset without truth has a report, too, of what was found; it grows with each stack that comes.
+        """
+        return self.evaluated_stacks() or self._segmented_stacks()
+
+    def _segmented_stacks(self) -> list[str]:
+        return sorted(n for (stage, n), of in self.statuses.items() if stage == "segment" and of.state != "set aside")

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Dataset
 from unet.evaluation.class_figures import compared_names
 from unet.evaluation.confusion import Confusion, confusion
+from unet.evaluation.contingency import contingency
 from unet.evaluation.metrics import METRICS
+from unet.evaluation.object_errors import object_errors
+from unet.evaluation.plot_sums import PlotSums
 from unet.images.array_types import Labels
 from unet.images.planes import Plane, planes
 from unet.labels.class_of_ids import ClassOfIds, read_classes
@@ -35,6 +38,11 @@ class Scored:
     """The same of each class by its name, from its own objects and segments; none where there is but one."""
     confusion: Confusion | None = None
     """Which class was found for objects of each."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """How many objects and segments were found, missed, invented, merged and split."""
+    segments: int = 0
+    sums: PlotSums | None = None
+    """What plots are made of; none of a class."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,13 @@ def compared(dataset: Dataset, name: str, model: str, plane: int) -> tuple[NDArr
 def _score_plane(
     part: PlaneRange, plane: int, truth: NDArray[Any], segments: NDArray[Any], classes: ClassOf | None
 ) -> Scored:
-    whole = _figures(part, plane, truth, segments)
+    table = contingency(truth, segments)
+    whole = replace(
+        _figures(part, plane, truth, segments),
+        errors=object_errors(table).counts(),
+        segments=table.segments.size,
+        sums=PlotSums.of(table),
+    )
     if classes is None:
         return whole
     true, found = classes.of_pixels(truth, segments)

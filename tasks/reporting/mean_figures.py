@@ -1,7 +1,7 @@
 """Figures of planes → what a report says of them together: means with intervals, of all objects and of each class."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,18 +31,28 @@ def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json
     return means
 
 
-def class_figures(scored: Sequence[Scored], names: tuple[str, ...], settings: Evaluate) -> ClassFigures | None:
+def counts(scored: Sequence[Scored]) -> dict[str, int]:
+    """Objects, segments, and what became of them, over planes."""
+    errors = Counter[str]()
+    for one in scored:
+        errors.update(one.errors)
+    return {"objects": sum(o.objects for o in scored), "segments": sum(o.segments for o in scored), **errors}
+
+
+def class_figures(
+    scored: Sequence[Scored], names: tuple[str, ...], settings: Evaluate, left_out: Sequence[str] = ()
+) -> ClassFigures | None:
     """Figures of each class over planes whose truth names classes; None where there is none."""
     told = [one for one in scored if one.confusion is not None]
     if not told:
         return None
     metrics = {name: mean_figures([one.by_class[name] for one in told], settings) for name in names}
     counted = sum((one.confusion for one in told if one.confusion), no_confusion(len(names)))
-    return ClassFigures(names, metrics, counted)
+    return ClassFigures(names, metrics, counted, tuple(left_out))
 
 
 def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
-    """Part and mean figures of each stack, by name."""
+    """Part, mean figures and number of true objects of each stack, by name."""
     by_stack = defaultdict[str, list[Scored]](list)
     for one in scored:
         by_stack[one.part.stack].append(one)
@@ -51,9 +61,8 @@ def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
 
 def _of_stack(scored: Sequence[Scored]) -> dict[str, Any]:
     uses = sorted({s.part.use for s in scored})
-    return {"part": " and ".join(uses)} | {
-        name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS
-    }
+    figures = {name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS}
+    return {"part": " and ".join(uses), **figures, "objects": sum(s.objects for s in scored)}
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -210,7 +210,7 @@ def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
             value, n = slow_figure(metric, mine)
             assert found["classes"][name][metric]["value"] == pytest.approx(value)
             assert found["classes"][name][metric]["n"] == n
-        counts = found["counts"][name]
+        counts = found["class_counts"][name]
         both = zip(*((np.unique(t).size - 1, np.unique(s).size - 1) for t, s in mine), strict=True)
         assert list(counts.values()) == [sum(each) for each in both]
     for metric, mean in found["mean_over_classes"].items():
@@ -221,7 +221,9 @@ def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
     assert matched["nucleus"]["mitosis"] + matched["mitosis"]["nucleus"] > 0
     assert sum(found["confusion"]["missed"].values()) > 0
     for name in NAMES:
-        assert sum(matched[name].values()) + found["confusion"]["missed"][name] == found["counts"][name]["objects"]
+        assert (
+            sum(matched[name].values()) + found["confusion"]["missed"][name] == found["class_counts"][name]["objects"]
+        )
     assert "average_precision over classes 0." in outcome.why
 
 

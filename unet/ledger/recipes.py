@@ -299,10 +299,10 @@ def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) ->
 
 
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:
-    """Recipe of a model's report over the stacks `names`, which have truth."""
+    """Recipe of a model's report over the stacks `names`, of which none has truth, or all have."""
     inputs = {"model": _identity(model_of(dataset, model))}
     inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
-    inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
+    inputs |= {f"{n} truth": judged for n in names if (judged := _judged(dataset, n))}
     inputs |= {f"{n} classes of truth": told for n in names if (told := truth_classes_content(dataset, n))}
     return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
 
