@@ -1,4 +1,4 @@
-"""Segments beside truth → `reports/MODEL`: `metrics.json`, pictures, and a page to read."""
+"""Segments beside truth → `reports/MODEL`: `metrics.json`, `planes.csv`, pictures, and a page to read."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,13 +8,17 @@ from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
 from tasks.reporting.comparison import Scored, compared_classes, score
 from tasks.reporting.mean_figures import class_figures, mean_figures
+from tasks.reporting.part_notes import about_parts
+from tasks.reporting.planes_table import planes_csv
 from tasks.reporting.progress import Sink
 from tasks.reporting.report_contents import write_report
-from tasks.reporting.scored_parts import parts_of
-from unet.dataset.folder import Dataset
+from tasks.reporting.scored_parts import scored_parts
+from unet.dataset.folder import Dataset, Json
+from unet.evaluation.class_figures import ClassFigures
+from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import report_of
+from unet.ledger.results import PLANES, model_of, report_of
 from unet.ledger.stamp import Recipe
 from unet.settings.record import Record
 
@@ -45,18 +49,23 @@ def evaluate_stacks(
     step: Callable[[str], None] = lambda name: None,
 ) -> str:
     """Write a model's report; returns its headline."""
-    scored = list[Scored]()
-    classes = compared_classes(dataset, model, names)
-    for part in parts_of(dataset, names, model):
+    scored, classes = list[Scored](), compared_classes(dataset, model, names)
+    found = scored_parts(dataset, names, model)
+    for part in found.parts:
         scored += score(dataset, part, model, classes)
         step(part.stack)
-    uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
-    summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
-    by_class = class_figures([s for s in scored if s.part.use == uses[0]], classes, record.evaluate) if uses else None
-    write_report(dataset, model, record, scored, summary, by_class, report_of(dataset, model).begin(recipe, {}))
-    if not uses:
-        return "nothing to compare with"
-    figures = summary[uses[0]] | (
-        {"average_precision over classes": by_class.mean["average_precision"]} if by_class else {}
-    )
+    by_part = {part: [one for one in scored if one.part.use == part] for part in PARTS}
+    summary = {part: mean_figures(of, record.evaluate) for part, of in by_part.items() if of}
+    headline = headline_part(summary)
+    by_class = class_figures(by_part[headline], classes, record.evaluate) if headline else None
+    generation = report_of(dataset, model).begin(recipe, {})
+    (generation.folder / PLANES).write(planes_csv(scored))
+    about = about_parts(scored, model_of(dataset, model).attributes(), found.overlaps)
+    write_report(dataset, model, record, scored, summary, by_class, generation, about)
+    return _word(summary[headline], by_class) if headline else "nothing to compare with"
+
+
+def _word(figures: dict[str, Json], by_class: ClassFigures | None) -> str:
+    """Figures in a line."""
+    figures = figures | ({"average_precision over classes": by_class.mean["average_precision"]} if by_class else {})
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])

@@ -35,6 +35,9 @@ class Scored:
     """The same of each class by its name, from its own objects and segments; none where there is but one."""
     confusion: Confusion | None = None
     """Which class was found for objects of each."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """How many objects and segments were found, missed, invented, merged and split."""
+    segments: int = 0
 
 
 @dataclass(frozen=True)

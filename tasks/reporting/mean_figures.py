@@ -1,7 +1,7 @@
 """Figures of planes → what a report says of them together: means with intervals, of all objects and of each class."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,18 +17,28 @@ from unet.settings.evaluate import Evaluate
 
 
 def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
-    """Mean of each metric over planes, with a bootstrap interval; planes where a metric is undefined are left out.
+    """Mean of each metric over planes, with a bootstrap interval over stacks, or over planes where there is one stack.
 
-    SEG is a mean over objects, as the challenge has it: planes count by their true objects.
+    Planes where a metric is undefined are left out. SEG is a mean over objects, as the challenge has it: planes count
+    by their true objects.
     """
     draw, means = np.random.default_rng(0), dict[str, Json]()
     for name, metric in METRICS.items():
         defined = [one for one in scored if math.isfinite(one.values[name])]
         values, shares = [one.values[name] for one in defined], [one.objects for one in defined]
         counted = shares if metric.by_objects else [1] * len(defined)
-        mean = bootstrap_interval(values, counted, settings.bootstrap_resamples, settings.confidence, draw)
+        stacks = [one.part.stack for one in defined]
+        mean = bootstrap_interval(values, counted, stacks, settings.bootstrap_resamples, settings.confidence, draw)
         means[name] = mean._asdict()
     return means
+
+
+def counts(scored: Sequence[Scored]) -> dict[str, int]:
+    """Objects, segments, and what became of them, over planes."""
+    errors = Counter[str]()
+    for one in scored:
+        errors.update(one.errors)
+    return {"objects": sum(o.objects for o in scored), "segments": sum(o.segments for o in scored), **errors}
 
 
 def class_figures(scored: Sequence[Scored], names: tuple[str, ...], settings: Evaluate) -> ClassFigures | None:
@@ -42,7 +52,7 @@ def class_figures(scored: Sequence[Scored], names: tuple[str, ...], settings: Ev
 
 
 def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
-    """Part and mean figures of each stack, by name."""
+    """Part, mean figures and number of true objects of each stack, by name."""
     by_stack = defaultdict[str, list[Scored]](list)
     for one in scored:
         by_stack[one.part.stack].append(one)
@@ -51,9 +61,8 @@ def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
 
 def _of_stack(scored: Sequence[Scored]) -> dict[str, Any]:
     uses = sorted({s.part.use for s in scored})
-    return {"part": " and ".join(uses)} | {
-        name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS
-    }
+    figures = {name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS}
+    return {"part": " and ".join(uses), **figures, "objects": sum(s.objects for s in scored)}
 
 
 def _mean(values: Sequence[float]) -> float | None:

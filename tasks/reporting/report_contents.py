@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from tasks.execution.timing import elapsed
 from tasks.reporting.comparison import Scored
 from tasks.reporting.mean_figures import stack_means
+from tasks.reporting.part_notes import AboutParts
 from tasks.reporting.report_pictures import examples, how_found, seen_by_training
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
@@ -28,6 +28,7 @@ def write_report(  # noqa: PLR0913, PLR0917  # what a report is of, and what is 
     summary: dict[str, dict[str, Json]],
     by_class: ClassFigures | None,
     generation: Generation,
+    about: AboutParts,
 ) -> None:
     """Pictures first, then the page, then `metrics.json`, which commits them."""
     metadata, result = model_of(dataset, model).attributes(), report_of(dataset, model)
@@ -56,7 +57,7 @@ def write_report(  # noqa: PLR0913, PLR0917  # what a report is of, and what is 
         class_plot=f"{generation.name}/classes.png" if by_class else None,
         settings=settings,
         architecture=metadata["architecture"],
-        notes=[*_notes(summary, metadata, scored), *_unlike(dataset, model, sorted(stacks))],
+        notes=[*about.notes, *_notes(metadata, scored), *_unlike(dataset, model, sorted(stacks))],
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
     (generation.folder / PAGE).write(render_report(report).encode())  # as it is to be published beside the generation
@@ -64,6 +65,7 @@ def write_report(  # noqa: PLR0913, PLR0917  # what a report is of, and what is 
     result.commit(
         generation,
         {"model": model, **summary, **(by_class.plain() if by_class else {}), "stacks": stacks}
+        | about.metrics
         | {"settings": settings, "digests": digests, "made": made},
         {"seconds": elapsed()},
     )
@@ -75,14 +77,8 @@ def _checks(dataset: Dataset, names: Sequence[str]) -> dict[str, TruthCheck]:
     return {name: TruthCheck.of(s.facts["truth"]) for name, s in stamps.items() if s and "truth" in s.facts}
 
 
-def _notes(summary: dict[str, Any], metadata: Json, scored: Sequence[Scored]) -> list[str]:
+def _notes(metadata: Json, scored: Sequence[Scored]) -> list[str]:
     notes = []
-    if "validation" not in summary:
-        notes.append(
-            "Nothing was kept for validation: these figures are of what the model was trained on, and flatter it."
-        )
-    if metadata.get("came_from"):
-        notes.append(f"The model was brought in from {metadata['came_from']}; all truth here validates it.")
     without = sorted({one.part.stack for one in scored if one.confusion is None})
     if without and len(learnt_names(metadata)) > 1:
         notes.append(f"Truth of {shortened(without)} names no classes of the model; it is compared whatever the class.")

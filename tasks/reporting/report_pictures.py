@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tasks.reporting.comparison import Scored, classes_of, compared, labels_planes, pixels
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
+from unet.evaluation.parts import headline_part
 from unet.evaluation.report import ReportPicture
 from unet.evaluation.tuning_picture import class_sentences, plot_class_tuning, plot_tuning, tuning_sentences
 from unet.images.planes import planes
@@ -30,7 +31,7 @@ PLANES_COMPARED = 32
 def examples(
     dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder, classes: tuple[str, ...] = ()
 ) -> list[ReportPicture]:
-    """The best, the median and the worst plane of the validation part, by average precision, drawn into the folder.
+    """The best, the median and the worst plane of the headline, by average precision, drawn into the folder.
 
     Where there are classes outlines are in their colours, of truth on the left and of segments on the right.
     """
@@ -62,7 +63,8 @@ def how_found(dataset: Dataset, model: str, settings: Segment, generation: Gener
 
 
 def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
-    part = [s for s in scored if s.part.use == "validation"] or scored
+    headline = headline_part({s.part.use for s in scored})
+    part = [s for s in scored if s.part.use == headline]
     ranked = sorted((s for s in part if math.isfinite(s.values["average_precision"])), key=_precision, reverse=True)
     if not ranked:
         return []

@@ -64,7 +64,7 @@ class ClassFigures:
         return {
             "classes": {name: dict(figures) for name, figures in self.metrics.items()},
             "mean_over_classes": self.mean,
-            "counts": self.counts,
+            "class_counts": self.counts,
             "confusion": {
                 "matched": {name: dict(zip(named, row, strict=True)) for name, row in rows},
                 "missed": dict(zip(named, table.missed.tolist(), strict=True)),

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.metrics import METRICS, Metric
+from unet.evaluation.parts import headline_part
 from unet.ledger.truth_findings import TruthCheck, summarise
 from unet.sources.stack_names import natural_order
 
@@ -111,8 +112,8 @@ def render_report(report: Report) -> str:
 
 
 def shown_part(report: Report) -> str | None:
-    """The part whose figures are the headline: validation, else training; None without truth."""
-    return next((part for part in ("validation", "training") if report.metrics.get(part)), None)
+    """The part whose figures are the headline; None without truth."""
+    return headline_part([part for part, figures in report.metrics.items() if figures])
 
 
 def headline(report: Report, part: str | None) -> list[Figure]:
@@ -125,7 +126,7 @@ def headline(report: Report, part: str | None) -> list[Figure]:
     """
     entries = report.metrics.get(part or "", {})
     level = float((report.settings or {}).get("evaluate", {}).get("confidence", 0.95))
-    other = report.metrics.get("training", {}) if part == "validation" else {}
+    other = report.metrics.get("training", {}) if part != "training" else {}
     return [_figure(name, entries[name], level, other.get(name, {}).get("value")) for name in _in_order(entries)]
 
 
@@ -143,17 +144,15 @@ def _figure(name: str, entry: Mapping[str, float | None], level: float, training
 
 
 def stack_rows(report: Report) -> list[tuple[str, str, list[tuple[str, float | None]]]]:
-    """Rows of stacks: name, part, and a text and a bar in percent for every metric; validation first, then by name."""
-    names = columns(report)
-    order = sorted(
-        report.stacks.items(), key=lambda stack: (stack[1].get("part") != "validation", natural_order(stack[0]))
-    )
+    """Rows of stacks: name, part, and a text and a bar in percent for every metric; headline first, then by name."""
+    names, headline = columns(report), shown_part(report)
+    order = sorted(report.stacks.items(), key=lambda stack: (stack[1].get("part") != headline, natural_order(stack[0])))
     return [(name, str(row.get("part", "")), [_cell(row.get(metric)) for metric in names]) for name, row in order]
 
 
 def columns(report: Report) -> list[str]:
     """Metrics that at least one stack has, in the order of `METRICS`, others after them."""
-    return _in_order({name for row in report.stacks.values() for name in row} - {"part"})
+    return _in_order({name for row in report.stacks.values() for name in row} - {"part", "objects"})
 
 
 def gaps(report: Report) -> list[str]:

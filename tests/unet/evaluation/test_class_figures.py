@@ -34,13 +34,13 @@ def test_the_mean_is_over_the_classes_that_truth_or_segments_have():
 
 def test_plain_values_hold_all_by_name():
     plain = figures().plain()
-    assert plain["counts"]["nucleus"] == {"objects": 96, "segments": 96}
+    assert plain["class_counts"]["nucleus"] == {"objects": 96, "segments": 96}
     assert plain["confusion"]["matched"]["mitosis"] == {"nucleus": 2, "mitosis": 8, "debris": 0}
     assert plain["confusion"]["missed"] == {"nucleus": 1, "mitosis": 2, "debris": 0}
     assert plain["confusion"]["confused"] == pytest.approx(7 / 105)
     assert set(plain["classes"]) == {"nucleus", "mitosis", "debris"}
     matched = sum(sum(row.values()) for row in plain["confusion"]["matched"].values())
-    assert matched + 3 == sum(each["objects"] for each in plain["counts"].values())
+    assert matched + 3 == sum(each["objects"] for each in plain["class_counts"].values())
 
 
 def test_tables_have_a_row_a_class_in_its_colour():
