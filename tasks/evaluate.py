@@ -1,4 +1,4 @@
-"""Segments beside truth → `reports/MODEL`: `metrics.json`, pictures, and a page to read."""
+"""Segments beside truth → `reports/MODEL`: `metrics.json`, `planes.csv`, pictures, and a page to read."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,16 +9,17 @@ from tasks.reporting.artifacts import publish_report
 from tasks.reporting.comparison import Scored, compared_classes, score
 from tasks.reporting.mean_figures import class_figures, mean_figures
 from tasks.reporting.part_notes import about_parts
+from tasks.reporting.planes_table import planes_csv
 from tasks.reporting.progress import Sink
 from tasks.reporting.report_contents import write_report
-from tasks.reporting.scored_parts import parts_of
+from tasks.reporting.scored_parts import scored_parts
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.class_settings import left_out_classes
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe, has_truth
-from unet.ledger.results import model_of, report_of
+from unet.ledger.results import PLANES, model_of, report_of
 from unet.ledger.stamp import Recipe
 from unet.settings.record import Record
 
@@ -51,7 +52,8 @@ def evaluate_stacks(
     """Write a model's report; returns its headline."""
     judged = [name for name in names if has_truth(dataset, name, None)]  # all, or none: then it says what is there
     scored, classes = list[Scored](), compared_classes(dataset, model, judged)
-    for part in parts_of(dataset, judged, model):
+    found = scored_parts(dataset, judged, model)
+    for part in found.parts:
         scored += score(dataset, part, model, classes)
         step(part.stack)
     by_part = {part: [one for one in scored if one.part.use == part] for part in PARTS}
@@ -59,10 +61,11 @@ def evaluate_stacks(
     headline = headline_part(summary)
     left_out = left_out_classes(dataset, model, record.segment)
     by_class = class_figures(by_part[headline], classes, record.evaluate, left_out) if headline else None
-    about = about_parts(scored, model_of(dataset, model).attributes(), [])
     generation = report_of(dataset, model).begin(recipe, {})
+    (generation.folder / PLANES).write(planes_csv(scored))
+    about = about_parts(scored, model_of(dataset, model).attributes(), found.overlaps)
     write_report(dataset, model, record, scored, summary, by_class, generation, about)
-    return _word(summary[headline], by_class) if headline else f"no truth to compare {len(names):,} stacks with"
+    return _word(summary[headline], by_class) if headline else f"no truth to compare with, {len(names):,} segmented"
 
 
 def _word(figures: dict[str, Json], by_class: ClassFigures | None) -> str:

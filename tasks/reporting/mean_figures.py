@@ -17,16 +17,18 @@ from unet.settings.evaluate import Evaluate
 
 
 def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json]:
-    """Mean of each metric over planes, with a bootstrap interval; planes where a metric is undefined are left out.
+    """Mean of each metric over planes, with a bootstrap interval over stacks, or over planes where there is one stack.
 
-    SEG is a mean over objects, as the challenge has it: planes count by their true objects.
+    Planes where a metric is undefined are left out. SEG is a mean over objects, as the challenge has it: planes count
+    by their true objects.
     """
     draw, means = np.random.default_rng(0), dict[str, Json]()
     for name, metric in METRICS.items():
         defined = [one for one in scored if math.isfinite(one.values[name])]
         values, shares = [one.values[name] for one in defined], [one.objects for one in defined]
         counted = shares if metric.by_objects else [1] * len(defined)
-        mean = bootstrap_interval(values, counted, settings.bootstrap_resamples, settings.confidence, draw)
+        stacks = [one.part.stack for one in defined]
+        mean = bootstrap_interval(values, counted, stacks, settings.bootstrap_resamples, settings.confidence, draw)
         means[name] = mean._asdict()
     return means
 

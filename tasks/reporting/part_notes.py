@@ -13,7 +13,6 @@ WHOLE, SINGLE = "stacks", "planes"
 """What intervals come from drawing again."""
 CHOSEN = "The checkpoint and the threshold were chosen on these planes: new images will do a little less well."
 TUNED = "The settings of segment were chosen on these planes: new images will do a little less well."
-FLATTERED = "Nothing was kept for validation: these figures are of what the model was trained on, and flatter it."
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ def about_parts(scored: Sequence[Scored], metadata: Mapping[str, Any], overlaps:
 
 
 def _of_headline(part: str | None, metadata: Mapping[str, Any]) -> list[str]:
-    """How far the figures of the headline may be believed."""
+    """What was chosen by the planes of the headline; of those that trained the page says it beside the figures."""
     if part == "validation":
         return [TUNED if metadata.get("came_from") and not _was_validated(metadata) else CHOSEN]
-    return [FLATTERED] if part == "training" else []
+    return []
 
 
 def _was_validated(metadata: Mapping[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from tasks.reporting.artifacts import (
 )
 from tasks.reporting.gallery import Picture, gallery
 from unet.dataset.folder import Dataset
+from unet.evaluation.parts import headline_part
 from unet.ledger.outcome import Outcome, standing_line
 from unet.ledger.results import report_of
 
@@ -120,11 +121,11 @@ class Summary:
         return ["## Set aside", listed, *more, *standing]
 
     def _metrics(self) -> list[str]:
-        """Figures of the report, of the validation part where there is one."""
+        """Figures of the report, of its headline."""
         if not any(outcome.stage == "evaluate" and outcome.state == "done" for outcome in self.outcomes):
             return []
         metadata = report_of(self.dataset, self.model).attributes()
-        part = next((part for part in ("validation", "training") if part in metadata), None)
+        part = headline_part(metadata)
         return [f"## {self.model}", metrics_table({part: metadata[part]} if part else {}), *classes_tables(metadata)]
 
     def _pictures(self, room: int) -> list[str]:

@@ -56,7 +56,7 @@ def _damage(result: Result) -> list[str]:
     if not kept or result.is_edited:
         parts = [part for part in result.parts(stamp.generation) if not kept or part.name.endswith(".0")]
         files |= {f"{part.name}/{file}" for part in parts for file in _undecoded(part)}
-    if result.published and not _is_published(result, stamp.generation):
+    if not all(_is_published(result, stamp.generation, *copied) for copied in result.published):
         files.add(PUBLISHED)
     if not result.is_edited and not result.is_metadata_whole():
         files.add(result.metadata_file)
@@ -68,9 +68,8 @@ def _damage(result: Result) -> list[str]:
     return [f"{result.where(file)} is missing or damaged" for file in sorted(files)]
 
 
-def _is_published(result: Result, generation: str) -> bool:
-    """Whether the copy that people find is what was committed; of results of before it is all there is."""
-    name, place = result.published or ("", result.folder)
+def _is_published(result: Result, generation: str, name: str, place: Folder) -> bool:
+    """Whether a copy that people find is what was committed; of results of before it is all there is."""
     try:
         inside, copy = (result.folder / generation / name).read(), place.read()
     except ValueError:  # it is a pipe, or claims more than it holds

@@ -50,7 +50,7 @@ def test_metrics_json_holds_what_was_promised(dataset, level):
         assert set(found[use]) == set(METRICS)
         for metric, figure in found[use].items():
             value, n = slow_figure(metric, frames(dataset, level, [name]))
-            assert set(figure) == {"value", "low", "high", "n"}
+            assert set(figure) == {"value", "low", "high", "n", "stacks"}
             assert figure["value"] == pytest.approx(value)
             assert figure["n"] == n
             assert figure["low"] - 1e-12 <= figure["value"] <= figure["high"] + 1e-12
@@ -138,7 +138,7 @@ def test_a_report_is_replaced_whole(dataset, stage):
     stage.all(dataset)
     after = report_of(dataset, "unet").committed().generation
     assert after != before
-    assert report_of(dataset, "unet").folder.names() == sorted([after, "metrics.json", "report.html"])
+    assert report_of(dataset, "unet").folder.names() == sorted([after, "metrics.json", "planes.csv", "report.html"])
 
 
 def test_what_nobody_judged_is_compared_with_nothing(dataset, stage, level):
@@ -251,12 +251,12 @@ def test_the_class_of_an_id_that_changes_makes_the_report_stale(classed):
 
 def test_where_truth_names_no_class_of_the_model_figures_are_of_any(classed):
     _, found = evaluated(classed, "c")
-    assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(found)
+    assert not {"classes", "mean_over_classes", "confusion", "class_counts"} & set(found)
     page = (classed.report("net") / "report.html").read().decode()
     assert "Truth of c names no classes of the model" in page
     assert "<h2>Confusion" not in page
 
 
 def test_of_one_class_nothing_is_told_of_classes(dataset):
-    assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(read_metrics(dataset))
+    assert not {"classes", "mean_over_classes", "confusion", "class_counts"} & set(read_metrics(dataset))
     assert "mix_classes" not in read_metrics(dataset)["settings"]["segment"]

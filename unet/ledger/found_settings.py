@@ -13,6 +13,9 @@ KEY = "segment"
 BY_CLASS = "by_class"
 """Where among them those of each class of objects are, by its name, where a model has several."""
 
+TUNED_ON = "tuned_on"
+"""Where among them the planes are by which `tune` found them, where they were none that the training knew."""
+
 
 def found_with(dataset: Dataset, model: str) -> Json | None:
     """What was found with a model; None where nothing was, as it was imported or made before."""

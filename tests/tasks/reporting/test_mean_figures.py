@@ -18,4 +18,4 @@ def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
     assert summary["seg"]["value"] == (0.5 * 1 + 1.0 * 3) / 4  # over objects
     assert all(figure["n"] == 2 for figure in summary.values())
     nothing = mean_figures([scored(math.nan, 0)], Evaluate(bootstrap_resamples=50))
-    assert nothing["iou"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert nothing["iou"] == {"value": None, "low": None, "high": None, "n": 0, "stacks": 0}
