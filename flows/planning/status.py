@@ -60,7 +60,7 @@ class Findings:
         return sorted(name for name in self._segmented_stacks() if ("weigh", name) in self.statuses)
 
     def reported_stacks(self) -> list[str]:
-        """Stacks that a report is made over, sorted: those with truth and segments; where there are none, all segmented.
+        """Stacks that a report is made over, sorted: those with truth and segments; of no truth, all segmented.
 
         So a dataset without truth has a report, too, of what was found; it grows with each stack that comes.
         """

@@ -84,7 +84,9 @@ def how_found(dataset: Dataset, model: str, settings: Segment) -> tuple[list[str
 def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
     headline = headline_part({s.part.use for s in scored})
     part = [s for s in scored if s.part.use == headline]
-    first = next(iter(in_order(scored[0].values)), "") if scored else ""
+    first = next(iter(in_order(part[0].values)), None) if part else None
+    if first is None:
+        return []
     sign = -1 if METRICS[first].better == "lower" else 1
     known = [s for s in part if math.isfinite(s.values[first])]
     ranked = sorted(known, key=lambda s: [sign * s.values[first], s.values.get("iou", 0.0)])

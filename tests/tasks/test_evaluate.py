@@ -64,13 +64,67 @@ def test_the_page_and_its_pictures_are_there(dataset):
     report = Path(dataset.report("unet").url)
     page = (report / "report.html").read_text("utf-8")
     pictures = sorted(path.name for path in report.glob("*/*.png"))
-    kinds = ["best", "median", "samples", "training", "tuning", "weights", "worst"]
+    kinds = ["best", "median", "samples", "training", "uncertain-1", "weights", "worst"]
     assert pictures == [f"{kind}.png" for kind in kinds]
     assert "So validation chose them" in page
     for path in report.glob("*/*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
-        assert f"{path.parent.name}/{path.name}" in page
+    shown = len(kinds) - len(["training"])
+    assert page.count('<img src="data:image/') == page.count("<img") == shown
     assert "<script" not in page
+
+
+def test_the_page_and_metrics_json_say_what_was_run_on_what(dataset):
+    page, found = (dataset.report("unet") / "report.html").read().decode(), read_metrics(dataset)
+    assert set(found["data"]) == {"a", "b", "c"}
+    assert found["data"]["c"]["part"] == "without truth"
+    assert found["data"]["a"]["pixels"] == 2 * 64 * 64
+    assert found["data"]["a"]["spacing"] == {"z": 1.25, "y": 0.5, "x": 0.5}
+    assert found["data"]["b"]["objects"] == found["stacks"]["b"]["objects"] == found["counts"]["validation"]["objects"]
+    assert set(found["digests"]) == {"model", "report", "images", "settings", "source code"}
+    assert {"predict", "train", "segment", "ingest"} <= set(found["run"]["minutes"])
+    shown = [
+        f"{found['run']['network']['parameters']:,}",
+        "1.25 × 0.5 × 0.5 µm",
+        found["digests"]["model"],
+        "size (µm²)",
+    ]
+    shown += [found["data"]["a"]["digest"], found["run"]["versions"]["report"]["zarr"], "napari --plugin"]
+    assert [words for words in shown if words not in page] == []
+    precision = found["plots"]["validation"]["average_precision_over_iou"]
+    assert precision["0.5"] == pytest.approx(found["validation"]["average_precision"]["value"], abs=1e-6)
+    sizes = found["plots"]["validation"]["sizes"]
+    assert sum(sizes["objects"]) == found["counts"]["validation"]["objects"]
+    assert sum(sizes["segments"]) == found["counts"]["validation"]["segments"]
+
+
+def test_stacks_without_truth_are_told_of_beside_the_figures(dataset):
+    page, [(name, found)] = (
+        (dataset.report("unet") / "report.html").read().decode(),
+        read_metrics(dataset)["without_truth"].items(),
+    )
+    table = read_table(dataset, "unet", "c").to_pydict()
+    assert (name, found["segments"]) == ("c", len(table["id"]))
+    assert found["certainty"] == pytest.approx(np.mean(table["score_mean"]))
+    assert found["median_size"] == pytest.approx(np.median(table["area_um2"]))
+    assert f"{found['certainty']:.3f}" in page
+    assert "least certain: c, plane" in page
+
+
+def test_where_nothing_has_truth_there_is_a_report_too(dataset, stage):
+    bring_in(dataset, Folder(dataset.model("unet").url), "guest")
+    source = plain(read_record(dataset).sources[0]) | {"truth": None}
+    kept = {key: value for key, value in source.items() if value is not None}
+    set_values(dataset, {"predict.model": "guest", "sources": [kept]})
+    outcomes = {(o.stage, o.name): (o.state, o.why) for o in stage.all(dataset)}
+    assert outcomes["evaluate", "guest"] == ("done", "no truth to compare with, 3 segmented")
+    found = read_metrics(dataset, "guest")
+    assert not {"test", "validation", "new", "training"} & set(found)
+    assert set(found["without_truth"]) == set("abc")
+    page = (dataset.report("guest") / "report.html").read().decode()
+    assert "No plane with truth was compared" in page
+    assert page.count("least certain: ") == 2 * 3
+    assert make_plan(dataset, read_record(dataset)).pending() == []
 
 
 def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weight(dataset, stage, level):
@@ -233,9 +287,10 @@ def test_the_page_shows_each_class_and_which_was_taken_for_which(classed):
     assert "Truth of c names no classes of the model" in page
     assert "were taken for another class" in page
     for name in NAMES:
-        assert f"</span>{name}" in page
+        assert f"</i>{name}" in page
         assert f"{found['classes'][name]['average_precision']['value']:.3f}" in page
-    assert "classes.png" in page
+    assert "Metrics by class" in page
+    assert "classes, worst: " in page
     assert "Truth on the left, segments on the right" in page
     words = as_markdown(classed, "net")
     assert "## Confusion" in words
@@ -254,9 +309,23 @@ def test_where_truth_names_no_class_of_the_model_figures_are_of_any(classed):
     assert not {"classes", "mean_over_classes", "confusion", "class_counts"} & set(found)
     page = (classed.report("net") / "report.html").read().decode()
     assert "Truth of c names no classes of the model" in page
-    assert "<h2>Confusion" not in page
+    assert "Confusion" not in page
 
 
 def test_of_one_class_nothing_is_told_of_classes(dataset):
     assert not {"classes", "mean_over_classes", "confusion", "class_counts"} & set(read_metrics(dataset))
     assert "mix_classes" not in read_metrics(dataset)["settings"]["segment"]
+
+
+def test_a_class_that_is_left_out_counts_in_no_mean_and_settings_tell_the_network_that_was_made(classed):
+    set_values(classed, {"segment.classes": ["nucleus"]})
+    record = read_record(classed)
+    segment.segment_stacks.fn(classed.url, list("abc"), "net", record.segment)
+    _, found = evaluated(classed, "ab")
+    assert found["mean_over_classes"]["average_precision"] == {
+        "value": pytest.approx(found["classes"]["nucleus"]["average_precision"]["value"]),
+        "n": 1,
+    }
+    page = (classed.report("net") / "report.html").read().decode()
+    assert "mitosis (not segmented)" in page
+    assert found["settings"]["train"]["architecture"]["classes"] == 3

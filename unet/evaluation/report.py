@@ -20,6 +20,8 @@ from unet.ledger.truth_findings import TruthCheck
 
 LARGEST = 5_000_000
 """Bytes of a page: what a mail takes."""
+DRIFT_ROWS, LIKE_TRAINING = 60, "like training"
+"""Rows of drift from which on those of this verdict are not shown."""
 SHELVES = ("pictures", "uncertain", "seen", "class_pictures")
 """Fields of a report that hold pictures, the most telling first."""
 
@@ -172,8 +174,12 @@ def _planned(report: Report) -> dict[str, Any]:
 
 
 def _drift_table(rows: Sequence[Mapping[str, object]]) -> ReportTable | None:
-    """Rows as they were handed over, under the names of their columns."""
+    """Rows as they were handed over, under the names of their columns; of many not those that are like training."""
     if not rows:
         return None
     head = list(dict.fromkeys(name for row in rows for name in row))
-    return ReportTable(head, [[tables.cell_text(row.get(name)) for name in head] for row in rows], len(head))
+    alike = [row for row in rows if row.get("verdict") == LIKE_TRAINING]
+    left_out = len(alike) if len(rows) > DRIFT_ROWS else 0
+    shown = [row for row in rows if not (left_out and row in alike)]
+    said = f"{tables.counted(left_out, 'row')} more are like training; metrics.json has all." if left_out else ""
+    return ReportTable(head, [[tables.cell_text(row.get(name)) for name in head] for row in shown], len(head), said)

@@ -251,9 +251,11 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def cell_text(value: object) -> str:
-    """What stands in a cell: words as they are, numbers short, nothing where there is nothing."""
+    """What stands in a cell: words as they are, numbers short, a range from its low end to its high one."""
     if value is None:
         return "–"
+    if isinstance(value, tuple | list):
+        return " – ".join(cell_text(each) for each in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
