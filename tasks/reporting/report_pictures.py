@@ -92,8 +92,8 @@ def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
     ranked = sorted(known, key=lambda s: [sign * s.values[first], s.values.get("iou", 0.0)])
     if not ranked:
         return []
-    places = {"worst": 0, "median": (len(ranked) - 1) // 2, "best": len(ranked) - 1}
-    return [(word, ranked[at]) for word, at in places.items()]
+    places = {len(ranked) // 2: "median", len(ranked) - 1: "best", 0: "worst"}  # a plane is shown once
+    return [(word, ranked[at]) for at, word in sorted(places.items())]
 
 
 def _errors(dataset: Dataset, model: str, word: str, scored: Scored, folder: Folder) -> ReportPicture:

@@ -9,6 +9,8 @@ holds few colours, and so is exact and small.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,7 +207,7 @@ def _draw_sign(pen: ImageDraw.ImageDraw, name: str, x: float, y: float) -> None:
             pen.line([(x - r - 1, y), (x + r + 1, y)], colour, width)
             pen.line([(x, y - r - 1), (x, y + r + 1)], colour, width)
         elif name == "uncertain":
-            pen.text((x, y), "?", colour, ImageFont.load_default(20), "mm", stroke_width=width // 2 - 1)
+            pen.text((x, y), "?", colour, _font(18), "mm", stroke_width=width // 2 - 1)
         else:
             up = 1 if name == "merged" else -1
             grown = r + (2 if width > 3 else 0)
@@ -221,9 +223,17 @@ def _draw_scale_bar(pen: ImageDraw.ImageDraw, shape: tuple[int, int], large: int
     right, bottom = width - 14, height - 14
     for grown, colour in ((2, HALO), (0, (255, 255, 255))):
         pen.rectangle([right - across - grown, bottom - 4 - grown, right + grown, bottom + grown], colour)
-    font = ImageFont.load_default(max(14, min(22, width // 28)))
+    font = _font(max(12, min(20, width // 30)))
     word, middle = f"{length:g} {size.unit}", (right - across / 2, bottom - 9)
     pen.text(middle, word, (255, 255, 255), font, "ms", stroke_width=2, stroke_fill=HALO)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The font that matplotlib brings along: Pillow's own has no µ."""
+    import matplotlib
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf", size)
 
 
 def round_length(most: float) -> float:

@@ -75,9 +75,14 @@ def _figure(name: str, entry: Mapping[str, Any]) -> Figure:
     if not is_number(value):
         reason = "there is no plane with truth" if entry.get("n") == 0 else metric(name).undefined
         return Figure(metric(name), "undefined", [f"as {reason}"], None)
-    if not (is_number(low) and is_number(high)):
+    if not _has_interval(entry):
         return Figure(metric(name), number(value), ["no interval"], _bar(value, value, value))
     return Figure(metric(name), number(value), [f"{number(low)} – {number(high)}"], _bar(low, value, high))
+
+
+def _has_interval(entry: Mapping[str, Any]) -> bool:
+    """Whether there is an interval; of one plane there is none."""
+    return is_number(entry.get("low")) and is_number(entry.get("high")) and entry.get("n") != 1
 
 
 def part_table(metrics: Mapping[str, Entries], resampled: Mapping[str, str]) -> PartTable:
@@ -107,7 +112,7 @@ def _part_cell(entry: Mapping[str, Any] | None, most: int) -> tuple[str, str]:
     if entry is None or not is_number(entry.get("value")):
         return ("–" if entry is None else "undefined", "")
     low, high, planes = entry.get("low"), entry.get("high"), entry.get("n")
-    interval = f"{number(low)} – {number(high)}" if is_number(low) and is_number(high) else "no interval"
+    interval = f"{number(low)} – {number(high)}" if _has_interval(entry) else "no interval"
     fewer = f", n = {planes:g}" if is_number(planes) and planes < most else ""
     return number(entry["value"]), interval + fewer
 
