@@ -38,7 +38,7 @@ class KnownPlanes:
     split: list[PlaneRange]
     """By its name, where the model was trained here."""
     seen: list[SeenPlanes]
-    """By its digests, under other names or in other datasets."""
+    """By its digests, beyond that: under other names, in other datasets, by the model that training began with."""
 
 
 def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
@@ -61,7 +61,8 @@ def scored_parts(dataset: Dataset, names: Sequence[str], model: str) -> ScoredPa
 
 def _known(dataset: Dataset, name: str, own: list[PlaneRange], seen: SeenImages) -> KnownPlanes:
     told = seen.of_image(image_digests(dataset, name))
-    return KnownPlanes(name, own, [each for each in told if not (own and each.stack == name)])
+    mine = {(part.stack, part.start, part.stop, part.use) for part in own}
+    return KnownPlanes(name, own, [e for e in told if (e.stack, e.start, e.stop, e.use) not in mine])
 
 
 def _gap_setting(dataset: Dataset, model: str) -> int | str:
@@ -104,8 +105,9 @@ def _seen_sentences(model: str, known: Iterable[KnownPlanes]) -> list[str]:
     found: dict[Subset, list[str]] = {}
     for each in known:
         uses = {_subset(seen.use): seen.stack for seen in each.seen}
-        use = next((use for use in WORST if use in uses and use != "gap"), None)
-        if use:
+        own = {part.use for part in each.split}
+        use = next((use for use in WORST if use in uses or use in own), "gap")
+        if use in uses and use not in own | {"gap"}:
             there = uses[use]
             found.setdefault(use, []).append(each.stack if there == each.stack else f"{each.stack} (there {there})")
     words: dict[Subset, str] = {
