@@ -10,6 +10,7 @@ from tests.conftest import make_dataset, run_stage
 from unet.ledger.results import image_of, model_of
 from unet.ledger.seen_images import SeenImages, told_images
 from unet.ledger.stamp import Recipe
+from unet.training import stack_extents
 from unet.training.split import PlaneRange
 
 
@@ -136,3 +137,12 @@ def test_what_settings_were_tuned_on_validates(dataset):
     tuned = SeenImages(told_images(dataset, [asdict(PlaneRange("a", 0, 3, "validation"))])).plain()["images"]
     model_of(dataset, "net").amend({}, more={"segment": {"tuned_on": tuned}})
     assert parts_of(dataset, ["a", "b"], "net") == [PlaneRange("a", 0, 3, "validation"), PlaneRange("b", 0, 3, "new")]
+
+
+def test_a_gap_that_is_narrower_than_what_weights_reach_is_told(dataset, monkeypatch):
+    monkeypatch.setattr(stack_extents, "_reach", lambda *_: 4)
+    put_model(dataset, ("long", 0, 8, "training"), ("long", 8, 10, "gap"), ("long", 10, 13, "test"))
+    (said,) = words(dataset, ["long"])[1]
+    assert said.startswith(
+        "Blocks that train and blocks that are kept out lie 2 planes apart in long, where weights reach 4:"
+    )
