@@ -41,7 +41,6 @@ ELSEWHERE = {
     "tasks/reporting/comparison": "tasks/test_evaluate",
     "tasks/reporting/report_contents": "tasks/test_evaluate",
     "tasks/reporting/report_pictures": "tasks/test_evaluate",
-    "tasks/reporting/scored_parts": "tasks/test_evaluate",
     "tasks/training_planes": "tasks/test_train",
     "flows/backlog": "flows/server/test_deploy",
     "flows/commands/datasets": "flows/commands/test_app",

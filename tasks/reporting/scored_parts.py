@@ -6,7 +6,8 @@ trained the model is `training`, though it lies here under a name that validates
 for the gap after the planes that are known: truth of a stack that grew.
 """
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -38,7 +39,7 @@ class KnownPlanes:
     split: list[PlaneRange]
     """By its name, where the model was trained here."""
     seen: list[SeenPlanes]
-    """By its digests, under other names or in other datasets."""
+    """By its digests, beyond that: under other names, in other datasets, by the model that training began with."""
 
 
 def parts_of(dataset: Dataset, names: Sequence[str], model: str) -> list[PlaneRange]:
@@ -55,13 +56,14 @@ def scored_parts(dataset: Dataset, names: Sequence[str], model: str) -> ScoredPa
     gap = _gap_setting(dataset, model)
     parts = [part for each in known for part in _parts_of_stack(dataset, each, gap)]
     told = [*_seen_sentences(model, known), *_names_alike(dataset, model, names, seen if not own else SeenImages())]
-    told += [*_unknown(model, metadata.get("came_from"), seen), *_touching(own, set(names))]
+    told += [*_unknown(model, metadata.get("came_from"), seen), *_too_near(dataset, by_stack, names)]
     return ScoredParts([part for part in parts if part.use != "gap"], told)
 
 
 def _known(dataset: Dataset, name: str, own: list[PlaneRange], seen: SeenImages) -> KnownPlanes:
     told = seen.of_image(image_digests(dataset, name))
-    return KnownPlanes(name, own, [each for each in told if not (own and each.stack == name)])
+    mine = {(part.stack, part.start, part.stop, part.use) for part in own}
+    return KnownPlanes(name, own, [e for e in told if (e.stack, e.start, e.stop, e.use) not in mine])
 
 
 def _gap_setting(dataset: Dataset, model: str) -> int | str:
@@ -104,8 +106,9 @@ def _seen_sentences(model: str, known: Iterable[KnownPlanes]) -> list[str]:
     found: dict[Subset, list[str]] = {}
     for each in known:
         uses = {_subset(seen.use): seen.stack for seen in each.seen}
-        use = next((use for use in WORST if use in uses and use != "gap"), None)
-        if use:
+        own = {part.use for part in each.split}
+        use = next((use for use in WORST if use in uses or use in own), "gap")
+        if use in uses and use not in own | {"gap"}:
             there = uses[use]
             found.setdefault(use, []).append(each.stack if there == each.stack else f"{each.stack} (there {there})")
     words: dict[Subset, str] = {
@@ -140,17 +143,25 @@ def _unknown(model: str, came_from: str | None, seen: SeenImages) -> list[str]:
     ]
 
 
-def _touching(own: Sequence[PlaneRange], names: set[str]) -> list[str]:
-    """Stacks in which a block that trains touches one that is kept out."""
-    found = {
-        one.stack
-        for one, other in pairwise(own)
-        if one.stack == other.stack and one.stack in names and one.stop == other.start
-        and one.use != other.use and "gap" not in (one.use, other.use)
-    }  # fmt: skip
-    if not found:
-        return []
-    return [
-        f"Blocks that train and blocks that are kept out touch in {shortened(sorted(found))}: neighbouring planes are "
-        "alike, which flatters the figures; a model of another name, or with train.gap set, is split with a gap."
+def _too_near(dataset: Dataset, by_stack: Mapping[str, Sequence[PlaneRange]], names: Iterable[str]) -> list[str]:
+    """Stacks in which a block that trains touches one that is kept out, or lies nearer than its weights reach."""
+    cut = [name for name in names if len(by_stack.get(name, ())) > 1]
+    apart = {name: _least_gap([part for part in by_stack[name] if part.use != "gap"]) for name in cut}
+    extents = {name: stack_extent(dataset, name) for name in cut}
+    reach = {name: extent.gap * extent.step for name, extent in extents.items()}
+    touching = [name for name in cut if not apart[name]]
+    near = [name for name in cut if 0 < apart[name] < reach[name]]
+    said = [
+        f"Blocks that train and blocks that are kept out touch in {shortened(touching)}: neighbouring planes are "
+        "alike, which flatters the figures; a split that is made anew has a gap where there are planes enough (train.gap)."
+    ] * bool(touching)
+    return said + [
+        f"Blocks that train and blocks that are kept out lie {apart[name]} planes apart in {name}, where weights reach "
+        f"{reach[name]}: some that trained know of what is kept out."
+        for name in near
     ]
+
+
+def _least_gap(blocks: Sequence[PlaneRange]) -> int:
+    """Planes between the two of a stack's blocks that lie nearest."""
+    return min((other.start - one.stop for one, other in pairwise(blocks)), default=sys.maxsize)

@@ -1,11 +1,13 @@
 """Laws of evaluate: figures are those of `metrics` on the planes, `metrics.json` has the shape promised."""
 
+import csv
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from flows.planning.plan import make_plan
 from tasks import segment
@@ -17,7 +19,7 @@ from unet.dataset.record_file import read_record, set_values
 from unet.evaluation.metrics import METRICS
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import labels_of, report_of, scores_of, weights_of
+from unet.ledger.results import labels_of, model_of, report_of, scores_of, weights_of
 from unet.network.model_files import bring_in
 from unet.settings.record import plain
 from unet.store.arrays import open_array
@@ -151,19 +153,60 @@ def test_the_page_tells_which_stacks_are_unlike_those_of_training(dataset, stage
     assert "a: grey values span 9 (90–95 in training)." in page
 
 
-def test_a_model_of_elsewhere_is_validated_by_all_truth(dataset, stage, level):
+def page_of(dataset, model="unet"):
+    return (dataset.report(model) / "report.html").read().decode()
+
+
+def test_a_model_that_comes_back_to_its_training_images_is_not_said_not_to_have_seen_them(dataset, stage, level):
     bring_in(dataset, Folder(dataset.model("unet").url), "guest")
     set_values(dataset, {"predict.model": "guest"})
     outcomes = stage.all(dataset)
     assert {(o.stage, o.state) for o in outcomes} == {("predict", "done"), ("segment", "done"), ("evaluate", "done")}
-    found = read_metrics(dataset, "guest")
-    assert "training" not in found
-    assert found["validation"]["iou"]["n"] == 4
-    assert found["validation"]["iou"]["value"] == pytest.approx(
-        slow_figure("iou", frames(dataset, level, "ab", "guest"))[0]
-    )
-    assert "brought in" in (dataset.report("guest") / "report.html").read().decode()
+    found, page = read_metrics(dataset, "guest"), page_of(dataset, "guest")
+    for part, name in (("training", "a"), ("validation", "b")):
+        assert found[part]["iou"]["n"] == 2
+        value, _ = slow_figure("iou", frames(dataset, level, [name], "guest"))
+        assert found[part]["iou"]["value"] == pytest.approx(value)
+    assert found["overlaps"][0].startswith("Training of guest saw the images of a: ")
+    for said in (*found["overlaps"], "brought in", "The checkpoint and the threshold were chosen on these planes"):
+        assert said in page
+    assert "never saw" not in page
     assert read_metrics(dataset)["model"] == "unet"  # the other report stays
+    assert make_plan(dataset, read_record(dataset)).pending() == []
+
+
+def test_of_a_stranger_it_is_said_that_nobody_knows_what_it_saw(dataset, stage):
+    bring_in(dataset, Folder(dataset.model("unet").url), "guest")
+    model_of(dataset, "guest").amend({}, more={"seen": {"images": [], "is_all": False}})
+    set_values(dataset, {"predict.model": "guest"})
+    stage.all(dataset)
+    found = read_metrics(dataset, "guest")
+    assert {part for part in ("test", "validation", "new", "training") if part in found} == {"new"}
+    assert found["new"]["iou"]["stacks"] == 2
+    assert found["resampled"] == {"new": "stacks"}
+    (said,) = found["overlaps"]
+    assert said.startswith("Whether training saw these planes is not known: guest was brought in from ")
+    assert said in page_of(dataset, "guest")
+
+
+def test_new_truth_is_a_part_of_its_own_and_every_plane_is_listed(tmp_path, dataset, stage):
+    truth = draw_stack(planes=2, side=64, seed=3)[1]
+    tifffile.imwrite(tmp_path / "copy/files/truth/c.ome.tif", truth, ome=True, metadata={"axes": "ZYX"})
+    stage.all(dataset)
+    found = read_metrics(dataset)
+    assert {name: row["part"] for name, row in found["stacks"].items()} == {
+        "a": "training",
+        "b": "validation",
+        "c": "new",
+    }
+    assert found["stacks"]["c"]["objects"] == sum(np.unique(plane[plane > 0]).size for plane in truth)
+    assert found["counts"]["new"]["objects"] == found["stacks"]["c"]["objects"]
+    assert found["resampled"] == dict.fromkeys(("validation", "new", "training"), "planes")
+    assert "narrower than stacks would differ" in page_of(dataset)
+    rows = list(csv.DictReader((dataset.report("unet") / "planes.csv").read().decode().splitlines()))
+    assert [(row["stack"], row["plane"], row["part"]) for row in rows] == [
+        (name, str(plane), found["stacks"][name]["part"]) for name in "abc" for plane in range(2)
+    ]
     assert make_plan(dataset, read_record(dataset)).pending() == []
 
 
@@ -269,7 +312,7 @@ def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
         assert list(counts.values()) == [sum(each) for each in both]
     for metric, mean in found["mean_over_classes"].items():
         assert mean["value"] == pytest.approx(np.mean([found["classes"][name][metric]["value"] for name in NAMES]))
-    for metric, figure in found["validation"].items():
+    for metric, figure in found["new"].items():
         assert figure["value"] == pytest.approx(slow_figure(metric, planes)[0])
     matched = found["confusion"]["matched"]
     assert matched["nucleus"]["mitosis"] + matched["mitosis"]["nucleus"] > 0

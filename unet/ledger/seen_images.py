@@ -57,8 +57,8 @@ class SeenImages:
         if stamp is None or stamp.recipe.stage != "train":
             return cls(tuned)
         made_of = {n.removesuffix(INPUT): i for n, i in stamp.recipe.inputs.items() if n.endswith(INPUT)}
-        whole = [{"stack": name, "start": 0, "stop": None, "use": "training"} for name in made_of]
-        parts = [part for part in metadata.get("split", whole) if part["stack"] in made_of]
+        whole: list[Json] = [{"stack": name, "start": 0, "stop": None, "use": "training"} for name in made_of]
+        parts = [part for part in metadata.get("split") or whole if part["stack"] in made_of]
         known = _planes({**part, "digests": [f"image {made_of[part['stack']]}"]} for part in parts)
         return cls((*known, *tuned), bool(made_of) and "init_from" not in stamp.recipe.inputs)
 
