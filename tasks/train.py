@@ -15,6 +15,7 @@ from tasks.training_planes import View, image_facts, plane_count, planes_by_subs
 from tasks.tuning import found_by_training
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
+from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
 from unet.ledger.generations import Generation, Result
@@ -90,8 +91,10 @@ def train_on_stacks(
         ) from error
     several = classes if len(classes) > 1 else ()
     _draw_curves(generation, trained, several)
+    trained_on = list(dict.fromkeys(part.stack for part in parts if part.use == "training"))
     record = {
         "classes": [BACKGROUND, *classes],
+        RANGES: known_ranges(dataset, trained_on, view.channels),
         "class_weights": class_weights,
         "split": [asdict(part) for part in parts],
         "best_step": trained.best,

@@ -11,10 +11,12 @@ from tasks.reporting.report_pictures import examples, how_found, seen_by_trainin
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
 from unet.evaluation.class_figures import ClassFigures, plot_classes
+from unet.evaluation.drift import drift_lines
 from unet.evaluation.report import Report, render_report
+from unet.evaluation.stamped_values import drift_rows
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.generations import Generation
-from unet.ledger.results import PAGE, learnt_names, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import PAGE, learnt_names, model_of, report_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
 from unet.sources.stack_names import shortened
@@ -90,6 +92,5 @@ def _notes(summary: dict[str, Any], metadata: Json, scored: Sequence[Scored]) ->
 
 
 def _unlike(dataset: Dataset, model: str, names: Sequence[str]) -> list[str]:
-    """Stacks whose grey values lie outside those that the model was trained on, and how far."""
-    stamps = {name: scores_of(dataset, model, name).stamp() for name in names}
-    return [f"{name}: {s.facts['grey_values']}." for name, s in stamps.items() if s and "grey_values" in s.facts]
+    """In what stacks are unlike those that the model was trained on."""
+    return [f"{line}." for line in drift_lines(drift_rows(dataset, model, names), model)]

@@ -15,7 +15,8 @@ from ome_zarr_models._cli import validate
 
 from tasks import predict
 from tasks.execution.dask_workers import LOOPBACK, workers
-from unet.images.normalisation import Statistics, normalise
+from unet.images.channel_statistics import Statistics
+from unet.images.normalisation import normalise
 from unet.images.planes import Plane
 from unet.images.rescaling import covering, inverse, reading, rescaled
 from unet.images.windows import Window

@@ -9,15 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from unet.images.grey_values import (
-    Seen,
-    StackStatistics,
-    by_rule,
-    noise_in,
-    rule_of_training,
-    told_of,
-)
-from unet.images.normalisation import CLIP, GreyRange, Statistics, normalise, own_range, statistics_of
+from unet.images.channel_statistics import CLIP, GreyRange, Statistics, noise_in, own_range
+from unet.images.grey_values import Seen, StackStatistics, by_rule, rule_of_training, told_of
+from unet.images.normalisation import normalise, statistics_of
 from unet.images.synthetic import draw_stack
 from unet.labels.connected import connected_segments
 
