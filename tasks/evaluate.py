@@ -12,6 +12,7 @@ from tasks.reporting.progress import Sink
 from tasks.reporting.report_contents import write_report
 from tasks.reporting.scored_parts import parts_of
 from unet.dataset.folder import Dataset
+from unet.evaluation.history import keep_history
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe
 from unet.ledger.results import report_of
@@ -23,6 +24,7 @@ from unet.settings.record import Record
 def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -> list[Outcome]:
     """Outcome of one report over the stacks `names`, which have truth and segments."""
     place = Dataset(dataset)
+    keep_history(place, model)
     with Sink("evaluate", len(names)) as sink:
         outcomes = outcome_of_each(
             place,
@@ -30,6 +32,7 @@ def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -
             lambda _: evaluate_recipe(place, model, names, record.evaluate),
             lambda _, recipe: evaluate_stacks(place, names, model, record, recipe, sink.step),
         )
+    keep_history(place, model)
     if outcomes[0].state == "done":
         publish_report(place, model)
     return outcomes

@@ -15,6 +15,7 @@ from tasks.training_planes import View, image_facts, plane_count, planes_by_subs
 from tasks.tuning import found_by_training
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
+from unet.evaluation.history import keep_history
 from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
@@ -46,6 +47,7 @@ def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[
     """Outcome of one model, trained and validated on the stacks `names`, of these classes of objects in order."""
     choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
+    keep_history(place, settings.name)
     with Sink("train", settings.steps) as sink:
         outcomes = outcome_of_each(
             place,
@@ -53,6 +55,7 @@ def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[
             lambda _: train_recipe(place, settings, names, classes),
             lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink, classes),
         )
+    keep_history(place, settings.name)
     if outcomes[0].state == "done":
         publish_training(place, settings.name)
     return outcomes

@@ -3,5 +3,7 @@
 `contingency`: which truth and which segments overlap by how much. `metrics`: every figure, and the list of those that a
 report shows; `pixel_pairs` and `warping` have the ones of the ISBI 2012 challenge. `intervals`: how sure a mean is.
 `confusion`: which class was taken for which; `class_figures`: what a report says of each class.
+`paired`: by how much one model is better than another. `history`: what became of models over time.
+`drift`: how far a stack differs from those of training, `stamped_values`: as stamps tell.
 `pictures` draws overlays and plots, `tuning_picture` how settings of segment were found, `report` fills the page.
 """
