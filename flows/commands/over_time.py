@@ -72,13 +72,17 @@ def history_verb(dataset: DatasetArgument, as_json: JsonFlag = False) -> None:
     if not events:
         out.print(as_text(f"no model was trained or compared yet; run `unet-flows reprocess {dataset}`"))
         return
-    table = Table("when", "what", "of", "figures", "changed", box=None)
+    width = max(len(event.entry.model) for event in events)
     for event in events:
         of = event.entry
-        scored = f"{of.part} ({_n(of.figures)})" if of.part else ""
-        what = f"{of.model}: {of.kind}"
-        table.add_row(of.made[:16].replace("T", " "), as_text(what), scored, _figures(of.figures), _changed(event))
-    out.print(table)
+        scored = f"{of.part} ({_n(of.figures)}): " if of.part else ""
+        out.print(
+            as_text(
+                f"{of.made[:16].replace('T', ' ')}  {of.model:{width}}  {of.kind:8}  {scored}{_figures(of.figures)}"
+            )
+        )
+        if changed := _changed(event):
+            out.print(as_text(f"{'':18}{changed}"))
 
 
 def _plain(event: Event) -> Json:
@@ -101,10 +105,12 @@ def _figures(figures: dict[str, Json]) -> str:
 
 
 def _changed(event: Event) -> str:
-    """What was changed, the first of many; of another model than before that it is one."""
+    """What was changed, the first of many; and since which model, where that is another."""
+    if not event.since:
+        return ""
     more = [f"and {len(event.changed) - SHOWN} more"] if len(event.changed) > SHOWN else []
-    other = [f"after {event.since}"] if event.since not in ("", event.entry.model) else []
-    return as_text("; ".join([*other, *event.changed[:SHOWN], *more]))
+    since = "" if event.since == event.entry.model else f" since {event.since}"
+    return f"changed{since}: {'; '.join([*event.changed[:SHOWN], *more])}" if event.changed else ""
 
 
 @verbs.command(help="Put a model to use (predict.model), unless it is worse than the present one beyond doubt.")
@@ -140,6 +146,9 @@ def _require_no_worse(place: Dataset, present: str, model: str) -> None:
         found = compare_models(place, present, model)
     except LookupError as error:
         raise LookupError(f"{error}; or say --anyway") from error
-    if found.verdict == "worse":
-        raise ValueError(f"{verdict_words(found)}, on {count_words(found)}; {present} stays in use, unless --anyway")
+    if found.is_surely_worse:
+        raise ValueError(
+            f"{model} must not be worse than {present}, which is in use, got {verdict_words(found)}, on "
+            f"{count_words(found)}; train it better, or say --anyway"
+        )
     note(verdict_words(found))

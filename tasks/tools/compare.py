@@ -66,6 +66,12 @@ class Comparison:
         """What B is beside A."""
         return self.metrics[self.telling].verdict
 
+    @property
+    def is_surely_worse(self) -> bool:
+        """Whether all of the interval is on the side where B is worse, be it by ever so little."""
+        found = self.metrics[self.telling]
+        return found.high < 0 if METRICS[self.telling].better == "higher" else found.low > 0
+
     def plain(self) -> Json:
         """Plain values for a script."""
         found = {name: _finite(of) for name, of in self.metrics.items()}

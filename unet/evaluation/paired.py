@@ -4,8 +4,9 @@ Differences are taken plane by plane, so that what makes a plane hard is no part
 stacks are drawn again with all their planes, planes only where there is one stack. Of few stacks the bootstrap is too
 narrow, so that the interval is never narrower than Student's, by leaving out one stack at a time.
 
-A difference that is smaller than what two trainings differ by anyhow is none, however sure it is: a tenth of the errors
-that the better model has left.
+A difference that is smaller than what two trainings differ by anyhow is none, however sure it is: a third of the errors
+that the better model has left. Measured on drawn cells, 300 steps, three seeds and six stacks: of fifteen differences
+six were sure, by the interval alone; all but one of them were smaller than that.
 
 The laws: the difference of B from A is minus that of A from B, and the words are turned; a model differs in nothing
 from itself; the mean difference is the difference of the two weighted means.
@@ -23,7 +24,7 @@ SAME, BETTER, WORSE, FEW = "no difference", "better", "worse", "too few to tell"
 """What a difference means."""
 FEWEST = 5
 """Stacks, or planes of one, below which no difference to be seen does not mean that there is none."""
-BY_CHANCE = 0.1
+BY_CHANCE = 1 / 3
 """Share of the errors left that two trainings by one recipe may differ by."""
 Array = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""What stamps tell of stacks: of what is measured, of what is not, of a model of elsewhere; and a status that names it."""
+"""What stamps tell of stacks, what is not measured, models of elsewhere; and a status that names what is unlike."""
 
 import json
 from dataclasses import asdict
@@ -129,7 +129,7 @@ def test_a_stack_that_is_unlike_those_of_training_is_named_until_it_is_like_them
     assert [(row.stack, row.what) for row in plan.drift] == [("c", "grey spread")]
     (line,) = [note for note in plan.notes if "unlike" in note]
     assert line.startswith("c: unlike what unet was trained on: grey spread ")
-    _, out, err = run("status", dataset.url)
+    _, _, err = run("status", dataset.url)
     assert line in " ".join(err.split())
     answer = json.loads(run("status", dataset.url, "--json")[1])
     assert [row["verdict"] for row in answer["drift"]] == ["higher"]
