@@ -15,6 +15,7 @@ from tasks.reporting.report_contents import write_report
 from tasks.reporting.scored_parts import scored_parts
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation.class_figures import ClassFigures
+from unet.evaluation.history import keep_history
 from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.class_settings import left_out_classes
 from unet.ledger.outcome import Outcome
@@ -28,6 +29,7 @@ from unet.settings.record import Record
 def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -> list[Outcome]:
     """Outcome of one report over the stacks `names`, which have segments, and truth; or of which none has truth."""
     place = Dataset(dataset)
+    keep_history(place, model)
     with Sink("evaluate", len(names)) as sink:
         outcomes = outcome_of_each(
             place,
@@ -35,6 +37,7 @@ def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -
             lambda _: evaluate_recipe(place, model, names, record.evaluate),
             lambda _, recipe: evaluate_stacks(place, names, model, record, recipe, sink.step),
         )
+    keep_history(place, model)
     if outcomes[0].state == "done":
         publish_report(place, model)
     return outcomes

@@ -15,6 +15,8 @@ from tasks.training_planes import View, image_facts, planes_by_subset, require_c
 from tasks.tuning import found_by_training
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.evaluation import pictures
+from unet.evaluation.history import keep_history
+from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
 from unet.ledger.generations import Generation, Result
@@ -48,6 +50,7 @@ def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[
     """Outcome of one model, trained and validated on the stacks `names`, of these classes of objects in order."""
     choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
+    keep_history(place, settings.name)
     with Sink("train", settings.steps) as sink:
         outcomes = outcome_of_each(
             place,
@@ -55,6 +58,7 @@ def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[
             lambda _: train_recipe(place, settings, names, classes),
             lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink, classes),
         )
+    keep_history(place, settings.name)
     if outcomes[0].state == "done":
         publish_training(place, settings.name)
     return outcomes
@@ -93,8 +97,10 @@ def train_on_stacks(
         ) from error
     several = classes if len(classes) > 1 else ()
     _draw_curves(generation, trained, several)
+    trained_on = list(dict.fromkeys(part.stack for part in parts if part.use == "training"))
     record = {
         "classes": [BACKGROUND, *classes],
+        RANGES: known_ranges(dataset, trained_on, view.channels),
         "class_weights": class_weights,
         "split": [asdict(part) for part in parts],
         SEEN: _seen(dataset, parts, settings.init_from).plain(),

@@ -9,8 +9,8 @@ import numpy as np
 
 from unet.dataset.folder import Dataset, Json
 from unet.images.array_types import IGNORE
+from unet.images.channel_statistics import Statistics
 from unet.images.grey_values import StackStatistics, by_rule
-from unet.images.normalisation import Statistics
 from unet.images.planes import Plane, planes
 from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices

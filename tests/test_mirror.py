@@ -20,6 +20,7 @@ ELSEWHERE = {
     "unet/evaluation/pixel_pairs": "unet/evaluation/test_metrics",
     "unet/formats/linking": "tasks/test_ingest_zarr",
     "unet/formats/tiff_extent": "unet/formats/test_tiff",
+    "unet/images/channel_statistics": "unet/images/test_grey_values",
     "unet/images/array_types": "unet/weight_maps/test_border_weights",
     "unet/labels/clumps": "tasks/test_segment",
     "unet/labels/landscape": "unet/labels/test_declumping",

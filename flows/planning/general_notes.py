@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset, Json
+from unet.evaluation.drift import drift_lines
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.results import learnt_names, model_of
 from unet.ledger.seen_images import SeenImages, same_images
@@ -23,6 +24,7 @@ def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Col
             yield from _classes_lines(record, metadata)
     if not model_of(dataset, record.model).is_metadata_lost():  # what is made again brings its own settings
         yield from _small_objects_lines(dataset, record, found)
+    yield from drift_lines(found.drift, record.model)
 
 
 def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collection[str]) -> Iterator[str]:

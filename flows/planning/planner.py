@@ -52,6 +52,7 @@ class Planner:
             self._find_status(rules.predict, "predict", name, name in again)
             self._find_status(rules.segment, "segment", name, name in again)
         rules.remark_on_numbers()
+        rules.look_for_drift()
         of_report = {*self.found.reported_stacks(), *self.before.reported_stacks()}
         self._find_model_status(rules.evaluate, "evaluate", record.model, again & of_report)
         self.found.general.extend(general_notes(rules.dataset, record, self.found, marked))

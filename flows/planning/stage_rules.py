@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from flows.planning.status import PENDING, Findings, StageStatus
 from flows.planning.training_set import has_checkpoint, training_set, usable_truth
 from unet.dataset.folder import Dataset
+from unet.evaluation.stamped_values import drift_rows
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
@@ -120,10 +121,6 @@ class StageRules:
             return None
         recipe = recipes.predict_recipe(self.dataset, model, name, self.record.predict)
         result = scores_of(self.dataset, model, name)
-        stamp = result.stamp()
-        if stamp and stamp.recipe == recipe and "grey_values" in stamp.facts:
-            said = f"{name}: {stamp.facts['grey_values']}; look at what {model} found there"
-            self.found.remarks["predict", name] = said
         after = [*self._pending_stages(name, "ingest"), *after]
         return self._status_by_recipe(recipe, name, [(result, recipe)], after)
 
@@ -166,6 +163,13 @@ class StageRules:
         waiting = {s for name in compared for s in self._pending_stages(name, "ingest", "predict", "segment")}
         after = [*self._pending_training(), *sorted(waiting, key=STAGES.index)]
         return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model), recipe)], after)
+
+    def look_for_drift(self) -> None:
+        """Find which stacks are unlike those that the model was trained on, by what is stamped of them."""
+        found = self.found
+        names = [name for (stage, name), of in found.statuses.items() if stage == "ingest" and of.state == "fresh"]
+        rows = drift_rows(self.dataset, self.record.model, names, lambda name: found.state("segment", name) == "fresh")
+        found.drift.extend(row for row in rows if row.is_drift)
 
     def remark_on_numbers(self) -> None:
         """Say so where settings of segment are `auto` and the model, such as an imported one, has none of its own."""

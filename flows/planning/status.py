@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unet.dataset.folder import Folder
+from unet.evaluation.drift import DriftRow
 from unet.ledger.outcome import STAGES
 from unet.ledger.truth_findings import TruthCheck
 
@@ -40,6 +41,8 @@ class Findings:
     """What the file of a stack says and was not believed."""
     general: list[str] = field(default_factory=list)
     """What a person should know of the dataset as a whole."""
+    drift: list[DriftRow] = field(default_factory=list)
+    """In what stacks are unlike those that the model was trained on."""
     leftovers: dict[Key, tuple[Folder, ...]] = field(default_factory=dict, compare=False)
     """What killed runs left beside results that are fresh."""
     blocked: set[Key] = field(default_factory=set)

@@ -24,6 +24,7 @@ from tasks.reporting.viewers import viewers
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation import pictures
 from unet.evaluation.class_figures import ClassFigures
+from unet.evaluation.drift import DriftRow, drift_lines, number_words, range_words
 from unet.evaluation.parts import PARTS, headline_part
 from unet.evaluation.plot_sums import PlotSums, added
 from unet.evaluation.report import Report, render_report
@@ -35,9 +36,10 @@ from unet.evaluation.report_plots import (
     plot_sizes,
     plot_training,
 )
+from unet.evaluation.stamped_values import drift_rows
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.generations import Generation
-from unet.ledger.results import PAGE, learnt_names, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import PAGE, learnt_names, model_of, report_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
 from unet.sources.stack_names import shortened
@@ -71,7 +73,7 @@ def write_report(  # noqa: PLR0913, PLR0917  # what a report is of, and what is 
         truth=_checks(dataset, sorted(stacks)),
         settings=settings,
         architecture=metadata["architecture"] if metadata.get("came_from") else None,
-        notes=[*about.notes, *_notes(metadata, scored), *_unlike(dataset, model, sorted(stacks))],
+        notes=[*about.notes, *_notes(metadata, scored)],
         next_steps=[f"unet-flows status {dataset.url}", f"unet-flows export-labels {dataset.url} --to FOLDER"],
     )
     report, plain = _of_objects(dataset, model, record, scored, report)
@@ -155,7 +157,14 @@ def _of_run(
     data = data_facts(dataset, model, {name: report.stacks.get(name, {}) for name in names})
     shown = next(iter([*report.stacks, *without]), None)
     opened = viewers(dataset, model, shown) if shown else []
-    plain = {"run": {key: value for key, value in facts.plain.items() if key != "digests"}, "data": data}
+    rows = drift_rows(dataset, model, names)
+    notes = [*report.notes, *(f"{line}." for line in drift_lines(rows, model))]
+    report = replace(report, drift=[_drift_row(row) for row in rows], notes=notes)
+    plain = {
+        "drift": [row._asdict() for row in rows],
+        "run": {key: value for key, value in facts.plain.items() if key != "digests"},
+        "data": data,
+    }
     return replace(report, run=facts.sections, data=data_table(data) if data else None, viewers=opened), {
         **plain,
         "digests": facts.plain["digests"],
@@ -185,7 +194,7 @@ def _notes(metadata: Json, scored: Sequence[Scored]) -> list[str]:
     return notes
 
 
-def _unlike(dataset: Dataset, model: str, names: Sequence[str]) -> list[str]:
-    """Stacks whose grey values lie outside those that the model was trained on, and how far."""
-    stamps = {name: scores_of(dataset, model, name).stamp() for name in names}
-    return [f"{name}: {s.facts['grey_values']}." for name, s in stamps.items() if s and "grey_values" in s.facts]
+def _drift_row(row: DriftRow) -> dict[str, object]:
+    """A row as people read it."""
+    said = {"stack": row.stack, "what": row.what, "here": number_words(row.value), "in training": range_words(row)}
+    return said | {"verdict": row.verdict}

@@ -19,7 +19,7 @@ from unet.dataset.record_file import read_record, set_values
 from unet.evaluation.metrics import METRICS
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import image_of, labels_of, model_of, report_of, weights_of
 from unet.network.model_files import bring_in
 from unet.settings.record import plain
 from unet.store.arrays import open_array
@@ -146,11 +146,13 @@ def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weigh
 
 
 def test_the_page_tells_which_stacks_are_unlike_those_of_training(dataset, stage):
-    scores_of(dataset, "unet", "a").amend({"grey_values": "grey values span 9 (90–95 in training)"})
+    image = image_of(dataset, "b")
+    (known,) = image.committed().facts["statistics"]
+    image.amend({"statistics": [{**known, "high": 9 * known["high"]}]})
     set_values(dataset, {"evaluate.confidence": 0.9})
     stage(dataset, "evaluate")
     page = (dataset.report("unet") / "report.html").read().decode()
-    assert "a: grey values span 9 (90–95 in training)." in page
+    assert "b: unlike what unet was trained on: grey spread" in page
 
 
 def page_of(dataset, model="unet"):

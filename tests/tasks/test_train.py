@@ -22,8 +22,8 @@ from tests.conftest import QUICK
 from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
+from unet.images.channel_statistics import Statistics, own_range
 from unet.images.grey_values import StackStatistics, rule_of_training
-from unet.images.normalisation import Statistics, own_range
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import image_of, model_of, report_of, weights_of

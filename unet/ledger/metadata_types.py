@@ -64,6 +64,7 @@ class FactTypes(TypedDict, total=False):
     channels: list[str]
     notes: list[str]
     statistics: list[dict[str, Any]]
+    detail: list[dict[str, float] | None]
     source: list[str]
     source_folder: str
     scene: int | None
@@ -77,7 +78,9 @@ class FactTypes(TypedDict, total=False):
     counts: list[Any]
     count: int
     count_by_class: dict[str, int]
-    grey_values: str
+    dimensions: int
+    median_size: float | None
+    certainty: float | None
     seconds: float
     identity: str
     classes: list[str]
@@ -141,6 +144,7 @@ class ModelFile(TypedDict, total=False):
     split: list[Part]
     seen: SeenFile
     segment: Any
+    training_ranges: dict[str, dict[str, Any]]
     history: list[dict[str, Any]]
     best_step: int
     came_from: str
