@@ -78,7 +78,7 @@ def _say_figures(dataset: Dataset, say: Callable[[str], None]) -> None:
     model = read_record(dataset).model
     metrics = report_of(dataset, model).attributes()
     part = headline_part(metrics)
-    say(f"\nmeasured on the {part} part:")
+    say(f"\nmeasured on the {part} part:" if part else "\nno truth to measure by: the report says what was found")
     for name, figure in metrics.get(part or "", {}).items():
         if figure["n"]:
             interval = f"{figure['low']:.3f} – {figure['high']:.3f}"

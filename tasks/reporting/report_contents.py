@@ -197,4 +197,4 @@ def _notes(metadata: Json, scored: Sequence[Scored]) -> list[str]:
 def _drift_row(row: DriftRow) -> dict[str, object]:
     """A row as people read it."""
     said = {"stack": row.stack, "what": row.what, "here": number_words(row.value), "in training": range_words(row)}
-    return said | {"verdict": row.verdict}
+    return {**said, "verdict": row.verdict}

@@ -21,6 +21,8 @@ from unet.network.model_files import bring_in
 
 pytestmark = pytest.mark.slow
 SIZES = {"wide": (1200, 900), "phone": (360, 740)}
+PAPER = 703
+"""Pixels across an A4 page within margins of 12 mm."""
 KINDS = ("with truth", "without truth", "classes")
 SMALL = {
     "train__steps": 60,
@@ -143,6 +145,9 @@ def test_plots_turn_dark_with_the_page(opened, kind):
 def test_it_is_printed_on_white_with_nothing_cut_off(opened, kind, tmp_path):
     page = opened(kind, "dark")
     page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": PAPER, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") == PAPER
+    keep(page, f"{kind.replace(' ', '-')}-print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert not page.locator("nav").is_visible()

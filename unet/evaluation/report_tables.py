@@ -75,7 +75,7 @@ def _figure(name: str, entry: Mapping[str, Any]) -> Figure:
     if not is_number(value):
         reason = "there is no plane with truth" if entry.get("n") == 0 else metric(name).undefined
         return Figure(metric(name), "undefined", [f"as {reason}"], None)
-    if not _has_interval(entry):
+    if not (is_number(low) and is_number(high) and _has_interval(entry)):
         return Figure(metric(name), number(value), ["no interval"], _bar(value, value, value))
     return Figure(metric(name), number(value), [f"{number(low)} – {number(high)}"], _bar(low, value, high))
 

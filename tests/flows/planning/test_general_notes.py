@@ -132,7 +132,7 @@ def test_a_source_without_its_truth_line_withdraws_all_and_keeps_the_model(datas
     assert plan.notes == (
         "unet was made of truth that is withdrawn or gone, of a, b; it stays as it is, as nothing trains it again",
     )
-    assert {of.stage for of in plan.pending()} == {"ingest"} | {"predict", "segment"}
+    assert {of.stage for of in plan.pending()} == {"ingest"} | {"predict", "segment", "evaluate"}
     assert ("train", "unet") not in plan.statuses
 
 
