@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,14 @@ def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
     if not ranked:
         return []
     places = {len(ranked) // 2: "median", len(ranked) - 1: "best", 0: "worst"}  # a plane is shown once
-    return [(word, ranked[at]) for at, word in sorted(places.items())]
+    return [(word, _with_middle_plane(ranked[at], scored)) for at, word in sorted(places.items())]
+
+
+def _with_middle_plane(scored: Scored, others: Sequence[Scored]) -> Scored:
+    """What is shown of a scored unit: of a plane itself, of a block of planes the one in its middle."""
+    starts = [one.plane for one in others if one.part == scored.part and one.plane > scored.plane]
+    stop = min(starts, default=scored.part.stop)
+    return replace(scored, plane=(scored.plane + stop - 1) // 2)
 
 
 def _errors(dataset: Dataset, model: str, word: str, scored: Scored, folder: Folder) -> ReportPicture:

@@ -24,6 +24,8 @@ SIDE = 640
 """Pixels of a plane that are shown either way, at most."""
 SHOWN_SIDE = 960
 """Pixels up to which a small plane is enlarged, at most four times."""
+LARGEST_TABLE = 2**26
+"""Id up to which kinds are looked up in a table of all ids."""
 HALO = (16, 16, 16)
 UNCERTAIN = 0.75
 """Mean score of a segment below which it is marked where there is no truth."""
@@ -69,6 +71,12 @@ class Kinds(NamedTuple):
         """One more than the kind of each pixel's label; 0 for background, and for labels that are not told of."""
         if not self.ids.size:
             return np.zeros(labels.shape, np.uint8)
+        highest = max(int(self.ids[-1]), int(labels.max(initial=0)))
+        if highest <= LARGEST_TABLE:  # a byte a pixel, where a search takes eight
+            table = np.zeros(highest + 1, np.uint8)
+            table[self.ids] = self.kinds + 1
+            found: NDArray[np.uint8] = table[labels]
+            return found
         at = np.clip(np.searchsorted(self.ids, labels), 0, self.ids.size - 1)
         return np.where((labels > 0) & (self.ids[at] == labels), self.kinds[at] + 1, 0).astype(np.uint8)
 
@@ -144,7 +152,8 @@ def _picture(
     size: PixelSize,
 ) -> Picture:
     """The part enlarged, dashed outlines of truth below solid ones of segments, then the signs and the scale bar."""
-    grey = grey_picture(plane)[part]
+    step = max(1, max(plane.shape) // 2048)  # grey values are those of the whole plane, a sample tells them
+    grey = grey_picture(plane[part], plane[::step, ::step])
     large = max(each for each in (1, 2, 4) if each == 1 or max(grey.shape) * each <= SHOWN_SIDE)
     drawn = _enlarged(grey, large)
     palette = np.array([(0, 0, 0), *(look.colour for look in LOOKS.values())], np.uint8)

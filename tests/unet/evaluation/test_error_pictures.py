@@ -7,6 +7,7 @@ from unet.evaluation.contingency import contingency
 from unet.evaluation.error_pictures import (
     LOOKS,
     SIDE,
+    Kinds,
     PixelSize,
     picture_of_certainty,
     picture_of_errors,
@@ -123,3 +124,10 @@ def test_a_picture_has_few_colours_and_so_is_exact_and_small(pair):
 @pytest.mark.parametrize("most", [0.0123, 0.99, 1, 4.9, 5, 7, 3333])
 def test_a_round_length_is_no_longer_and_more_than_a_third(most):
     assert most / 2.5 <= round_length(most) <= most
+
+
+@pytest.mark.parametrize("far", [1, 2**40])
+def test_kinds_of_pixels_are_those_of_their_ids_however_large_these_are(far):
+    labels = np.array([[0, 3, 8], [8, 5, 0]]) * far
+    kinds = Kinds(np.array([3, 8]) * far, np.array([2, 0], np.uint8))
+    assert kinds.of_pixels(labels).tolist() == [[0, 3, 1], [1, 0, 0]]
