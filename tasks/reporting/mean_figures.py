@@ -13,6 +13,7 @@ from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.confusion import no_confusion
 from unet.evaluation.intervals import bootstrap_interval
 from unet.evaluation.metrics import METRICS
+from unet.evaluation.parts import PARTS
 from unet.settings.evaluate import Evaluate
 
 
@@ -62,7 +63,7 @@ def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
 
 
 def _of_stack(scored: Sequence[Scored]) -> dict[str, Any]:
-    uses = sorted({s.part.use for s in scored})
+    uses = [part for part in PARTS if any(s.part.use == part for s in scored)]
     figures = {name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS}
     return {"part": " and ".join(uses), **figures, "objects": sum(s.objects for s in scored)}
 

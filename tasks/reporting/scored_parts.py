@@ -153,7 +153,7 @@ def _too_near(dataset: Dataset, by_stack: Mapping[str, Sequence[PlaneRange]], na
     near = [name for name in cut if 0 < apart[name] < reach[name]]
     said = [
         f"Blocks that train and blocks that are kept out touch in {shortened(touching)}: neighbouring planes are "
-        "alike, which flatters the figures; a split that is made anew has a gap where there are planes enough (train.gap)."
+        "alike, which flatters the figures; a split made anew has a gap where there are planes enough (train.gap)."
     ] * bool(touching)
     return said + [
         f"Blocks that train and blocks that are kept out lie {apart[name]} planes apart in {name}, where weights reach "

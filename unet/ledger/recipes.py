@@ -14,7 +14,7 @@ from unet.ledger import fingerprint
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint
-from unet.ledger.found_settings import TUNED_ON, found_with
+from unet.ledger.found_settings import tuned_on
 from unet.ledger.generations import Result
 from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
@@ -306,8 +306,8 @@ def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) ->
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:
     """Recipe of a model's report over the stacks `names`, of which none has truth, or all have."""
     inputs = {"model": _identity(model_of(dataset, model))}
-    if tuned_on := (found_with(dataset, model) or {}).get(TUNED_ON):
-        inputs["what it was tuned on"] = digest(tuned_on)
+    if planes := tuned_on(model_of(dataset, model).known_attributes()):
+        inputs["what it was tuned on"] = digest(planes)
     inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
     inputs |= {f"{n} truth": judged for n in names if (judged := _judged(dataset, n))}
     inputs |= {f"{n} classes of truth": told for n in names if (told := truth_classes_content(dataset, n))}

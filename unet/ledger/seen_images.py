@@ -13,8 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from unet.dataset.folder import Dataset, Json
-from unet.ledger.found_settings import KEY as FOUND
-from unet.ledger.found_settings import TUNED_ON
+from unet.ledger.found_settings import tuned_on
 from unet.ledger.results import image_of, model_of
 from unet.ledger.stamp import Stamp, digest
 from unet.sources.stack_names import shortened
@@ -51,7 +50,7 @@ class SeenImages:
     @classmethod
     def of(cls, metadata: Json, stamp: Stamp | None) -> "SeenImages":
         """What a model's metadata tells; of one that was made before they told digests, what its recipe does."""
-        tuned = _planes((metadata.get(FOUND) or {}).get(TUNED_ON, ()))
+        tuned = _planes(tuned_on(metadata))
         if KEY in metadata:
             return cls((*_planes(metadata[KEY]["images"]), *tuned), bool(metadata[KEY]["is_all"]))
         if stamp is None or stamp.recipe.stage != "train":

@@ -149,9 +149,9 @@ class Train(Training):
     validation: KeptOut = field(default_factory=Every)
     """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
     test: KeptOut | None = None
-    """The same, of stacks that neither train nor choose anything: the report is on them; default: none.
+    """Stacks, named like `validation`, that neither train nor choose anything: the report is on them; default: none.
 
-    It is taken first, and `validation` among the rest.
+    They are taken first, and `validation` among the rest.
     """
     gap: Gap = "auto"
     """Planes (over time: frames) that are left out between blocks of a single stack, as neighbours are alike.

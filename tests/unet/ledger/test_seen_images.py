@@ -99,9 +99,11 @@ def test_what_tune_was_given_is_seen_too(images):
     assert (planes.stack, planes.use) == ("a", "validation")
 
 
-def test_damage_is_told():
-    with pytest.raises(ValueError, match=r"model.json must say what a model has seen, got .*digests"):
-        SeenImages.of({"segment": {"tuned_on": [{"stack": "a"}]}}, None)
+@pytest.mark.parametrize("planes", [[{"stack": "a"}], [7], 7, ["a"]])
+def test_damage_is_told(planes):
+    with pytest.raises(ValueError, match=r"model.json must say what a model has seen, got"):
+        SeenImages.of({"segment": {"tuned_on": planes}}, None)
+    assert SeenImages.of({"segment": planes}, None) == SeenImages()
 
 
 def planes(stack, use, *digests):
