@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from flows.planning.status import PENDING, Findings, StageStatus
 from flows.planning.training_set import has_checkpoint, training_set, usable_truth
 from unet.dataset.folder import Dataset
-from unet.evaluation.stamped_values import drift_rows
+from unet.evaluation.stamped_values import drift_rows, ranges_of, trained_stacks
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
@@ -164,12 +164,26 @@ class StageRules:
         after = [*self._pending_training(), *sorted(waiting, key=STAGES.index)]
         return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model), recipe)], after)
 
-    def look_for_drift(self) -> None:
-        """Find which stacks are unlike those that the model was trained on, by what is stamped of them."""
-        found = self.found
+    def look_for_drift(self, again: Collection[str], before: Findings) -> None:
+        """Find which stacks are unlike those that the model was trained on, by what is stamped of them.
+
+        Args:
+            again: stacks that are looked at again.
+            before: what was found earlier; it holds for all others while the training stacks are not among these.
+        """
+        found, model, metadata = self.found, self.record.model, model_of(self.dataset, self.record.model)
+        is_known = bool(before.ranges) and set(trained_stacks(metadata.known_attributes())).isdisjoint(again)
         names = [name for (stage, name), of in found.statuses.items() if stage == "ingest" and of.state == "fresh"]
-        rows = drift_rows(self.dataset, self.record.model, names, lambda name: found.state("segment", name) == "fresh")
-        found.drift.extend(row for row in rows if row.is_drift)
+        looked = [name for name in names if name in again] if is_known else names
+
+        def is_segmented(name: str) -> bool:
+            return found.state("segment", name) == "fresh"
+
+        found.ranges.update(before.ranges if is_known else ranges_of(self.dataset, model, is_segmented))
+        rows = [row for row in before.drift if row.stack not in again] if is_known else []
+        rows += [r for r in drift_rows(self.dataset, model, looked, is_segmented, found.ranges) if r.is_drift]
+        places = {name: number for number, name in enumerate(names)}
+        found.drift.extend(sorted((r for r in rows if r.stack in places), key=lambda row: places[row.stack]))
 
     def remark_on_numbers(self) -> None:
         """Say so where settings of segment are `auto` and the model, such as an imported one, has none of its own."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unet.dataset.folder import Folder
-from unet.evaluation.drift import DriftRow
+from unet.evaluation.drift import DriftRow, TrainingRange
 from unet.ledger.outcome import STAGES
 from unet.ledger.truth_findings import TruthCheck
 
@@ -43,6 +43,8 @@ class Findings:
     """What a person should know of the dataset as a whole."""
     drift: list[DriftRow] = field(default_factory=list)
     """In what stacks are unlike those that the model was trained on."""
+    ranges: dict[str, TrainingRange] = field(default_factory=dict)
+    """What those have of each number."""
     leftovers: dict[Key, tuple[Folder, ...]] = field(default_factory=dict, compare=False)
     """What killed runs left beside results that are fresh."""
     blocked: set[Key] = field(default_factory=set)

@@ -1,11 +1,11 @@
 """How far a stack differs from those that a model was trained on: its grey values, its sharpness, its objects.
 
 Each is one number of a stack, told by what its stamps keep: nothing is computed again, and nothing heavy is imported.
-The training stacks give a range: from the 5th to the 95th percentile of theirs, so that one odd stack among many does
+The training stacks give a range: from the 2nd to the 98th percentile of theirs, so that one odd stack among many does
 not widen it. A stack differs where it lies outside of that range by more than a tolerance: the larger of one that
 stands below for each kind, which also holds where there is but one training stack, and twice the robust spread of the
-training stacks; beside it what chance does where few objects were counted. Kinds that are factors, as gain is, are
-compared as logarithms.
+training stacks, less where they are many and have shown how far they spread; beside it what chance does where few
+objects were counted. Kinds that are factors, as gain is, are compared as logarithms.
 
 The laws: a training stack alone is like training; what is multiplied by a factor alike in all stacks differs in none;
 a wider range never tells more.
@@ -23,10 +23,12 @@ Json = dict[str, Any]
 
 ALIKE, HIGHER, LOWER, UNKNOWN = "like training", "higher", "lower", "not measured"
 """Verdicts of a row."""
-TAILS = 0.05
+TAILS = 0.02
 """Share of the training stacks at either end that the range leaves out."""
 SPREADS, CHANCE = 2.0, 2.0
 """Robust spreads of the training stacks, and standard errors of a count, that are tolerated."""
+MANY = 8
+"""Training stacks from which on their spread adds less, by the root of their number."""
 NORMAL = 1.4826
 """Standard deviation of a normal distribution in its median absolute deviations."""
 NOTHING = -1000.0
@@ -122,13 +124,13 @@ class TrainingRange:
         """The range of some training stacks, at least one.
 
         >>> TrainingRange.of([Measured("certainty", 0.9), Measured("certainty", 0.94)])
-        TrainingRange(kind='certainty', low=0.902, high=0.938, tolerance=0.1, n=2)
+        TrainingRange(kind='certainty', low=0.9008, high=0.9392, tolerance=0.1, n=2)
         """
         kind = KINDS[measured[0].kind]
         positions = sorted(each.position for each in measured)
         values = sorted(each.value for each in measured)
         middle = median(positions)
-        spread = NORMAL * median(abs(each - middle) for each in positions)
+        spread = NORMAL * median(abs(each - middle) for each in positions) * min(1, math.sqrt(MANY / len(measured)))
         floor = kind.width * median(each.scale for each in measured)
         chance = CHANCE * median(each.error for each in measured) / math.sqrt(len(measured))
         tolerance = math.hypot(max(floor, SPREADS * spread), chance)

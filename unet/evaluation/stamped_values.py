@@ -174,14 +174,26 @@ def _spans(metadata: Json) -> dict[str, TrainingRange]:
 
 
 def drift_rows(
-    dataset: Dataset, model: str, names: Sequence[str], is_segmented: Callable[[str], bool] = lambda name: True
+    dataset: Dataset,
+    model: str,
+    names: Sequence[str],
+    is_segmented: Callable[[str], bool] = lambda name: True,
+    ranges: Mapping[str, TrainingRange] | None = None,
 ) -> list[DriftRow]:
-    """Each number of these stacks beside the range of the training stacks; no rows of these, or where none is known."""
-    ranges = ranges_of(dataset, model, is_segmented)
-    if not ranges:
+    """Each number of these stacks beside the range of the training stacks; no rows of these, or where none is known.
+
+    Args:
+        dataset: the folder.
+        model: name of the model.
+        names: of stacks.
+        is_segmented: whether a stack's segments are those of now.
+        ranges: of the training stacks, where they are known.
+    """
+    known = ranges_of(dataset, model, is_segmented) if ranges is None else ranges
+    if not known:
         return []
     metadata = model_of(dataset, model).known_attributes()
     channels, trained = metadata.get("channels", ()), set(trained_stacks(metadata))
     others = [name for name in names if name not in trained]
     found = [(name, stack_values(dataset, model, name, channels, is_segmented(name))) for name in others]
-    return [row for name, values in found if values for row in compare(name, values, ranges)]
+    return [row for name, values in found if values for row in compare(name, values, known)]
