@@ -21,9 +21,9 @@ from unet.evaluation.object_errors import FOUND, KINDS, ObjectErrors
 from unet.evaluation.pictures import Bytes, grey_picture, object_edges
 
 SIDE = 640
-"""Pixels of a plane that are shown either way, at most."""
+"""Pixels either way of the part that is shown of a large plane."""
 SHOWN_SIDE = 960
-"""Pixels up to which a small plane is enlarged, at most four times."""
+"""Pixels either way up to which a plane is shown whole, and a small one is enlarged, at most four times."""
 LARGEST_TABLE = 2**26
 """Id up to which kinds are looked up in a table of all ids."""
 HALO = (16, 16, 16)
@@ -125,13 +125,13 @@ def picture_of_certainty(
 
 
 def telling_part(*kinds: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """The part of a plane, of at most `SIDE` pixels either way, with most pixels of errors; else with most objects.
+    """The part of a plane with most pixels of errors, or else of objects; of one that is not large all of it.
 
     Args:
         kinds: of each pixel of truth and of segments, as `Kinds.of_pixels` has it.
     """
     shape = kinds[0].shape
-    if max(shape) <= SIDE:
+    if max(shape) <= SHOWN_SIDE:
         return slice(0, shape[0]), slice(0, shape[1])
     wrong = np.maximum.reduce([each > FOUND + 1 for each in kinds])
     seen = wrong if wrong.any() else np.maximum.reduce([each > 0 for each in kinds])

@@ -20,8 +20,8 @@ from unet.ledger.truth_findings import TruthCheck
 
 LARGEST = 5_000_000
 """Bytes of a page: what a mail takes."""
-DRIFT_ROWS, LIKE_TRAINING = 60, "like training"
-"""Rows of drift from which on those of this verdict are not shown."""
+DRIFT_ROWS, NO_NEWS = 60, ("like training", "not measured")
+"""Rows of drift from which on those of these verdicts are not shown."""
 SHELVES = ("pictures", "uncertain", "seen", "class_pictures")
 """Fields of a report that hold pictures, the most telling first."""
 
@@ -178,8 +178,8 @@ def _drift_table(rows: Sequence[Mapping[str, object]]) -> ReportTable | None:
     if not rows:
         return None
     head = list(dict.fromkeys(name for row in rows for name in row))
-    alike = [row for row in rows if row.get("verdict") == LIKE_TRAINING]
-    left_out = len(alike) if len(rows) > DRIFT_ROWS else 0
-    shown = [row for row in rows if not (left_out and row in alike)]
-    said = f"{tables.counted(left_out, 'row')} more are like training; metrics.json has all." if left_out else ""
+    news = [row for row in rows if row.get("verdict") not in NO_NEWS]
+    shown = news if len(rows) > DRIFT_ROWS else rows
+    amount = f"{tables.counted(len(rows) - len(shown), 'number')}{' more' if shown else ''}"
+    said = f"{amount} are like training, or were not measured; metrics.json has all." if shown is not rows else ""
     return ReportTable(head, [[tables.cell_text(row.get(name)) for name in head] for row in shown], len(head), said)

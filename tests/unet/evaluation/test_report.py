@@ -225,4 +225,5 @@ def test_of_many_stacks_those_that_drifted_are_shown():
     page = render_report(replace(REPORT, drift=[*rows, {"stack": "odd", "what": "noise", "verdict": "higher"}]))
     assert "odd" in page
     assert "s77" not in page
-    assert "100 rows more are like training" in page
+    assert "100 numbers more are like training" in page
+    assert "100 numbers are like training" in render_report(replace(REPORT, drift=rows))
