@@ -20,7 +20,7 @@ from unet.evaluation.page_pictures import data_url
 from unet.evaluation.parts import headline_part
 from unet.evaluation.report import ReportPicture
 from unet.evaluation.report_plots import ReportPlot, plot_thresholds
-from unet.evaluation.report_tables import in_order
+from unet.evaluation.report_words import in_order
 from unet.evaluation.tuning_words import class_sentences, tuning_sentences
 from unet.images.planes import planes
 from unet.images.units import pixel_size, symbol

@@ -12,7 +12,7 @@ from unet.dataset.folder import Dataset, Json
 from unet.evaluation.plot_sums import PlotSums
 from unet.evaluation.report import ReportTable
 from unet.evaluation.report_plots import SizeScale
-from unet.evaluation.report_tables import counted
+from unet.evaluation.report_words import counted
 from unet.images.units import symbol
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, learnt_names, model_of, scores_of

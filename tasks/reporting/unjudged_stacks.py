@@ -11,7 +11,7 @@ from unet.dataset.folder import Dataset, Json
 from unet.evaluation.error_pictures import UNCERTAIN
 from unet.evaluation.plot_sums import PlotSums, size_counts
 from unet.evaluation.report import ReportTable
-from unet.evaluation.report_tables import counted
+from unet.evaluation.report_words import counted
 from unet.ledger.results import image_of, labels_of
 from unet.store.tables import read_table
 

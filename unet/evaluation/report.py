@@ -16,6 +16,7 @@ from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.error_pictures import LOOKS
 from unet.evaluation.parts import headline_part
 from unet.evaluation.report_plots import ReportPlot
+from unet.evaluation.report_words import cell_text, counted, metric
 from unet.ledger.truth_findings import TruthCheck
 
 LARGEST = 5_000_000
@@ -148,7 +149,7 @@ def _rendered(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"metric": tables.metric}
+    environment.filters |= {"metric": metric}
     return environment.get_template("report.html.jinja").render(report=report, looks=LOOKS, **_planned(report))
 
 
@@ -180,6 +181,6 @@ def _drift_table(rows: Sequence[Mapping[str, object]]) -> ReportTable | None:
     head = list(dict.fromkeys(name for row in rows for name in row))
     news = [row for row in rows if row.get("verdict") not in NO_NEWS]
     shown = news if len(rows) > DRIFT_ROWS else rows
-    amount = f"{tables.counted(len(rows) - len(shown), 'number')}{' more' if shown else ''}"
+    amount = f"{counted(len(rows) - len(shown), 'number')}{' more' if shown else ''}"
     said = f"{amount} are like training, or were not measured; metrics.json has all." if shown is not rows else ""
-    return ReportTable(head, [[tables.cell_text(row.get(name)) for name in head] for row in shown], len(head), said)
+    return ReportTable(head, [[cell_text(row.get(name)) for name in head] for row in shown], len(head), said)

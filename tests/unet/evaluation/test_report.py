@@ -10,7 +10,7 @@ from markupsafe import Markup
 from unet.evaluation.plot_sums import PlotSums, size_counts
 from unet.evaluation.report import Command, Report, ReportPicture, ReportTable, render_report
 from unet.evaluation.report_plots import ReportPlot, plot_precision
-from unet.evaluation.report_tables import metric
+from unet.evaluation.report_words import metric
 from unet.ledger.truth_findings import KINDS, Finding, Place, TruthCheck
 from unet.settings.record import Record
 

@@ -1,7 +1,5 @@
-import pytest
-
-from tests.unet.evaluation.test_report import NAN, REPORT, entry
-from unet.evaluation.report_tables import ROWS, count_rows, gaps, headline, number, part_table, sections, stack_rows
+from tests.unet.evaluation.test_report import REPORT, entry
+from unet.evaluation.report_tables import ROWS, count_rows, gaps, headline, part_table, sections, stack_rows
 
 
 def test_the_headline_is_of_one_part_the_most_telling_metric_first():
@@ -62,8 +60,3 @@ def test_of_very_many_stacks_the_worst_are_shown():
 def test_sources_are_sections_of_what_is_said_of_them():
     found = sections({"sources": [{"images": "/a", "truth": None}, {"images": "/b"}], "exclude": []})
     assert found == {"sources, 1": {"images": "/a"}, "sources, 2": {"images": "/b"}, "others": {"exclude": "[]"}}
-
-
-@pytest.mark.parametrize(("value", "text"), [(1, "1.000"), (1e-5, "1e-05"), (None, "undefined"), (NAN, "undefined")])
-def test_numbers_are_short_and_never_vanish(value, text):
-    assert number(value) == text
