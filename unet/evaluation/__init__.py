@@ -8,6 +8,6 @@ report shows; `pixel_pairs` and `warping` have the ones of the ISBI 2012 challen
 `drift`: how far a stack differs from those of training, `stamped_values`: as stamps tell.
 `object_errors`: what became of each object. `pictures` draws overlays, `error_pictures` what became of which object in
 them, `page_pictures` makes them small enough for a page. `plot_sums`: what plots are made of, `svg_plots` draws them,
-`report_plots` says of what, `tuning_words` how settings of segment were found. `report_tables` plans what is written, in
-the words of `report_words`; `report` fills the page.
+`report_plots` says of what, `tuning_words` how settings of segment were found. `report_tables` plans what is written,
+in the words of `report_words`; `report` fills the page.
 """
