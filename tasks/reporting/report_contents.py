@@ -155,7 +155,8 @@ def _of_run(
     names = [*sorted(report.stacks), *sorted(without)]
     facts = run_facts(dataset, model, names, settings, generation.name)
     data = data_facts(dataset, model, {name: report.stacks.get(name, {}) for name in names})
-    shown = next(iter([*report.stacks, *without]), None)
+    pictured = [picture.stack for picture in (*report.pictures, *report.uncertain)]
+    shown = next(iter([*pictured, *report.stacks, *without]), None)
     opened = viewers(dataset, model, shown) if shown else []
     rows = drift_rows(dataset, model, names)
     notes = [*report.notes, *(f"{line}." for line in drift_lines(rows, model))]

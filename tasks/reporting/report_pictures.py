@@ -113,7 +113,7 @@ def _errors(dataset: Dataset, model: str, word: str, scored: Scored, folder: Fol
     counts = ", ".join(f"{count:,} {kind}" for kind, count in errors.counts().items() if count)
     first, value = next((name, scored.values[name]) for name in in_order(scored.values))
     figures = f"{METRICS[first].label} {value:.3f}. {counts or 'nothing'}.{_part_said(drawn.part, plane)}"
-    return _kept(folder, word, f"{word}: {_place(scored)}", drawn.pixels, figures)
+    return _kept(folder, word, f"{word}: {_place(scored)}", drawn.pixels, figures, scored.part.stack)
 
 
 def _classes(  # a plane of a model, by what it is drawn, and where
@@ -125,7 +125,7 @@ def _classes(  # a plane of a model, by what it is drawn, and where
     true, found = classes.of_pixels(truth, segments) if classes else (truth, segments)
     left, right = pictures.class_outlines(plane, truth, true), pictures.class_outlines(plane, segments, found)
     sides = pictures.side_by_side(left, right)
-    return _kept(folder, f"{word}-classes", f"classes, {word}: {_place(scored)}", sides, "")
+    return _kept(folder, f"{word}-classes", f"classes, {word}: {_place(scored)}", sides, "", scored.part.stack)
 
 
 def _uncertain(dataset: Dataset, model: str, one: Unjudged, folder: Folder, at: int) -> ReportPicture:
@@ -136,14 +136,16 @@ def _uncertain(dataset: Dataset, model: str, one: Unjudged, folder: Folder, at: 
     certainty = f"certainty {one.certainty:.3f}. " if one.certainty is not None else ""
     words = f"{certainty}{one.uncertain:,} of {one.count:,} segments of the stack are uncertain."
     title = f"least certain: {one.name}, plane {one.plane}"
-    return _kept(folder, f"uncertain-{at + 1}", title, drawn.pixels, words + _part_said(drawn.part, plane))
+    return _kept(folder, f"uncertain-{at + 1}", title, drawn.pixels, words + _part_said(drawn.part, plane), one.name)
 
 
-def _kept(folder: Folder, name: str, title: str, drawn: NDArray[np.uint8], caption: str) -> ReportPicture:
+def _kept(  # a picture, what it is called and what it shows
+    folder: Folder, name: str, title: str, drawn: NDArray[np.uint8], caption: str, stack: str
+) -> ReportPicture:
     """A picture that is written beside the page, too."""
     png = pictures.png(drawn)
     (folder / f"{name}.png").write(png)
-    return ReportPicture(title, data_url(png), caption)
+    return ReportPicture(title, data_url(png), caption, stack)
 
 
 def _place(scored: Scored) -> str:

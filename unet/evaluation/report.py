@@ -35,6 +35,8 @@ class ReportPicture(NamedTuple):
     path: str
     """A data URL."""
     caption: str = ""
+    stack: str = ""
+    """Name of the stack it shows."""
 
 
 class ReportTable(NamedTuple):
@@ -55,6 +57,8 @@ class Command(NamedTuple):
     line: str
     said: str = ""
     """What else there is to be done."""
+    stack: str = ""
+    """Name of the stack."""
 
 
 @dataclass(frozen=True)
