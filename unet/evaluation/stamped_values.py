@@ -96,16 +96,14 @@ def _pixel_size(image: Mapping[str, Any], dimensions: int) -> float | None:
     return math.prod(sides)
 
 
-def stack_values(
-    dataset: Dataset, model: str, name: str, channels: Sequence[str], is_segmented: bool = True
-) -> dict[str, Measured]:
-    """What the stamps tell of a stack; of its segments by a model too, where they are those of now."""
+def stack_values(dataset: Dataset, name: str, channels: Sequence[str], model: str | None = None) -> dict[str, Measured]:
+    """What the stamps tell of a stack's image; of the segments that a model made of it too, if one is named."""
     image, values = image_of(dataset, name).known_stamp(), dict[str, Measured]()
     if image is None:
         return values
     with suppress(ValueError, TypeError, KeyError):  # damaged, or without the model's channels: others tell of that
         values |= image_values(image.facts, channels)
-    segments = labels_of(dataset, name, model).known_stamp() if is_segmented else None
+    segments = labels_of(dataset, name, model).known_stamp() if model else None
     if segments is not None and "median_size" in segments.facts:
         told = segments.facts
         with suppress(ValueError, TypeError, KeyError):
@@ -136,7 +134,7 @@ def _middle_size(found: Json) -> float | None:
 
 def known_ranges(dataset: Dataset, names: Sequence[str], channels: Sequence[str]) -> Json:
     """What model.json keeps of the stacks that train a model, for where they are not."""
-    stacks = [stack_values(dataset, "truth", name, channels, False) | truth_values(dataset, name) for name in names]
+    stacks = [stack_values(dataset, name, channels) | truth_values(dataset, name) for name in names]
     return {what: asdict(of) for what, of in training_ranges(stacks).items()}
 
 
@@ -158,7 +156,8 @@ def ranges_of(
     kept = dict[str, TrainingRange]()
     with suppress(TypeError):  # damaged
         kept = {what: TrainingRange(**of) for what, of in metadata.get(RANGES, {}).items()}
-    found = training_ranges(stack_values(dataset, model, name, channels, is_segmented(name)) for name in names)
+    stacks = (stack_values(dataset, name, channels, model if is_segmented(name) else None) for name in names)
+    found = training_ranges(stacks)
     return (kept or _spans(metadata)) | found
 
 
@@ -195,5 +194,5 @@ def drift_rows(
     metadata = model_of(dataset, model).known_attributes()
     channels, trained = metadata.get("channels", ()), set(trained_stacks(metadata))
     others = [name for name in names if name not in trained]
-    found = [(name, stack_values(dataset, model, name, channels, is_segmented(name))) for name in others]
+    found = [(name, stack_values(dataset, name, channels, model if is_segmented(name) else None)) for name in others]
     return [row for name, values in found if values for row in compare(name, values, known)]

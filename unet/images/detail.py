@@ -34,7 +34,7 @@ BELOW = 2
 """Rows, or columns, between two differences that are multiplied: neighbours may share noise."""
 BLOCK, BESIDE = 4, 2
 """Pixels of a block's side, and blocks from one to those it is compared with."""
-MOST_TILES = 2**12
+MOST_TILES = 2**11
 """Tiles of a channel that are kept, at most; then every 11th alone, and so on."""
 AT_ONCE = 2**8
 """Tiles that are measured at a time, as their pixels are widened to 8 bytes each."""
