@@ -43,7 +43,12 @@ class ClassFigures:
     @property
     def mean(self) -> dict[str, Json]:
         """Mean of each metric over the classes that have a value, and their number."""
-        return {metric: self._mean_of(metric) for metric in METRICS}
+        return {metric: self._mean_of(metric) for metric in self.measured}
+
+    @property
+    def measured(self) -> list[str]:
+        """The metrics that there are, in the order of a report."""
+        return [metric for metric in METRICS if all(metric in figures for figures in self.metrics.values())]
 
     def _mean_of(self, metric: str) -> Json:
         there = [name for name, counts in self.counts.items() if any(counts.values())]
@@ -75,14 +80,18 @@ class ClassFigures:
 
     def metric_rows(self) -> tuple[list[str], list[ClassRow]]:
         """Head and rows of the table of metrics: a row a class, and their mean."""
-        head = ["class", "true objects", "segments", *(METRICS[metric].label for metric in METRICS)]
+        head = ["class", "true objects", "segments", *(METRICS[metric].label for metric in self.measured)]
         counts = {name: [*map(_count, both.values())] for name, both in self.counts.items()}
         rows = [
-            ClassRow(name, class_colour(number), [*counts[name], *_values(self.metrics[name])])
+            ClassRow(name, class_colour(number), [*counts[name], *self._values(self.metrics[name])])
             for number, name in enumerate(self.names, 1)
         ]
         both = [int(each.sum()) for each in (self.confusion.objects, self.confusion.segments)]
-        return head, [*rows, ClassRow("mean over classes", "", [*map(_count, both), *_values(self.mean)])]
+        return head, [*rows, ClassRow("mean over classes", "", [*map(_count, both), *self._values(self.mean)])]
+
+    def _values(self, figures: Figures) -> list[str]:
+        values = [figures[metric]["value"] for metric in self.measured]
+        return ["–" if value is None else f"{value:.3f}" for value in values]
 
     def confusion_rows(self) -> tuple[list[str], list[ClassRow]]:
         """Head and rows of the confusion: a row a true class, and what was made up."""
@@ -107,13 +116,20 @@ class ClassFigures:
 
 def plot_classes(figures: ClassFigures) -> bytes:
     """PNG of each metric by class, with its interval, each class in its colour."""
-    figure = new_figure(8, 1.2 + 0.18 * len(METRICS) * (len(figures.names) + 1))
+    shown = [metric for metric in figures.measured if metric != "size_ratio"]  # all others lie between 0 and 1
+    figure = new_figure(8, 1.2 + 0.18 * len(shown) * (len(figures.names) + 1))
     axes = figure.subplots()
     step = 1 / (len(figures.names) + 1)
     for at, name in enumerate(figures.names):
-        _plot_class(axes, figures.metrics[name], step * (at - (len(figures.names) - 1) / 2), name, class_colour(at + 1))
-    axes.set_yticks(range(len(METRICS)), [METRICS[metric].label for metric in METRICS])
-    axes.set(xlim=(0, 1), ylim=(len(METRICS) - 0.5, -0.5))
+        _plot_class(
+            axes,
+            {metric: figures.metrics[name][metric] for metric in shown},
+            step * (at - (len(figures.names) - 1) / 2),
+            name,
+            class_colour(at + 1),
+        )
+    axes.set_yticks(range(len(shown)), [METRICS[metric].label for metric in shown])
+    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5))
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper left", ncols=min(len(figures.names), 6), frameon=False)
@@ -122,17 +138,11 @@ def plot_classes(figures: ClassFigures) -> bytes:
 
 def _plot_class(axes: "Axes", figures: Figures, shift: float, name: str, colour: str) -> None:
     label: str | None = name.replace("$", r"\$")
-    for row, metric in enumerate(METRICS):
-        entry = figures[metric]
+    for row, entry in enumerate(figures.values()):
         if entry["value"] is not None:
             axes.plot([entry["low"], entry["high"]], [row + shift] * 2, color=colour, linewidth=3, alpha=0.5)
             axes.plot(entry["value"], row + shift, "o", color=colour, markersize=7, markeredgecolor="0.2", label=label)
             label = None  # once in the legend
-
-
-def _values(figures: Figures) -> list[str]:
-    values = [figures[metric]["value"] for metric in METRICS]
-    return ["–" if value is None else f"{value:.3f}" for value in values]
 
 
 def _count(number: int) -> str:
