@@ -6,6 +6,7 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import timed
 from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
+from tasks.reporting.chosen_metrics import chosen_metrics
 from tasks.reporting.comparison import Scored, compared_classes, score
 from tasks.reporting.mean_figures import class_figures, mean_figures
 from tasks.reporting.progress import Sink
@@ -46,9 +47,9 @@ def evaluate_stacks(
 ) -> str:
     """Write a model's report; returns its headline."""
     scored = list[Scored]()
-    classes = compared_classes(dataset, model, names)
+    classes, metrics = compared_classes(dataset, model, names), chosen_metrics(dataset, names, record.evaluate)
     for part in parts_of(dataset, names, model):
-        scored += score(dataset, part, model, classes)
+        scored += score(dataset, part, model, classes, metrics)
         step(part.stack)
     uses = [use for use in ("validation", "training") if any(s.part.use == use for s in scored)]
     summary = {use: mean_figures([s for s in scored if s.part.use == use], record.evaluate) for use in uses}
@@ -57,6 +58,6 @@ def evaluate_stacks(
     if not uses:
         return "nothing to compare with"
     figures = summary[uses[0]] | (
-        {"average_precision over classes": by_class.mean["average_precision"]} if by_class else {}
+        {f"{metric} over classes": by_class.mean[metric] for metric in metrics[:1]} if by_class else {}
     )
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])

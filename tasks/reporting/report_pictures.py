@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tasks.reporting.comparison import Scored, classes_of, compared, labels_planes, pixels
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
+from unet.evaluation.metrics import METRICS
 from unet.evaluation.report import ReportPicture
 from unet.evaluation.tuning_picture import class_sentences, plot_class_tuning, plot_tuning, tuning_sentences
 from unet.images.planes import planes
@@ -30,7 +31,7 @@ PLANES_COMPARED = 32
 def examples(
     dataset: Dataset, model: str, scored: Sequence[Scored], folder: Folder, classes: tuple[str, ...] = ()
 ) -> list[ReportPicture]:
-    """The best, the median and the worst plane of the validation part, by average precision, drawn into the folder.
+    """The best, the median and the worst plane of the validation part, by the first metric, drawn into the folder.
 
     Where there are classes outlines are in their colours, of truth on the left and of segments on the right.
     """
@@ -63,15 +64,14 @@ def how_found(dataset: Dataset, model: str, settings: Segment, generation: Gener
 
 def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
     part = [s for s in scored if s.part.use == "validation"] or scored
-    ranked = sorted((s for s in part if math.isfinite(s.values["average_precision"])), key=_precision, reverse=True)
+    told = next(iter(scored[0].values), "") if scored else ""
+    is_error = bool(told) and METRICS[told].better == "lower"
+    known = [one for one in part if math.isfinite(one.values[told])]
+    ranked = sorted(known, key=lambda one: one.values[told], reverse=not is_error)
     if not ranked:
         return []
     places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
     return [(f"{word}: {ranked[at].part.stack}, plane {ranked[at].plane}", ranked[at]) for word, at in places.items()]
-
-
-def _precision(scored: Scored) -> float:
-    return scored.values["average_precision"]
 
 
 def _example(  # a plane of a model, by what it is drawn, and where
