@@ -6,6 +6,7 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import timed
 from tasks.policy import cpu_task
 from tasks.reporting.artifacts import publish_report
+from tasks.reporting.chosen_metrics import chosen_metrics
 from tasks.reporting.comparison import Scored, compared_classes, score
 from tasks.reporting.mean_figures import class_figures, mean_figures
 from tasks.reporting.part_notes import about_parts
@@ -55,9 +56,9 @@ def evaluate_stacks(
     """Write a model's report; returns its headline."""
     judged = [name for name in names if has_truth(dataset, name, None)]  # all, or none: then it says what is there
     scored, classes = list[Scored](), compared_classes(dataset, model, judged)
-    found = scored_parts(dataset, judged, model)
+    found, metrics = scored_parts(dataset, judged, model), chosen_metrics(dataset, judged, record.evaluate)
     for part in found.parts:
-        scored += score(dataset, part, model, classes)
+        scored += score(dataset, part, model, classes, metrics)
         step(part.stack)
     for name in () if judged else names:
         step(name)
@@ -75,5 +76,8 @@ def evaluate_stacks(
 
 def _word(figures: dict[str, Json], by_class: ClassFigures | None) -> str:
     """Figures in a line."""
-    figures = figures | ({"average_precision over classes": by_class.mean["average_precision"]} if by_class else {})
+    over_classes = (
+        {f"{metric} over classes": by_class.mean[metric] for metric in by_class.measured[:1]} if by_class else {}
+    )
+    figures = figures | over_classes
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])

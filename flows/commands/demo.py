@@ -82,6 +82,6 @@ def _say_figures(dataset: Dataset, say: Callable[[str], None]) -> None:
     for name, figure in metrics.get(part or "", {}).items():
         if figure["n"]:
             interval = f"{figure['low']:.3f} – {figure['high']:.3f}"
-            say(f"  {name:18} {figure['value']:.3f}  ({interval}, n = {figure['n']} planes)")
+            say(f"  {name:22} {figure['value']:.3f}  ({interval}, n = {figure['n']} planes)")
     say(f"report: {dataset.report(model).url}/report.html")
     say(f"next:   unet-flows status {shlex.quote(dataset.url)}")

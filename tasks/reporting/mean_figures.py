@@ -24,10 +24,10 @@ def mean_figures(scored: Sequence[Scored], settings: Evaluate) -> dict[str, Json
     by their true objects.
     """
     draw, means = np.random.default_rng(0), dict[str, Json]()
-    for name, metric in METRICS.items():
+    for name in metrics_of(scored):
         defined = [one for one in scored if math.isfinite(one.values[name])]
         values, shares = [one.values[name] for one in defined], [one.objects for one in defined]
-        counted = shares if metric.by_objects else [1] * len(defined)
+        counted = shares if METRICS[name].by_objects else [1] * len(defined)
         stacks = [one.part.stack for one in defined]
         mean = bootstrap_interval(values, counted, stacks, settings.bootstrap_resamples, settings.confidence, draw)
         means[name] = mean._asdict()
@@ -63,9 +63,14 @@ def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
 
 
 def _of_stack(scored: Sequence[Scored]) -> dict[str, Any]:
-    uses = [part for part in PARTS if any(s.part.use == part for s in scored)]
-    figures = {name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in METRICS}
+    uses, names = [part for part in PARTS if any(s.part.use == part for s in scored)], metrics_of(scored)
+    figures = {name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in names}
     return {"part": " and ".join(uses), **figures, "objects": sum(s.objects for s in scored)}
+
+
+def metrics_of(scored: Sequence[Scored]) -> list[str]:
+    """Names of the metrics that planes were scored by, the most telling first."""
+    return [name for name in METRICS if any(name in one.values for one in scored)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

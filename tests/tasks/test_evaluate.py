@@ -16,11 +16,13 @@ from tasks.reporting.artifacts import as_markdown
 from tests.classes import put_model, put_scores, put_truth_classes
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
+from unet.evaluation.contingency import contingency
 from unet.evaluation.metrics import METRICS
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import evaluate_recipe
 from unet.ledger.results import image_of, labels_of, model_of, report_of, weights_of
 from unet.network.model_files import bring_in
+from unet.settings.evaluate import OBJECTS
 from unet.settings.record import plain
 from unet.store.arrays import open_array
 from unet.store.tables import read_table
@@ -31,12 +33,12 @@ def read_metrics(dataset, model="unet"):
 
 
 def slow_figure(name, frames):
-    """Mean over the planes on which the metric is defined; of SEG over objects."""
-    values = [float(METRICS[name].function(truth, segments)) for truth, segments in frames]
-    objects = [np.unique(truth[truth > 0]).size for truth, _ in frames]
+    """Mean over the planes on which the metric is defined, of SEG and DET over objects; None where there are none."""
+    values = [METRICS[name].value(*frame) for frame in frames]
+    objects = [contingency(*frame).objects.size for frame in frames]
     defined = [i for i, value in enumerate(values) if math.isfinite(value)]
-    shares = [objects[i] if name == "seg" else 1 for i in defined]
-    return np.average([values[i] for i in defined], weights=shares), len(defined)
+    shares = [objects[i] if METRICS[name].by_objects else 1 for i in defined]
+    return np.average([values[i] for i in defined], weights=shares) if defined else None, len(defined)
 
 
 def frames(dataset, level, names, model="unet"):
@@ -49,7 +51,7 @@ def test_metrics_json_holds_what_was_promised(dataset, level):
     assert {"model", "validation", "training", "stacks", "settings", "digests", "made"} <= set(found)
     assert found["model"] == "unet"
     for use, name in (("validation", "b"), ("training", "a")):
-        assert set(found[use]) == set(METRICS)
+        assert list(found[use]) == list(OBJECTS)
         for metric, figure in found[use].items():
             value, n = slow_figure(metric, frames(dataset, level, [name]))
             assert set(figure) == {"value", "low", "high", "n", "stacks"}
@@ -58,7 +60,7 @@ def test_metrics_json_holds_what_was_promised(dataset, level):
             assert figure["low"] - 1e-12 <= figure["value"] <= figure["high"] + 1e-12
             assert METRICS[metric].function.__name__ == metric
     assert set(found["stacks"]) == {"a", "b"}
-    assert set(METRICS) <= set(found["stacks"]["a"])
+    assert set(OBJECTS) <= set(found["stacks"]["a"])
     assert found["settings"]["train"]["steps"] == 40
 
 
@@ -247,9 +249,9 @@ def test_what_nobody_judged_is_compared_with_nothing(dataset, stage, level):
     done = {(outcome.stage, outcome.name) for outcome in stage.all(dataset)}
     assert {("ingest", "b"), ("weigh", "b"), ("evaluate", "unet")} <= done
     pairs = frames(dataset, level, ["b"])
-    judged = [(truth * (truth != ignored), segments * (truth != ignored)) for truth, segments in pairs]
+    judged = [(truth, segments, truth != ignored) for truth, segments in pairs]
     found = read_metrics(dataset)["validation"]
-    for metric in METRICS:
+    for metric in OBJECTS:
         assert found[metric]["value"] == pytest.approx(slow_figure(metric, judged)[0])
     assert found["iou"]["value"] != pytest.approx(slow_figure("iou", pairs)[0])
 
@@ -305,7 +307,7 @@ def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
         kinds += [(true[t], own[s]) for t, s in zip(truth, level(labels_of(classed, name, "net")), strict=True)]
     for number, name in enumerate(NAMES, 1):
         mine = [(t * (a == number), s * (b == number)) for (t, s), (a, b) in zip(planes, kinds, strict=True)]
-        for metric in METRICS:
+        for metric in OBJECTS:
             value, n = slow_figure(metric, mine)
             assert found["classes"][name][metric]["value"] == pytest.approx(value)
             assert found["classes"][name][metric]["n"] == n
@@ -313,7 +315,9 @@ def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
         both = zip(*((np.unique(t).size - 1, np.unique(s).size - 1) for t, s in mine), strict=True)
         assert list(counts.values()) == [sum(each) for each in both]
     for metric, mean in found["mean_over_classes"].items():
-        assert mean["value"] == pytest.approx(np.mean([found["classes"][name][metric]["value"] for name in NAMES]))
+        values = [found["classes"][name][metric]["value"] for name in NAMES]
+        defined = [value for value in values if value is not None]
+        assert mean == {"value": pytest.approx(np.mean(defined)) if defined else None, "n": len(defined)}
     for metric, figure in found["new"].items():
         assert figure["value"] == pytest.approx(slow_figure(metric, planes)[0])
     matched = found["confusion"]["matched"]

@@ -41,12 +41,12 @@ class ClassFigures:
     @property
     def mean(self) -> dict[str, Json]:
         """Mean of each metric over the classes that have a value, and their number."""
-        return {metric: self._mean_of(metric) for metric in self._measured}
+        return {metric: self._mean_of(metric) for metric in self.measured}
 
     @property
-    def _measured(self) -> list[str]:
-        """Metrics that classes have, in the order of `METRICS`."""
-        return [metric for metric in METRICS if all(metric in of for of in self.metrics.values())]
+    def measured(self) -> list[str]:
+        """The metrics that there are, in the order of a report."""
+        return [metric for metric in METRICS if all(metric in figures for figures in self.metrics.values())]
 
     def _mean_of(self, metric: str) -> Json:
         there = [name for name, of in self.counts.items() if any(of.values()) and name not in self.left_out]
@@ -78,7 +78,7 @@ class ClassFigures:
 
     def metric_rows(self) -> tuple[list[str], list[ClassRow]]:
         """Head and rows of the table of metrics: a row a class, and their mean."""
-        head = ["class", "true objects", "segments", *(METRICS[metric].label for metric in self._measured)]
+        head = ["class", "true objects", "segments", *(METRICS[metric].label for metric in self.measured)]
         counts = {name: [*map(_count, both.values())] for name, both in self.counts.items()}
         rows = [
             ClassRow(self._said(name), class_colour(number), [*counts[name], *self._values(self.metrics[name], name)])
@@ -91,7 +91,7 @@ class ClassFigures:
         return f"{name} (not segmented)" if name in self.left_out else name
 
     def _values(self, figures: Figures, name: str = "") -> list[str]:
-        values = [None if name in self.left_out else figures[metric]["value"] for metric in self._measured]
+        values = [None if name in self.left_out else figures[metric]["value"] for metric in self.measured]
         return ["–" if value is None else f"{value:.3f}" for value in values]
 
     def confusion_rows(self) -> tuple[list[str], list[ClassRow]]:

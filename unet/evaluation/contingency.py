@@ -6,6 +6,7 @@ blocks in which an id means the same object add up to the table of the whole: me
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
@@ -18,6 +19,8 @@ LabelsOrMask = NDArray[Any]
 
 FEW = 8
 """Possible values for each one that is there up to which a table of all of them is quicker than sorting."""
+GATHERED = 64
+"""Tables after which those that came so far are added up."""
 
 
 def require_labels(truth: LabelsOrMask, prediction: LabelsOrMask, plane: bool = False) -> None:
@@ -101,14 +104,25 @@ def contingency(truth: LabelsOrMask, prediction: LabelsOrMask, judged: Mask | No
 def merge_tables(tables: Iterable[Contingency]) -> Contingency:
     """The table of a whole, of those of its blocks; an id must mean the same object in all of them.
 
+    No more than some of the tables are held at once, where they are made one after the other.
+
     >>> one, other = (contingency(np.array(t), np.array(s)) for t, s in (([7, 7], [4, 0]), ([7, 0], [4, 4])))
     >>> merge_tables([one, other]).shared.tolist(), merge_tables([one, other]).segments.tolist()
     ([2], [3])
     """
-    each = list(tables)
-    parts = [part for table in each for part in _parts(table)]
+    rest = iter(tables)
+    whole = _merged(list(islice(rest, GATHERED)))
+    while more := list(islice(rest, GATHERED)):
+        whole = _merged([whole, *more])
+    return whole
+
+
+def _merged(tables: Sequence[Contingency]) -> Contingency:
+    if len(tables) == 1:
+        return tables[0]
+    parts = [part for table in tables for part in _parts(table)]
     objects, segments, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _table(objects, segments, counts, sum(table.pixels for table in each))
+    return _table(objects, segments, counts, sum(table.pixels for table in tables))
 
 
 def pool_tables(tables: Sequence[Contingency]) -> Contingency:
@@ -119,9 +133,12 @@ def pool_tables(tables: Sequence[Contingency]) -> Contingency:
     ([2, 2], 6)
     """
     starts = np.cumsum([(1, 1), *((table.objects.size, table.segments.size) for table in tables)], axis=0)
-    both = zip(starts[:-1], starts[1:], tables, strict=True)
-    ids = ((table, *(np.arange(*ends) for ends in zip(begin, end, strict=True))) for begin, end, table in both)
-    return merge_tables(table._replace(object_ids=objects, segment_ids=segments) for table, objects, segments in ids)
+    return merge_tables(
+        table._replace(
+            object_ids=np.arange(table.objects.size) + start[0], segment_ids=np.arange(table.segments.size) + start[1]
+        )
+        for table, start in zip(tables, starts, strict=False)
+    )
 
 
 def _run_starts(objects: LabelsOrMask, segments: LabelsOrMask) -> Indices:
@@ -135,10 +152,10 @@ def _run_starts(objects: LabelsOrMask, segments: LabelsOrMask) -> Indices:
 def _table(objects: LabelsOrMask, segments: LabelsOrMask, counts: Indices, pixels: int) -> Contingency:
     """The table of so many pixels of each pair of ids; a pair may come several times, and 0 is background."""
     counts = np.concatenate([counts, np.zeros(1, np.intp)])
-    object_ids, row = _numbered(np.concatenate([objects, np.zeros(1, objects.dtype)]))
-    segment_ids, column = _numbered(np.concatenate([segments, np.zeros(1, segments.dtype)]))
+    object_ids, row = numbered(np.concatenate([objects, np.zeros(1, objects.dtype)]))
+    segment_ids, column = numbered(np.concatenate([segments, np.zeros(1, segments.dtype)]))
     both = (row > 0) & (column > 0)
-    pairs, at = _numbered((row[both] - 1) * (segment_ids.size - 1) + column[both] - 1)
+    pairs, at = numbered((row[both] - 1) * (segment_ids.size - 1) + column[both] - 1)
     sizes = (_summed(row, counts)[1:], _summed(column, counts)[1:])
     return Contingency(
         *np.divmod(pairs, max(segment_ids.size - 1, 1)),
@@ -164,10 +181,10 @@ def _summed(places: Indices, counts: Indices, size: int = 0) -> Indices:
     return np.bincount(places, counts, size).astype(np.intp)  # floats are exact up to 2⁵³ pixels
 
 
-def _numbered(values: LabelsOrMask) -> tuple[LabelsOrMask, Indices]:
+def numbered(values: LabelsOrMask) -> tuple[LabelsOrMask, Indices]:
     """Distinct values, ascending, and the place among them of each value.
 
-    >>> _numbered(np.array([7, 0, 2**40, 7]))
+    >>> numbered(np.array([7, 0, 2**40, 7]))
     (array([            0,             7, 1099511627776]), array([1, 0, 2, 1]))
     """
     highest = int(values.max(initial=0))
@@ -177,13 +194,3 @@ def _numbered(values: LabelsOrMask) -> tuple[LabelsOrMask, Indices]:
     present[values] = True
     places: Indices = np.cumsum(present)[values] - 1
     return np.flatnonzero(present).astype(values.dtype), places
-
-
-def dense(labels: LabelsOrMask) -> Indices:
-    """Labels renamed 1, 2, … in the order of their ids, 0 kept; flat.
-
-    >>> dense(np.array([[7, 0], [2**40, 7]]))
-    array([1, 0, 2, 1])
-    """
-    flat = labels.view(np.uint8).ravel() if labels.dtype == bool else labels.ravel()
-    return _numbered(np.concatenate([np.zeros(1, flat.dtype), flat]))[1][1:]

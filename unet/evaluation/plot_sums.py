@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unet.dataset.folder import Json
 from unet.evaluation.contingency import Contingency
-from unet.evaluation.metrics import OVERLAPS
+from unet.evaluation.object_scores import OVERLAPS
 
 PER_DOUBLING = 4
 """Bins of the size histogram for each doubling of the size."""

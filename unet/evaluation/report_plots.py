@@ -9,7 +9,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from unet.evaluation.class_figures import ClassFigures
-from unet.evaluation.metrics import METRICS, OVERLAPS
+from unet.evaluation.metrics import METRICS
+from unet.evaluation.object_scores import OVERLAPS
 from unet.evaluation.plot_sums import BINS, PlotSums, bin_edges
 from unet.evaluation.svg_plots import Axis, Mark, Row, Series, interval_plot, line_plot, linear_axis, log_axis
 from unet.settings.classes import class_colour
@@ -152,7 +153,7 @@ def _plot_dice(looks: Sequence[Mapping[str, Any]], x: Axis) -> ReportPlot:
 
 def plot_classes(figures: ClassFigures) -> ReportPlot:
     """Each metric by class, with its interval, each class in its colour."""
-    metrics = [name for name in METRICS if any(name in of for of in figures.metrics.values())]
+    metrics = [name for name in figures.measured if METRICS[name].better]  # a ratio of sizes goes beyond 1
     ranges = {name: [_range(figures.metrics[of][name]) for of in figures.names] for name in metrics}
     rows = [Row(METRICS[name].label, found) for name, found in ranges.items()]
     colours = [class_colour(at) for at in range(1, len(figures.names) + 1)]

@@ -146,7 +146,7 @@ def stack_rows(stacks: Stacks) -> list[tuple[str, str, list[tuple[str, float | N
     if len(shown) > ROWS and names:
         shown = sorted(shown, key=lambda stack: _or_more(stack[1].get(names[0])))[:ROWS]
     shown.sort(key=lambda stack: (_place(stack[1].get("part")), natural_order(stack[0])))
-    return [(name, str(row.get("part", "")), [_cell(row.get(metric)) for metric in names]) for name, row in shown]
+    return [(name, str(row.get("part", "")), [_cell(each, row.get(each)) for each in names]) for name, row in shown]
 
 
 def _or_more(value: object) -> float:
@@ -210,8 +210,11 @@ def sections(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return found | numbered | ({"others": others} if others else {})
 
 
-def _cell(value: object) -> tuple[str, float | None]:
-    return (number(value), _percent(value)) if is_number(value) else ("undefined", None)
+def _cell(name: str, value: object) -> tuple[str, float | None]:
+    """A value as text, and in percent where it goes from 0 to 1, which a ratio of sizes does not."""
+    if not is_number(value):
+        return "undefined", None
+    return number(value), None if metric(name).better == "" and metric(name).function else _percent(value)
 
 
 def _bar(low: float, value: float, high: float) -> tuple[float, float, float]:

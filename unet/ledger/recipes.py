@@ -311,7 +311,10 @@ def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Ev
     inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
     inputs |= {f"{n} truth": judged for n in names if (judged := _judged(dataset, n))}
     inputs |= {f"{n} classes of truth": told for n in names if (told := truth_classes_content(dataset, n))}
-    return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
+    settings: Json = plain(evaluate)
+    if evaluate.metrics == "auto":  # truth says which these are, and it is told above
+        del settings["metrics"]
+    return Recipe("evaluate", Evaluate.VERSION, settings, inputs)
 
 
 def _judged(dataset: Dataset, name: str) -> str:

@@ -121,6 +121,15 @@ def train(**settings):
         ({"segment": {"connectivity": "edges"}}, "segment.connectivity: must be 'faces' or 'full', got 'edges'"),
         *(({"evaluate": {"confidence": c}}, "evaluate: confidence must lie between 0 and 1") for c in (0, 1)),
         ({"evaluate": {"bootstrap_resamples": 0}}, "evaluate: bootstrap_resamples must be > 0, got 0"),
+        (
+            {"evaluate": {"metrics": ["v_rnd"]}},
+            "evaluate: metrics must be of average_precision, board_pixel_error, det",
+        ),
+        *(
+            ({"evaluate": {"metrics": m}}, "evaluate: metrics must be one or more, each once")
+            for m in ([], ["det"] * 2)
+        ),
+        ({"evaluate": {"metrics": "seg"}}, "evaluate.metrics: must be `auto` or a list of names, got 'seg'"),
     ],
 )
 def test_every_setting_refuses_nonsense_by_its_name(values, says):
