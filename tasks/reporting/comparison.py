@@ -48,7 +48,7 @@ class Scored:
     errors: Mapping[str, int] = field(default_factory=dict)
     """How many objects and segments were found, missed, invented, merged and split."""
     segments: int = 0
-    sums: PlotSums | None = None
+    sums: PlotSums | None = field(default=None, compare=False)
     """What plots are made of; none of a class."""
 
 
