@@ -14,6 +14,8 @@ from unet.sources.stack_names import natural_order
 
 BIG_FIGURES = 4
 """Metrics whose figures are shown large; all are in the table below them."""
+PARTIAL = ("_split", "_merge")
+"""How names of metrics end that are parts of another one: they stand in the table alone."""
 ROWS = 500
 """Rows of the table of stacks; all are in metrics.json."""
 ORDINARY = "touching"
@@ -67,7 +69,8 @@ def headline(metrics: Mapping[str, Entries], part: str | None) -> list[Figure]:
     ('0.900', ['0.800 – 1.000'], (80.0, 90.0, 100.0))
     """
     entries = metrics.get(part or "", {})
-    return [_figure(name, entries[name]) for name in in_order(entries)[:BIG_FIGURES]]
+    whole = [name for name in in_order(entries) if not name.endswith(PARTIAL)]
+    return [_figure(name, entries[name]) for name in whole[:BIG_FIGURES]]
 
 
 def _figure(name: str, entry: Mapping[str, Any]) -> Figure:

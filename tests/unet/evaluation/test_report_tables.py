@@ -9,6 +9,12 @@ def test_the_headline_is_of_one_part_the_most_telling_metric_first():
     assert figures[2].bar == (93, 94, 95)
 
 
+def test_parts_of_a_metric_are_not_among_the_big_figures():
+    names = ("average_precision", "v_rand", "v_rand_split", "v_rand_merge", "v_info")
+    figures = headline({"test": {name: entry(0.9) for name in names}}, "test")
+    assert [figure.metric.label for figure in figures] == ["average precision", "V_rand", "V_info"]
+
+
 def test_an_undefined_metric_says_so_and_why():
     figure = headline(REPORT.metrics, "validation")[1]
     assert (figure.text, figure.details, figure.bar) == ("undefined", ["as truth has no object"], None)
