@@ -11,7 +11,7 @@ from unet.ledger.outcome import Outcome
 def evaluate(
     dataset: str, only: list[str] | None = None, changes: list[str] | None = None, force: bool = False
 ) -> list[Outcome]:
-    """Compare segments with truth, and write the report.
+    """Compare segments with truth, where there is any, and write the report.
 
     Args:
         dataset: the dataset's folder as the machine sees it that runs this, or an fsspec URL such as s3://bucket/mine.
@@ -20,6 +20,6 @@ def evaluate(
         force: make it again though it is fresh.
     """
     with open_stage("evaluate", dataset, only, changes, force) as run:
-        names = run.plan.evaluated_stacks()
+        names = run.plan.reported_stacks()
         states = [run.limited_task(evaluate_model, [model])(dataset, names, model, run.record) for model in run.names]
         return run.outcomes(states)

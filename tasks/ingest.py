@@ -143,6 +143,7 @@ def _write_image(image: Result, stack: Stack, settings: Ingest, recipe: Recipe) 
         "notes": [*opened.notes, *notes],
         **({"link": linked.source.folder} if linked else {}),
         "statistics": plain_statistics(statistics),
+        "detail": [found and found._asdict() for found in (gathering.detail.finish() for gathering in gatherings)],
         "source": list(stack.files),
         "source_folder": stack.source,
         "scene": stack.scene,

@@ -24,9 +24,7 @@ from tasks.execution.workers import Workers, run_regions
 from tasks.policy import gpu_task
 from tasks.predict_regions import PlanesWindow, StackPrediction, plane_indices, planes_windows
 from tasks.reporting.progress import Sink
-from tasks.training_planes import stack_statistics
 from unet.dataset.folder import Dataset, Json
-from unet.images.grey_values import told_of
 from unet.ledger.generations import Generation
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
@@ -218,10 +216,8 @@ def _predict(
     names = learnt_names(model_of(job.dataset, job.model).attributes())
     several = ome.score_channels(names, job.settings.dtype) if len(names) > 1 else {}
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales, **several}}
-    unlike = told_of(model.normalisation, stack_statistics(job.dataset, job.name, model.channels).channels)
     known = {"axes": job.axes, "shape": list(layout.shape), "seconds": elapsed(), "waited": round(waited, 3)}
-    known |= {"grey_values": unlike} if unlike else {}
     scores_of(job.dataset, job.model, job.name).commit(generation, attributes, known)
     seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
     resized = f", at {job.scale[0]:g} × {job.scale[1]:g} of its pixels" if job.scale else ""
-    return f"{math.prod(layout.shape):,} scores{resized}{seams}" + (f", {unlike}" if unlike else "")
+    return f"{math.prod(layout.shape):,} scores{resized}{seams}"

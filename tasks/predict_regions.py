@@ -15,8 +15,8 @@ import torch
 from tasks.execution.pipeline import Clock, overlapped
 from tasks.training_planes import stack_statistics
 from unet.dataset.folder import Dataset, Folder, Json
+from unet.images.channel_statistics import GreyRange
 from unet.images.grey_values import by_rule
-from unet.images.normalisation import GreyRange
 from unet.images.planes import Plane, planes
 from unet.images.rescaling import Scale
 from unet.images.windows import Window

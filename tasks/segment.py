@@ -26,7 +26,7 @@ from unet.images.array_types import Labels
 from unet.images.units import spacing_in_pixels
 from unet.labels.clumps import Boxes
 from unet.labels.instances import BlockClumps, BlockToWrite, Instances
-from unet.labels.measures import Measures, merge_measures
+from unet.labels.measures import Measures, merge_measures, middle_object
 from unet.labels.merging import BlockLabels, Merged, merge_blocks
 from unet.labels.renumbering import Clump, FinalIds, numbered_on, renumber
 from unet.labels.scores import Scores, chosen
@@ -119,6 +119,7 @@ def segment_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     (generation.folder / TABLE).write(_parquet(measures, job, facts, generation.name, kinds))
     ome.list_label(dataset.image(name) / "labels", model)
     known = {"count": sum(work.counts), "whole": work.large.box.swapaxes(1, 2).tolist(), "seconds": elapsed()}
+    known |= {"dimensions": classes.numbers[0].dimensions, **middle_object(measures)}
     known |= {"count_by_class": (counts := kinds.counts())} if kinds.names else {}
     first = slice(ome.MOST_DESCRIBED + 1 if kinds.names else 0)  # of more than that nothing is described
     ids, numbers = measures.ids[first].tolist(), kinds.numbers[first].tolist()

@@ -11,16 +11,20 @@ from tasks.execution.timing import elapsed, timed
 from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
-from tasks.training_planes import View, image_facts, plane_count, planes_by_subset, require_classes, stack_statistics
+from tasks.training_planes import View, image_facts, planes_by_subset, require_classes, stack_statistics
 from tasks.tuning import found_by_training
-from unet.dataset.folder import Dataset, Folder
+from unet.dataset.folder import Dataset, Folder, Json
 from unet.evaluation import pictures
+from unet.evaluation.history import keep_history
+from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
 from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import train_recipe
 from unet.ledger.results import model_of, weights_of
+from unet.ledger.seen_images import KEY as SEEN
+from unet.ledger.seen_images import SeenImages, same_images, seen_images, told_images
 from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
@@ -35,6 +39,7 @@ from unet.training.devices import Progress, precision_on
 from unet.training.loss import balanced_class_weights
 from unet.training.samples import draw_sheet
 from unet.training.split import PlaneRange, extend, split
+from unet.training.stack_extents import stack_extent
 from unet.training.train import Trained, TrainingPlane, train
 
 log = logging.getLogger(__name__)
@@ -45,6 +50,7 @@ def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[
     """Outcome of one model, trained and validated on the stacks `names`, of these classes of objects in order."""
     choose_device(settings.device)  # one error for all, before anything is begun
     place = Dataset(dataset)
+    keep_history(place, settings.name)
     with Sink("train", settings.steps) as sink:
         outcomes = outcome_of_each(
             place,
@@ -52,6 +58,7 @@ def train_model(dataset: str, names: list[str], settings: Train, classes: tuple[
             lambda _: train_recipe(place, settings, names, classes),
             lambda _, recipe: train_on_stacks(place, names, settings, recipe, sink, classes),
         )
+    keep_history(place, settings.name)
     if outcomes[0].state == "done":
         publish_training(place, settings.name)
     return outcomes
@@ -90,16 +97,19 @@ def train_on_stacks(
         ) from error
     several = classes if len(classes) > 1 else ()
     _draw_curves(generation, trained, several)
+    trained_on = list(dict.fromkeys(part.stack for part in parts if part.use == "training"))
     record = {
         "classes": [BACKGROUND, *classes],
+        RANGES: known_ranges(dataset, trained_on, view.channels),
         "class_weights": class_weights,
         "split": [asdict(part) for part in parts],
+        SEEN: _seen(dataset, parts, settings.init_from).plain(),
         "best_step": trained.best,
         "history": plain_history(trained.history, several),
         "segment": found_by_training(dataset, parts, planes, trained.network, choose_device(settings.device), several),
         **({"started_from": start.plain} if start and not start.has_head else {}),
     }
-    size = pixel_size(image_facts(dataset, parts[0].stack))
+    size = pixel_size(image_facts(dataset, _first_training(parts)))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
     model_files.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
     checkpoints.keep(1)
@@ -107,20 +117,25 @@ def train_on_stacks(
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:
-    """The model's split: its earlier split with new stacks added, while `train.validation` is the same.
+    """The model's split: its earlier split with new stacks added, while what keeps stacks out of training is the same.
 
     A new model goes on with the split of the one it starts from, or it would be validated on what that had seen. Where
     truth was withdrawn from all stacks that trained, a new split is made, as nothing could be trained else.
     """
-    planes_of = {name: plane_count(dataset, name) for name in names}
+    extents = {name: stack_extent(dataset, name, settings.gap) for name in names}
     for model in filter(None, (settings.name, settings.init_from)):
         before, stamp = _split_of(dataset, model), model_of(dataset, model).known_stamp()
-        validating = {part.stack for part in before} - {part.stack for part in before if part.use == "training"}
-        if before and validating.issuperset(planes_of):
+        kept_out = {part.stack for part in before} - {part.stack for part in before if part.use == "training"}
+        if before and kept_out.issuperset(extents):
             log.warning("no stack is left that trained %s, so its split is made anew", model)
-        elif before and stamp and stamp.recipe.settings.get("validation") == plain(settings)["validation"]:
-            return extend(before, planes_of)
-    return split(planes_of, settings.validation)
+        elif before and stamp and _is_split_alike(stamp.recipe.settings, plain(settings)):
+            return extend(before, extents)
+    return split(extents, settings.validation, settings.test)
+
+
+def _is_split_alike(before: Json, now: Json) -> bool:
+    """Whether settings keep out what those before did; those that there were not then are at their defaults."""
+    return all(before.get(key, getattr(Train, key, None)) == now[key] for key in ("validation", "test", "gap"))
 
 
 def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
@@ -128,10 +143,23 @@ def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
     return [PlaneRange(**part) for part in model_of(dataset, model).known_attributes().get("split", [])]
 
 
+def _first_training(parts: Sequence[PlaneRange]) -> str:
+    return next(part.stack for part in parts if part.use == "training")
+
+
+def _seen(dataset: Dataset, parts: Sequence[PlaneRange], init_from: str | None) -> SeenImages:
+    """What a model has seen as it is trained, with what the one it starts from had seen; the log tells of overlaps."""
+    own = told_images(dataset, map(asdict, parts))
+    for line in same_images(own):
+        log.warning("%s", line)
+    start = seen_images(dataset, init_from) if init_from else SeenImages(is_all=True)
+    return SeenImages(tuple(dict.fromkeys((*own, *start.planes))), start.is_all)
+
+
 def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start: Model | None) -> View:
     """Channels and normalisation: of the model that training starts from, else all channels of the first stack."""
     if start is None:
-        channels = settings.channels or tuple(image_facts(dataset, parts[0].stack)["channels"])
+        channels = settings.channels or tuple(image_facts(dataset, _first_training(parts))["channels"])
         trained_on = dict.fromkeys(part.stack for part in parts if part.use == "training")
         known = [stack_statistics(dataset, stack, channels) for stack in trained_on]
         return View(channels, rule_of_training(settings.grey_values, known))
@@ -146,11 +174,10 @@ def _view(dataset: Dataset, parts: Sequence[PlaneRange], settings: Train, start:
 
 
 def _warn_of_seen(before: Sequence[PlaneRange], parts: Sequence[PlaneRange]) -> None:
-    """Log which validating stacks the model that training starts from was trained on."""
-    seen = {part.stack for part in before if part.use == "training"}
-    flattering = sorted(
-        {p.stack for p in parts if p.use == "validation"} & seen - {p.stack for p in before if p.use == "validation"}
-    )
+    """Log which stacks that validate or test the model that training starts from was trained on."""
+    kept_out = "validation", "test"
+    seen = {p.stack for p in before if p.use == "training"} - {p.stack for p in before if p.use in kept_out}
+    flattering = sorted({p.stack for p in parts if p.use in kept_out} & seen)
     if flattering:
         log.warning("the model it starts from was trained on what validates: %s", ", ".join(flattering))
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from unet.dataset.folder import Dataset, Json
 from unet.images.array_types import IGNORE
+from unet.images.channel_statistics import Statistics
 from unet.images.grey_values import StackStatistics, by_rule
-from unet.images.normalisation import Statistics
 from unet.images.planes import Plane, planes
 from unet.ledger.results import image_of, weights_of
 from unet.network.model_files import channel_indices
@@ -42,19 +42,17 @@ def stack_statistics(dataset: Dataset, name: str, channels: Sequence[str]) -> St
     return StackStatistics(name, facts.get("source_folder", ""), statistics)
 
 
-def plane_count(dataset: Dataset, name: str) -> int:
-    """Planes of a stack, over t and z."""
-    facts = image_facts(dataset, name)
-    return math.prod(size for axis, size in zip(facts["axes"], facts["shape"], strict=True) if axis in "tz")
-
-
 def planes_by_subset(
     dataset: Dataset, parts: Sequence[PlaneRange], view: View, memory: float
 ) -> dict[Subset, list[TrainingPlane]]:
-    """Planes that train and planes that validate; held in memory if all of them take up at most `memory` GB."""
-    resident = sum(_bytes(dataset, part, view) for part in parts) <= memory * 1e9
+    """Planes that train and planes that validate; held in memory if all of them take up at most `memory` GB.
+
+    Those that are to test the model are not even opened.
+    """
     by_subset: dict[Subset, list[TrainingPlane]] = {"training": [], "validation": []}
-    for part in parts:
+    used = [part for part in parts if part.use in by_subset]
+    resident = sum(_bytes(dataset, part, view) for part in used) <= memory * 1e9
+    for part in used:
         found = _planes_of(dataset, part, view)
         by_subset[part.use] += [_held(plane) for plane in found] if resident else found
     return by_subset

@@ -156,7 +156,7 @@ def run_stage(dataset, stage, force=None, only=None):
         "segment": lambda: segment.segment_stacks.fn(
             dataset.url, names, record.model, record.segment, record.predict.keep_scores, record.cluster
         ),
-        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, plan.evaluated_stacks(), record.model, record),
+        "evaluate": lambda: evaluate.evaluate_model.fn(dataset.url, plan.reported_stacks(), record.model, record),
     }
     return by_stage[stage]()
 

@@ -8,6 +8,7 @@ from typing import Any
 from flows.commands.init import initialise
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
+from unet.evaluation.parts import headline_part
 from unet.ledger.results import report_of
 from unet.sources.stack_names import safe_name
 
@@ -76,11 +77,11 @@ def _options(source: dict[str, Any]) -> str:
 def _say_figures(dataset: Dataset, say: Callable[[str], None]) -> None:
     model = read_record(dataset).model
     metrics = report_of(dataset, model).attributes()
-    part = "validation" if "validation" in metrics else "training"
-    say(f"\nmeasured on the {part} part:")
-    for name, figure in metrics.get(part, {}).items():
+    part = headline_part(metrics)
+    say(f"\nmeasured on the {part} part:" if part else "\nno truth to measure by: the report says what was found")
+    for name, figure in metrics.get(part or "", {}).items():
         if figure["n"]:
             interval = f"{figure['low']:.3f} – {figure['high']:.3f}"
-            say(f"  {name:18} {figure['value']:.3f}  ({interval}, n = {figure['n']} planes)")
+            say(f"  {name:22} {figure['value']:.3f}  ({interval}, n = {figure['n']} planes)")
     say(f"report: {dataset.report(model).url}/report.html")
     say(f"next:   unet-flows status {shlex.quote(dataset.url)}")

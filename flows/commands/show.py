@@ -45,6 +45,7 @@ def show_json(plan: Plan, statuses: Sequence[StageStatus], cost: Estimate | None
         values["disk"] = {"bytes": cost.bytes, "packed": cost.packed, "needed": cost.room, "free": cost.free}
     values["set_aside"] = [vars(status) for status in plan.set_aside()]
     values["truth"] = {name: check.counts() for name, check in plan.truth.items()}
+    values["drift"] = [row._asdict() for row in plan.drift]
     print(json_text(values))
 
 

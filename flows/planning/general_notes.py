@@ -4,8 +4,10 @@ from collections.abc import Collection, Iterator
 
 from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset, Json
+from unet.evaluation.drift import drift_lines
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.results import learnt_names, model_of
+from unet.ledger.seen_images import SeenImages, same_images
 from unet.ledger.truth_findings import small_objects_line
 from unet.settings.record import Record
 from unet.settings.segment_classes import UnlearntError, require_learnt_classes
@@ -17,10 +19,12 @@ def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Col
     for model in sorted({record.train.name, record.model}):
         metadata = model_of(dataset, model).known_attributes()
         yield from _withdrawn_lines(model, metadata, found, marked)
+        yield from (f"{model}: {line}" for line in _same_image_lines(metadata))
         if metadata and model == record.model:
             yield from _classes_lines(record, metadata)
     if not model_of(dataset, record.model).is_metadata_lost():  # what is made again brings its own settings
         yield from _small_objects_lines(dataset, record, found)
+    yield from drift_lines(found.drift, record.model)
 
 
 def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collection[str]) -> Iterator[str]:
@@ -31,6 +35,14 @@ def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collec
         again = found.state("train", model) in PENDING
         then = "it is trained again without it" if again else "it stays as it is, as nothing trains it again"
         yield f"{model} was made of truth that is withdrawn or gone, of {shortened(lost)}; {then}"
+
+
+def _same_image_lines(metadata: Json) -> list[str]:
+    """Which images lie under several names, of which some trained a model and others are to tell how good it is."""
+    try:
+        return same_images(SeenImages.of(metadata, None).planes)
+    except ValueError:  # what is damaged is told where it is used
+        return []
 
 
 def _classes_lines(record: Record, metadata: Json) -> Iterator[str]:

@@ -93,6 +93,7 @@ class Plan(Findings):
         """What killed runs left beside results that are fresh, beside the record, and beside lists of labels."""
         tops = [
             self.seen,
+            self.seen / "history",
             *(self.seen.image(name) / "labels" for name in self.seen.stacks()),
             *(self.seen / f"{kind}/{name}" for kind in ("set-aside", "tables") for name in self.seen.members(kind)),
         ]

@@ -46,13 +46,15 @@ class Planner:
             self._find_status(rules.weigh, "weigh", name, name in again)
         of_training = {*marked, *(name for stage, name in self.before.statuses if stage == "weigh")}
         self._find_model_status(lambda _: rules.train(marked), "train", record.train.name, again & of_training)
-        if self._is_model_changed():
+        is_changed = self._is_model_changed()
+        if is_changed:
             again = set(names)
         for name in names:
             self._find_status(rules.predict, "predict", name, name in again)
             self._find_status(rules.segment, "segment", name, name in again)
         rules.remark_on_numbers()
-        of_report = {*self.found.evaluated_stacks(), *self.before.evaluated_stacks()}
+        rules.look_for_drift(again, Findings() if is_changed else self.before)
+        of_report = {*self.found.reported_stacks(), *self.before.reported_stacks()}
         self._find_model_status(rules.evaluate, "evaluate", record.model, again & of_report)
         self.found.general.extend(general_notes(rules.dataset, record, self.found, marked))
         return self.found

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from flows.planning.status import PENDING, Findings, StageStatus
 from flows.planning.training_set import has_checkpoint, training_set, usable_truth
 from unet.dataset.folder import Dataset
+from unet.evaluation.stamped_values import drift_rows, ranges_of, trained_stacks
 from unet.ledger import recipes
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
@@ -120,10 +121,6 @@ class StageRules:
             return None
         recipe = recipes.predict_recipe(self.dataset, model, name, self.record.predict)
         result = scores_of(self.dataset, model, name)
-        stamp = result.stamp()
-        if stamp and stamp.recipe == recipe and "grey_values" in stamp.facts:
-            said = f"{name}: {stamp.facts['grey_values']}; look at what {model} found there"
-            self.found.remarks["predict", name] = said
         after = [*self._pending_stages(name, "ingest"), *after]
         return self._status_by_recipe(recipe, name, [(result, recipe)], after)
 
@@ -156,8 +153,8 @@ class StageRules:
         return status
 
     def evaluate(self, model: str) -> StageStatus | None:
-        """State of the report of a model; None where no stack has truth to compare with."""
-        compared = self.found.evaluated_stacks()
+        """State of the report of a model; None where no stack is segmented."""
+        compared = self.found.reported_stacks()
         if not compared:
             return None
         recipe = self._readable(lambda: recipes.evaluate_recipe(self.dataset, model, compared, self.record.evaluate))
@@ -166,6 +163,27 @@ class StageRules:
         waiting = {s for name in compared for s in self._pending_stages(name, "ingest", "predict", "segment")}
         after = [*self._pending_training(), *sorted(waiting, key=STAGES.index)]
         return self._status_by_recipe(recipe, model, [(report_of(self.dataset, model), recipe)], after)
+
+    def look_for_drift(self, again: Collection[str], before: Findings) -> None:
+        """Find which stacks are unlike those that the model was trained on, by what is stamped of them.
+
+        Args:
+            again: stacks that are looked at again.
+            before: what was found earlier; it holds for all others while the training stacks are not among these.
+        """
+        found, model, metadata = self.found, self.record.model, model_of(self.dataset, self.record.model)
+        is_known = bool(before.ranges) and set(trained_stacks(metadata.known_attributes())).isdisjoint(again)
+        names = [name for (stage, name), of in found.statuses.items() if stage == "ingest" and of.state == "fresh"]
+        looked = [name for name in names if name in again] if is_known else names
+
+        def is_segmented(name: str) -> bool:
+            return found.state("segment", name) == "fresh"
+
+        found.ranges.update(before.ranges if is_known else ranges_of(self.dataset, model, is_segmented))
+        rows = [row for row in before.drift if row.stack not in again] if is_known else []
+        rows += [r for r in drift_rows(self.dataset, model, looked, is_segmented, found.ranges) if r.is_drift]
+        places = {name: number for number, name in enumerate(names)}
+        found.drift.extend(sorted((r for r in rows if r.stack in places), key=lambda row: places[row.stack]))
 
     def remark_on_numbers(self) -> None:
         """Say so where settings of segment are `auto` and the model, such as an imported one, has none of its own."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unet.dataset.folder import Folder
+from unet.evaluation.drift import DriftRow, TrainingRange
 from unet.ledger.outcome import STAGES
 from unet.ledger.truth_findings import TruthCheck
 
@@ -40,6 +41,10 @@ class Findings:
     """What the file of a stack says and was not believed."""
     general: list[str] = field(default_factory=list)
     """What a person should know of the dataset as a whole."""
+    drift: list[DriftRow] = field(default_factory=list)
+    """In what stacks are unlike those that the model was trained on."""
+    ranges: dict[str, TrainingRange] = field(default_factory=dict)
+    """What those have of each number."""
     leftovers: dict[Key, tuple[Folder, ...]] = field(default_factory=dict, compare=False)
     """What killed runs left beside results that are fresh."""
     blocked: set[Key] = field(default_factory=set)
@@ -56,6 +61,15 @@ class Findings:
         return all(state == "fresh" or (stage == "weigh" and not state) for stage, state in states.items())
 
     def evaluated_stacks(self) -> list[str]:
-        """Stacks that a report is made over, sorted: those with truth and segments."""
-        segmented = (n for (stage, n), of in self.statuses.items() if stage == "segment" and of.state != "set aside")
-        return sorted(name for name in segmented if ("weigh", name) in self.statuses)
+        """Stacks that a report compares, sorted: those with truth and segments."""
+        return sorted(name for name in self._segmented_stacks() if ("weigh", name) in self.statuses)
+
+    def reported_stacks(self) -> list[str]:
+        """Stacks that a report is made over, sorted: those with truth and segments; of no truth, all segmented.
+
+        So a dataset without truth has a report, too, of what was found; it grows with each stack that comes.
+        """
+        return self.evaluated_stacks() or self._segmented_stacks()
+
+    def _segmented_stacks(self) -> list[str]:
+        return sorted(n for (stage, n), of in self.statuses.items() if stage == "segment" and of.state != "set aside")

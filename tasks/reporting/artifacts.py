@@ -21,17 +21,20 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from unet.dataset.folder import Dataset, Folder
 from unet.evaluation import pictures
+from unet.evaluation.parts import PARTS
 from unet.ledger.generations import Result
 from unet.ledger.results import model_of, report_of
 
 log = logging.getLogger(__name__)
 
-PICTURES = ("best", "median", "worst", "training")
+PICTURES = ("worst", "median", "best", "uncertain-1", "training")
 """Names of the pictures that are shown of a report, where it has them."""
 OF_TRAINING = ("training", "samples")
 """Names of the pictures that are shown of a training."""
-LEGEND = "Planes by average precision; outlines orange: segments, blue: truth, white: both."
-LEGEND_BY_CLASS = "Planes by average precision; truth on the left, segments on the right, outlines by class."
+LEGEND = (
+    "Planes from the worst to the best: ✕ missed, + invented, ▲ merged, ▼ split, ? uncertain where there is no truth; "
+    "outlines of segments are solid, those of truth dashed."
+)
 BYTES = 300_000
 """Largest artifact; the pictures share what the words leave."""
 SIDE = 480
@@ -94,8 +97,8 @@ def as_markdown(dataset: Dataset, model: str) -> str:
     page = report.folder / "report.html"
     where = Path(page.url).resolve() if page.is_local else page.url
     words = [f"# Report on {model}", f"The whole report: {verbatim(str(where))}", f"Made {metadata['made']}."]
-    words += [metrics_table({part: metadata[part] for part in ("validation", "training") if part in metadata})]
-    words += [*classes_tables(metadata), LEGEND_BY_CLASS if "classes" in metadata else LEGEND]
+    words += [metrics_table({part: metadata[part] for part in PARTS if part in metadata})]
+    words += [*classes_tables(metadata), LEGEND]
     return "\n\n".join(words + _shown(folder, PICTURES, BYTES - len("\n\n".join(words).encode())))
 
 
@@ -154,7 +157,7 @@ def classes_tables(metadata: Mapping[str, Any]) -> list[str]:
     if "classes" not in metadata:
         return []
     classes, confusion = metadata["classes"], metadata["confusion"]
-    named, counts = [verbatim(name) for name in classes], metadata["counts"].values()
+    named, counts = [verbatim(name) for name in classes], metadata["class_counts"].values()
     counted = ("true objects, segments", *(f"{n['objects']:,}, {n['segments']:,}" for n in counts), "")
     rows = [
         (metric, *(_figure(of_class[metric]) for of_class in classes.values()), _mean(mean))

@@ -26,6 +26,8 @@ from unet.store.arrays import open_array
 
 log = logging.getLogger(__name__)
 
+OF_REPORT = ("worst", "median", "best", "uncertain-1")
+"""Pictures of a report, the most telling first; the last one where there is no truth."""
 WINDOW_SIDE = 2048
 """Pixels either way of the window in which the weights are looked at."""
 
@@ -60,7 +62,7 @@ def _drawings(
     """Titles of all pictures of a stage, and what draws them."""
     if stage in ("train", "evaluate"):
         result = model_of(dataset, model) if stage == "train" else report_of(dataset, model)
-        for name in ("training", "samples") if stage == "train" else ("worst", "median", "best"):
+        for name in ("training", "samples") if stage == "train" else OF_REPORT:
             yield f"{model}: {name}", partial(_file, result, name)
         return
     draw = {"ingest": _image, "weigh": _weights, "predict": _scores, "segment": _segments}[stage]

@@ -28,9 +28,14 @@ from tasks.reporting.artifacts import (
 )
 from tasks.reporting.gallery import Picture, gallery
 from unet.dataset.folder import Dataset
+from unet.evaluation.drift import number_words, range_words
+from unet.evaluation.parts import headline_part
+from unet.evaluation.stamped_values import drift_rows
 from unet.ledger.outcome import Outcome, standing_line
 from unet.ledger.results import report_of
 
+MODEL_WIDE = ("train", "evaluate")
+"""Stages whose outcomes bear the name of a model."""
 ALONE = 4
 """Pictures of a stage that was run by itself."""
 TOGETHER = {"ingest": 1, "weigh": 1, "train": 1, "predict": 0, "segment": 4, "evaluate": 1}
@@ -40,7 +45,7 @@ SIDES = {"weigh": 960, "train": 720}
 ROWS = 2000
 """Rows of the table: it lies in the server's database."""
 REASONS = 50
-"""Results that were set aside that are listed."""
+"""Results that were set aside that are listed; and numbers in which stacks are unlike those of training."""
 
 
 class Summary:
@@ -98,7 +103,7 @@ class Summary:
         parts = [f"# {self.headline()}", verbatim(self.dataset.url)]
         if self.error is not None and not isinstance(self.error, SetAside):  # whose reasons are listed below
             parts.append(f"**Stopped:** {verbatim(str(self.error))}")
-        parts += [self._by_stage(), *self._reasons(), *self._metrics()]
+        parts += [self._by_stage(), *self._reasons(), *self._drift(), *self._metrics()]
         words = "\n\n".join(part for part in parts if part)
         return "\n\n".join([words, *self._pictures(BYTES - len(words.encode()))])
 
@@ -119,12 +124,23 @@ class Summary:
         more = [f"And {len(failed) - REASONS} more; `unet-flows status` lists them."] if len(failed) > REASONS else []
         return ["## Set aside", listed, *more, *standing]
 
+    def _drift(self) -> list[str]:
+        """In what the stacks of this run are unlike those that the model was trained on."""
+        made = dict.fromkeys(o.name for o in self.outcomes if o.state == "done" and o.stage not in MODEL_WIDE)
+        rows = [row for row in drift_rows(self.dataset, self.model, list(made)) if row.is_drift]
+        if not rows:
+            return []
+        table = [("stack", "what", "here", "in training", "")]
+        table += [(r.stack, r.what, number_words(r.value), range_words(r), r.verdict) for r in rows[:REASONS]]
+        more = [f"And {len(rows) - REASONS} more; `unet-flows status` groups them."] if len(rows) > REASONS else []
+        return [f"## Unlike what {self.model} was trained on", as_table(table), *more]
+
     def _metrics(self) -> list[str]:
-        """Figures of the report, of the validation part where there is one."""
+        """Figures of the report, of its headline."""
         if not any(outcome.stage == "evaluate" and outcome.state == "done" for outcome in self.outcomes):
             return []
         metadata = report_of(self.dataset, self.model).attributes()
-        part = next((part for part in ("validation", "training") if part in metadata), None)
+        part = headline_part(metadata)
         return [f"## {self.model}", metrics_table({part: metadata[part]} if part else {}), *classes_tables(metadata)]
 
     def _pictures(self, room: int) -> list[str]:

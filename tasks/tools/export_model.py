@@ -112,8 +112,9 @@ def example_of(dataset: Dataset, metadata: Json, model: Model) -> Example:
 
 
 def _split(metadata: Json) -> list[PlaneRange]:
-    """The model's split, its validation part first; none of an imported model."""
-    return sorted((PlaneRange(**part) for part in metadata.get("split", [])), key=lambda part: part.use == "training")
+    """The model's split, what was kept out of training first; none of an imported model."""
+    parts = (PlaneRange(**part) for part in metadata.get("split", []))
+    return sorted((part for part in parts if part.use != "gap"), key=lambda part: part.use == "training")
 
 
 def _has(present: list[str], wanted: tuple[str, ...]) -> bool:
@@ -215,7 +216,8 @@ def _data(parts: list[PlaneRange]) -> str:
     'training 1 stack (2 planes), validation 1 stack (4 planes)'
     """
     words = []
-    for use in ("training", "validation"):
+    tested = {part.use for part in parts} & {"test"}
+    for use in ("training", "validation", *tested):
         mine = [part for part in parts if part.use == use]
         stacks, count = len({part.stack for part in mine}), sum(part.stop - part.start for part in mine)
         words.append(f"{use} {stacks} stack{'s' * (stacks != 1)} ({count} plane{'s' * (count != 1)})")

@@ -56,7 +56,8 @@ def _damage(result: Result) -> list[str]:
     if not kept or result.is_edited:
         parts = [part for part in result.parts(stamp.generation) if not kept or part.name.endswith(".0")]
         files |= {f"{part.name}/{file}" for part in parts for file in _undecoded(part)}
-    if result.published and not _is_published(result, stamp.generation):
+    copies = [place.url for name, place in result.published if not _is_copied(result, stamp.generation, name, place)]
+    if copies:
         files.add(PUBLISHED)
     if not result.is_edited and not result.is_metadata_whole():
         files.add(result.metadata_file)
@@ -65,12 +66,12 @@ def _damage(result: Result) -> list[str]:
             contents.mark(files)
         except OSError as error:
             log.warning("what is damaged cannot be noted: %s", error)
-    return [f"{result.where(file)} is missing or damaged" for file in sorted(files)]
+    named = sorted(files - {PUBLISHED} if copies else files)
+    return [f"{where} is missing or damaged" for where in [*map(result.where, named), *copies]]
 
 
-def _is_published(result: Result, generation: str) -> bool:
-    """Whether the copy that people find is what was committed; of results of before it is all there is."""
-    name, place = result.published or ("", result.folder)
+def _is_copied(result: Result, generation: str, name: str, place: Folder) -> bool:
+    """Whether a copy that people find is what was committed; of results of before it is all there is."""
     try:
         inside, copy = (result.folder / generation / name).read(), place.read()
     except ValueError:  # it is a pipe, or claims more than it holds

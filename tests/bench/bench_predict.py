@@ -26,7 +26,8 @@ from tasks.predict import RunWindows, of_this_process, predict_stack, run_locall
 from tests.bench.frames import microscopy
 from tests.bench.measure import seconds
 from unet.dataset.folder import Dataset
-from unet.images.normalisation import Statistics, normalise
+from unet.images.channel_statistics import Statistics
+from unet.images.normalisation import normalise
 from unet.ledger.contents import Contents
 from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import image_of, model_of, scores_of

@@ -95,8 +95,7 @@ def of_result(result):
     parts = [top / part for part in result.folder.names() if part.startswith(stamp.generation)]
     paths = [path for part in parts for path in part.rglob("*") if path.is_file() and path.name != "zarr.json"]
     found = {path.relative_to(top).as_posix().replace(stamp.generation, ""): path for path in paths}
-    if result.published:
-        found["published"] = Path(result.published[1].url)
+    found |= {f"published {name}": Path(place.url) for name, place in result.published}
     named = {name: content(path) for name, path in found.items() if not NOT_OURS.search(str(path))}
     return {name: of for name, of in named.items() if path_is_compared(name)}
 

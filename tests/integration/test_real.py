@@ -9,7 +9,8 @@ import tifffile
 import torch
 
 from tasks.predict import of_this_process, predict_stack
-from unet.images.normalisation import Statistics, normalise
+from unet.images.channel_statistics import Statistics
+from unet.images.normalisation import normalise
 from unet.images.planes import Plane
 from unet.images.windows import Window
 from unet.labels.connected import connected_segments

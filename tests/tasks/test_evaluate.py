@@ -1,30 +1,31 @@
 """Laws of evaluate: figures are those of `metrics` on the planes, `metrics.json` has the shape promised."""
 
+import csv
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from flows.planning.plan import make_plan
 from tasks import segment
-from tasks.evaluate import evaluate_model, mean_figures
+from tasks.evaluate import evaluate_model
 from tasks.reporting.artifacts import as_markdown
-from tasks.reporting.comparison import Scored
 from tests.classes import put_model, put_scores, put_truth_classes
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
+from unet.evaluation.contingency import contingency
 from unet.evaluation.metrics import METRICS
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import evaluate_recipe
-from unet.ledger.results import labels_of, report_of, scores_of, weights_of
+from unet.ledger.results import image_of, labels_of, model_of, report_of, weights_of
 from unet.network.model_files import bring_in
-from unet.settings.evaluate import Evaluate
+from unet.settings.evaluate import OBJECTS
 from unet.settings.record import plain
 from unet.store.arrays import open_array
 from unet.store.tables import read_table
-from unet.training.split import PlaneRange
 
 
 def read_metrics(dataset, model="unet"):
@@ -32,12 +33,12 @@ def read_metrics(dataset, model="unet"):
 
 
 def slow_figure(name, frames):
-    """Mean over the planes on which the metric is defined; of SEG over objects."""
-    values = [float(METRICS[name].function(truth, segments)) for truth, segments in frames]
-    objects = [np.unique(truth[truth > 0]).size for truth, _ in frames]
+    """Mean over the planes on which the metric is defined, of SEG and DET over objects; None where there are none."""
+    values = [METRICS[name].value(*frame) for frame in frames]
+    objects = [contingency(*frame).objects.size for frame in frames]
     defined = [i for i, value in enumerate(values) if math.isfinite(value)]
-    shares = [objects[i] if name == "seg" else 1 for i in defined]
-    return np.average([values[i] for i in defined], weights=shares), len(defined)
+    shares = [objects[i] if METRICS[name].by_objects else 1 for i in defined]
+    return np.average([values[i] for i in defined], weights=shares) if defined else None, len(defined)
 
 
 def frames(dataset, level, names, model="unet"):
@@ -50,16 +51,16 @@ def test_metrics_json_holds_what_was_promised(dataset, level):
     assert {"model", "validation", "training", "stacks", "settings", "digests", "made"} <= set(found)
     assert found["model"] == "unet"
     for use, name in (("validation", "b"), ("training", "a")):
-        assert set(found[use]) == set(METRICS)
+        assert list(found[use]) == list(OBJECTS)
         for metric, figure in found[use].items():
             value, n = slow_figure(metric, frames(dataset, level, [name]))
-            assert set(figure) == {"value", "low", "high", "n"}
+            assert set(figure) == {"value", "low", "high", "n", "stacks"}
             assert figure["value"] == pytest.approx(value)
             assert figure["n"] == n
             assert figure["low"] - 1e-12 <= figure["value"] <= figure["high"] + 1e-12
             assert METRICS[metric].function.__name__ == metric
     assert set(found["stacks"]) == {"a", "b"}
-    assert set(METRICS) <= set(found["stacks"]["a"])
+    assert set(OBJECTS) <= set(found["stacks"]["a"])
     assert found["settings"]["train"]["steps"] == 40
 
 
@@ -67,13 +68,67 @@ def test_the_page_and_its_pictures_are_there(dataset):
     report = Path(dataset.report("unet").url)
     page = (report / "report.html").read_text("utf-8")
     pictures = sorted(path.name for path in report.glob("*/*.png"))
-    kinds = ["best", "median", "samples", "training", "tuning", "weights", "worst"]
+    kinds = ["best", "samples", "training", "uncertain-1", "weights", "worst"]
     assert pictures == [f"{kind}.png" for kind in kinds]
     assert "So validation chose them" in page
     for path in report.glob("*/*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
-        assert f"{path.parent.name}/{path.name}" in page
+    shown = len(kinds) - len(["training"])
+    assert page.count('<img src="data:image/') == page.count("<img") == shown
     assert "<script" not in page
+
+
+def test_the_page_and_metrics_json_say_what_was_run_on_what(dataset):
+    page, found = (dataset.report("unet") / "report.html").read().decode(), read_metrics(dataset)
+    assert set(found["data"]) == {"a", "b", "c"}
+    assert found["data"]["c"]["part"] == "without truth"
+    assert found["data"]["a"]["pixels"] == 2 * 64 * 64
+    assert found["data"]["a"]["spacing"] == {"z": 1.25, "y": 0.5, "x": 0.5}
+    assert found["data"]["b"]["objects"] == found["stacks"]["b"]["objects"] == found["counts"]["validation"]["objects"]
+    assert set(found["digests"]) == {"model", "report", "images", "settings", "source code"}
+    assert {"predict", "train", "segment", "ingest"} <= set(found["run"]["minutes"])
+    shown = [
+        f"{found['run']['network']['parameters']:,}",
+        "1.25 × 0.5 × 0.5 µm",
+        found["digests"]["model"],
+        "size (µm²)",
+    ]
+    shown += [found["data"]["a"]["digest"], found["run"]["versions"]["report"]["zarr"], "napari --plugin"]
+    assert [words for words in shown if words not in page] == []
+    precision = found["plots"]["validation"]["average_precision_over_iou"]
+    assert precision["0.5"] == pytest.approx(found["validation"]["average_precision"]["value"], abs=1e-6)
+    sizes = found["plots"]["validation"]["sizes"]
+    assert sum(sizes["objects"]) == found["counts"]["validation"]["objects"]
+    assert sum(sizes["segments"]) == found["counts"]["validation"]["segments"]
+
+
+def test_stacks_without_truth_are_told_of_beside_the_figures(dataset):
+    page, [(name, found)] = (
+        (dataset.report("unet") / "report.html").read().decode(),
+        read_metrics(dataset)["without_truth"].items(),
+    )
+    table = read_table(dataset, "unet", "c").to_pydict()
+    assert (name, found["segments"]) == ("c", len(table["id"]))
+    assert found["certainty"] == pytest.approx(np.mean(table["score_mean"]))
+    assert found["median_size"] == pytest.approx(np.median(table["area_um2"]))
+    assert f"{found['certainty']:.3f}" in page
+    assert "least certain: c, plane" in page
+
+
+def test_where_nothing_has_truth_there_is_a_report_too(dataset, stage):
+    bring_in(dataset, Folder(dataset.model("unet").url), "guest")
+    source = plain(read_record(dataset).sources[0]) | {"truth": None}
+    kept = {key: value for key, value in source.items() if value is not None}
+    set_values(dataset, {"predict.model": "guest", "sources": [kept]})
+    outcomes = {(o.stage, o.name): (o.state, o.why) for o in stage.all(dataset)}
+    assert outcomes["evaluate", "guest"] == ("done", "no truth to compare with, 3 segmented")
+    found = read_metrics(dataset, "guest")
+    assert not {"test", "validation", "new", "training"} & set(found)
+    assert set(found["without_truth"]) == set("abc")
+    page = (dataset.report("guest") / "report.html").read().decode()
+    assert "No plane with truth was compared" in page
+    assert page.count("least certain: ") == 2 * 3
+    assert make_plan(dataset, read_record(dataset)).pending() == []
 
 
 def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weight(dataset, stage, level):
@@ -93,38 +148,69 @@ def test_the_page_tells_what_weigh_found_and_shows_the_frame_with_the_most_weigh
 
 
 def test_the_page_tells_which_stacks_are_unlike_those_of_training(dataset, stage):
-    scores_of(dataset, "unet", "a").amend({"grey_values": "grey values span 9 (90–95 in training)"})
+    image = image_of(dataset, "b")
+    (known,) = image.committed().facts["statistics"]
+    image.amend({"statistics": [{**known, "high": 9 * known["high"]}]})
     set_values(dataset, {"evaluate.confidence": 0.9})
     stage(dataset, "evaluate")
     page = (dataset.report("unet") / "report.html").read().decode()
-    assert "a: grey values span 9 (90–95 in training)." in page
+    assert "b: unlike what unet was trained on: grey spread" in page
 
 
-def test_a_plane_on_which_a_metric_is_undefined_is_left_out():
-    def scored(value, objects):
-        return Scored(PlaneRange("a", 0, 3, "validation"), 0, dict.fromkeys(METRICS, value), objects)
-
-    summary = mean_figures([scored(0.5, 1), scored(math.nan, 5), scored(1.0, 3)], Evaluate(bootstrap_resamples=50))
-    assert summary["iou"]["value"] == 0.75
-    assert summary["seg"]["value"] == (0.5 * 1 + 1.0 * 3) / 4  # over objects
-    assert all(figure["n"] == 2 for figure in summary.values())
-    nothing = mean_figures([scored(math.nan, 0)], Evaluate(bootstrap_resamples=50))
-    assert nothing["iou"] == {"value": None, "low": None, "high": None, "n": 0}
+def page_of(dataset, model="unet"):
+    return (dataset.report(model) / "report.html").read().decode()
 
 
-def test_a_model_of_elsewhere_is_validated_by_all_truth(dataset, stage, level):
+def test_a_model_that_comes_back_to_its_training_images_is_not_said_not_to_have_seen_them(dataset, stage, level):
     bring_in(dataset, Folder(dataset.model("unet").url), "guest")
     set_values(dataset, {"predict.model": "guest"})
     outcomes = stage.all(dataset)
     assert {(o.stage, o.state) for o in outcomes} == {("predict", "done"), ("segment", "done"), ("evaluate", "done")}
-    found = read_metrics(dataset, "guest")
-    assert "training" not in found
-    assert found["validation"]["iou"]["n"] == 4
-    assert found["validation"]["iou"]["value"] == pytest.approx(
-        slow_figure("iou", frames(dataset, level, "ab", "guest"))[0]
-    )
-    assert "brought in" in (dataset.report("guest") / "report.html").read().decode()
+    found, page = read_metrics(dataset, "guest"), page_of(dataset, "guest")
+    for part, name in (("training", "a"), ("validation", "b")):
+        assert found[part]["iou"]["n"] == 2
+        value, _ = slow_figure("iou", frames(dataset, level, [name], "guest"))
+        assert found[part]["iou"]["value"] == pytest.approx(value)
+    assert found["overlaps"][0].startswith("Training of guest saw the images of a: ")
+    for said in (*found["overlaps"], "brought in", "The checkpoint and the threshold were chosen on these planes"):
+        assert said in page
+    assert "never saw" not in page
     assert read_metrics(dataset)["model"] == "unet"  # the other report stays
+    assert make_plan(dataset, read_record(dataset)).pending() == []
+
+
+def test_of_a_stranger_it_is_said_that_nobody_knows_what_it_saw(dataset, stage):
+    bring_in(dataset, Folder(dataset.model("unet").url), "guest")
+    model_of(dataset, "guest").amend({}, more={"seen": {"images": [], "is_all": False}})
+    set_values(dataset, {"predict.model": "guest"})
+    stage.all(dataset)
+    found = read_metrics(dataset, "guest")
+    assert {part for part in ("test", "validation", "new", "training") if part in found} == {"new"}
+    assert found["new"]["iou"]["stacks"] == 2
+    assert found["resampled"] == {"new": "stacks"}
+    (said,) = found["overlaps"]
+    assert said.startswith("Whether training saw these planes is not known: guest was brought in from ")
+    assert said in page_of(dataset, "guest")
+
+
+def test_new_truth_is_a_part_of_its_own_and_every_plane_is_listed(tmp_path, dataset, stage):
+    truth = draw_stack(planes=2, side=64, seed=3)[1]
+    tifffile.imwrite(tmp_path / "copy/files/truth/c.ome.tif", truth, ome=True, metadata={"axes": "ZYX"})
+    stage.all(dataset)
+    found = read_metrics(dataset)
+    assert {name: row["part"] for name, row in found["stacks"].items()} == {
+        "a": "training",
+        "b": "validation",
+        "c": "new",
+    }
+    assert found["stacks"]["c"]["objects"] == sum(np.unique(plane[plane > 0]).size for plane in truth)
+    assert found["counts"]["new"]["objects"] == found["stacks"]["c"]["objects"]
+    assert found["resampled"] == dict.fromkeys(("validation", "new", "training"), "planes")
+    assert "narrower than stacks would differ" in page_of(dataset)
+    rows = list(csv.DictReader((dataset.report("unet") / "planes.csv").read().decode().splitlines()))
+    assert [(row["stack"], row["plane"], row["part"]) for row in rows] == [
+        (name, str(plane), found["stacks"][name]["part"]) for name in "abc" for plane in range(2)
+    ]
     assert make_plan(dataset, read_record(dataset)).pending() == []
 
 
@@ -153,7 +239,7 @@ def test_a_report_is_replaced_whole(dataset, stage):
     stage.all(dataset)
     after = report_of(dataset, "unet").committed().generation
     assert after != before
-    assert report_of(dataset, "unet").folder.names() == sorted([after, "metrics.json", "report.html"])
+    assert report_of(dataset, "unet").folder.names() == sorted([after, "metrics.json", "planes.csv", "report.html"])
 
 
 def test_what_nobody_judged_is_compared_with_nothing(dataset, stage, level):
@@ -163,9 +249,9 @@ def test_what_nobody_judged_is_compared_with_nothing(dataset, stage, level):
     done = {(outcome.stage, outcome.name) for outcome in stage.all(dataset)}
     assert {("ingest", "b"), ("weigh", "b"), ("evaluate", "unet")} <= done
     pairs = frames(dataset, level, ["b"])
-    judged = [(truth * (truth != ignored), segments * (truth != ignored)) for truth, segments in pairs]
+    judged = [(truth, segments, truth != ignored) for truth, segments in pairs]
     found = read_metrics(dataset)["validation"]
-    for metric in METRICS:
+    for metric in OBJECTS:
         assert found[metric]["value"] == pytest.approx(slow_figure(metric, judged)[0])
     assert found["iou"]["value"] != pytest.approx(slow_figure("iou", pairs)[0])
 
@@ -221,22 +307,26 @@ def test_each_class_is_measured_by_its_own_objects_and_segments(classed, level):
         kinds += [(true[t], own[s]) for t, s in zip(truth, level(labels_of(classed, name, "net")), strict=True)]
     for number, name in enumerate(NAMES, 1):
         mine = [(t * (a == number), s * (b == number)) for (t, s), (a, b) in zip(planes, kinds, strict=True)]
-        for metric in METRICS:
+        for metric in OBJECTS:
             value, n = slow_figure(metric, mine)
             assert found["classes"][name][metric]["value"] == pytest.approx(value)
             assert found["classes"][name][metric]["n"] == n
-        counts = found["counts"][name]
+        counts = found["class_counts"][name]
         both = zip(*((np.unique(t).size - 1, np.unique(s).size - 1) for t, s in mine), strict=True)
         assert list(counts.values()) == [sum(each) for each in both]
     for metric, mean in found["mean_over_classes"].items():
-        assert mean["value"] == pytest.approx(np.mean([found["classes"][name][metric]["value"] for name in NAMES]))
-    for metric, figure in found["validation"].items():
+        values = [found["classes"][name][metric]["value"] for name in NAMES]
+        defined = [value for value in values if value is not None]
+        assert mean == {"value": pytest.approx(np.mean(defined)) if defined else None, "n": len(defined)}
+    for metric, figure in found["new"].items():
         assert figure["value"] == pytest.approx(slow_figure(metric, planes)[0])
     matched = found["confusion"]["matched"]
     assert matched["nucleus"]["mitosis"] + matched["mitosis"]["nucleus"] > 0
     assert sum(found["confusion"]["missed"].values()) > 0
     for name in NAMES:
-        assert sum(matched[name].values()) + found["confusion"]["missed"][name] == found["counts"][name]["objects"]
+        assert (
+            sum(matched[name].values()) + found["confusion"]["missed"][name] == found["class_counts"][name]["objects"]
+        )
     assert "average_precision over classes 0." in outcome.why
 
 
@@ -246,9 +336,10 @@ def test_the_page_shows_each_class_and_which_was_taken_for_which(classed):
     assert "Truth of c names no classes of the model" in page
     assert "were taken for another class" in page
     for name in NAMES:
-        assert f"</span>{name}" in page
+        assert f"</i>{name}" in page
         assert f"{found['classes'][name]['average_precision']['value']:.3f}" in page
-    assert "classes.png" in page
+    assert "Metrics by class" in page
+    assert "classes, worst: " in page
     assert "Truth on the left, segments on the right" in page
     words = as_markdown(classed, "net")
     assert "## Confusion" in words
@@ -264,12 +355,26 @@ def test_the_class_of_an_id_that_changes_makes_the_report_stale(classed):
 
 def test_where_truth_names_no_class_of_the_model_figures_are_of_any(classed):
     _, found = evaluated(classed, "c")
-    assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(found)
+    assert not {"classes", "mean_over_classes", "confusion", "class_counts"} & set(found)
     page = (classed.report("net") / "report.html").read().decode()
     assert "Truth of c names no classes of the model" in page
-    assert "<h2>Confusion" not in page
+    assert "Confusion" not in page
 
 
 def test_of_one_class_nothing_is_told_of_classes(dataset):
-    assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(read_metrics(dataset))
+    assert not {"classes", "mean_over_classes", "confusion", "class_counts"} & set(read_metrics(dataset))
     assert "mix_classes" not in read_metrics(dataset)["settings"]["segment"]
+
+
+def test_a_class_that_is_left_out_counts_in_no_mean_and_settings_tell_the_network_that_was_made(classed):
+    set_values(classed, {"segment.classes": ["nucleus"]})
+    record = read_record(classed)
+    segment.segment_stacks.fn(classed.url, list("abc"), "net", record.segment)
+    _, found = evaluated(classed, "ab")
+    assert found["mean_over_classes"]["average_precision"] == {
+        "value": pytest.approx(found["classes"]["nucleus"]["average_precision"]["value"]),
+        "n": 1,
+    }
+    page = (classed.report("net") / "report.html").read().decode()
+    assert "mitosis (not segmented)" in page
+    assert found["settings"]["train"]["architecture"]["classes"] == 3

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from ome_zarr_models._cli import validate
 
 from tasks import predict
 from tasks.execution.dask_workers import LOOPBACK, workers
-from unet.images.normalisation import Statistics, normalise
+from unet.images.channel_statistics import Statistics
+from unet.images.normalisation import normalise
 from unet.images.planes import Plane
 from unet.images.rescaling import covering, inverse, reading, rescaled
 from unet.images.windows import Window
@@ -442,14 +442,3 @@ def test_a_model_that_was_copied_in_part_is_an_error_for_all(with_model):
     parameters.unlink()
     with pytest.raises(LookupError, match=r"must be there, got nothing: the model was copied in part"):
         predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net"))
-
-
-def test_a_stack_unlike_those_of_training_is_told_of(with_model):
-    dataset = with_model(picture(1, 40, 40))
-    result = model_of(dataset, "net")
-    rule = {"rule": "auto", "clip": [-1, 3], "trained_on": [{"least_span": 9, "most_span": 90, "most_noise": 0.5}]}
-    model = replace(model_files.load(dataset, "net"), normalisation=rule)
-    model_files.save(result, result.begin(Recipe("train", 1, {"told": True}, {}), {}), model, {}, {})
-    said = r"grey values span 3\d\d\d \(9–90 in training\)"
-    assert re.search(said, run(dataset))
-    assert re.fullmatch(said, scores_of(dataset, "net", "a").committed().facts["grey_values"])

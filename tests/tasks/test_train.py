@@ -3,7 +3,7 @@
 import io
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,21 @@ from PIL import Image
 
 from flows.planning.plan import make_plan
 from flows.planning.training_set import training_stacks
-from tasks.train import _given_weights, _parts, train_model, train_on_stacks
+from tasks import training_planes
+from tasks.train import _given_weights, _parts, _seen, train_model, train_on_stacks
 from tasks.training_planes import class_counts
 from tests.conftest import QUICK
 from tests.integration.children import child, training_until
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
-from unet.images.normalisation import Statistics, own_range
+from unet.images.channel_statistics import Statistics, own_range
+from unet.images.grey_values import StackStatistics, rule_of_training
 from unet.images.synthetic import draw_stack
 from unet.ledger.recipes import train_recipe
-from unet.ledger.results import image_of, model_of, weights_of
+from unet.ledger.results import image_of, model_of, report_of, weights_of
+from unet.ledger.seen_images import seen_images
 from unet.settings.segment import AUTOMATIC
+from unet.settings.train import Every, Train
 from unet.training.loss import balanced_class_weights
 from unet.training.split import PlaneRange
 
@@ -190,6 +194,67 @@ def test_a_refresh_keeps_what_validates_out_of_training(tmp_path, dataset, stage
     assert {name for name, use in after.items() if use == "validation"} == {
         name for name, use in before.items() if use == "validation"
     }
+
+
+# What tests
+
+
+def test_what_tests_is_not_opened_and_counts_for_nothing(tmp_path, dataset, stage, monkeypatch):
+    opened, read = [], training_planes._planes_of
+    monkeypatch.setattr(training_planes, "_planes_of", lambda d, part, v: opened.append(part) or read(d, part, v))
+    set_values(dataset, {"train.test": ["b"], "train.steps": 2, "train.class_balance": 1.0})
+    assert "test None → ['b']" in plan_of(dataset).statuses["train", "unet"].why
+    assert [outcome.state for outcome in stage(dataset, "train")] == ["done"]
+    metadata = model_of(dataset, "unet").attributes()
+    assert metadata["split"] == [
+        {"stack": "a", "start": 0, "stop": 1, "use": "training"},
+        {"stack": "a", "start": 1, "stop": 2, "use": "validation"},
+        {"stack": "b", "start": 0, "stop": 2, "use": "test"},
+    ]
+    assert {part.stack for part in opened} == {"a"}
+    counts = weights_of(dataset, "a").committed().facts["counts"][0]
+    assert metadata["class_weights"] == balanced_class_weights(counts, 1.0)
+    known = [StackStatistics("a", "", [Statistics(**image_of(dataset, "a").committed().facts["statistics"][0])])]
+    assert metadata["normalisation"] == rule_of_training("auto", known)
+    assert metadata["segment"]["part"] == "validation"
+    assert metadata["segment"]["n"] == 1
+    stage.all(dataset)
+    assert {"test", "validation", "training"} <= set(report_of(dataset, "unet").attributes())
+    assert plan_of(dataset).pending() == []
+
+
+def test_what_was_made_before_there_were_tests_and_gaps_is_fresh(dataset):
+    recipe = train_recipe(dataset, Train(), ["a", "b"])
+    assert not {"test", "gap"} & set(recipe.settings)
+    other = train_recipe(dataset, Train(test=Every(5), gap=1), ["a", "b"])
+    assert other.settings == recipe.settings | {"test": {"every": 5}, "gap": 1}
+
+
+def test_a_split_without_a_gap_stays_until_a_gap_is_asked_for(make, stage):
+    dataset = make({"a": draw_stack(planes=6, side=64, seed=1)}, **{k.replace(".", "__"): v for k, v in QUICK.items()})
+    stage.all(dataset, until="weigh")
+    settings = read_record(dataset).train
+    cut = [PlaneRange("a", 0, 4, "training"), PlaneRange("a", 4, 5, "gap"), PlaneRange("a", 5, 6, "validation")]
+    assert _parts(dataset, ["a"], settings) == cut
+    touching = [PlaneRange("a", 0, 5, "training"), PlaneRange("a", 5, 6, "validation")]
+    result, recipe = model_of(dataset, "unet"), train_recipe(dataset, settings, ["a"])
+    result.commit(result.begin(recipe, {}), {"split": [asdict(part) for part in touching]})
+    assert _parts(dataset, ["a"], settings) == touching
+    assert _parts(dataset, ["a"], replace(settings, gap=2))[0].stop == 3
+
+
+def test_a_model_keeps_what_the_one_it_began_with_had_seen_and_copies_are_told(dataset, caplog):
+    parts = [PlaneRange("a", 0, 2, "training"), PlaneRange("b", 0, 2, "validation")]
+    seen = _seen(dataset, parts, None)
+    assert seen.is_all
+    assert [(each.stack, each.use) for each in seen.planes] == [("a", "training"), ("b", "validation")]
+    assert seen == seen_images(dataset, "unet")
+    begun = _seen(dataset, [replace(part, stack="b") for part in parts[:1]], "unet")
+    assert [(e.stack, e.use) for e in begun.planes] == [("b", "training"), ("a", "training"), ("b", "validation")]
+    known = image_of(dataset, "a").committed().facts
+    image_of(dataset, "b").amend({"statistics": known["statistics"], "shape": known["shape"]})
+    _seen(dataset, parts, None)
+    assert "a, b hold the same image, of which some planes train the model and others are kept out" in caplog.text
 
 
 # Where it starts

@@ -45,7 +45,7 @@ LEAVING = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|\0|::")
 
 DRAFT = re.compile(r"(?:^|/)\.[^/]+\.[0-9a-f]{8}$|\.partial$")
 """Name of a file that is being written, or that a kill left behind half-written."""
-DRAFT_OF_OURS = re.compile(r"^\.[^/]+\.(?:json|parquet|png|yaml)\.(?!(?:19|20)[0-9]{6}$)[0-9a-f]{8}$")
+DRAFT_OF_OURS = re.compile(r"^\.[^/]+\.(?:jsonl?|parquet|png|yaml)\.(?!(?:19|20)[0-9]{6}$)[0-9a-f]{8}$")
 """The same where people's own files lie beside ours, such as a copy of a day, `.dataset.yaml.20261126`."""
 OF_DESKTOPS = re.compile(r"(?:^|/)(?:\.DS_Store|\._[^/]*|\.directory|Thumbs\.db|desktop\.ini)$")
 """Name of a file that a desktop leaves in each folder that it shows: nobody's work."""
@@ -214,7 +214,7 @@ class Folder:
                 filesystem.rm(literal, recursive=True)
 
 
-ROOMS = {"images", "weights", "models", "scores", "tables", "reports", "plates", "set-aside"}
+ROOMS = {"images", "weights", "models", "scores", "tables", "reports", "plates", "history", "set-aside"}
 """Folders of a dataset: nothing in them is what a microscope wrote."""
 
 
@@ -254,6 +254,10 @@ class Dataset(Folder):
     def report(self, model: str) -> Folder:
         """Folder of a model's report."""
         return self / f"reports/{model}"
+
+    def history(self, model: str) -> Folder:
+        """What became of a model over time."""
+        return self / f"history/{model}.jsonl"
 
     def set_aside(self, stage: str, name: str) -> Folder:
         """Why a stack failed at a stage."""

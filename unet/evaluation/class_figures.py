@@ -7,16 +7,12 @@ one that neither truth nor segments have is left out.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from unet.dataset.folder import Json
 from unet.evaluation.confusion import Confusion
 from unet.evaluation.metrics import METRICS
-from unet.evaluation.pictures import figure_png, legend_label, new_figure
 from unet.settings.classes import class_colour
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Figures = Mapping[str, Mapping[str, Any]]
 """Of each metric by name its value, low, high and n."""
@@ -39,14 +35,21 @@ class ClassFigures:
     metrics: Mapping[str, Figures]
     """Of each class by name."""
     confusion: Confusion
+    left_out: tuple[str, ...] = ()
+    """Classes of which nothing is segmented, as `segment.classes` has it: they count in no mean."""
 
     @property
     def mean(self) -> dict[str, Json]:
         """Mean of each metric over the classes that have a value, and their number."""
-        return {metric: self._mean_of(metric) for metric in METRICS}
+        return {metric: self._mean_of(metric) for metric in self.measured}
+
+    @property
+    def measured(self) -> list[str]:
+        """The metrics that there are, in the order of a report."""
+        return [metric for metric in METRICS if all(metric in figures for figures in self.metrics.values())]
 
     def _mean_of(self, metric: str) -> Json:
-        there = [name for name, counts in self.counts.items() if any(counts.values())]
+        there = [name for name, of in self.counts.items() if any(of.values()) and name not in self.left_out]
         values = [self.metrics[name][metric]["value"] for name in there]
         known = [value for value in values if value is not None]
         return {"value": sum(known) / len(known) if known else None, "n": len(known)}
@@ -64,7 +67,7 @@ class ClassFigures:
         return {
             "classes": {name: dict(figures) for name, figures in self.metrics.items()},
             "mean_over_classes": self.mean,
-            "counts": self.counts,
+            "class_counts": self.counts,
             "confusion": {
                 "matched": {name: dict(zip(named, row, strict=True)) for name, row in rows},
                 "missed": dict(zip(named, table.missed.tolist(), strict=True)),
@@ -75,14 +78,21 @@ class ClassFigures:
 
     def metric_rows(self) -> tuple[list[str], list[ClassRow]]:
         """Head and rows of the table of metrics: a row a class, and their mean."""
-        head = ["class", "true objects", "segments", *(METRICS[metric].label for metric in METRICS)]
+        head = ["class", "true objects", "segments", *(METRICS[metric].label for metric in self.measured)]
         counts = {name: [*map(_count, both.values())] for name, both in self.counts.items()}
         rows = [
-            ClassRow(name, class_colour(number), [*counts[name], *_values(self.metrics[name])])
+            ClassRow(self._said(name), class_colour(number), [*counts[name], *self._values(self.metrics[name], name)])
             for number, name in enumerate(self.names, 1)
         ]
         both = [int(each.sum()) for each in (self.confusion.objects, self.confusion.segments)]
-        return head, [*rows, ClassRow("mean over classes", "", [*map(_count, both), *_values(self.mean)])]
+        return head, [*rows, ClassRow("mean over classes", "", [*map(_count, both), *self._values(self.mean)])]
+
+    def _said(self, name: str) -> str:
+        return f"{name} (not segmented)" if name in self.left_out else name
+
+    def _values(self, figures: Figures, name: str = "") -> list[str]:
+        values = [None if name in self.left_out else figures[metric]["value"] for metric in self.measured]
+        return ["–" if value is None else f"{value:.3f}" for value in values]
 
     def confusion_rows(self) -> tuple[list[str], list[ClassRow]]:
         """Head and rows of the confusion: a row a true class, and what was made up."""
@@ -103,37 +113,6 @@ class ClassFigures:
             return "No object was found, of whatever class."
         share = f" ({100 * table.confused:.2g} %)" if wrong else ""
         return f"Of {matched:,} objects that were found, {wrong:,}{share} were taken for another class."
-
-
-def plot_classes(figures: ClassFigures) -> bytes:
-    """PNG of each metric by class, with its interval, each class in its colour."""
-    figure = new_figure(8, 1.2 + 0.18 * len(METRICS) * (len(figures.names) + 1))
-    axes = figure.subplots()
-    step = 1 / (len(figures.names) + 1)
-    for at, name in enumerate(figures.names):
-        _plot_class(axes, figures.metrics[name], step * (at - (len(figures.names) - 1) / 2), name, class_colour(at + 1))
-    axes.set_yticks(range(len(METRICS)), [METRICS[metric].label for metric in METRICS])
-    axes.set(xlim=(0, 1), ylim=(len(METRICS) - 0.5, -0.5))
-    axes.grid(axis="x", color="0.9")
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside upper left", ncols=min(len(figures.names), 6), frameon=False)
-    return figure_png(figure)
-
-
-def _plot_class(axes: "Axes", figures: Figures, shift: float, name: str, colour: str) -> None:
-    label: str | None = legend_label(name)
-    for row, metric in enumerate(METRICS):
-        entry = figures[metric]
-        if entry["value"] is not None:
-            axes.plot([entry["low"], entry["high"]], [row + shift] * 2, color=colour, linewidth=3, alpha=0.5)
-            dot = axes.plot(entry["value"], row + shift, "o", color=colour, markeredgecolor="0.2", label=label)
-            dot[0].set(markersize=7, clip_on=False)  # a whole one at 0 and at 1, too
-            label = None  # once in the legend
-
-
-def _values(figures: Figures) -> list[str]:
-    values = [figures[metric]["value"] for metric in METRICS]
-    return ["–" if value is None else f"{value:.3f}" for value in values]
 
 
 def _count(number: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.evaluation.contingency import LabelsOrMask, contingency, dense, ratio, require_labels
+from unet.evaluation.contingency import Contingency, ratio
 from unet.images.array_types import Indices
 
 MATCHED = 0.5
@@ -44,29 +44,22 @@ class Confusion:
         return ratio(self.matched.sum() - np.trace(self.matched), self.matched.sum())
 
 
-def confusion(
-    truth: LabelsOrMask, prediction: LabelsOrMask, true_class: NDArray[Any], found_class: NDArray[Any], count: int
-) -> Confusion:
+def confusion(table: Contingency, true_class: NDArray[Any], found_class: NDArray[Any], count: int) -> Confusion:
     """The confusion of objects and segments that match by an overlap (IoU) above one half, whatever their classes.
 
     Args:
-        truth: ids of objects, 0 = background.
-        prediction: ids of segments, of the same shape.
-        true_class: class of each pixel's object, 1 to `count`, all pixels of one alike.
-        found_class: class of each pixel's segment.
+        table: objects and segments.
+        true_class: class of each object, 1 to `count`, in the order of the table.
+        found_class: class of each segment.
         count: number of classes.
 
-    >>> truth, found = np.array([1, 1, 0, 2, 2, 3]), np.array([7, 7, 7, 0, 0, 9])
-    >>> all_of = confusion(truth, found, np.array([1, 1, 0, 2, 2, 2]), np.array([2, 2, 2, 0, 0, 2]), 2)
+    >>> from unet.evaluation.contingency import contingency
+    >>> table = contingency(np.array([1, 1, 0, 2, 2, 3]), np.array([7, 7, 7, 0, 0, 9]))
+    >>> all_of = confusion(table, np.array([1, 2, 2]), np.array([2, 2]), 2)
     >>> all_of.matched.tolist(), all_of.missed.tolist(), all_of.invented.tolist(), all_of.confused
     ([[0, 1], [0, 1]], [0, 1], [0, 0], 0.5)
     """
-    require_labels(truth, prediction)
-    table = contingency(truth, prediction)
-    objects, segments = (
-        _classes(labels, classes, size.size)
-        for labels, classes, size in ((truth, true_class, table.objects), (prediction, found_class, table.segments))
-    )
+    objects, segments = (of.astype(np.intp) - 1 for of in (true_class, found_class))
     hits = table.iou > MATCHED
     matched = np.zeros((count, count), np.int64)
     np.add.at(matched, (objects[table.row[hits]], segments[table.column[hits]]), 1)
@@ -78,10 +71,3 @@ def no_confusion(count: int) -> Confusion:
     """Counts of nothing, to add others to."""
     none = np.zeros(count, np.int64)
     return Confusion(np.zeros((count, count), np.int64), none, none)
-
-
-def _classes(labels: LabelsOrMask, classes: NDArray[Any], count: int) -> Indices:
-    """Class of each object less 1, in the order of their ids."""
-    found = np.zeros(count + 1, np.int64)
-    found[dense(labels)] = classes.ravel()
-    return found[1:] - 1

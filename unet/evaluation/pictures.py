@@ -39,16 +39,17 @@ EMBEDDED = 300_000
 """Bytes of the largest picture that a database should hold."""
 
 
-def stretch(plane: NDArray[Any]) -> Bytes:
+def stretch(plane: NDArray[Any], of: NDArray[Any] | None = None) -> Bytes:
     """Grey values 0–255 of a plane: its percentile 1 becomes 0, its percentile 99.8 becomes 255; a constant is 0.
 
-    So are pixels that are not finite, which are no part of the percentiles.
+    So are pixels that are not finite, which are no part of the percentiles. These are those `of` other pixels if given.
 
     >>> stretch(np.array([[100, 150, 200]])).tolist()
     [[0, 126, 255]]
     """
-    is_finite = np.isfinite(plane)
-    known = plane[is_finite] if is_finite.any() else np.zeros(1)
+    is_finite, whole = np.isfinite(plane), plane if of is None else of
+    known = whole[np.isfinite(whole)]
+    known = known if known.size else np.zeros(1)
     low, high = (float(value) for value in np.percentile(known, (1, 99.8)))
     if low == high:
         low, high = float(known.min()), float(known.max())
@@ -63,8 +64,8 @@ def outlines(plane: NDArray[Any], segments: ArrayLike | None = None, truth: Arra
     Orange outlines are of segments alone, blue ones of truth alone, white ones of both. Ids do not matter: equal
     outlines are white whatever the numbers. Objects that touch have an outline each, side by side.
     """
-    ours, theirs = (_edge(labels, plane.shape) for labels in (segments, truth))
-    picture = _grey(plane)
+    ours, theirs = (object_edges(labels, plane.shape) for labels in (segments, truth))
+    picture = grey_picture(plane)
     picture[ours] = SEGMENTS_COLOUR
     picture[theirs] = TRUTH_COLOUR
     picture[ours & theirs] = BOTH_COLOUR
@@ -76,7 +77,7 @@ def class_outlines(plane: NDArray[Any], labels: ArrayLike, classes: NDArray[Any]
 
     `classes` is the class of each pixel's object, 0 for background.
     """
-    edge, picture = _edge(labels, plane.shape), _grey(plane)
+    edge, picture = object_edges(labels, plane.shape), grey_picture(plane)
     picture[edge] = class_palette(classes)[classes[edge]]
     return picture
 
@@ -102,31 +103,32 @@ def tint(plane: NDArray[Any], labels: ArrayLike) -> Bytes:
     Labels are classes, each in its colour; of one class, or of a mask, that is orange.
     """
     numbers = _same_shape(labels, plane.shape).astype(np.uint8)
-    inside, picture = numbers != 0, _grey(plane)
+    inside, picture = numbers != 0, grey_picture(plane)
     picture[inside] = picture[inside] // 2 + class_palette(numbers)[numbers[inside]] // 2
     return picture
 
 
 def shade(plane: NDArray[Any], part: NDArray[Any]) -> Bytes:
     """RGB picture (y, x, 3) of a plane, the more orange the larger `part` is, which goes from 0 to 1."""
-    picture = _grey(plane)
+    picture = grey_picture(plane)
     strength = np.round(np.clip(_same_shape(part, plane.shape), 0, 1).astype(np.float32) * 8)[..., np.newaxis] / 10
     shaded: Bytes = (picture * (1 - strength) + np.array(SEGMENTS_COLOUR, np.float32) * strength).astype(np.uint8)
     return shaded
 
 
-def _grey(plane: NDArray[Any]) -> Bytes:
+def grey_picture(plane: NDArray[Any], of: NDArray[Any] | None = None) -> Bytes:
     """RGB picture of 128 greys up to 190, which leaves room for colours, and for two tones in one palette."""
-    dimmed = (stretch(plane) // 2 * 1.5).astype(np.uint8)
+    dimmed = (stretch(plane, of) // 2 * 1.5).astype(np.uint8)
     return np.repeat(dimmed[..., np.newaxis], 3, axis=-1)
 
 
-def _edge(labels: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def object_edges(labels: ArrayLike | None, shape: tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+    """Outermost pixels of each object of a y x plane, which must have this shape if one is given."""
     from skimage.segmentation import find_boundaries
 
     if labels is None:
-        return np.zeros(shape, bool)
-    return np.asarray(find_boundaries(_same_shape(labels, shape), mode="inner"), bool)
+        return np.zeros(shape or (0, 0), bool)
+    return np.asarray(find_boundaries(_same_shape(labels, shape or np.shape(labels)), mode="inner"), bool)
 
 
 def _same_shape(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -312,7 +314,7 @@ def _sample(image: NDArray[Any], classes: NDArray[Any], rim: int, palette: Bytes
     seen[rim : image.shape[0] - rim, rim : image.shape[1] - rim] = True
     picture[~seen] //= 2
     known = np.where(classes == IGNORE, 0, classes)
-    edge = seen & _edge(known, image.shape)
+    edge = seen & object_edges(known, image.shape)
     picture[seen & (classes == IGNORE)] = SEGMENTS_COLOUR if len(palette) == ONE_CLASS else BOTH_COLOUR
     picture[edge] = palette[known[edge]]
     return np.pad(picture, [(0, 2), (0, 2), (0, 0)], constant_values=255)

@@ -1,32 +1,64 @@
-"""The report on a model: one HTML page, read on a phone or printed, that asks no server for anything.
+"""The report on a model: one HTML file, read on a phone or printed, mailed or moved alone; it asks nobody for anything.
 
-The page is planned here as plain figures and texts (`headline`, `stack_rows`, `sections`) and laid out in
-`report.html.jinja`, which decides nothing. Names of stacks are data of strangers: everything is escaped, and a content
-policy in the page forbids scripts and requests. Plots are PNG files beside the page, or data URLs.
+The page is planned as plain tables and texts (`unet.evaluation.report_tables`), drawn as SVG (`report_plots`) and laid
+out in `report.html.jinja`, which decides nothing. Pictures are data URLs; the least telling ones are left out, and
+said to be, where the file would be larger than it may be. Names of stacks are data of strangers: everything is escaped,
+and a content policy in the page forbids scripts and requests.
 """
 
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
-from typing import Any, NamedTuple, TypeGuard
-from urllib.parse import quote
+from typing import Any, NamedTuple
 
+from unet.evaluation import report_tables as tables
 from unet.evaluation.class_figures import ClassFigures
-from unet.evaluation.metrics import METRICS, Metric
-from unet.ledger.truth_findings import TruthCheck, summarise
-from unet.sources.stack_names import natural_order
+from unet.evaluation.error_pictures import LOOKS
+from unet.evaluation.parts import headline_part
+from unet.evaluation.report_plots import ReportPlot
+from unet.evaluation.report_words import cell_text, counted, metric
+from unet.ledger.truth_findings import TruthCheck
+
+LARGEST = 5_000_000
+"""Bytes of a page: what a mail takes."""
+DRIFT_ROWS, NO_NEWS = 60, ("like training", "not measured")
+"""Rows of drift from which on those of these verdicts are not shown."""
+SHELVES = ("pictures", "uncertain", "seen", "class_pictures")
+"""Fields of a report that hold pictures, the most telling first."""
 
 
 class ReportPicture(NamedTuple):
-    """One picture of the gallery."""
+    """One picture of the page."""
 
     title: str
-    """Such as `best: stack-1, plane 3, average precision 0.93`."""
+    """Such as `worst: stack-1, plane 3`."""
     path: str
-    """Relative to the page, or a data URL."""
+    """A data URL."""
     caption: str = ""
+    stack: str = ""
+    """Name of the stack it shows."""
+
+
+class ReportTable(NamedTuple):
+    """A table that is shown as it is."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+    """So many columns, the first ones, hold words; the others hold numbers."""
+    said: str = ""
+    """What is to be said of it."""
+
+
+class Command(NamedTuple):
+    """What opens a stack in a viewer."""
+
+    program: str
+    line: str
+    said: str = ""
+    """What else there is to be done."""
+    stack: str = ""
+    """Name of the stack."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +68,37 @@ class Report:
     model: str
     made: str
     """ISO date, with or without a time."""
-    metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    """`{"validation" | "training": {METRIC: {"value", "low", "high", "n"}}}`; n counts planes."""
+    metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """`{PART: {METRIC: {"value", "low", "high", "n", "stacks"}}}`; n counts scored planes."""
     stacks: Mapping[str, Mapping[str, float | str | None]]
-    """`{NAME: {"part": "validation" | "training", METRIC: value}}`."""
+    """`{NAME: {"part": PART, METRIC: value}}`."""
+    dataset: str = ""
+    """Its name."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """`{PART: {"objects", "segments", "found", "missed", "invented", "merged", "split"}}`."""
+    resampled: Mapping[str, str] = field(default_factory=dict)
+    """`{PART: "stacks" | "planes"}`: what intervals come of."""
+    run: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What was run, section by section."""
+    data: ReportTable | None = None
+    """What it was run on."""
+    plots: Mapping[str, Sequence[ReportPlot]] = field(default_factory=dict)
+    """By the section they stand in: figures, objects, training, classes, unjudged."""
     pictures: Sequence[ReportPicture] = ()
-    curve: str | None = None
-    """Path of the plot of training."""
+    """The worst, the median and the best, with what became of each object."""
+    uncertain: Sequence[ReportPicture] = ()
+    """Where the model is least certain, of stacks without truth."""
+    class_pictures: Sequence[ReportPicture] = ()
     seen: Sequence[ReportPicture] = ()
     """What training saw: weights of one plane, augmented samples."""
+    left_out: Sequence[str] = ()
+    """Titles of pictures for which there was no room."""
+    unjudged: ReportTable | None = None
+    """Counts, sizes, intensities and certainty of stacks without truth."""
+    drift: Sequence[Mapping[str, object]] = ()
+    """Rows that say how far each stack lies from those of training, by the names of their columns; a stack's first."""
     objects: Sequence[str] = ()
     """How scores became objects: a sentence on the settings of segment, and more on where they come from."""
-    tuning: str | None = None
-    """Path of the plot by which they were found."""
     truth: Mapping[str, TruthCheck] = field(default_factory=dict)
     """What the check of each stack's truth found."""
     settings: Mapping[str, Any] | None = None
@@ -56,185 +106,85 @@ class Report:
     architecture: Mapping[str, Any] | None = None
     classes: ClassFigures | None = None
     """Figures of each class of objects, of the part that is shown; None where there is but one."""
-    class_plot: str | None = None
-    """Path of the plot of these."""
     notes: Sequence[str] = ()
     """Warnings, shown above everything else."""
+    viewers: Sequence[Command] = ()
     next_steps: Sequence[str] = ()
     """Commands to go on with."""
 
     def __post_init__(self) -> None:
-        """Refuse pictures that would be fetched from elsewhere, or not be found once the folder has moved."""
-        for path in [
-            *(picture.path for picture in (*self.pictures, *self.seen)),
-            self.curve,
-            self.tuning,
-            self.class_plot,
-        ]:
-            if path and not path.startswith("data:") and ("://" in path or path.startswith("/")):
-                raise ValueError(
-                    f"pictures must be relative paths or data URLs, got {path!r}; save it beside the report"
-                )
+        """Refuse pictures that would lie elsewhere: the page is whole where nothing else is."""
+        for shelf in SHELVES:
+            for picture in getattr(self, shelf):
+                if not picture.path.startswith("data:image/"):
+                    raise ValueError(
+                        f"pictures must be data URLs, got {picture.path[:80]!r}; use page_pictures.data_url"
+                    )
 
 
-class Figure(NamedTuple):
-    """One big number of the headline, ready to be shown."""
-
-    metric: Metric
-    text: str
-    """The value, or `undefined`."""
-    details: list[str]
-    """Its interval and n, or why it is undefined; then its value on the training part."""
-    bar: tuple[float, float, float] | None
-    """Low, value and high in percent of the bar, which is 0 to 1."""
+def render_report(report: Report, largest: int = LARGEST) -> str:
+    """HTML page of a report, of at most so many bytes where its pictures decide; everything is escaped."""
+    page = _rendered(_with_pictures(report, 0))
+    whole = _with_pictures(report, largest - len(page.encode()))
+    return _rendered(whole)
 
 
-def render_report(report: Report) -> str:
-    """HTML page of a report: figures of validation first, then pictures, stacks and settings; everything is escaped."""
-    from jinja2 import Environment, StrictUndefined
+def _with_pictures(report: Report, room: int) -> Report:
+    """A report with those pictures, in order, that fit into so many bytes; the others are named."""
+    kept: dict[str, Any] = {shelf: [] for shelf in SHELVES}
+    left_out = list(report.left_out)
+    for shelf in SHELVES:
+        for picture in getattr(report, shelf):
+            room -= len(picture.path) + 2 * len(f"{picture.title}{picture.caption}".encode()) + 512
+            fits = room >= 0
+            (kept[shelf].append(picture) if fits else left_out.append(picture.title))
+            room += 0 if fits else len(picture.path)
+    return replace(report, left_out=left_out, **kept)
 
-    page = files("unet.evaluation").joinpath("report.html.jinja").read_text("utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"url": _url, "metric": metric}
-    part = shown_part(report)
-    return environment.from_string(page).render(
-        report=report,
-        part=part,
-        figures=headline(report, part),
-        columns=columns(report),
-        table=stack_rows(report),
-        gaps=gaps(report),
-        truth=summarise(report.truth),
-        checked=checked(report),
-        sections=sections({**(report.settings or {}), "architecture": report.architecture or {}}),
+
+def _rendered(report: Report) -> str:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    template = files("unet.evaluation")
+    environment = Environment(
+        loader=FunctionLoader(lambda name: template.joinpath(name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters |= {"metric": metric}
+    return environment.get_template("report.html.jinja").render(report=report, looks=LOOKS, **_planned(report))
 
 
-def shown_part(report: Report) -> str | None:
-    """The part whose figures are the headline: validation, else training; None without truth."""
-    return next((part for part in ("validation", "training") if report.metrics.get(part)), None)
+def _planned(report: Report) -> dict[str, Any]:
+    """What of a report is a table or a sentence."""
+    part = headline_part(report.metrics)
+    settings = report.settings or {}
+    architecture = {"architecture": report.architecture} if report.architecture else {}
+    return {
+        "part": part,
+        "level": tables.confidence(settings),
+        "figures": tables.headline(report.metrics, part),
+        "parts": tables.part_table(report.metrics, report.resampled),
+        "counts": tables.count_rows(report.counts),
+        "columns": tables.columns(report.stacks),
+        "table": tables.stack_rows(report.stacks),
+        "gaps": tables.gaps(report.stacks),
+        "truth": tables.odd_truth(report.truth),
+        "checked": tables.checked(report.truth),
+        "sections": tables.sections({**settings, **architecture}),
+        "drift": _drift_table(report.drift),
+    }
 
 
-def headline(report: Report, part: str | None) -> list[Figure]:
-    """The big figures of a part, the most telling first.
-
-    >>> entry = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 7}
-    >>> [figure] = headline(Report("unet", "2025-01-01", {"validation": {"iou": entry}}, {}), "validation")
-    >>> figure.text, figure.details
-    ('0.900', ['95 %: 0.800 – 1.000', 'n = 7 planes'])
-    """
-    entries = report.metrics.get(part or "", {})
-    level = float((report.settings or {}).get("evaluate", {}).get("confidence", 0.95))
-    other = report.metrics.get("training", {}) if part == "validation" else {}
-    return [_figure(name, entries[name], level, other.get(name, {}).get("value")) for name in _in_order(entries)]
-
-
-def _figure(name: str, entry: Mapping[str, float | None], level: float, training: float | None) -> Figure:
-    value, low, high, planes = (entry.get(key) for key in ("value", "low", "high", "n"))
-    details = [f"training: {number(training)}"] if _is_number(training) else []
-    if not _is_number(value):
-        reason = "there is no plane with truth" if planes == 0 else metric(name).undefined
-        return Figure(metric(name), "undefined", [f"as {reason}", *details], None)
-    details.insert(0, f"n = {planes:g} plane{'' if planes == 1 else 's'}" if _is_number(planes) else "n unknown")
-    if not (_is_number(low) and _is_number(high)):
-        return Figure(metric(name), number(value), ["no interval", *details], _bar(value, value, value))
-    interval = f"{100 * level:g} %: {number(low)} – {number(high)}"
-    return Figure(metric(name), number(value), [interval, *details], _bar(low, value, high))
-
-
-def stack_rows(report: Report) -> list[tuple[str, str, list[tuple[str, float | None]]]]:
-    """Rows of stacks: name, part, and a text and a bar in percent for every metric; validation first, then by name."""
-    names = columns(report)
-    order = sorted(
-        report.stacks.items(), key=lambda stack: (stack[1].get("part") != "validation", natural_order(stack[0]))
-    )
-    return [(name, str(row.get("part", "")), [_cell(row.get(metric)) for metric in names]) for name, row in order]
-
-
-def columns(report: Report) -> list[str]:
-    """Metrics that at least one stack has, in the order of `METRICS`, others after them."""
-    return _in_order({name for row in report.stacks.values() for name in row} - {"part"})
-
-
-def gaps(report: Report) -> list[str]:
-    """Why metrics are undefined for some stacks: a sentence for each such metric."""
-    missing = [name for name in columns(report) if not all(_is_number(row.get(name)) for row in report.stacks.values())]
-    return [f"{metric(name).label} is undefined where {metric(name).undefined}." for name in missing]
-
-
-def checked(report: Report) -> str:
-    """How much truth was looked at, in a sentence; empty where none was.
-
-    >>> checked(Report("unet", "2025-01-01", {}, {}, truth={"a": TruthCheck(objects=1200, planes=1)}))
-    '1,200 objects in 1 plane of 1 stack were looked at as they were weighed.'
-    """
-    if not report.truth:
-        return ""
-    objects, planes = (sum(getattr(check, of) for check in report.truth.values()) for of in ("objects", "planes"))
-    amounts = {"object": objects, "plane": planes, "stack": len(report.truth)}
-    said = [f"{amount:,} {noun}{'' if amount == 1 else 's'}" for noun, amount in amounts.items()]
-    return f"{said[0]} in {said[1]} of {said[2]} were looked at as they were weighed."
-
-
-def sections(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Settings as text, by section; deeper ones get a dotted name, those outside a section come last.
-
-    >>> sections({"train": {"rate": 0.001, "validation": {"every": 5}}, "cluster": None})
-    {'train': {'rate': '0.001', 'validation.every': '5'}, 'others': {'cluster': 'null'}}
-    """
-    found = {name: _flat(value) for name, value in settings.items() if isinstance(value, Mapping) and value}
-    others = {name: _plain(value) for name, value in settings.items() if not isinstance(value, Mapping)}
-    return {**found, "others": others} if others else found
-
-
-def metric(name: str) -> Metric:
-    """How a metric is shown; one that is not in `METRICS` is shown by its name alone."""
-    return METRICS.get(name) or Metric(None, name.replace("_", " "), "", "", "it is 0/0")
-
-
-def number(value: float | None) -> str:
-    """Three decimals, more for small values.
-
-    >>> number(0.9), number(0.00123), number(0), number(float("nan"))
-    ('0.900', '0.00123', '0.000', 'undefined')
-    """
-    if not _is_number(value):
-        return "undefined"
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
-
-
-def _in_order(names: Iterable[str]) -> list[str]:
-    order = {name: place for place, name in enumerate(METRICS)}
-    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
-
-
-def _cell(value: object) -> tuple[str, float | None]:
-    return (number(value), _percent(value)) if _is_number(value) else ("undefined", None)
-
-
-def _bar(low: float, value: float, high: float) -> tuple[float, float, float]:
-    return _percent(low), _percent(value), _percent(high)
-
-
-def _percent(value: float) -> float:
-    return round(100 * min(max(value, 0), 1), 1)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    lines: dict[str, str] = {}
-    for name, value in values.items():
-        lines |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: _plain(value)}
-    return lines
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _url(path: str) -> str:
-    """A path as a link has it: names may hold `#`, `?`, `%` and blanks."""
-    return path if path.startswith("data:") else quote(path)
+def _drift_table(rows: Sequence[Mapping[str, object]]) -> ReportTable | None:
+    """Rows as they were handed over, under the names of their columns; of many not those that are like training."""
+    if not rows:
+        return None
+    head = list(dict.fromkeys(name for row in rows for name in row))
+    news = [row for row in rows if row.get("verdict") not in NO_NEWS]
+    shown = news if len(rows) > DRIFT_ROWS else rows
+    amount = f"{counted(len(rows) - len(shown), 'number')}{' more' if shown else ''}"
+    said = f"{amount} are like training, or were not measured; metrics.json has all." if shown is not rows else ""
+    return ReportTable(head, [[cell_text(row.get(name)) for name in head] for row in shown], len(head), said)

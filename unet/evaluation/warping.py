@@ -16,12 +16,14 @@ def warping_error(
     prediction: NDArray[Any],
     threshold: float = 0.5,
     counted: Literal["pixels", "splits and mergers"] = "pixels",
+    *,
+    judged: Mask | None = None,
 ) -> float:
     """Fraction of a plane's pixels, 0 to 1, that differ once the truth is bent to the prediction without tearing it.
 
     Truth pixels that differ are flipped where that changes no topology, the worst first (ties by x, then y), until a
     pass over them flips none. Foreground is 4-connected, background 8-connected, and background lies all around. It is
-    greedy: the order decides, and the result is an upper bound of the least error. NaN without pixels.
+    greedy: the order decides, and the result is an upper bound of the least error. NaN where no pixel was judged.
 
     Predicting nothing but background costs next to nothing, and nothing of splits and mergers: never use it alone.
     Source: Jain et al. 2010, CVPR; order and classes of errors as in Fiji's Trainable Segmentation.
@@ -32,6 +34,7 @@ def warping_error(
         threshold: scores above this are foreground; of no effect on labels.
         counted: `pixels`, all that differ; `splits and mergers`, those at which objects are torn apart or joined: the
             ISBI 2012 board's number, which took the mean over planes at the best of the thresholds 0.0, 0.1 … 0.9.
+        judged: where truth says something; elsewhere both are background, and no pixel is counted. Default: everywhere.
 
     >>> cells = np.array([[1, 1, 0, 2, 2]])
     >>> warping_error(cells, np.array([[0.9, 0.1, 0.1, 0.8, 0.8]]))  # a border that moved
@@ -42,14 +45,17 @@ def warping_error(
     (0.4, 0.0)
     """
     require_labels(truth, prediction > threshold if prediction.dtype.kind == "f" else prediction, plane=True)
-    scores = _scores(prediction, threshold)
-    warped = _warped(truth > 0, scores, threshold)
+    scores, white = _scores(prediction, threshold), truth > 0
+    pixels = truth.size if judged is None else np.count_nonzero(judged)
+    if judged is not None:
+        scores, white = scores * judged, white & judged
+    warped = _warped(white, scores, threshold)
     left = warped != np.pad(scores > threshold, 1)
     if counted == "splits and mergers":
-        return ratio(_splits_and_mergers(warped, left), truth.size)
+        return ratio(_splits_and_mergers(warped, left), pixels)
     if counted != "pixels":
         raise ValueError(f"counted must be 'pixels' or 'splits and mergers', got {counted!r}")
-    return ratio(np.count_nonzero(left), truth.size)
+    return ratio(np.count_nonzero(left), pixels)
 
 
 def _scores(prediction: NDArray[Any], threshold: float) -> NDArray[Any]:

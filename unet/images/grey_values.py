@@ -5,7 +5,7 @@ own grey values (`own_range`), but never so stretched that its noise is stronger
 nothing stands out it may be somewhat stronger, and is then darkened further. So an empty noisy well stays dark, what
 lies in it is found, and images like those of training are as ever. Measured: from 3 % of a span on, the noise of the
 drawn cells, noise beside four cells becomes up to a thousand segments, and cells are found down to a fifth of their
-brightness. A stack that is changed so, or whose span is beyond twice those of training, is told of.
+brightness. What differs from training is told by `unet.evaluation.drift`, of all that is measured of a stack.
 
 Tried beside it on nuclei, drawn cells and EM sections, by models trained on each:
 - percentiles alone (`stack`): right where objects cover a percent of the image; of an empty noisy well it makes up to
@@ -17,7 +17,6 @@ Tried beside it on nuclei, drawn cells and EM sections, by models trained on eac
   background, and not from confluent cells, which are not.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.images.normalisation import CLIP, GreyRange, Statistics, normalise, own_range, statistics_of
+from unet.images.channel_statistics import (
+    CLIP,
+    LEAST_NOISE,
+    GreyRange,
+    Statistics,
+    is_empty,
+    noise_in,
+    own_range,
+    unheld,
+)
+from unet.images.normalisation import normalise, statistics_of
 from unet.settings.ingest import Ingest
 
 Json = dict[str, Any]
@@ -41,16 +50,6 @@ ALIKE = (1.5, 2.5)
 squares hold none of the span, and where they hold it, as objects may cover most of it. Beyond, it darkens steeply."""
 ODD = 2.0
 """Noise, against the middle training stack, above which one is odd: empty wells are trained on as well."""
-LEAST_NOISE = 0.03
-"""Noise in spans that training stacks have at least: some were made without, and augmentation adds some."""
-TOLD, NOISY = 2.0, 1.5
-"""Factors between a stack's span, or noise, and the nearest of training above which it is told of."""
-HELD = (0.4, 0.6)
-"""Share of the span that squares hold: up to here it is noise, from here on it is not."""
-SIGMAS_BELOW = 2.33
-"""Standard deviations from the median to percentile 1 of noise."""
-STEP_NOISE = 1 / math.sqrt(12)
-"""Standard deviation of rounding to steps of 1."""
 
 
 @dataclass(frozen=True)
@@ -78,35 +77,6 @@ class Seen:
         spans = [of.high - of.low for _, of in ranges if of.high > of.low] or [0.0]
         noises = [noise_in(known, of.high - of.low) for known, of in ranges if of.high > of.low] or [0.0]
         return cls(min(spans), max(spans), max(min(max(noises), ODD * median(noises)), LEAST_NOISE))
-
-
-def noise_in(known: Statistics, span: float) -> float:
-    """Noise of a channel in spans.
-
-    Two kinds are not to be seen within blocks; both are known by squares of 8 × 8 pixels, which do not hold the span:
-    rare single counts, of which rounding is the noise, and noise that is alike in neighbouring pixels, such as that of
-    an image that was filtered or compressed. Of it the lower percentile tells, where nothing stands out.
-
-    >>> noise_in(Statistics(0, 50, 0, 60, 10, 5, background=25, noise=2, level=40, coarse=50, step=1), 50)
-    0.04
-    """
-    held = min(max(known.coarse, known.level - known.low) / span, 1) if span > 0 else 1
-    of_rounding = STEP_NOISE * known.step * (1 - held)
-    noise = math.hypot(known.noise, of_rounding) / span if span > 0 else 0.0
-    if not is_empty(known):
-        return noise
-    below = (known.background - known.low) / (SIGMAS_BELOW * span) if span > 0 else 0.0
-    return noise + _unheld(known, span) * max(below - noise, 0)
-
-
-def _unheld(known: Statistics, span: float) -> float:
-    """1 where squares hold so little of the span that it is noise, 0 where they hold it."""
-    return min(max((HELD[1] - known.coarse / span) / (HELD[1] - HELD[0]), 0), 1) if span > 0 else 0
-
-
-def is_empty(known: Statistics) -> bool:
-    """Whether nothing stands out: of empty stacks, and where objects cover most of them."""
-    return known.level <= known.background
 
 
 def rule_of_training(way: str | tuple[float, float], stacks: Sequence[StackStatistics]) -> Json:
@@ -210,34 +180,6 @@ def _held_to(known: Statistics, seen: Seen, clip: tuple[float, float]) -> GreyRa
 def _widening(known: Statistics, span: float, seen: Seen) -> float:
     """Factor by which a span is widened, 1 where the noise is like that of training; continuous, and never below 1."""
     excess = noise_in(known, span) / seen.most_noise
-    unheld = _unheld(known, span)
-    alike = ALIKE[0] * unheld + ALIKE[1] * (1 - unheld)
+    share = unheld(known, span)
+    alike = ALIKE[0] * share + ALIKE[1] * (1 - share)
     return max(excess / alike, 1.0) ** 3 if is_empty(known) else max(excess, 1.0)
-
-
-def told_of(rule: Mapping[str, Any], statistics: Sequence[Statistics]) -> str:
-    """In which a stack differs from those that a model was trained on, in words; empty where it does not.
-
-    >>> seen = Seen(least_span=900, most_span=1200, most_noise=0.03)
-    >>> told_of({"rule": "stack", "trained_on": [asdict(seen)]}, [Statistics(10, 310, 0, 400, 20, 9)])
-    'grey values span 300 (900–1200 in training)'
-    """
-    seen = [Seen(**each) for each in rule.get("trained_on", ())]
-    words = [_channel_told_of(*each) for each in zip(statistics, seen, strict=False)]
-    if sum(map(bool, words)) <= 1 and len(words) == 1:
-        return words[0]
-    return "; ".join(f"channel {n}: {word}" for n, word in enumerate(words) if word)
-
-
-def _channel_told_of(known: Statistics, seen: Seen) -> str:
-    own = own_range(known)
-    span = own.high - own.low
-    if span <= 0:
-        return f"nothing stands out of {known.low:g}" if seen.most_span > 0 else ""
-    of_training = f"{seen.least_span:.4g}–{seen.most_span:.4g} in training"
-    if _widening(known, span, seen) > NOISY:
-        noise = f"{100 * noise_in(known, span):.2g} % of it noise (at most {100 * seen.most_noise:.2g} % in training)"
-        return f"grey values span {span:.4g} ({of_training}), {noise}"
-    if seen.least_span / TOLD <= span <= seen.most_span * TOLD:
-        return ""
-    return f"grey values span {span:.4g} ({of_training})"

@@ -13,12 +13,14 @@ grey value, saturated or blank, tell nothing and are left out of the percentiles
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unet.images.block_statistics import BlockGathering, BlockStatistics, Thinned
+from unet.images.channel_statistics import GreyRange, Statistics
+from unet.images.detail import DetailGathering
 from unet.images.value_counts import Counted, count
 from unet.settings.ingest import Ingest
 
@@ -26,44 +28,7 @@ MOST_KEPT = 2**22
 """Pixels of a channel that are kept where there is no histogram, at most."""
 BLANK = 0.9
 """Fraction of a plane's pixels at its greatest value above which it is of one grey value."""
-CLIP = (-1.0, 3.0)
-"""What normalised grey values are clipped to: a hot pixel of hundreds would change the scores up to 94 px around it."""
 SINGLE = np.finfo(np.float32)
-TOLERATED = 0.5
-"""Spans by which what stands out may exceed percentile 99.8 before it is what becomes 1: a bright texture does."""
-
-
-@dataclass(frozen=True)
-class GreyRange:
-    """The grey values of a channel that become 0 and 1, and what normalised ones are clipped to."""
-
-    low: float
-    high: float
-    clip: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Statistics of one channel in its own grey values; percentiles `low` and `high`."""
-
-    clip: ClassVar[None] = None
-
-    low: float
-    high: float
-    min: float
-    max: float
-    mean: float
-    std: float
-    background: float = -np.finfo(np.float64).max
-    """Median of the means of blocks of 4 × 4 pixels; see `block_statistics`."""
-    noise: float = 0.0
-    """Standard deviation of the pixels within quiet blocks."""
-    level: float = -np.finfo(np.float64).max
-    """Grey value of what stands out of the background; `background` where nothing does."""
-    coarse: float = 0.0
-    """Span of the means of squares of 8 × 8 pixels: far below `high` − `low` where that is noise."""
-    step: float = 0.0
-    """Least difference of two grey values that occur."""
 
 
 @dataclass
@@ -105,6 +70,7 @@ class Gathering:
     blank: Histogram = field(default_factory=Histogram)
     """Of planes of one grey value."""
     blocks: BlockGathering = field(default_factory=BlockGathering)
+    detail: DetailGathering = field(default_factory=DetailGathering)
 
     def add(self, pixels: NDArray[Any]) -> None:
         """Take in planes, or a part of one; pixels that are not finite are left out."""
@@ -117,6 +83,7 @@ class Gathering:
             (self.blank if is_blank else self.pixels).add(plane, counted)
             if not is_blank:
                 self.blocks.add(plane)
+                self.detail.add(plane)
 
     def finish(self, low: float, high: float) -> Statistics:
         """Statistics with the percentiles `low` and `high`: the least value that so many percent do not exceed.
@@ -152,20 +119,6 @@ def _joined(
 def _percentile(values: NDArray[np.float64], counts: NDArray[np.int64], percent: float) -> float:
     upto = np.cumsum(counts)
     return float(values[np.searchsorted(100 * upto, percent * upto[-1])])
-
-
-def own_range(known: Statistics) -> GreyRange:
-    """What a channel's own grey values map to 0 and 1: its percentiles, or what stands out far beyond the upper one.
-
-    Where objects cover more than some percent of the pixels, the percentile lies among them and decides. The rule has
-    no step: an image a little sparser than another is hardly darker or brighter.
-
-    >>> dense, sparse = Statistics(10, 90, 0, 99, 40, 20, level=80), Statistics(10, 20, 0, 99, 15, 5, level=85)
-    >>> own_range(dense).high, own_range(sparse).high
-    (90, 80.0)
-    """
-    span = known.high - known.low
-    return GreyRange(known.low, max(known.high, known.level - TOLERATED * span), CLIP)
 
 
 def normalise(pixels: NDArray[Any], ranges: Sequence[GreyRange | Statistics]) -> NDArray[np.float32]:

@@ -221,3 +221,14 @@ def _check_block(labels: NDArray[Any], image: NDArray[Any], scores: NDArray[Any]
         raise ValueError(f"scores must have the shape of labels {labels.shape}, got {scores.shape}")
     if scores is not None and scores.dtype != np.uint8 and scores.dtype.kind != "f":
         raise ValueError(f"scores must be uint8 or floats between 0 and 1, got {scores.dtype}")
+
+
+def middle_object(measures: Measures) -> dict[str, float | None]:
+    """Pixels of the middle segment, `median_size`, and the middle one's mean score, `certainty`; None where none is.
+
+    >>> middle_object(measure_block(np.array([[7, 7, 0, 3]]), np.zeros((0, 1, 4)), np.array([[0.9, 0.7, 0, 0.6]])))
+    {'median_size': 1.5, 'certainty': 0.7}
+    """
+    size = float(np.median(measures.count)) if measures.count.size else None
+    scores = measures.score[:, 0] / measures.count if measures.score.shape[1] else np.empty(0)
+    return {"median_size": size, "certainty": float(np.median(scores)) if scores.size else None}

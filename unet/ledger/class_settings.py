@@ -26,3 +26,9 @@ def segmented_classes(dataset: Dataset, model: str, settings: Segment) -> Segmen
             f"{result.folder.url}/model.json is damaged: its {KEY}: {error}; give {named} of segment "
             "numbers in dataset.yaml, then run `unet-flows tune`, and set them to auto again"
         ) from error
+
+
+def left_out_classes(dataset: Dataset, model: str, settings: Segment) -> tuple[str, ...]:
+    """Names of the classes that a model has learnt and of which nothing is segmented, as settings have it."""
+    classes = segmented_classes(dataset, model, settings)
+    return tuple(name for name in classes.learnt if name not in classes.names) if classes.are_named else ()

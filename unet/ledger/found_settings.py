@@ -4,6 +4,8 @@ They are no part of the model's generation: finding them again changes no score.
 numbers, so that segments are stale exactly where a number of theirs changed.
 """
 
+from typing import Any
+
 from unet.dataset.folder import Dataset, Json
 from unet.ledger.results import model_of
 from unet.settings.segment import UNTUNED, Segment
@@ -13,11 +15,20 @@ KEY = "segment"
 BY_CLASS = "by_class"
 """Where among them those of each class of objects are, by its name, where a model has several."""
 
+TUNED_ON = "tuned_on"
+"""Where among them the planes are by which `tune` found them, where they were none that the training knew."""
+
 
 def found_with(dataset: Dataset, model: str) -> Json | None:
     """What was found with a model; None where nothing was, as it was imported or made before."""
     result = model_of(dataset, model)
     return result.folder.once("metadata", result.attributes).get(KEY)
+
+
+def tuned_on(metadata: Json) -> Any:
+    """The planes by which `tune` found a model's settings, as plain values; nothing where training found them."""
+    found = metadata.get(KEY)
+    return found.get(TUNED_ON, ()) if isinstance(found, dict) else ()
 
 
 def untuned(dataset: Dataset, model: str, settings: Segment) -> str:

@@ -53,8 +53,8 @@ class Result:
 
     folder: Folder
     metadata_file: str = "zarr.json"
-    published: tuple[str, Folder] | None = None
-    """File of a generation that is copied, and where to."""
+    published: tuple[tuple[str, Folder], ...] = ()
+    """Files of a generation that are copied, and where to."""
     is_edited: bool = False
     """Whether people may edit its full level."""
 
@@ -140,18 +140,25 @@ class Result:
         holes = contents.holes(kept)
         if (linked := stamp.facts.get("link")) and not is_zarr_folder(Path(linked)):
             holes.append(f"{stamp.generation}.0/{LINK}")
-        if self.published and PUBLISHED not in holes:
-            name, place = self.published
-            size, needed = place.size(), contents.sizes.get(f"{stamp.generation}/{name}", 0)
-            holes += [PUBLISHED] * (size != needed if kept else not place.exists())
+        is_copied = all(self._is_copied(contents, each, is_listed=bool(kept)) for each in self.published)
+        if not is_copied and PUBLISHED not in holes:
+            holes.append(PUBLISHED)
         return holes
+
+    def _is_copied(self, contents: Contents, published: tuple[str, Folder], is_listed: bool) -> bool:
+        """Whether a copy is there, and as large as what it is of where its files are listed."""
+        name, place = published
+        return place.size() == contents.sizes.get(f"{contents.generation}/{name}", 0) if is_listed else place.exists()
 
     def where(self, name: str) -> str:
         """URL of one of its files, as `holes` names them; of a link, what it leads to."""
         stamp = self.known_stamp() if name.endswith(f"/{LINK}") else None
         if stamp and stamp.facts.get("link"):
             return str(stamp.facts["link"])
-        return self.published[1].url if name == PUBLISHED and self.published else (self.folder / name).url
+        if name != PUBLISHED or not self.published:
+            return (self.folder / name).url
+        places = [place for _, place in self.published]
+        return next((place for place in places if not place.exists()), places[0]).url
 
     def leftovers(self) -> list[Folder]:
         """What killed runs left beside and in the committed generation."""
@@ -209,8 +216,8 @@ class Result:
             raise OSError(f"{generation.folder.url} must be there until it is committed; another run removed it")
         contents = self.contents(generation.name).write()
         stamp = Stamp(generation.recipe, generation.plan, generation.name, {**(facts or {}), "contents": contents})
-        if self.published:
-            self.published[1].remove()
+        for _, place in self.published:
+            place.remove()
         self._file().put({**attributes, KEY: asdict(stamp)}, is_checked=True)
         self.publish()
         for left in self.leftovers():
@@ -218,10 +225,10 @@ class Result:
         return stamp
 
     def publish(self) -> None:
-        """Copy what people find under a name of its own."""
-        if self.published:
-            name, place = self.published
+        """Copy what people find under names of its own."""
+        for name, place in self.published:
             place.write((self.folder / self.committed().generation / name).read() or b"")
+        if self.published:
             (self.folder / DAMAGED).remove()  # a reading may have noted the copy before; nothing else is lost by now
 
     def discard(self, name: str) -> None:

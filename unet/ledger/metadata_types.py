@@ -64,6 +64,7 @@ class FactTypes(TypedDict, total=False):
     channels: list[str]
     notes: list[str]
     statistics: list[dict[str, Any]]
+    detail: list[dict[str, float] | None]
     source: list[str]
     source_folder: str
     scene: int | None
@@ -77,7 +78,9 @@ class FactTypes(TypedDict, total=False):
     counts: list[Any]
     count: int
     count_by_class: dict[str, int]
-    grey_values: str
+    dimensions: int
+    median_size: float | None
+    certainty: float | None
     seconds: float
     identity: str
     classes: list[str]
@@ -104,6 +107,23 @@ class Part(TypedDict):
     use: str
 
 
+class SeenPart(TypedDict):
+    """Planes of an image that a model has had to do with."""
+
+    stack: str
+    start: int
+    stop: int | None
+    use: str
+    digests: list[str]
+
+
+class SeenFile(TypedDict):
+    """All that is known of what a model has had to do with."""
+
+    images: list[SeenPart]
+    is_all: bool
+
+
 class NetworkSizes(TypedDict, total=False):
     """The numbers of an architecture."""
 
@@ -122,7 +142,9 @@ class ModelFile(TypedDict, total=False):
     pixel_size: dict[str, Any] | None
     classes: list[str] | None
     split: list[Part]
+    seen: SeenFile
     segment: Any
+    training_ranges: dict[str, dict[str, Any]]
     history: list[dict[str, Any]]
     best_step: int
     came_from: str
@@ -133,13 +155,18 @@ class ReportFile(TypedDict, total=False):
     """`metrics.json`."""
 
     model: str
+    test: dict[str, dict[str, Any]]
     validation: dict[str, dict[str, Any]]
+    new: dict[str, dict[str, Any]]
     training: dict[str, dict[str, Any]]
     stacks: dict[str, dict[str, Any]]
     classes: dict[str, dict[str, Any]]
     mean_over_classes: dict[str, dict[str, Any]]
-    counts: dict[str, dict[str, int]]
+    class_counts: dict[str, dict[str, int]]
     confusion: dict[str, Any]
+    counts: dict[str, dict[str, int]]
+    overlaps: list[str]
+    resampled: dict[str, str]
     settings: dict[str, Any]
     digests: dict[str, str]
     made: str

@@ -14,6 +14,7 @@ from unet.ledger import fingerprint
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint
+from unet.ledger.found_settings import tuned_on
 from unet.ledger.generations import Result
 from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
@@ -276,7 +277,11 @@ def train_recipe(dataset: Dataset, train: Train, names: list[str], classes: Sequ
         inputs["init_from"] = _identity(model_of(dataset, train.init_from))
     if len(classes) > 1:
         inputs["classes"] = digest(list(classes))
-    return Recipe("train", Train.VERSION, _settings("train", train), inputs)
+    settings = _settings("train", train)
+    for name in ("test", "gap"):  # what was made before there were these settings is as good as new
+        if getattr(train, name) == getattr(Train, name):
+            del settings[name]
+    return Recipe("train", Train.VERSION, settings, inputs)
 
 
 def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) -> Recipe:
@@ -299,12 +304,17 @@ def segment_recipe(dataset: Dataset, model: str, name: str, segment: Segment) ->
 
 
 def evaluate_recipe(dataset: Dataset, model: str, names: list[str], evaluate: Evaluate) -> Recipe:
-    """Recipe of a model's report over the stacks `names`, which have truth."""
+    """Recipe of a model's report over the stacks `names`, of which none has truth, or all have."""
     inputs = {"model": _identity(model_of(dataset, model))}
+    if planes := tuned_on(model_of(dataset, model).known_attributes()):
+        inputs["what it was tuned on"] = digest(planes)
     inputs |= {f"{n} segments": _identity(labels_of(dataset, n, model)) for n in names}
-    inputs |= {f"{n} truth": _judged(dataset, n) for n in names}
+    inputs |= {f"{n} truth": judged for n in names if (judged := _judged(dataset, n))}
     inputs |= {f"{n} classes of truth": told for n in names if (told := truth_classes_content(dataset, n))}
-    return Recipe("evaluate", Evaluate.VERSION, plain(evaluate), inputs)
+    settings: Json = plain(evaluate)
+    if evaluate.metrics == "auto":  # truth says which these are, and it is told above
+        del settings["metrics"]
+    return Recipe("evaluate", Evaluate.VERSION, settings, inputs)
 
 
 def _judged(dataset: Dataset, name: str) -> str:

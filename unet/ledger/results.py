@@ -5,7 +5,7 @@ from collections.abc import Callable
 from unet.dataset.folder import Dataset, Json
 from unet.ledger.generations import Result
 
-TABLE, PAGE = "table.parquet", "report.html"
+TABLE, PAGE, PLANES = "table.parquet", "report.html", "planes.csv"
 """Files of a generation that are published."""
 
 
@@ -17,7 +17,7 @@ def image_of(dataset: Dataset, name: str) -> Result:
 def labels_of(dataset: Dataset, name: str, labels: str) -> Result:
     """A stack's truth, or the segments that a model made of it."""
     is_truth = labels == "truth"
-    published = None if is_truth else (TABLE, dataset.table(labels, name))
+    published = () if is_truth else ((TABLE, dataset.table(labels, name)),)
     return Result(dataset.labels(name, labels), published=published, is_edited=is_truth)
 
 
@@ -59,7 +59,7 @@ def scores_of(dataset: Dataset, model: str, name: str) -> Result:
 def report_of(dataset: Dataset, model: str) -> Result:
     """A model's report."""
     folder = dataset.report(model)
-    return Result(folder, "metrics.json", (PAGE, folder / PAGE))
+    return Result(folder, "metrics.json", tuple((name, folder / name) for name in (PAGE, PLANES)))
 
 
 def result_of(dataset: Dataset, stage: str, name: str, model: str) -> Result:

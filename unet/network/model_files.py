@@ -18,6 +18,8 @@ from unet.formats.stack import RGB
 from unet.images.grey_values import DIVIDE
 from unet.ledger.generations import Generation, Result
 from unet.ledger.results import model_of
+from unet.ledger.seen_images import KEY as SEEN
+from unet.ledger.seen_images import SeenImages
 from unet.ledger.stamp import Recipe, Stamp, digest
 from unet.network.inference import PRECISIONS, ready_to_predict
 from unet.network.milesial import read_checkpoint
@@ -119,6 +121,7 @@ def bring_in(dataset: Dataset, source: Folder, name: str, classes: Sequence[str]
     result = model_of(dataset, name)
     kept = {k: v for k, v in came.attributes().items() if k not in ("unet-flows", "split")}
     kept |= _named_classes(classes, model.network.architecture.classes)
+    kept[SEEN] = SeenImages.of(came.attributes(), stamp).plain()
     return save(result, result.begin(stamp.recipe, stamp.plan), model, {**kept, "came_from": source.url}, stamp.facts)
 
 

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unet.images.channel_statistics import GreyRange, Statistics
 from unet.images.empty_squares import Emptiness
-from unet.images.normalisation import GreyRange, Statistics, normalise
+from unet.images.normalisation import normalise
 from unet.images.rescaling import Scale, covering, inverse, reading, rescaled
 from unet.images.windows import Window
 from unet.network.inference import Pixels, Predictor, RegionScores, quantised

@@ -16,7 +16,7 @@ from unet.settings.validation import (
 
 @dataclass(frozen=True)
 class Every:
-    """Every k-th stack validates; of a single stack, the last block of 1/k of its planes."""
+    """Every k-th stack is kept out of training; of a single stack, the last block of 1/k of its planes."""
 
     __pydantic_config__: ClassVar = CLOSED
     every: int = 5
@@ -28,7 +28,7 @@ class Every:
 
 @dataclass(frozen=True)
 class Last:
-    """The last fraction of the stacks validates; of a single stack, of its planes."""
+    """The last fraction of the stacks is kept out of training; of a single stack, of its planes."""
 
     __pydantic_config__: ClassVar = CLOSED
     last: float
@@ -38,7 +38,10 @@ class Last:
         require(0 < self.last < 1, f"last must lie between 0 and 1, got {self.last}")
 
 
-Validation = Annotated[Every | Last | tuple[str, ...], one_of("{every: N}, {last: FRACTION} or a list of names")]
+KeptOut = Annotated[Every | Last | tuple[str, ...], one_of("{every: N}, {last: FRACTION} or a list of names")]
+"""Which stacks are kept out of training, to validate the model or to test it."""
+
+Gap = Annotated[Literal["auto"] | int, one_of("auto or a number of planes")]
 
 GreyValues = Annotated[
     Literal["auto", "stack", "source"] | tuple[float, float],
@@ -143,8 +146,18 @@ class Train(Training):
     """Name of the model: `models/NAME`, `labels/NAME`, `reports/NAME`."""
     channels: tuple[str, ...] | None = None
     """Names of the channels the network sees; default: all of the first training stack's."""
-    validation: Validation = field(default_factory=Every)
+    validation: KeptOut = field(default_factory=Every)
     """`{every: 5}`, `{last: 0.2}` or the names of stacks; fixed once, in model.json, as an explicit list."""
+    test: KeptOut | None = None
+    """Stacks, named like `validation`, that neither train nor choose anything: the report is on them; default: none.
+
+    They are taken first, and `validation` among the rest.
+    """
+    gap: Gap = "auto"
+    """Planes (over time: frames) that are left out between blocks of a single stack, as neighbours are alike.
+
+    `auto`: 1, or as many as the weights reach along z where `weigh.dimensions` is 3, as far as half of them can train.
+    """
     grey_values: GreyValues = "auto"
     """What the network takes for 0 and 1: `auto`, `stack`, `source`, or two grey values [LOW, HIGH].
 
@@ -164,7 +177,15 @@ class Train(Training):
                 self.init_from != self.name,
                 f"init_from must be another model than name, got {self.init_from!r} for both",
             )
+        require(self.gap == "auto" or self.gap >= 0, f"gap must be auto or ≥ 0 planes, got {self.gap}")
+        self._require_parted()
         require(self.channels != (), "channels must name at least one channel, got none")
         if not isinstance(self.grey_values, str):
             low, high = self.grey_values
             require(low < high, f"grey_values must be [LOW, HIGH] in order, got [{low:g}, {high:g}]")
+
+    def _require_parted(self) -> None:
+        """Refuse stacks that are to validate and to test."""
+        named = [set(rule) for rule in (self.test, self.validation) if isinstance(rule, tuple)]
+        both = sorted(named[0] & named[1]) if len(named) == 2 else []
+        require(not both, f"test and validation must name different stacks, got {', '.join(both)} in both")

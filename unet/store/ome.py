@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unet.dataset.folder import Folder, Json
-from unet.images.normalisation import Statistics, own_range
+from unet.images.channel_statistics import Statistics, own_range
 from unet.ledger.generations import Generation, Result
 from unet.settings.classes import class_colour
 from unet.store.shards import Level

@@ -1,7 +1,7 @@
 """Scores beside truth: how well the objects that some settings of segment make of them agree with it."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from unet.evaluation import metrics
 from unet.evaluation.contingency import Contingency, contingency, ratio
+from unet.evaluation.measure import Measure
+from unet.evaluation.object_scores import matched_sizes
 from unet.images.array_types import Labels, Mask
 from unet.labels.segmentation import segments_of_scores
 from unet.settings.segment import SegmentNumbers, TuningMetric
 
-METRICS: dict[str, Callable[[Any, Any], float]] = {name: getattr(metrics, name) for name in get_args(TuningMetric)}
+METRICS: dict[str, Measure] = {name: getattr(metrics, name) for name in get_args(TuningMetric)}
 """What may say which settings are best, by name."""
-OF_PLANES = ("v_rand", "v_info")
+OF_PLANES = tuple(name for name, measure in METRICS.items() if measure.reads == "thinned")
 """Metrics of y x planes alone."""
 
 
@@ -82,27 +84,21 @@ def served(blocks: Iterable[ScoredTruth], settings: SegmentNumbers, metric: str)
     values, weights, ours, theirs = list[float](), list[float](), 0, 0
     for block in blocks:
         segments = segments_of_scores(block.scores, settings, block.spacing)
-        segments = segments if block.judged is None else segments * block.judged
-        table = contingency(block.truth, segments)
-        values.append(
-            metrics.ten_overlaps(table) if metric == "mean_average_precision" else _value(block, segments, metric)
-        )
+        table = contingency(block.truth, segments, block.judged)
+        values.append(_value(block, segments, table, metric))
         weights.append(table.objects.size if metric == "seg" else 1)
-        matched = _matched_pixels(table)
-        ours, theirs = ours + matched[0], theirs + matched[1]
+        matched = matched_sizes(table)
+        ours, theirs = ours + int(matched[0].sum()), theirs + int(matched[1].sum())
     return Served(np.array(values, float), np.array(weights, float), ratio(ours, theirs))
 
 
-def _value(block: ScoredTruth, segments: Labels, metric: str) -> float:
+def _value(block: ScoredTruth, segments: Labels, table: Contingency, metric: str) -> float:
     measure = METRICS[metric]
-    if metric not in OF_PLANES or block.truth.ndim == 2:
-        return measure(block.truth, segments)
-    found = [measure(truth, plane) for truth, plane in zip(block.truth, segments, strict=True)]
+    if measure.reads == "table":
+        return measure.of_table(table)
+    if block.truth.ndim == 2:
+        return measure(block.truth, segments, judged=block.judged)
+    judged = [None] * len(segments) if block.judged is None else block.judged
+    found = [measure(*plane, judged=here) for *plane, here in zip(block.truth, segments, judged, strict=True)]
     defined = [value for value in found if math.isfinite(value)]
     return ratio(sum(defined), len(defined))
-
-
-def _matched_pixels(table: Contingency) -> tuple[int, int]:
-    """Pixels of the segments that match an object, and of those objects."""
-    pairs = table.iou > 0.5
-    return int(table.segments[table.column[pairs]].sum()), int(table.objects[table.row[pairs]].sum())

@@ -1,16 +1,22 @@
-"""The split: which stacks, or which planes of a single stack, are kept out of training to validate it.
+"""The split: which stacks, or which planes of a single stack, are kept out of training to validate or to test it.
 
-Neighbouring planes are alike, so a single stack is split by one block of planes, never at random. The split is made
-once and kept in model.json as an explicit list.
+Neighbouring planes are alike, so a single stack is split by blocks of planes, never at random, with a gap between them
+that belongs to none: one plane at least, and where weights are three-dimensional as many as these reach. Of a stack
+over t and z whole frames are cut off, as a plane is like the one at its place a frame before. The test is taken first,
+validation among the rest. The split is made once and kept in model.json as an explicit list.
+
+What is no plane is shared: the grey values of a single stack are those of all of it, as it is normalised as a whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from unet.settings.train import Every, Last
 
-Subset = Literal["training", "validation"]
+Subset = Literal["training", "validation", "test", "new", "gap"]
+"""`new` is truth that the model's training had nothing to do with and that came later; `gap` planes belong to none."""
+Rule = Every | Last | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -23,63 +29,117 @@ class PlaneRange:
     use: Subset
 
 
-def split(stacks: Mapping[str, int], validation: Every | Last | Sequence[str]) -> list[PlaneRange]:
-    """Parts of all stacks, given the planes of each; every plane is in exactly one part.
+@dataclass(frozen=True)
+class Extent:
+    """How many planes a stack has, and how it is cut."""
 
-    >>> [(part.start, part.stop, part.use) for part in split({"a": 24}, Last(0.2))]
-    [(0, 20, 'training'), (20, 24, 'validation')]
-    >>> [p.stack for p in split(dict.fromkeys("abcdefg", 1), Every(3)) if p.use == "validation"]
+    planes: int
+    step: int = 1
+    """Planes that are never parted: all of a frame, where a stack has frames."""
+    gap: int = 1
+    """Steps between two blocks."""
+    is_gap_given: bool = False
+    """Whether somebody asked for that gap: a narrower one will not do."""
+
+
+def split(stacks: Mapping[str, Extent], validation: Rule, test: Rule | None = None) -> list[PlaneRange]:
+    """Parts of all stacks; every plane is in exactly one part.
+
+    >>> [(part.start, part.stop, part.use) for part in split({"a": Extent(24)}, Last(0.2))]
+    [(0, 19, 'training'), (19, 20, 'gap'), (20, 24, 'validation')]
+    >>> [p.stack for p in split(dict.fromkeys("abcdefg", Extent(1)), Every(3)) if p.use == "validation"]
     ['c', 'f']
     """
-    if isinstance(validation, Every | Last) and len(stacks) == 1:
-        return _split_planes(*next(iter(stacks.items())), validation)
-    chosen = _validation_stacks(sorted(stacks), validation)
-    return _trainable(
-        [PlaneRange(n, 0, stacks[n], "validation" if n in chosen else "training") for n in sorted(stacks)]
-    )
+    parts = [PlaneRange(name, 0, stacks[name].planes, "training") for name in sorted(stacks)]
+    parts = parts if test is None else _kept_out(parts, stacks, test, "test")
+    return _kept_out(parts, stacks, validation, "validation")
 
 
-def extend(parts: Sequence[PlaneRange], stacks: Mapping[str, int]) -> list[PlaneRange]:
-    """An earlier split with new stacks and planes added to training; what validates keeps validating.
+def extend(parts: Sequence[PlaneRange], stacks: Mapping[str, Extent]) -> list[PlaneRange]:
+    """An earlier split with new stacks and planes added to training; what was kept out of it stays out.
 
-    New planes of a stack that validates as a whole validate too.
+    New planes of a stack that is kept out as a whole are, too; after a block that is kept out there is a gap first.
 
     >>> before = [PlaneRange("a", 0, 1, "validation"), PlaneRange("gone", 0, 1, "training")]
-    >>> [part.use for part in extend(before, {"a": 1, "b": 1})]
+    >>> [part.use for part in extend(before, {"a": Extent(1), "b": Extent(1)})]
     ['validation', 'training']
     """
     return _trainable([part for name in sorted(stacks) for part in _grown(name, stacks[name], parts)])
 
 
-def _grown(stack: str, planes: int, parts: Sequence[PlaneRange]) -> list[PlaneRange]:
+def chosen_stacks(names: Sequence[str], rule: Rule) -> set[str]:
+    """Which of some stacks, sorted, a rule keeps out; names that are none of them are left to who asks.
+
+    >>> sorted(chosen_stacks("abcdefg", Every(3))), sorted(chosen_stacks("abcdefg", Last(0.3)))
+    (['c', 'f'], ['f', 'g'])
+    """
+    if isinstance(rule, Every):
+        return set(names[rule.every - 1 :: rule.every] or names[-1:])
+    if isinstance(rule, Last):
+        return set(names[-max(int(len(names) * rule.last), 1) :])
+    return set(rule) & set(names)
+
+
+def _kept_out(
+    parts: list[PlaneRange], stacks: Mapping[str, Extent], rule: Rule, use: Literal["validation", "test"]
+) -> list[PlaneRange]:
+    """Parts of which some that train are put to another use: stacks, or the last planes of the only one that trains."""
+    training = [part for part in parts if part.use == "training"]
+    if isinstance(rule, Every | Last):
+        if len(training) == 1:
+            cut = _cut(training[0], stacks[training[0].stack], rule, use)
+            return [new for part in parts for new in (cut if part == training[0] else [part])]
+    else:
+        _require_known(rule, [part.stack for part in training], {part.stack for part in parts}, use)
+    chosen = chosen_stacks([part.stack for part in training], rule)
+    return _trainable([replace(p, use=use) if p.use == "training" and p.stack in chosen else p for p in parts])
+
+
+def _require_known(rule: Collection[str], names: Sequence[str], known: Collection[str], use: str) -> None:
+    unknown = sorted(set(rule) - set(names))
+    if unknown and unknown[0] in known:
+        raise ValueError(f"train.{use} must name stacks that train.test leaves, got {unknown[0]!r}; name others")
+    if unknown:
+        raise ValueError(f"train.{use} must name stacks with truth, got {unknown[0]!r}; known: {', '.join(names)}")
+
+
+def _cut(part: PlaneRange, extent: Extent, rule: Every | Last, use: Literal["validation", "test"]) -> list[PlaneRange]:
+    """A part with its last planes kept out, and a gap before them; one step alone trains, and nothing is kept out."""
+    steps = (part.stop - part.start) // extent.step
+    share = int(steps * rule.last) if isinstance(rule, Last) else steps // rule.every
+    kept = min(max(share, 1), steps - 1)
+    if not kept:
+        return [part]
+    if extent.is_gap_given and extent.gap >= steps - kept:
+        raise ValueError(
+            f"train.gap must leave a plane of {part.stack} to train on, got {extent.gap}: of {steps} "
+            f"{'frames' if extent.step > 1 else 'planes'} {kept} are kept out (train.{use}); lower it"
+        )
+    gap = extent.gap if extent.is_gap_given else min(extent.gap, (steps - kept) // 2)
+    end = part.stop - kept * extent.step
+    start = end - gap * extent.step
+    cut = [replace(part, stop=start), PlaneRange(part.stack, start, end, "gap"), replace(part, start=end, use=use)]
+    return [each for each in cut if each.start < each.stop]
+
+
+def _grown(stack: str, extent: Extent, parts: Sequence[PlaneRange]) -> list[PlaneRange]:
     """The parts of a stack in the order of its planes; there may be more or fewer planes than before."""
+    planes = extent.planes
     mine = [replace(p, stop=min(p.stop, planes)) for p in parts if p.stack == stack and p.start < planes]
-    use: Subset = "validation" if mine and all(part.use == "validation" for part in mine) else "training"
-    if mine and mine[-1].use == use:
-        return [*mine[:-1], replace(mine[-1], stop=planes)]
-    new = PlaneRange(stack, mine[-1].stop if mine else 0, planes, use)
-    return [*mine, new] if new.start < planes else mine
+    if not mine:
+        return [PlaneRange(stack, 0, planes, "training")]
+    *before, last = mine
+    if last.use == "training" or {part.use for part in mine} in ({"validation"}, {"test"}):
+        return [*before, replace(last, stop=planes)]
+    since = last.start if last.use == "gap" else last.stop
+    end = min(max(last.stop, since + extent.gap * extent.step), planes)
+    new = [PlaneRange(stack, since, end, "gap"), PlaneRange(stack, end, planes, "training")]
+    return [*(before if last.use == "gap" else mine), *(part for part in new if part.start < part.stop)]
 
 
 def _trainable(parts: list[PlaneRange]) -> list[PlaneRange]:
-    if not any(part.use == "training" for part in parts):
-        raise ValueError("train.validation must leave a stack to train on, got all of them; name fewer")
+    uses = {part.use for part in parts}
+    if "training" not in uses:
+        named = " and ".join(f"train.{use}" for use in ("test", "validation") if use in uses)
+        raise ValueError(f"{named or 'train.validation'} must leave a stack to train on, got all of them; name fewer")
     return parts
-
-
-def _split_planes(stack: str, planes: int, validation: Every | Last) -> list[PlaneRange]:
-    share = int(planes * validation.last) if isinstance(validation, Last) else planes // validation.every
-    kept = max(share, 1) if planes > 1 else 0  # one plane alone trains, and nothing validates
-    parts = [PlaneRange(stack, 0, planes - kept, "training"), PlaneRange(stack, planes - kept, planes, "validation")]
-    return [part for part in parts if part.start < part.stop]
-
-
-def _validation_stacks(names: list[str], validation: Every | Last | Sequence[str]) -> set[str]:
-    if isinstance(validation, Every):
-        return set(names[validation.every - 1 :: validation.every] or names[-1:])
-    if isinstance(validation, Last):
-        return set(names[-max(int(len(names) * validation.last), 1) :])
-    unknown = sorted(set(validation) - set(names))
-    if unknown:
-        raise ValueError(f"train.validation must name stacks with truth, got {unknown[0]!r}; known: {', '.join(names)}")
-    return set(validation)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unet.images.array_types import IGNORE, Labels
-from unet.images.normalisation import GreyRange, Statistics, normalise, own_range, statistics_of
+from unet.images.channel_statistics import GreyRange, Statistics, own_range
+from unet.images.normalisation import normalise, statistics_of
 from unet.images.planes import Plane, mirrored
 from unet.images.windows import Window
 from unet.settings.weigh import Weigh

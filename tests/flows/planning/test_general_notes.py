@@ -15,6 +15,7 @@ from unet.ledger.results import labels_of, model_of, weights_of
 from unet.store import ome
 from unet.store.opened_dataset import open_dataset
 
+USES = ("training", "validation")
 WITHDRAWN = "unet was made of truth that is withdrawn or gone, of a; "
 
 
@@ -131,7 +132,7 @@ def test_a_source_without_its_truth_line_withdraws_all_and_keeps_the_model(datas
     assert plan.notes == (
         "unet was made of truth that is withdrawn or gone, of a, b; it stays as it is, as nothing trains it again",
     )
-    assert {of.stage for of in plan.pending()} == {"ingest"} | {"predict", "segment"}
+    assert {of.stage for of in plan.pending()} == {"ingest"} | {"predict", "segment", "evaluate"}
     assert ("train", "unet") not in plan.statuses
 
 
@@ -176,6 +177,16 @@ def test_a_model_brought_in_was_made_of_other_truth(dataset, truth):
     (dataset.model("unet") / "model.json").write_json({**attributes, "came_from": "elsewhere"})
     (truth / "a.ome.tif").unlink()
     assert plan_of(dataset).notes == ()
+
+
+def test_an_image_that_trains_under_one_name_and_validates_under_another_is_told(dataset):
+    seen = [
+        {"stack": n, "start": 0, "stop": 2, "use": use, "digests": ["pixels 1"]}
+        for n, use in zip("ab", USES, strict=True)
+    ]
+    model_of(dataset, "unet").amend({}, more={"seen": {"images": seen, "is_all": True}})
+    says = "unet: a, b hold the same image, of which some planes train the model and others are kept out"
+    assert plan_of(dataset).notes == (says,)
 
 
 SIZES = {"objects": 40, "planes": 2, "sizes": [[9, 3], [15, 1], [16, 5]]}

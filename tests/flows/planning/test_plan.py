@@ -19,7 +19,7 @@ from unet.ledger import recipes
 from unet.ledger.found_settings import found_with
 from unet.ledger.outcome import STAGES, set_aside
 from unet.ledger.recipes import ingest_recipe
-from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
+from unet.ledger.results import image_of, labels_of, model_of, report_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
 from unet.settings import record as records
 from unet.sources.stacks import Stack
@@ -51,13 +51,6 @@ def test_a_second_run_has_nothing_to_do(dataset, stage):
     assert plan.notes == ()
     assert {of for of, _ in plan.statuses} == set(STAGES)
     assert stage.all(dataset) == []
-
-
-def test_a_stack_unlike_those_of_training_is_told_of_until_it_is_predicted_anew(dataset):
-    scores_of(dataset, "unet", "a").amend({"grey_values": "grey values span 9 (90–95 in training)"})
-    assert plan_of(dataset).notes == ("a: grey values span 9 (90–95 in training); look at what unet found there",)
-    set_values(dataset, {"predict.test_time_augmentation": 8})
-    assert plan_of(dataset).notes == ()
 
 
 @pytest.mark.parametrize("left", [None, b"{"])

@@ -29,7 +29,7 @@ def colours_of(picture):
 @pytest.mark.parametrize("of", STAGES)
 def test_every_stage_shows_what_it_made(dataset, of):
     drawn = gallery(dataset, of, "unet", ["a", "b"], 2)
-    titles = {"train": ["unet: training", "unet: samples"], "evaluate": ["unet: worst", "unet: median"]}
+    titles = {"train": ["unet: training", "unet: samples"], "evaluate": ["unet: worst", "unet: best"]}
     assert [one.title for one in drawn] == [f"{of} {title}" for title in titles.get(of, ["a", "b"])]
     for one in drawn:
         assert len(colours_of(one)) > 3

@@ -8,6 +8,7 @@ from tasks.execution.outcomes import SetAside
 from tasks.reporting import summary as module
 from tasks.reporting.summary import Summary
 from unet.ledger.outcome import STAGES, Outcome
+from unet.ledger.results import image_of
 
 WHY = "broken.tif is not a readable TIFF,\ngot | instead"
 
@@ -50,6 +51,18 @@ def test_a_run_tells_what_was_made_what_failed_and_why_with_figures_and_pictures
     rows = published["reprocess-outcomes-dataset"]
     assert {"stage": "ingest", "name": "broken", "state": "set aside", "what": WHY} in rows
     assert len(rows) == 9
+
+
+def test_stacks_that_are_unlike_those_of_training_have_a_table(dataset, published):
+    image = image_of(dataset, "c")
+    (known,) = image.committed().facts["statistics"]
+    image.amend({"statistics": [{**known, "high": 9 * known["high"]}]})
+    for names, is_told in (("abc", True), ("ab", False)):
+        with Summary(dataset, "predict", "unet") as summary:
+            summary.add([Outcome("predict", name, "done") for name in names])
+        page = published["predict-dataset"]
+        assert ("## Unlike what unet was trained on" in page) == is_told
+        assert ("| c | grey spread |" in page) == is_told
 
 
 def test_a_stage_alone_shows_more_of_its_own(dataset, published):

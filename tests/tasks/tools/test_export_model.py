@@ -13,8 +13,9 @@ from tasks.tools import export_model as module
 from tasks.tools.export_model import Signature, example_of, export_model
 from unet.dataset.folder import Dataset, Folder
 from unet.dataset.record_file import read_record, set_values
+from unet.images.channel_statistics import Statistics
 from unet.images.grey_values import rule_of_training
-from unet.images.normalisation import Statistics, normalise
+from unet.images.normalisation import normalise
 from unet.images.planes import Plane
 from unet.ledger.results import image_of, model_of, report_of
 from unet.network import exports, model_files

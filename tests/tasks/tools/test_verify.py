@@ -57,7 +57,7 @@ def test_every_file_of_a_model_and_its_report_is_read(dataset, of):
         flip(Path((result.folder / name).url))
         told = damage_of_model(dataset, "unet")
         assert f"{result.folder.url}/{name} is missing or damaged" in told
-        assert len(told) == 1 + name.endswith("report.html")  # which is not what was published either
+        assert len(told) == 1 + name.endswith(("report.html", "planes.csv"))  # which is not what was published either
         (result.folder / name).write(whole)
         (result.folder / "damaged.json").remove()
 
@@ -90,7 +90,10 @@ def test_truth_that_was_edited_is_whole_and_truth_that_cannot_be_decoded_is_not(
 @pytest.mark.parametrize(
     "put", [os.mkfifo, lambda path: (path.touch(), os.truncate(path, 2**40))], ids=["pipe", "hole"]
 )
-@pytest.mark.parametrize("name", ["reports/unet/report.html", "reports/unet/*.*/report.html", "*/*/*/contents.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["reports/unet/report.html", "reports/unet/planes.csv", "reports/unet/*.*/report.html", "*/*/*/contents.json"],
+)
 def test_what_is_no_file_or_claims_a_terabyte_is_named_and_stops_nothing_else(dataset, name, put):
     top = Path(dataset.url)
     path = next(file for file in sorted(top.glob(name.replace("*.*", "?" * 12))) if file.is_file())

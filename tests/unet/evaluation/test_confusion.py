@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unet.evaluation.confusion import confusion, no_confusion
+from unet.evaluation.contingency import contingency
 from unet.evaluation.metrics import average_precision
 
 LABELS = arrays(np.int64, (6, 7), elements=st.sampled_from([0, 0, 1, 2, 3, 900]))
@@ -13,7 +14,14 @@ CLASSES = st.dictionaries(st.sampled_from([1, 2, 3, 900]), st.integers(1, 3))
 
 
 def classes_of(labels, table):
-    return np.vectorize(lambda each: table.get(each, 1) if each else 0, otypes=[np.uint8])(labels)
+    return np.array([table.get(each, 1) if each else 0 for each in labels.flat], np.uint8).reshape(labels.shape)
+
+
+def confused(truth, found, true, guessed, count=3):
+    """Of objects and segments whose classes are told by id."""
+    table = contingency(truth, found)
+    of_ids = (classes_of(ids, kinds) for ids, kinds in ((table.object_ids, true), (table.segment_ids, guessed)))
+    return confusion(table, *of_ids, count)
 
 
 def slow(truth, found, true_class, found_class, count):
@@ -43,7 +51,7 @@ def is_same(one, other):
 @given(LABELS, LABELS, CLASSES, CLASSES)
 def test_it_is_that_of_every_object_beside_every_segment(truth, found, true, guessed):
     planes = truth, found, classes_of(truth, true), classes_of(found, guessed)
-    table = confusion(*planes, 3)
+    table = confused(truth, found, true, guessed)
     for fast, expected in zip((table.matched, table.missed, table.invented), slow(*planes, 3), strict=True):
         np.testing.assert_array_equal(fast, expected)
     for counts, labels, classes in ((table.objects, truth, planes[2]), (table.segments, found, planes[3])):
@@ -56,13 +64,10 @@ def test_it_is_that_of_every_object_beside_every_segment(truth, found, true, gue
 
 @given(LABELS, LABELS, CLASSES, CLASSES, st.permutations([1, 2, 3]))
 def test_relabelling_classes_permutes_it(truth, found, true, guessed, order):
-    before = confusion(truth, found, classes_of(truth, true), classes_of(found, guessed), 3)
+    before = confused(truth, found, true, guessed)
     other = dict(enumerate(order, 1))
-    planes = [
-        np.vectorize(lambda each: other.get(each, 0), otypes=[np.uint8])(classes_of(*of))
-        for of in ((truth, true), (found, guessed))
-    ]
-    after = confusion(truth, found, *planes, 3)
+    renamed = ({one: other[kinds.get(one, 1)] for one in (1, 2, 3, 900)} for kinds in (true, guessed))
+    after = confused(truth, found, *renamed)
     at = np.array(order) - 1
     np.testing.assert_array_equal(after.matched[np.ix_(at, at)], before.matched)
     np.testing.assert_array_equal(after.missed[at], before.missed)
@@ -71,7 +76,7 @@ def test_relabelling_classes_permutes_it(truth, found, true, guessed, order):
 
 def test_counts_of_planes_are_added():
     labels = np.array([[1, 1, 0, 2, 2]])
-    one = confusion(labels, labels, np.array([[1, 1, 0, 2, 2]]), np.array([[2, 2, 0, 2, 2]]), 2)
+    one = confused(labels, labels, {2: 2}, {1: 2, 2: 2}, 2)
     both = one + one + no_confusion(2)
     assert both.matched.tolist() == [[0, 2], [0, 2]]
     assert both.confused == 0.5

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from unet.evaluation.contingency import contingency, dense, ratio, require_labels
+from unet.evaluation.contingency import contingency, merge_tables, numbered, pool_tables, ratio, require_labels
 
 ids = st.sampled_from([0, 0, 1, 2, 7, 2**40])
 
@@ -30,13 +30,48 @@ def test_as_counted_pixel_by_pixel(pair):
     found = {(objects[row], segments[column]): shared for row, column, shared in overlaps}
     assert found == Counter((t, p) for t, p in zip(truth, prediction, strict=True) if t and p)
 
+    assert table.object_ids.tolist() == objects
+    assert table.segment_ids.tolist() == segments
+    assert table.pixels == pair[0].size
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@given(pairs(), st.data())
+def test_tables_of_blocks_add_up_to_that_of_the_whole(pair, data):
+    """However the array is cut, and whatever was judged: over planes, rows, or any pixels."""
+    judged = data.draw(arrays(bool, pair[0].shape))
+    whole = contingency(*pair, judged)
+    assert same(whole, contingency(*(labels[judged] for labels in pair)))
+    block = data.draw(arrays(np.int8, pair[0].shape, elements=st.integers(0, 3)))
+    assert same(whole, merge_tables(contingency(*pair, judged & (block == one)) for one in range(4)))
+
+
+@given(pairs(), pairs())
+def test_pooled_planes_share_no_object(one, other):
+    tables = [contingency(*one), contingency(*other)]
+    pooled = pool_tables(tables)
+    assert pooled.pixels == sum(table.pixels for table in tables)
+    for field in ("shared", "objects", "segments", "iou", "covered"):
+        assert np.array_equal(getattr(pooled, field), np.concatenate([getattr(table, field) for table in tables]))
+
+
+@given(pairs(), st.data())
+def test_the_table_of_some_objects_is_that_of_these_alone(pair, data):
+    table = contingency(*pair)
+    kept = [data.draw(arrays(bool, ids.size)) for ids in (table.object_ids, table.segment_ids)]
+    chosen = [ids[mask] for ids, mask in zip((table.object_ids, table.segment_ids), kept, strict=True)]
+    alone = [np.where(np.isin(labels, ids), labels, 0) for labels, ids in zip(pair, chosen, strict=True)]
+    assert same(table.of(*kept), contingency(*alone))
+
 
 @given(pairs())
-def test_dense_ids_keep_objects_apart_and_in_order(pair):
-    labels = pair[0].ravel()
-    renamed = dense(labels)
-    assert sorted(set(renamed.tolist()) - {0}) == list(range(1, renamed.max(initial=0) + 1))
-    assert np.array_equal(labels[:, None] < labels, renamed[:, None] < renamed)
+def test_numbers_are_those_of_unique(pair):
+    values = pair[0].ravel()
+    for one, other in zip(numbered(values), np.unique(values, return_inverse=True), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_half_of_an_object_does_not_cover_it():

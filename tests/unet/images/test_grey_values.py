@@ -1,4 +1,4 @@
-"""What becomes 0 and 1 by each rule, and which stacks are told of."""
+"""What becomes 0 and 1 by each rule."""
 
 from dataclasses import asdict
 from functools import cache
@@ -9,15 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from unet.images.grey_values import (
-    Seen,
-    StackStatistics,
-    by_rule,
-    noise_in,
-    rule_of_training,
-    told_of,
-)
-from unet.images.normalisation import CLIP, GreyRange, Statistics, normalise, own_range, statistics_of
+from unet.images.channel_statistics import CLIP, GreyRange, Statistics, noise_in, own_range
+from unet.images.grey_values import Seen, StackStatistics, by_rule, rule_of_training
+from unet.images.normalisation import normalise, statistics_of
 from unet.images.synthetic import draw_stack
 from unet.labels.connected import connected_segments
 
@@ -200,37 +194,6 @@ def test_a_rule_that_is_unknown_is_refused(rule):
         by_rule(rule, brightest(7), "a")
 
 
-@pytest.mark.parametrize(
-    ("known", "words"),
-    [
-        (channel(), ""),
-        (channel(0, 2300, 40), ""),
-        (channel(0, 460, 10), ""),
-        (channel(0, 2500, 40), "grey values span 2500 (900–1200 in training)"),
-        (channel(0, 400, 8), "grey values span 400 (900–1200 in training)"),
-        (
-            channel(0, 1000, 200),
-            "grey values span 1000 (900–1200 in training), 20 % of it noise (at most 3 % in training)",
-        ),
-        (channel(7, 7, 0), "nothing stands out of 7"),
-    ],
-)
-def test_stacks_outside_of_training_are_told_of(known, words):
-    assert told_of(AUTO, [known]) == words
-
-
-def test_a_channel_that_is_constant_in_training_too_is_nothing_to_tell_of():
-    dead = statistics_of(np.full((1, 16, 16), 3, np.uint16))
-    rule = rule_of_training("auto", [StackStatistics("a", "", dead)])
-    assert not told_of(rule, dead)
-    assert told_of(rule, statistics_of(np.arange(256).reshape(1, 16, 16))).startswith("grey values span 253 (0–0 in")
-
-
-def test_what_is_told_names_the_channel_where_there_are_several():
-    rule = AUTO | {"trained_on": [asdict(SEEN)] * 2}
-    assert told_of(rule, [channel(), channel(7, 7)]) == "channel 1: nothing stands out of 7"
-
-
 FIELD = (512, 512)
 
 
@@ -287,10 +250,6 @@ def test_four_cells_are_found_wherever_they_lie_and_none_where_they_do_not(field
 @pytest.mark.parametrize("field", [np.random.default_rng(0).poisson(rate, FIELD) for rate in (0.02, 0.2, 2)])
 def test_single_counts_are_no_objects(field):
     assert count(field.astype(np.uint16)) == 0
-
-
-def test_of_imported_models_nothing_is_told():
-    assert not told_of({"rule": "divide", "by": 255}, [channel(0, 10)])
 
 
 DAMAGED = [{"rule": "auto"}, {"rule": "fixed", "low": 3}, {"rule": "auto", "trained_on": [{"a": 1}]}]

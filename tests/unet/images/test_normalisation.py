@@ -7,17 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unet.images import normalisation
+from unet.images.channel_statistics import CLIP, GreyRange, Statistics, own_range
 from unet.images.grey_values import normalise_image
-from unet.images.normalisation import (
-    CLIP,
-    Gathering,
-    GreyRange,
-    Statistics,
-    normalise,
-    own_range,
-    plain_statistics,
-    statistics_of,
-)
+from unet.images.normalisation import Gathering, normalise, plain_statistics, statistics_of
 
 few = settings(deadline=None, max_examples=60)
 types = st.sampled_from([np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.float32, np.float64])

@@ -72,7 +72,7 @@ def others(value, kind):
         case "auto" if tuple[float, float] in get_args(kind):
             found = ["stack", (100.0, 900.0)]
         case "auto":
-            found = [0.25 if float in get_args(kind) else 7]
+            found = [("det",) if tuple[str, ...] in get_args(kind) else 0.25 if float in get_args(kind) else 7]
         case str():
             found = [f"{value}x"]
         case None:

@@ -22,8 +22,8 @@ def test_no_two_results_share_a_card():
 
 def test_truth_alone_is_edited_and_nothing_is_published_over_another():
     assert [result.is_edited for result in RESULTS] == [False, True, False, False, False, False, False]
-    published = [result.published[1].url for result in RESULTS if result.published]
-    assert published == ["/data/tables/m/a.parquet", "/data/reports/m/report.html"]
+    published = [place.url for result in RESULTS for _, place in result.published]
+    assert published == ["/data/tables/m/a.parquet", "/data/reports/m/report.html", "/data/reports/m/planes.csv"]
 
 
 def test_each_stage_makes_another():

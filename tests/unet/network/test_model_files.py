@@ -194,6 +194,8 @@ def test_a_model_of_elsewhere_is_brought_in_under_a_name_of_its_own(url, dataset
     assert same(load(other, "theirs"), model)
     metadata = model_of(other, "theirs").attributes()
     assert "split" not in metadata
+    told = {"stack": "a", "start": 0, "stop": 1, "use": "training", "digests": ["image 3f2a"]}
+    assert metadata["seen"] == {"images": [told], "is_all": True}
     assert (metadata["came_from"], metadata["history"]) == (dataset.model("unet").url, RECORD["history"])
     assert (stamp.recipe, stamp.facts["stacks"]) == (RECIPE, ["a"])
     before = model_of(other, "theirs").committed()

@@ -89,6 +89,11 @@ def train(**settings):
         (train(seed=0.5), "train.seed: must be a valid integer, got 0.5"),
         (train(device="tpu"), "train.device: must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
         (train(learning_rate=float("nan")), "train.learning_rate: must be a finite number, got nan"),
+        (train(test={"every": 1}), "train.test: every must be ≥ 2, got 1"),
+        (train(test="a"), VALIDATION.replace("validation", "test")),
+        (train(test=["a", "b"], validation=["b"]), "train: test and validation must name different stacks, got b in"),
+        (train(gap=-1), "train: gap must be auto or ≥ 0 planes, got -1"),
+        (train(gap="wide"), "train.gap: must be auto or a number of planes, got 'wide'"),
         (train(channels=[]), "train: channels must name at least one channel, got none"),
         (train(channels="DAPI"), "train.channels: must be a list, got 'DAPI'"),
         (train(channels=[488]), "train.channels.0: must be a valid string, got 488"),
@@ -116,6 +121,15 @@ def train(**settings):
         ({"segment": {"connectivity": "edges"}}, "segment.connectivity: must be 'faces' or 'full', got 'edges'"),
         *(({"evaluate": {"confidence": c}}, "evaluate: confidence must lie between 0 and 1") for c in (0, 1)),
         ({"evaluate": {"bootstrap_resamples": 0}}, "evaluate: bootstrap_resamples must be > 0, got 0"),
+        (
+            {"evaluate": {"metrics": ["v_rnd"]}},
+            "evaluate: metrics must be of average_precision, board_pixel_error, det",
+        ),
+        *(
+            ({"evaluate": {"metrics": m}}, "evaluate: metrics must be one or more, each once")
+            for m in ([], ["det"] * 2)
+        ),
+        ({"evaluate": {"metrics": "seg"}}, "evaluate.metrics: must be `auto` or a list of names, got 'seg'"),
     ],
 )
 def test_every_setting_refuses_nonsense_by_its_name(values, says):

@@ -13,7 +13,8 @@ from ome_zarr_models._cli import validate
 
 from tests.conftest import shrink_shards
 from unet.dataset.folder import Dataset, Folder
-from unet.images.normalisation import Statistics, statistics_of
+from unet.images.channel_statistics import Statistics
+from unet.images.normalisation import statistics_of
 from unet.ledger.generations import Generation
 from unet.ledger.results import image_of, labels_of
 from unet.ledger.stamp import Recipe

@@ -14,7 +14,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from unet.dataset.folder import Folder
-from unet.images.normalisation import Statistics
+from unet.images.channel_statistics import Statistics
 from unet.images.planes import Plane
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 
 from tests.unet.training.test_samples import plane
 from unet.dataset.folder import Folder
-from unet.images.normalisation import Statistics
+from unet.images.channel_statistics import Statistics
 from unet.images.planes import Plane
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture

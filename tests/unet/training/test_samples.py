@@ -17,7 +17,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.images.normalisation import Statistics
+from unet.images.channel_statistics import Statistics
 from unet.images.planes import Plane, mirrored
 from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation

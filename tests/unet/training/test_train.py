@@ -7,7 +7,7 @@ import pytest
 import torch
 import zarr
 
-from unet.images.normalisation import Statistics
+from unet.images.channel_statistics import Statistics
 from unet.images.planes import Plane, planes
 from unet.network.inference import predict_image
 from unet.settings.architecture import Architecture

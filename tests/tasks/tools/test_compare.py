@@ -1,0 +1,142 @@
+"""Two models on what neither was trained on: which planes those are, the verdict, and what is missing."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from tasks.tools.compare import PLANES, Comparison, compare_models, count_words, verdict_words
+from unet.dataset.folder import Folder
+from unet.evaluation.metrics import METRICS
+from unet.evaluation.paired import Difference
+from unet.ledger.metadata_file import KEY
+from unet.ledger.results import model_of, report_of
+from unet.network.model_files import bring_in
+
+NAMES = list(METRICS)
+SPLIT = {**{f"t{n}": "training" for n in range(3)}, **{f"v{n}": "validation" for n in range(6)}}
+
+
+@pytest.fixture
+def report(dataset):
+    """Makes a model with a report of these parts: `report("other", {"a": "test"}, 0.8)`."""
+
+    def make(name, parts, level, planes=2, table=True):
+        if name != "unet":
+            bring_in(dataset, Folder(dataset.model("unet").url), name)
+        result = report_of(dataset, name)
+        chance = np.random.default_rng(len(name))
+        before = report_of(dataset, "unet").committed()
+        inputs = {f"{stack} truth": "as drawn" for stack in parts}
+        recipe = type(before.recipe)("evaluate", before.recipe.version, {"by": name}, inputs)
+        generation = result.begin(recipe, {})
+        rows = [
+            {"stack": s, "plane": p, "part": of, "objects": 10, **dict.fromkeys(NAMES, level + chance.normal(0, 0.01))}
+            for s, of in parts.items()
+            for p in range(planes)
+        ]
+        if table:
+            (generation.folder / PLANES).write(as_csv(rows))
+        stacks = {row["stack"]: {"part": row["part"], **{name: row[name] for name in NAMES}} for row in rows}
+        digests = {"model": model_of(dataset, name).committed().identity}
+        result.commit(generation, {"model": name, "stacks": stacks, "settings": {}, "digests": digests}, {})
+
+    return make
+
+
+def as_csv(rows):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def test_a_model_like_another_is_no_different_and_one_that_is_worse_is_worse(dataset, report):
+    report("unet", SPLIT, 0.8)
+    report("like", SPLIT, 0.81)
+    report("short", SPLIT, 0.5)
+    assert compare_models(dataset, "unet", "like").verdict == "no difference"
+    found = compare_models(dataset, "unet", "short")
+    assert (found.verdict, found.is_surely_worse) == ("worse", True)
+    assert compare_models(dataset, "short", "unet").verdict == "better"
+    assert verdict_words(found).startswith(f"short is worse than unet: {METRICS[NAMES[0]].label} -0.3")
+    assert count_words(found) == "12 planes of 6 stacks that neither was trained on: 12 validation"
+
+
+def test_only_what_neither_was_trained_on_counts_and_its_part_is_said(dataset, report):
+    report("unet", SPLIT | {"gap": "training"}, 0.8)
+    report(
+        "other", {**SPLIT, "v0": "training", "v1": "new", "v2": "new", "t0": "test", "gap": "test", "more": "new"}, 0.8
+    )
+    found = compare_models(dataset, "unet", "other")
+    assert found.parts == {"validation of unet, new of other": 4, "validation": 6}
+    assert found.stacks == 5
+
+
+def test_reports_of_before_have_stacks_alone(dataset, report):
+    report("unet", SPLIT, 0.8, table=False)
+    report("other", SPLIT, 0.5)
+    found = compare_models(dataset, "unet", "other")
+    assert found.metrics[NAMES[0]].n == 6
+    assert count_words(found) == "6 stacks that neither was trained on: 6 validation"
+
+
+def test_a_stack_whose_truth_changed_between_the_reports_is_left_out(dataset, report):
+    report("unet", SPLIT, 0.8)
+    report("other", SPLIT, 0.8)
+    result = report_of(dataset, "other")
+    values = (result.folder / "metrics.json").read_json()
+    values[KEY]["recipe"]["inputs"]["v3 truth"] = "drawn again"
+    (result.folder / "metrics.json").write_json(values)
+    found = compare_models(dataset, "unet", "other")
+    assert found.stacks == 5
+    assert found.notes == ["left out, as their truth changed between the two reports: v3"]
+
+
+def test_a_metric_that_one_of_them_lacks_is_left_out(dataset, report):
+    report("unet", SPLIT, 0.8)
+    report("other", SPLIT, 0.8)
+    result = report_of(dataset, "other")
+    table = result.folder / result.committed().generation / PLANES
+    rows = list(csv.DictReader(io.StringIO(table.read().decode())))
+    table.write(as_csv([{**row, NAMES[0]: ""} for row in rows]))
+    found = compare_models(dataset, "unet", "other")
+    assert list(found.metrics) == NAMES[1:]
+    assert found.telling == NAMES[1]
+
+
+def test_what_was_changed_is_said(dataset, report):
+    report("unet", SPLIT, 0.8)
+    report("other", SPLIT, 0.8)
+    assert [change for change in compare_models(dataset, "unet", "other").changes if change.startswith("came")] == [
+        f"came from – → {dataset.model('unet').url}"
+    ]
+
+
+def test_what_is_missing_is_named_with_the_command_that_makes_it(dataset, report):
+    with pytest.raises(LookupError, match="must be named, got 'nobody'; known: unet"):
+        compare_models(dataset, "unet", "nobody")
+    bring_in(dataset, Folder(dataset.model("unet").url), "guest")
+    with pytest.raises(LookupError, match=r"guest must have a report, got none; run `unet-flows .*model=guest"):
+        compare_models(dataset, "unet", "guest")
+    report("unet", SPLIT, 0.8)
+    report("other", dict.fromkeys(SPLIT, "training"), 0.8)
+    with pytest.raises(LookupError, match=r"that neither was trained on, got none in common; train them with the same"):
+        compare_models(dataset, "unet", "other")
+
+
+def test_a_report_of_an_earlier_model_is_told(dataset, report):
+    report("unet", SPLIT, 0.8)
+    report("other", SPLIT, 0.8)
+    report_of(dataset, "other").amend({}, more={"digests": {"model": "another"}})
+    (note,) = compare_models(dataset, "unet", "other").notes
+    assert note.startswith("the report of other is of an earlier other; `unet-flows reprocess")
+
+
+def test_an_interval_that_has_no_end_is_nothing_to_a_script():
+    found = {"iou": Difference(0.5, 0.6, 0.1, -np.inf, np.inf, 1, "too few to tell")}
+    plain = Comparison("a", "b", {"test": 1}, 1, True, found, [], []).plain()
+    assert plain["metrics"]["iou"]["low"] is None
+    assert plain["verdict"] == "too few to tell"
