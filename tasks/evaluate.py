@@ -19,6 +19,9 @@ from unet.ledger.results import report_of
 from unet.ledger.stamp import Recipe
 from unet.settings.record import Record
 
+SAID = 4
+"""Figures of a report, the most telling ones, that the line of its stage has room for."""
+
 
 @cpu_task("evaluate")
 def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -> list[Outcome]:
@@ -57,7 +60,7 @@ def evaluate_stacks(
     write_report(dataset, model, record, scored, summary, by_class, report_of(dataset, model).begin(recipe, {}))
     if not uses:
         return "nothing to compare with"
-    figures = summary[uses[0]] | (
-        {f"{metric} over classes": by_class.mean[metric] for metric in metrics[:1]} if by_class else {}
-    )
+    first = list(summary[uses[0]])[:SAID]
+    figures = {name: summary[uses[0]][name] for name in first}
+    figures |= {f"{name} over classes": by_class.mean[name] for name in first[:1]} if by_class else {}
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])

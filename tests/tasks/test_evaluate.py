@@ -262,3 +262,30 @@ def test_where_truth_names_no_class_of_the_model_figures_are_of_any(classed):
 def test_of_one_class_nothing_is_told_of_classes(dataset):
     assert not {"classes", "mean_over_classes", "confusion", "counts"} & set(read_metrics(dataset))
     assert "mix_classes" not in read_metrics(dataset)["settings"]["segment"]
+
+
+@pytest.mark.parametrize("asked", [["v_rand", "det"], ["pixel_error"]])
+def test_a_report_has_the_metrics_that_are_asked_for(dataset, stage, level, asked):
+    set_values(dataset, {"evaluate.metrics": asked})
+    (outcome,) = stage(dataset, "evaluate")
+    assert outcome.why.startswith(f"{'det' if 'det' in asked else asked[0]} ")
+    found = read_metrics(dataset)
+    assert set(found["validation"]) == set(asked)
+    for metric in asked:
+        assert found["validation"][metric]["value"] == pytest.approx(
+            slow_figure(metric, frames(dataset, level, ["b"]))[0]
+        )
+        assert METRICS[metric].label in (dataset.report("unet") / "report.html").read().decode()
+    ranked = sorted(range(2), key=lambda plane: METRICS[asked[0]].value(*frames(dataset, level, ["b"])[plane]))
+    best = ranked[0] if METRICS[asked[0]].better == "lower" else ranked[-1]
+    assert f"best: b, plane {best}" in (dataset.report("unet") / "report.html").read().decode()
+    assert make_plan(dataset, read_record(dataset)).pending() == []
+    set_values(dataset, {"evaluate.metrics": "auto"})
+    assert [each.stage for each in make_plan(dataset, read_record(dataset)).pending()] == ["evaluate"]
+
+
+def test_metrics_of_classes_are_those_that_are_asked_for(classed):
+    set_values(classed, {"evaluate.metrics": ["dice", "v_rand"]})
+    outcome, found = evaluated(classed, "ab")
+    assert set(found["mean_over_classes"]) == set(found["classes"]["nucleus"]) == {"dice", "v_rand"}
+    assert "v_rand over classes 0." in outcome.why
