@@ -25,6 +25,9 @@ from unet.ledger.results import PLANES, model_of, report_of
 from unet.ledger.stamp import Recipe
 from unet.settings.record import Record
 
+SAID = 4
+"""Figures of a report, the most telling ones, that the line of its stage has room for."""
+
 
 @cpu_task("evaluate")
 def evaluate_model(dataset: str, names: list[str], model: str, record: Record) -> list[Outcome]:
@@ -76,8 +79,7 @@ def evaluate_stacks(
 
 def _word(figures: dict[str, Json], by_class: ClassFigures | None) -> str:
     """Figures in a line."""
-    over_classes = (
-        {f"{metric} over classes": by_class.mean[metric] for metric in by_class.measured[:1]} if by_class else {}
-    )
-    figures = figures | over_classes
+    first = list(figures)[:SAID]
+    means = {f"{name} over classes": by_class.mean[name] for name in first[:1]} if by_class else {}
+    figures = {name: figures[name] for name in first} | means
     return ", ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["n"])

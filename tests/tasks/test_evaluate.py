@@ -378,3 +378,30 @@ def test_a_class_that_is_left_out_counts_in_no_mean_and_settings_tell_the_networ
     page = (classed.report("net") / "report.html").read().decode()
     assert "mitosis (not segmented)" in page
     assert found["settings"]["train"]["architecture"]["classes"] == 3
+
+
+@pytest.mark.parametrize("asked", [["v_rand", "det"], ["pixel_error"]])
+def test_a_report_has_the_metrics_that_are_asked_for(dataset, stage, level, asked):
+    set_values(dataset, {"evaluate.metrics": asked})
+    (outcome,) = stage(dataset, "evaluate")
+    assert outcome.why.startswith(f"{'det' if 'det' in asked else asked[0]} ")
+    found = read_metrics(dataset)
+    assert set(found["validation"]) == set(asked)
+    for metric in asked:
+        assert found["validation"][metric]["value"] == pytest.approx(
+            slow_figure(metric, frames(dataset, level, ["b"]))[0]
+        )
+        assert METRICS[metric].label in (dataset.report("unet") / "report.html").read().decode()
+    ranked = sorted(range(2), key=lambda plane: METRICS[asked[0]].value(*frames(dataset, level, ["b"])[plane]))
+    best = ranked[0] if METRICS[asked[0]].better == "lower" else ranked[-1]
+    assert f"best: b, plane {best}" in (dataset.report("unet") / "report.html").read().decode()
+    assert make_plan(dataset, read_record(dataset)).pending() == []
+    set_values(dataset, {"evaluate.metrics": "auto"})
+    assert [each.stage for each in make_plan(dataset, read_record(dataset)).pending()] == ["evaluate"]
+
+
+def test_metrics_of_classes_are_those_that_are_asked_for(classed):
+    set_values(classed, {"evaluate.metrics": ["dice", "v_rand"]})
+    outcome, found = evaluated(classed, "ab")
+    assert set(found["mean_over_classes"]) == set(found["classes"]["nucleus"]) == {"dice", "v_rand"}
+    assert "v_rand over classes 0." in outcome.why

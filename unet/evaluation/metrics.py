@@ -238,5 +238,4 @@ METRICS = {
 }
 """Every metric by the name of its function, the most telling first: the order of figures and columns.
 
-A report has those of `evaluate.metrics`. A new one is a function here, a line in `__all__`, an entry in this list and
-its name in `unet.settings.evaluate`; raise `Evaluate.VERSION` with it."""
+A report has those of `evaluate.metrics`; CONTRIBUTING.md says how one is added."""

@@ -11,6 +11,8 @@ from unet.images.array_types import Indices
 
 OVERLAPS = np.array([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
 """IoUs that `mean_average_precision` is taken over."""
+SIZE_RATIOS = 2.0 ** np.linspace(-1, 1, 21)
+"""Edges of the histogram of size ratios: where the overlap is above one half all of them lie between 1/2 and 2."""
 
 
 @of_table
@@ -121,3 +123,15 @@ def matched_sizes(table: Contingency) -> tuple[Indices, Indices]:
     """
     matched = table.iou > 0.5
     return table.segments[table.column[matched]], table.objects[table.row[matched]]
+
+
+def size_ratio_counts(table: Contingency) -> Indices:
+    """Histogram of the size of each segment that matches an object ÷ that object's, over `SIZE_RATIOS`.
+
+    >>> from unet.evaluation.contingency import contingency
+    >>> counts = size_ratio_counts(contingency(np.array([1, 1, 1, 0, 2, 2]), np.array([5, 5, 0, 0, 6, 6])))
+    >>> counts.nonzero()[0].tolist()  # 2/3, and 1
+    [4, 10]
+    """
+    segments, objects = matched_sizes(table)
+    return np.histogram(segments / objects, SIZE_RATIOS)[0]

@@ -42,7 +42,7 @@ from unet.evaluation.metrics import (
     v_rand_split,
     warping_error,
 )
-from unet.evaluation.object_scores import OVERLAPS, average_precisions, matched_sizes
+from unet.evaluation.object_scores import OVERLAPS, average_precisions, matched_sizes, size_ratio_counts
 from unet.evaluation.thinning import thinned
 
 ALL = [getattr(metrics, name) for name in metrics.__all__]
@@ -439,6 +439,14 @@ def test_sizes_of_what_is_found():
     table = contingency(truth, prediction)
     assert size_ratio(truth, prediction) == (2 + 3) / (3 + 2)
     assert [sizes.tolist() for sizes in matched_sizes(table)] == [[2, 3], [3, 2]]
+
+
+@quick
+@given(pairs(most=2, side=9))
+def test_each_match_is_in_the_histogram_of_sizes(pair):
+    """An overlap above one half leaves no other ratio."""
+    table = contingency(*pair)
+    assert size_ratio_counts(table).sum() == np.count_nonzero(table.iou > 0.5)
 
 
 @quick
