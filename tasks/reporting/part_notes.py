@@ -55,6 +55,6 @@ def _too_narrow(by_part: Mapping[str, Sequence[Scored]], drawn: Mapping[str, str
     if not found:
         return []
     return [
-        f"Intervals of {' and '.join(found)} come from planes of one stack: neighbouring planes are alike, so these "
+        f"Intervals of {', '.join(found)} come from planes of one stack: neighbouring planes are alike, so these "
         "intervals are narrower than stacks would differ."
     ]
