@@ -61,6 +61,7 @@ def write_table(order: Order, folds: list[Fold]) -> Json:
     result = {
         "benchmark": order.name,
         "title": order.benchmark.title,
+        "remark": order.benchmark.remark,
         "recipe": order.recipe,
         "settings": order.settings(),
         "data": str(Path(order.data).resolve()),

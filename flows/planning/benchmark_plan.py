@@ -94,7 +94,7 @@ class BenchmarkPlan:
         most = f"{train.minutes:g} minutes at most" if train.minutes else f"{train.steps:,} steps, however long"
         yield f"{len(todo)} trainings of {most} each, and the time to predict; nothing is known of it yet"
         if not train.minutes and self.order.recipe == "paper2015":
-            yield "such a network is for a GPU, without one it takes days: --minutes M ends each earlier, or --recipe default"
+            yield "such a network is for a GPU, else it takes days: --minutes M ends each earlier, or --recipe default"
 
 
 def _line(of: FoldPlan) -> str:

@@ -49,6 +49,8 @@ class Benchmark:
     cite: str
     holds: str
     """What its folder holds, in words."""
+    remark: str = ""
+    """What must be known to read its figures."""
     pixel_size: Mapping[str, float] = field(default_factory=dict)
     """Micrometers by axis; empty where nobody says."""
     folds: int = 2
@@ -78,7 +80,9 @@ def _tracking(title: str, paper: float, best: tuple[float, float, float], size: 
         Figure("op_csb", "OP_CSB", "higher", None, by[2]),
     )
     pixel_size = {"y": size, "x": size}
-    return Benchmark(title, "sequences", figures, CTC_HOME, CTC_TERMS, CTC_CITE, CTC_HOLDS, pixel_size, border=50)
+    return Benchmark(
+        title, "sequences", figures, CTC_HOME, CTC_TERMS, CTC_CITE, CTC_HOLDS, pixel_size=pixel_size, border=50
+    )
 
 
 BENCHMARKS: dict[Name, Benchmark] = {
@@ -87,20 +91,28 @@ BENCHMARKS: dict[Name, Benchmark] = {
         "sections",
         (
             Figure(
-                "warping_error", "warping error (board)", "lower", Published(0.000353, P15), Published(5e-6, "human")
+                "warping_error", "warping error (board)", "lower", Published(0.000353, P15), Published(0.000353, P15)
             ),
             Figure(
-                "rand_error", "Rand error (2012 board)", "lower", Published(0.0382, P15), Published(0.0021, "human")
+                "rand_error", "Rand error (2012 board)", "lower", Published(0.0382, P15), Published(0.0189, "IDSIA-SCI")
             ),
-            Figure("pixel_error", "pixel error (board)", "lower", Published(0.0611, P15), Published(0.0010, "human")),
-            Figure("v_rand", "V_rand, thinned", "higher", Published(0.973, P15, True), Published(0.98, "board", True)),
+            Figure("pixel_error", "pixel error (board)", "lower", Published(0.0611, P15), Published(0.0582, "DIVE")),
+            Figure(
+                "v_rand",
+                "V_rand, thinned",
+                "higher",
+                Published(0.973, P15, True),
+                Published(0.98, "the board since 2015", True),
+            ),
             Figure("v_info", "V_info, thinned", "higher", Published(0.987, P15, True)),
         ),
         "https://downloads.imagej.net/ISBI-2012-challenge.zip (https://imagej.net/events/isbi-2012-segmentation-challenge)",
         "free to make or to test software for segmentation, not commercially",
         "Arganda-Carreras et al. 2015, Front Neuroanat 9:142; Cardona et al. 2010, PLoS Biol 8:e1000502",
         "train-volume.tif and train-labels.tif, or numbered slices in image and label (or train/image and train/label)",
-        {"z": 0.05, "y": 0.004, "x": 0.004},
+        pixel_size={"z": 0.05, "y": 0.004, "x": 0.004},
+        remark="Somebody who drew them again: warping error 0.000005, Rand error 0.0021, pixel error 0.0010. "
+        "The board's warping error alone says little: it is 0 where everything is membrane.",
         folds=5,
         settings={"paper2015": {"predict.test_time_augmentation": 8}},
     ),

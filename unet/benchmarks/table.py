@@ -3,12 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from unet.benchmarks.published import Benchmark, Figure, Published
+from unet.benchmarks.published import Benchmark, Figure, Published, benchmark_of
 from unet.dataset.folder import Json
 
 CAUTION = (
     "The labels of the challenge's test data are secret: ours is cross-validation on its training data, theirs is not, "
     "so the difference is a sign and no proof."
+)
+CAUTION_OF_PICTURES = (
+    "Ours is cross-validation on the pictures that are in the folder, theirs is of others and of more kinds: "
+    "the difference is a sign and no proof."
 )
 
 
@@ -47,7 +51,8 @@ def as_markdown(result: Json) -> str:
         f"# {result['title']}",
         _aligned(rows),
         *dict.fromkeys(_footnotes(result["figures"])),
-        CAUTION,
+        *([result["remark"]] if result["remark"] else []),
+        CAUTION_OF_PICTURES if benchmark_of(result["benchmark"]).kind == "pictures" else CAUTION,
         f"Recipe {result['recipe']}{_said(result['settings'])}; {_folds(result)}.",
         f"{training:.1f} minutes of training, {minutes:.1f} in all, on {'; '.join(result['hardware'])}.",
         *result["notes"],
@@ -88,11 +93,12 @@ def _number(value: float, sign: str = "") -> str:
 
 def _footnotes(figures: Mapping[str, Json]) -> list[str]:
     """Whose the best figures are, and which stand for others."""
-    best = {of["best"]["by"]: of["label"] for of in figures.values() if of["best"]}
-    notes = [f"Best known: {by}." for by in best] if len(best) == 1 else []
-    notes += (
-        ["Best known: " + "; ".join(f"{label} by {by}" for by, label in best.items()) + "."] if len(best) > 1 else []
-    )
+    labels: dict[str, list[str]] = {}
+    for of in figures.values():
+        if of["best"]:
+            labels.setdefault(of["best"]["by"], []).append(of["label"])
+    best = "; ".join(f"{' and '.join(of)} by {by}" for by, of in labels.items())
+    notes = [f"Best known: {best if len(labels) > 1 else next(iter(labels))}."] if labels else []
     if any(of[who] and of[who]["is_about"] for of in figures.values() for who in ("paper", "best")):
         notes.append("≈: from memory, confirmed by no source that was read.")
     if any(of["paper"] is None for of in figures.values()):
