@@ -9,6 +9,8 @@ from PIL import Image
 from unet.images.synthetic import draw_stack
 
 SIDE = 64
+WIDE = 128
+"""Pixels of a side of a frame: more than the borders in which nothing is judged."""
 QUICK = [
     "train.steps=4",
     "train.minutes=0",
@@ -58,7 +60,7 @@ def isbi_slices(folder: Path, planes: int = 6, names: tuple[str, str] = ("image"
 def tracking(folder: Path, frames: int = 4, silver: bool = False, markers: bool = True) -> Path:
     """Two sequences: gold truth of every second frame, markers of all cells, perhaps silver truth of all frames."""
     for seed, name in enumerate(("01", "02"), 1):
-        image, ids = drawn(frames, seed)
+        image, ids = drawn(frames, seed, WIDE)
         kinds = {"": ("t", image), "_GT/SEG": ("man_seg", ids)}
         kinds |= {"_ST/SEG": ("man_seg", ids)} if silver else {}
         kinds |= {"_GT/TRA": ("man_track", marks(ids))} if markers else {}

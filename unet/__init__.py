@@ -12,6 +12,7 @@ The rooms in reading order, each named after one question; an arrow says who may
     evaluation   how good is it, and how is it shown?            ◀─ network, weight_maps, training
     network      what is the network, and how does it predict?   ◀─ training
     weight_maps  what does training see of the truth?            ◀─ training
+    benchmarks   how does a published figure come about again?
     training     how is a network trained?
 
 The first three are light (no numpy, torch, zarr or dask), so that `--help` and `status` answer at once; tensors live in

@@ -50,10 +50,10 @@ def folds_of(benchmark: Benchmark, units: Sequence[Unit], planes: Mapping[str, i
     Raises:
         ValueError: there are not so many, or there is too little for them.
     """
-    chosen, count = _asked(asked, benchmark.folds)
+    largest = planes[units[0].name] // 2 if benchmark.kind == "sections" else len(units)
+    chosen, count = _asked(asked, max(min(benchmark.folds, largest), 2))
     if benchmark.kind == "sequences" and count != 2:
         raise ValueError(f"--folds must be of 2, one a sequence, got {asked!r}; say 1/2 or 2/2 for one of them alone")
-    largest = planes[units[0].name] // 2 if benchmark.kind == "sections" else len(units)
     if count > largest:
         raise ValueError(f"--folds must be {largest} at most for what is there, got {count}; give a smaller number")
     makers = {"sections": _blocks, "sequences": _sequences, "pictures": _dealt}

@@ -100,7 +100,7 @@ def _footnotes(figures: Mapping[str, Json]) -> list[str]:
     best = "; ".join(f"{' and '.join(of)} by {by}" for by, of in labels.items())
     notes = [f"Best known: {best if len(labels) > 1 else next(iter(labels))}."] if labels else []
     if any(of[who] and of[who]["is_about"] for of in figures.values() for who in ("paper", "best")):
-        notes.append("≈: from memory, confirmed by no source that was read.")
+        notes.append("≈: from memory, or at odds with others of its list.")
     if any(of["paper"] is None for of in figures.values()):
         notes.append("Where the paper has no figure, the difference is that to the best known.")
     return notes

@@ -98,8 +98,8 @@ def test_a_damaged_file_is_named(tmp_path):
 def test_frames_and_their_labels_must_be_alike(tmp_path):
     folder = draw.tracking(tmp_path / "a")
     file = rewritten(folder, "01_GT/SEG/man_seg002.tif", lambda plane: plane[:-2])
-    with pytest.raises(ValueError, match="must be as large as IMAGE, 64 × 64, got 62 × 64"):
-        read_labels(str(file), (64, 64), "IMAGE")
+    with pytest.raises(ValueError, match="must be as large as IMAGE, 128 × 128, got 126 × 128"):
+        read_labels(str(file), (128, 128), "IMAGE")
 
 
 def test_colours_become_grey_where_that_is_asked_for_alone(tmp_path):

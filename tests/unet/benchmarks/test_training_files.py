@@ -44,7 +44,7 @@ def test_sections_train_as_one_stack_and_are_tested_as_another(written, tmp_path
 
 
 def test_a_sequence_trains_by_gold_of_some_frames_and_is_tested_in_full(written, tmp_path):
-    (image, ids), (other, _) = draw.drawn(4, 1), draw.drawn(4, 2)
+    (image, ids), (other, _) = draw.drawn(4, 1, draw.WIDE), draw.drawn(4, 2, draw.WIDE)
     source, images, truth = written("phc-u373", draw.tracking(tmp_path / "a"), 1)
     assert (images["02"] == other).all()
     assert (images["01-training"] == image[[0, 2]]).all()
@@ -55,7 +55,7 @@ def test_a_sequence_trains_by_gold_of_some_frames_and_is_tested_in_full(written,
 
 def test_cells_that_nobody_drew_are_unjudged(written, tmp_path):
     folder = draw.tracking(tmp_path / "a")
-    _, ids = draw.drawn(4, 1)
+    _, ids = draw.drawn(4, 1, draw.WIDE)
     lost = int(ids[2].max())
     tifffile.imwrite(folder / "01_GT/SEG/man_seg002.tif", np.where(ids[2] == lost, 0, ids[2]))
     _, _, truth = written("phc-u373", folder, 1)
@@ -68,8 +68,8 @@ def test_cells_that_nobody_drew_are_unjudged(written, tmp_path):
 def test_silver_truth_trains_where_there_is_some_and_is_taken_as_it_is(written, tmp_path, markers):
     folder = draw.tracking(tmp_path / "a", silver=True, markers=markers)
     source, images, truth = written("dic-hela", folder, 0)
-    assert (truth["02-training"] == draw.drawn(4, 2)[1]).all()
-    assert images["02-training"].shape == (4, 64, 64)
+    assert (truth["02-training"] == draw.drawn(4, 2, draw.WIDE)[1]).all()
+    assert images["02-training"].shape == (4, 128, 128)
     assert source.ignore is None
 
 
