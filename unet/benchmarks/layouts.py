@@ -73,15 +73,15 @@ def find_units(benchmark: Benchmark, folder: Path) -> list[Unit]:
 def _sections(top: Path) -> list[Unit]:
     volumes = [_one(top, name) for name in VOLUMES]
     if any(volumes):
-        images, truth = (_required(top, name, found) for name, found in zip(VOLUMES, volumes, strict=True))
-        return [Unit("sections", (images,), (truth,))]
+        image, labels = (_required(top, name, found) for name, found in zip(VOLUMES, volumes, strict=True))
+        return [Unit("sections", (image,), (labels,))]
     pairs = _pairs(top)
     numbers = sorted(int(name) for name in pairs if name.isdigit())
     if numbers and len(numbers) == len(pairs) and (lost := set(range(numbers[0], numbers[-1])) - set(numbers)):
         folder = Path(next(iter(pairs.values()))[0]).parent
         raise LookupError(f"{folder} must hold all sections, got none of number {min(lost)}; copy it again")
-    files = [tuple(pair[at] for pair in pairs.values()) for at in (0, 1)]
-    return [Unit("sections", *files)] if pairs else []
+    images = tuple(image for image, _ in pairs.values())
+    return [Unit("sections", images, tuple(label for _, label in pairs.values()))] if pairs else []
 
 
 def _pictures(top: Path) -> list[Unit]:
