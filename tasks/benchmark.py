@@ -17,7 +17,7 @@ from unet.benchmarks.order import MODEL, Order
 from unet.benchmarks.result_folder import write_results
 from unet.benchmarks.scoring import counts_of, figures_of
 from unet.benchmarks.table import as_markdown, compared
-from unet.benchmarks.training_files import source_of, write_files
+from unet.benchmarks.training_files import source_of, truth_in_words, write_files
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import set_values, write_record
 from unet.ledger.results import image_of, labels_of, model_of, report_of, scores_of, weights_of
@@ -44,6 +44,7 @@ def score_fold(order: Order, units: dict[str, Unit], fold: Fold) -> None:
     opened = open_dataset(dataset.url)
     counts = counts_of(order.benchmark, units, fold, opened, MODEL)
     if order.benchmark.kind == "sequences":
+        notes += truth_in_words(units, fold)
         for part in fold.tested:
             segments = opened.segments(part.stack, MODEL)[...]
             planes = segments.reshape(-1, *segments.shape[-2:])

@@ -38,9 +38,9 @@ Objects
     `connected_segments` ids of a mask · `segment_table` one row a segment · `metrics` segments beside truth
 
 No flow calls `predict_image`, `border_weights`, `part_touching`, `segment_table`, `normalise_image`, `training_plane`,
-`class_weights_of`, `load_model`, `open_dataset`, nor of `metrics` `dice`, `mean_average_precision` and those of the
-challenges (`rand_error`, `v_rand`, `v_info`, `warping_error`, `det`, `panoptic_quality`), but where settings of segment
-are found by one of them: they are for readers of the library, who hold arrays in memory.
+`class_weights_of`, `load_model`, nor of `metrics` `dice`, `mean_average_precision` and those of the challenges
+(`rand_error`, `v_rand`, `v_info`, `warping_error`, `det`, `panoptic_quality`), but where settings of segment are found
+by one of them, or a benchmark is scored: they are for readers of the library, who hold arrays in memory.
 
 >>> import numpy as np
 >>> import unet

@@ -81,6 +81,7 @@ def test_sequences_are_scored_in_full_and_their_masks_are_written(made, tmp_path
         segments = np.asarray(open_dataset(str(tmp_path / f"to/folds/{name}-tested")).segments(name))
         assert all(((mask > 0) == (plane > 0)).all() for mask, plane in zip(masks, segments, strict=True))
     assert any("nothing is tracked" in note for note in result["notes"])
+    assert any("01 is tested by what gold truth of 2 frames of 02 trained" in note for note in result["notes"])
     assert plan_benchmark(order).is_done
 
 

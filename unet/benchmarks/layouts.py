@@ -23,7 +23,7 @@ PAIRS = (("image", "label"), ("images", "labels"), ("train/image", "train/label"
 """Folders of images and of labels, as they are found around."""
 VOLUMES = ("train-volume", "train-labels")
 SEQUENCES = ("01", "02")
-FRAME = re.compile(r"t(\d{3,4})")
+FRAME = "t"
 INSIDE = {"phc-u373": "PhC-C2DH-U373", "dic-hela": "DIC-C2DH-HeLa"}
 
 
@@ -128,7 +128,7 @@ def _sequence(top: Path, name: str) -> Unit:
     if lost := set(range(min(images), max(images))) - set(images):
         raise LookupError(f"{top / name} must hold all frames, got none of number {min(lost)}; copy it again")
     truth = {
-        kind: _frames(top / f"{name}_{kind}", re.compile(rf"{word}_?(\d{{3,4}})"))
+        kind: _frames(top / f"{name}_{kind}", word)
         for kind, word in (("GT/SEG", "man_seg"), ("ST/SEG", "man_seg"), ("GT/TRA", "man_track"))
     }
     for files in truth.values():
@@ -142,13 +142,13 @@ def _sequence(top: Path, name: str) -> Unit:
     return Unit(name, tuple(images.values()), frames=tuple(images), gold=gold, silver=silver, markers=markers)
 
 
-def _frames(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
-    """Files of frames by their numbers, in order; a picture of another name is refused."""
+def _frames(folder: Path, word: str) -> dict[int, str]:
+    """Files of frames by their numbers, which stand behind a word, in order; a picture of another name is refused."""
     found = {}
     for name, file in _pictures_in(folder).items():
-        matched = pattern.fullmatch(name)
+        matched = re.fullmatch(rf"{word}(\d{{3,4}})", name)
         if matched is None:
-            raise LookupError(f"{file} must be called as the challenge calls it, like {pattern.pattern}; rename it")
+            raise LookupError(f"{file} must be called as the challenge calls it, like {word}000.tif; rename it")
         found[int(matched[1])] = file
     return dict(sorted(found.items()))
 

@@ -137,6 +137,7 @@ BENCHMARKS: dict[Name, Benchmark] = {
         "CC0: free for all",
         "Caicedo et al. 2019, Nat Methods 16:1247",
         "stage1_train/ID/images/ID.png with stage1_train/ID/masks/*.png, or image/NAME.tif and label/NAME.tif",
+        remark="Colours are taken as grey, the mean of their channels.",
         folds=5,
     ),
 }

@@ -43,7 +43,7 @@ def write_results(folder: Path, unit: Unit, segments: Sequence[Labels]) -> str:
     if is_tracked:
         tracks.write_text("".join(_lines(unit.frames, counts)), "ascii")
     how = f"with {TRACKS}, each segment a track of one frame" if is_tracked else "without tracks: too many segments"
-    return f"{len(counts)} masks in {folder}, {how}; nothing is tracked"
+    return f"{len(counts)} masks in {folder}, {how}; nothing is tracked."
 
 
 def _renumbered(plane: Labels, first: int) -> NDArray[np.uint16]:

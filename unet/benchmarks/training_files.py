@@ -38,6 +38,20 @@ def source_of(benchmark: Benchmark, units: Sequence[Unit], fold: Fold, folder: P
     )
 
 
+def truth_in_words(units: Mapping[str, Unit], fold: Fold) -> list[str]:
+    """Which truth of sequences trained, a sentence each: it is not the challenge's own where silver truth did."""
+    said = []
+    for part in fold.training:
+        unit = units[part.unit]
+        kind = "silver truth" if unit.silver else "gold truth"
+        rest = "" if unit.silver else ", pixels around cells that nobody drew ignored"
+        rest = rest if unit.silver or unit.markers else ", where what was not drawn counts as background"
+        said.append(
+            f"{fold.tested[0].unit} is tested by what {kind} of {len(part.planes)} frames of {unit.name} trained{rest}."
+        )
+    return said
+
+
 def write_files(benchmark: Benchmark, units: Mapping[str, Unit], fold: Fold, folder: Path) -> None:
     """Write the images and the truth of a fold, a file a stack; each appears only when it is whole.
 

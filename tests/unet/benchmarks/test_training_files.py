@@ -5,12 +5,12 @@ import pytest
 import tifffile
 
 from tests import drawn_benchmarks as draw
-from unet.benchmarks.folds import folds_of
-from unet.benchmarks.layouts import find_units
+from unet.benchmarks.folds import Fold, Part, folds_of
+from unet.benchmarks.layouts import Unit, find_units
 from unet.benchmarks.partial_truth import UNJUDGED
 from unet.benchmarks.pixels import plane_count
 from unet.benchmarks.published import BENCHMARKS
-from unet.benchmarks.training_files import source_of, write_files
+from unet.benchmarks.training_files import source_of, truth_in_words, write_files
 
 
 @pytest.fixture
@@ -71,6 +71,21 @@ def test_silver_truth_trains_where_there_is_some_and_is_taken_as_it_is(written, 
     assert (truth["02-training"] == draw.drawn(4, 2, draw.WIDE)[1]).all()
     assert images["02-training"].shape == (4, 128, 128)
     assert source.ignore is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        (Unit("02", (), silver={0: "s"}, gold={0: "g"}), "silver truth of 1 frames of 02 trained."),
+        (Unit("02", (), gold={0: "g"}, markers={0: "m"}), "gold truth of 1 frames of 02 trained, pixels around"),
+        (Unit("02", (), gold={0: "g"}), "trained, where what was not drawn counts as background."),
+    ],
+)
+def test_which_truth_trained_is_said(unit, said):
+    fold = Fold("01-tested", (Part("02-training", "02", (0,)),), (Part("01", "01", (0,)),))
+    (words,) = truth_in_words({"02": unit}, fold)
+    assert words.startswith("01 is tested by what ")
+    assert said in words
 
 
 @pytest.mark.parametrize("drawn", [draw.pictures, draw.with_masks])
