@@ -69,6 +69,10 @@ def tracking(folder: Path, frames: int = 4, silver: bool = False, markers: bool 
             for number in range(0, frames, 2 if suffix == "_GT/SEG" else 1):
                 path = folder / f"{name}{suffix}/{word}{number:03d}.tif"
                 tifffile.imwrite(path, stack[number], photometric="minisblack")
+        if markers:
+            lives = {one: [t for t in range(frames) if (ids[t] == one).any()] for one in np.unique(ids[ids > 0])}
+            lines = (f"{one} {min(at)} {max(at)} 0\n" for one, at in lives.items())
+            (folder / f"{name}_GT/TRA/man_track.txt").write_text("".join(lines))
     return folder
 
 

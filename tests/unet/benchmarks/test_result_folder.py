@@ -1,11 +1,18 @@
 """Laws of result folders: masks as the challenge's tools read them, each segment a track of one frame."""
 
+import warnings
+from functools import reduce
+
 import numpy as np
+import pytest
 import tifffile
 
+from tests import drawn_benchmarks as draw
 from unet.benchmarks import result_folder
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.layouts import Unit, find_units
+from unet.benchmarks.published import BENCHMARKS
 from unet.benchmarks.result_folder import write_results
+from unet.evaluation.sequence_scores import det_counts, seg_counts, sequence_figures
 
 UNIT = Unit("02", ("a", "b", "c"), frames=(4, 5, 6))
 SEGMENTS = np.array([[[7, 7, 0, 9]], [[0, 0, 0, 0]], [[9, 3, 3, 0]]], np.int64)
@@ -53,3 +60,24 @@ def test_more_segments_than_ids_count_by_frame_and_have_no_tracks(tmp_path, monk
 def test_frames_of_four_digits_have_masks_of_four(tmp_path):
     write_results(tmp_path / "r", Unit("01", ("a",), frames=(1000,)), [SEGMENTS[0]])
     assert (tmp_path / "r/mask1000.tif").exists()
+
+
+def test_another_program_finds_the_folder_valid_and_has_the_same_figures(tmp_path):
+    """py-ctcmetrics, where it is installed; it knows no border, so all is judged."""
+    other = pytest.importorskip("ctc_metrics.scripts.evaluate")
+    for unit in find_units(BENCHMARKS["phc-u373"], draw.tracking(tmp_path / "a")):
+        truth = [tifffile.imread(unit.markers[frame]) for frame in unit.frames]
+        whole = draw.drawn(4, int(unit.name), draw.WIDE)[1]
+        found = [np.where(plane % 5 == 4, plane - 1, plane) for plane in np.roll(whole, (1, 2), (1, 2)).astype(int)]
+        found[1][found[1] == found[1].max()] = 0
+        write_results(tmp_path / f"{unit.name}_RES", unit, found)
+        counts = [det_counts(*each) for each in zip(truth, found, strict=True)]
+        counts += [seg_counts(tifffile.imread(file), found[frame]) for frame, file in unit.gold.items()]
+        total = reduce(lambda a, b: {k: a.get(k, 0) + b.get(k, 0) for k in a | b}, counts)
+        with warnings.catch_warnings(action="ignore"):
+            folders = str(tmp_path / f"{unit.name}_RES"), str(tmp_path / f"a/{unit.name}_GT")
+            said = other.evaluate_sequence(*folders, metrics=["Valid", "SEG", "DET"], threads=1)
+        assert said["Valid"] == 1
+        ours = sequence_figures(total)
+        assert (ours["seg"], ours["det"]) == (pytest.approx(said["SEG"]), pytest.approx(said["DET"]))
+        assert 0 < ours["det"] < 1
