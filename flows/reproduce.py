@@ -5,7 +5,7 @@ from prefect import flow
 from flows.planning.benchmark_plan import BenchmarkPlan, plan_benchmark
 from flows.reprocess import reprocess
 from tasks.benchmark import prepare_fold, score_fold, write_table
-from unet.benchmarks.order import Order
+from unet.benchmarks.order import BenchmarkOrder
 from unet.benchmarks.published import Name
 from unet.dataset.folder import Json
 from unet.dataset.lease import lease
@@ -41,7 +41,7 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
         folds: which folds, a number such as 5, or 1,3/5 for some of them; "" = all that the benchmark has.
         changes: settings besides, such as train.steps=500.
     """
-    order = Order(benchmark, data, to, recipe, minutes, folds, tuple(changes or ()))  # type: ignore[arg-type]
+    order = BenchmarkOrder(benchmark, data, to, recipe, minutes, folds, tuple(changes or ()))  # type: ignore[arg-type]
     plan = plan_benchmark(order)
     (order.place / "order.json").write_json({"benchmark": order.name, "data": order.data})
     with lease(order.place, "reproduce"):

@@ -12,8 +12,8 @@ from prefect.artifacts import create_markdown_artifact
 from tasks.policy import cpu_task
 from tasks.reporting.artifacts import is_run, show
 from unet.benchmarks.folds import Fold
-from unet.benchmarks.layouts import Unit
-from unet.benchmarks.order import MODEL, Order
+from unet.benchmarks.layouts import BenchmarkUnit
+from unet.benchmarks.order import MODEL, BenchmarkOrder
 from unet.benchmarks.result_folder import write_results
 from unet.benchmarks.scoring import counts_of, figures_of
 from unet.benchmarks.table import as_markdown, compared
@@ -25,7 +25,7 @@ from unet.store.opened_dataset import open_dataset
 
 
 @cpu_task("prepare")
-def prepare_fold(order: Order, units: dict[str, Unit], fold: Fold) -> None:
+def prepare_fold(order: BenchmarkOrder, units: dict[str, BenchmarkUnit], fold: Fold) -> None:
     """Write the files and the record that a fold's dataset is made of; what says of what they are made comes last."""
     wanted, made = order.wanted(units, fold), order.made(fold)
     if (made.read_json() or {}).get("files") != wanted["files"]:
@@ -38,7 +38,7 @@ def prepare_fold(order: Order, units: dict[str, Unit], fold: Fold) -> None:
 
 
 @cpu_task("score")
-def score_fold(order: Order, units: dict[str, Unit], fold: Fold) -> None:
+def score_fold(order: BenchmarkOrder, units: dict[str, BenchmarkUnit], fold: Fold) -> None:
     """Count what the tested part of a fold has right; of sequences, write its masks for the challenge's tools too."""
     dataset, scored_of, notes = order.dataset(fold), order.scored_of(fold), list[str]()
     opened = open_dataset(dataset.url)
@@ -54,7 +54,7 @@ def score_fold(order: Order, units: dict[str, Unit], fold: Fold) -> None:
 
 
 @cpu_task("table")
-def write_table(order: Order, folds: list[Fold]) -> Json:
+def write_table(order: BenchmarkOrder, folds: list[Fold]) -> Json:
     """What all folds come to beside what was published: `reproduce.json` and `reproduce.md`."""
     known = {fold.name: order.counted(fold) for fold in folds}
     scored = {name: of for name, of in known.items() if of is not None}
@@ -82,7 +82,7 @@ def write_table(order: Order, folds: list[Fold]) -> Json:
     return result
 
 
-def _of_fold(order: Order, name: str, known: Json) -> Json:
+def _of_fold(order: BenchmarkOrder, name: str, known: Json) -> Json:
     figures = {k: of["value"] for k, of in figures_of(order.benchmark, [known["counts"]]).items()}
     facts = {k: known[k] for k in ("trained_on", "tested_on", "steps", "device", "training_minutes", "minutes")}
     return {"name": name, **facts, "figures": figures}

@@ -9,7 +9,7 @@ from flows.commands.options import DryRunFlag, JsonFlag, absolute, exit_status, 
 from flows.commands.show import as_text, err, json_text
 from flows.commands.work import server_started
 from flows.planning.benchmark_plan import BenchmarkPlan, plan_benchmark
-from unet.benchmarks.order import Order, Recipe
+from unet.benchmarks.order import BenchmarkOrder, TrainingRecipe
 from unet.benchmarks.published import Name
 from unet.dataset.folder import Json
 
@@ -26,7 +26,7 @@ def reproduce_verb(
         str | None, typer.Option("--to", metavar="DIR", help="Folder to work in, by default reproduce/BENCHMARK.")
     ] = None,
     recipe: Annotated[
-        Recipe, typer.Option(help="How networks are trained: as in the paper, for a GPU, or as we do.")
+        TrainingRecipe, typer.Option(help="How networks are trained: as in the paper, for a GPU, or as we do.")
     ] = "paper2015",
     minutes: Annotated[
         float | None, typer.Option(metavar="M", help="Minutes of each training, by default as the recipe says.")
@@ -42,7 +42,7 @@ def reproduce_verb(
 ) -> None:
     """Reproduce a benchmark."""
     places = data and absolute(data), absolute(to or f"reproduce/{benchmark}")
-    order = Order(benchmark, *places, recipe, minutes, folds, tuple(changes or ()))
+    order = BenchmarkOrder(benchmark, *places, recipe, minutes, folds, tuple(changes or ()))
     with exit_status():
         plan, began = plan_benchmark(order), time.monotonic()
         if dry_run:
@@ -61,7 +61,7 @@ def reproduce_verb(
     _show(order, result, as_json)
 
 
-def _call_flow(order: Order) -> Json:
+def _call_flow(order: BenchmarkOrder) -> Json:
     with server_started():
         from flows.reproduce import reproduce
     return reproduce(
@@ -78,7 +78,7 @@ def _show_plan(plan: BenchmarkPlan, as_json: bool) -> None:
         say(line)
 
 
-def _show(order: Order, result: Json, as_json: bool) -> None:
+def _show(order: BenchmarkOrder, result: Json, as_json: bool) -> None:
     if as_json:
         print(json_text(result))
         return

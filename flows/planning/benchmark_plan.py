@@ -12,8 +12,8 @@ from statistics import median
 from flows.planning.estimate import as_minutes, estimate
 from flows.planning.plan import Plan, make_plan
 from unet.benchmarks.folds import Fold, folds_of
-from unet.benchmarks.layouts import Unit, find_units
-from unet.benchmarks.order import Order
+from unet.benchmarks.layouts import BenchmarkUnit, find_units
+from unet.benchmarks.order import BenchmarkOrder
 from unet.dataset.folder import Json
 from unet.dataset.record_file import read_record
 from unet.settings.record import Record
@@ -62,8 +62,8 @@ class FoldPlan:
 class BenchmarkPlan:
     """What is to be done of all folds that were asked for."""
 
-    order: Order
-    units: dict[str, Unit]
+    order: BenchmarkOrder
+    units: dict[str, BenchmarkUnit]
     folds: tuple[FoldPlan, ...]
 
     @property
@@ -119,7 +119,7 @@ def _nested(settings: Json) -> Json:
     return nested
 
 
-def plan_benchmark(order: Order) -> BenchmarkPlan:
+def plan_benchmark(order: BenchmarkOrder) -> BenchmarkPlan:
     """What is to be done of a benchmark, as its data and its folder lie there now.
 
     Raises:
@@ -135,7 +135,7 @@ def plan_benchmark(order: Order) -> BenchmarkPlan:
     return BenchmarkPlan(order, units, tuple(plan_folds(order, units, folds)))
 
 
-def plan_folds(order: Order, units: dict[str, Unit], folds: Sequence[Fold]) -> list[FoldPlan]:
+def plan_folds(order: BenchmarkOrder, units: dict[str, BenchmarkUnit], folds: Sequence[Fold]) -> list[FoldPlan]:
     """What is to be done of these folds."""
     counted = {fold.name: order.counted(fold) for fold in folds}
     past = [60 * of["minutes"] for of in counted.values() if of]
@@ -144,7 +144,7 @@ def plan_folds(order: Order, units: dict[str, Unit], folds: Sequence[Fold]) -> l
 
 
 def _fold_plan(
-    order: Order, units: dict[str, Unit], fold: Fold, counted: Json | None, expected: float | None
+    order: BenchmarkOrder, units: dict[str, BenchmarkUnit], fold: Fold, counted: Json | None, expected: float | None
 ) -> FoldPlan:
     dataset = order.dataset(fold)
     is_begun = dataset.record.exists()
@@ -157,7 +157,7 @@ def _fold_plan(
     return FoldPlan(fold, is_begun, plan, counted, expected if seconds is None else seconds)
 
 
-def _require_same(order: Order) -> None:
+def _require_same(order: BenchmarkOrder) -> None:
     known = (order.place / "order.json").read_json()
     if known and known.get("benchmark") != order.name:
         raise ValueError(

@@ -7,7 +7,7 @@ import tifffile
 from flows.planning.benchmark_plan import plan_benchmark
 from tasks.benchmark import prepare_fold, score_fold, write_table
 from tests import drawn_benchmarks as draw
-from unet.benchmarks.order import Order
+from unet.benchmarks.order import BenchmarkOrder
 from unet.dataset.folder import Dataset
 from unet.evaluation.metrics import average_precision, mean_average_precision
 from unet.store.opened_dataset import open_dataset
@@ -18,7 +18,7 @@ def made(tmp_path, stage):
     """Makes all folds without Prefect; the order, and the table's values."""
 
     def make(name, folder, folds="2"):
-        order = Order(name, str(folder), str(tmp_path / "to"), "default", None, folds, tuple(draw.QUICK))
+        order = BenchmarkOrder(name, str(folder), str(tmp_path / "to"), "default", None, folds, tuple(draw.QUICK))
         plan = plan_benchmark(order)
         for of in plan.folds:
             prepare_fold.fn(order, plan.units, of.fold)
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_label_leaves_nothing_half_made(tmp_path):
     folder = draw.isbi_slices(tmp_path / "a")
     path = folder / "label/00.tif"
     tifffile.imwrite(path, tifffile.imread(path).astype(np.float32))
-    order = Order("isbi2012", str(folder), str(tmp_path / "to"), "default", None, "2")
+    order = BenchmarkOrder("isbi2012", str(folder), str(tmp_path / "to"), "default", None, "2")
     plan = plan_benchmark(order)
     with pytest.raises(ValueError, match=r"label/00\.tif must hold labels in whole numbers, got float32"):
         prepare_fold.fn(order, plan.units, plan.folds[1].fold)

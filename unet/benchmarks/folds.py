@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.layouts import BenchmarkUnit
 from unet.benchmarks.published import Benchmark
 from unet.sources.stack_names import WantedName, distinct_names
 
@@ -21,7 +21,7 @@ GAP = 1
 
 
 @dataclass(frozen=True)
-class Part:
+class FoldPart:
     """Planes of a unit that are one stack of a fold's dataset."""
 
     stack: str
@@ -34,11 +34,13 @@ class Fold:
     """One training, and what it is tested on."""
 
     name: str
-    training: tuple[Part, ...]
-    tested: tuple[Part, ...]
+    training: tuple[FoldPart, ...]
+    tested: tuple[FoldPart, ...]
 
 
-def folds_of(benchmark: Benchmark, units: Sequence[Unit], planes: Mapping[str, int], asked: str = "") -> list[Fold]:
+def folds_of(
+    benchmark: Benchmark, units: Sequence[BenchmarkUnit], planes: Mapping[str, int], asked: str = ""
+) -> list[Fold]:
     """The folds that were asked for, `N`, or `K,…/N` for some of them; by default all, as many as the benchmark has.
 
     Args:
@@ -85,7 +87,7 @@ def blocks(planes: int, count: int) -> list[range]:
     return [range(start, stop) for start, stop in pairwise(edges)]
 
 
-def _blocks(units: Sequence[Unit], planes: Mapping[str, int], count: int) -> list[Fold]:
+def _blocks(units: Sequence[BenchmarkUnit], planes: Mapping[str, int], count: int) -> list[Fold]:
     (unit,) = units
     return [
         _block_fold(f"fold-{number}-of-{count}", unit.name, block, planes[unit.name])
@@ -96,29 +98,29 @@ def _blocks(units: Sequence[Unit], planes: Mapping[str, int], count: int) -> lis
 def _block_fold(name: str, unit: str, block: range, planes: int) -> Fold:
     near = range(block.start - GAP, block.stop + GAP)
     training = tuple(plane for plane in range(planes) if plane not in near)
-    return Fold(name, (Part("training", unit, training),), (Part("tested", unit, tuple(block)),))
+    return Fold(name, (FoldPart("training", unit, training),), (FoldPart("tested", unit, tuple(block)),))
 
 
-def _sequences(units: Sequence[Unit], planes: Mapping[str, int], count: int) -> list[Fold]:
+def _sequences(units: Sequence[BenchmarkUnit], planes: Mapping[str, int], count: int) -> list[Fold]:
     """Each sequence tested in full by what was trained on the frames of the other that have truth."""
     folds = []
     for tested, others in ((unit, [other for other in units if other is not unit]) for unit in units):
-        training = tuple(Part(f"{other.name}-training", other.name, _with_truth(other)) for other in others)
+        training = tuple(FoldPart(f"{other.name}-training", other.name, _with_truth(other)) for other in others)
         every = tuple(range(planes[tested.name]))
-        folds.append(Fold(f"{tested.name}-tested", training, (Part(tested.name, tested.name, every),)))
+        folds.append(Fold(f"{tested.name}-tested", training, (FoldPart(tested.name, tested.name, every),)))
     return folds
 
 
-def _with_truth(unit: Unit) -> tuple[int, ...]:
+def _with_truth(unit: BenchmarkUnit) -> tuple[int, ...]:
     """Places of the frames that train: with silver truth where there is some, as that has all objects; else gold."""
     known = unit.silver or unit.gold
     return tuple(place for place, frame in enumerate(unit.frames) if frame in known)
 
 
-def _dealt(units: Sequence[Unit], planes: Mapping[str, int], count: int) -> list[Fold]:
+def _dealt(units: Sequence[BenchmarkUnit], planes: Mapping[str, int], count: int) -> list[Fold]:
     names = distinct_names([WantedName(unit.name, unit.images[0]) for unit in units])
     parts = [
-        Part(name, unit.name, tuple(range(planes[unit.name]))) for (name, _), unit in zip(names, units, strict=True)
+        FoldPart(name, unit.name, tuple(range(planes[unit.name]))) for (name, _), unit in zip(names, units, strict=True)
     ]
     return [
         Fold(

@@ -28,7 +28,7 @@ INSIDE = {"phc-u373": "PhC-C2DH-U373", "dic-hela": "DIC-C2DH-HeLa"}
 
 
 @dataclass(frozen=True)
-class Unit:
+class BenchmarkUnit:
     """What is tested or trained on as a whole: the stack of sections, a sequence, a picture."""
 
     name: str
@@ -53,7 +53,7 @@ class Unit:
         return (*self.images, *self.truth, *by_frame)
 
 
-def find_units(benchmark: Benchmark, folder: Path) -> list[Unit]:
+def find_units(benchmark: Benchmark, folder: Path) -> list[BenchmarkUnit]:
     """The units of a challenge's folder, by their names.
 
     Raises:
@@ -70,34 +70,34 @@ def find_units(benchmark: Benchmark, folder: Path) -> list[Unit]:
     return found
 
 
-def _sections(top: Path) -> list[Unit]:
+def _sections(top: Path) -> list[BenchmarkUnit]:
     volumes = [_one(top, name) for name in VOLUMES]
     if any(volumes):
         image, labels = (_required(top, name, found) for name, found in zip(VOLUMES, volumes, strict=True))
-        return [Unit("sections", (image,), (labels,))]
+        return [BenchmarkUnit("sections", (image,), (labels,))]
     pairs = _pairs(top)
     numbers = sorted(int(name) for name in pairs if name.isdigit())
     if numbers and len(numbers) == len(pairs) and (lost := set(range(numbers[0], numbers[-1])) - set(numbers)):
         folder = Path(next(iter(pairs.values()))[0]).parent
         raise LookupError(f"{folder} must hold all sections, got none of number {min(lost)}; copy it again")
     images = tuple(image for image, _ in pairs.values())
-    return [Unit("sections", images, tuple(label for _, label in pairs.values()))] if pairs else []
+    return [BenchmarkUnit("sections", images, tuple(label for _, label in pairs.values()))] if pairs else []
 
 
-def _pictures(top: Path) -> list[Unit]:
+def _pictures(top: Path) -> list[BenchmarkUnit]:
     if pairs := _pairs(top):
-        return [Unit(name, (image,), (label,)) for name, (image, label) in pairs.items()]
+        return [BenchmarkUnit(name, (image,), (label,)) for name, (image, label) in pairs.items()]
     folder = next((top / name for name in ("stage1_train", "train") if (top / name).is_dir()), top)
     return [_with_masks(each) for each in _folders(folder) if (each / "images").is_dir() or (each / "masks").is_dir()]
 
 
-def _with_masks(folder: Path) -> Unit:
+def _with_masks(folder: Path) -> BenchmarkUnit:
     images, masks = _pictures_in(folder / "images"), _pictures_in(folder / "masks")
     if len(images) != 1:
         raise LookupError(f"{folder / 'images'} must hold one picture, got {len(images)}; copy it again")
     if not masks:
         raise LookupError(f"{folder / 'masks'} must hold a mask an object, got none; copy it again")
-    return Unit(folder.name, tuple(images.values()), tuple(masks.values()), has_masks=True)
+    return BenchmarkUnit(folder.name, tuple(images.values()), tuple(masks.values()), has_masks=True)
 
 
 def _pairs(top: Path) -> dict[str, tuple[str, str]]:
@@ -114,14 +114,14 @@ def _pairs(top: Path) -> dict[str, tuple[str, str]]:
     return {}
 
 
-def _sequences(top: Path) -> list[Unit]:
+def _sequences(top: Path) -> list[BenchmarkUnit]:
     top = next((top / name for name in INSIDE.values() if (top / name / SEQUENCES[0]).is_dir()), top)
     if not any((top / name).is_dir() for name in SEQUENCES):
         return []
     return [_sequence(top, name) for name in SEQUENCES]
 
 
-def _sequence(top: Path, name: str) -> Unit:
+def _sequence(top: Path, name: str) -> BenchmarkUnit:
     images = _frames(top / name, FRAME)
     if not images:
         raise LookupError(f"{top / name} must hold frames t000.tif, t001.tif …, got none; copy it again")
@@ -139,7 +139,7 @@ def _sequence(top: Path, name: str) -> Unit:
         raise LookupError(f"{top / name}_GT/SEG must hold man_seg000.tif or others, got none; copy it again")
     for frame in sorted((images.keys() - markers.keys()) if markers else ()):
         raise LookupError(f"{top / name}_GT/TRA must hold man_track of all frames, got none of number {frame}")
-    return Unit(name, tuple(images.values()), frames=tuple(images), gold=gold, silver=silver, markers=markers)
+    return BenchmarkUnit(name, tuple(images.values()), frames=tuple(images), gold=gold, silver=silver, markers=markers)
 
 
 def _frames(folder: Path, word: str) -> dict[int, str]:
@@ -180,6 +180,6 @@ def _required(top: Path, name: str, found: str | None) -> str:
     return found
 
 
-def all_files(units: Sequence[Unit]) -> list[str]:
+def all_files(units: Sequence[BenchmarkUnit]) -> list[str]:
     """Every file that units are read from, each once."""
     return sorted({file for unit in units for file in unit.files})

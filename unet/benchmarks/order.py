@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unet.benchmarks.folds import Fold
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.layouts import BenchmarkUnit
 from unet.benchmarks.published import Benchmark, Name, benchmark_of, how_to_get
 from unet.dataset.folder import Dataset, Folder, Json
 from unet.dataset.record_file import parse_change
@@ -23,7 +23,7 @@ from unet.ledger.fingerprint import sizes_and_times
 from unet.ledger.results import labels_of, scores_of
 from unet.ledger.stamp import digest
 
-Recipe = Literal["paper2015", "default"]
+TrainingRecipe = Literal["paper2015", "default"]
 
 FILES_VERSION = 1
 """Raised when other files are written of the same data."""
@@ -34,7 +34,7 @@ MODEL = "unet"
 
 
 @dataclass(frozen=True)
-class Order:
+class BenchmarkOrder:
     """A benchmark, as it was asked for."""
 
     name: Name
@@ -42,7 +42,7 @@ class Order:
     """The challenge's folder."""
     to: str
     """The folder of all that is made."""
-    recipe: Recipe = "paper2015"
+    recipe: TrainingRecipe = "paper2015"
     minutes: float | None = None
     """Minutes that each training may take; None = as the recipe says."""
     folds: str = ""
@@ -96,7 +96,7 @@ class Order:
         chosen |= {} if self.minutes is None else {"train.minutes": self.minutes}
         return chosen | dict(parse_change(change) for change in self.changes)
 
-    def wanted(self, units: Mapping[str, Unit], fold: Fold) -> Json:
+    def wanted(self, units: Mapping[str, BenchmarkUnit], fold: Fold) -> Json:
         """What `made.json` holds where the files of a fold, and its record, are those of now."""
         used = [units[name].files for name in dict.fromkeys(part.unit for part in (*fold.training, *fold.tested))]
         seen = sorted((Path(file).name, *of) for files in used for file, of in sizes_and_times(files).items())

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 Labels = NDArray[Any]
 
-UNJUDGED = 65535
+UNJUDGED_ID = 65535
 """Id of pixels that nobody judged, in what is written for training."""
 
 
@@ -33,7 +33,7 @@ def widest(labels: Iterable[Labels]) -> float:
 
 
 def judged(labels: Labels, markers: Labels, reach: float) -> Labels:
-    """Labels with `UNJUDGED` around each marker that no object holds, but not on objects.
+    """Labels with `UNJUDGED_ID` around each marker that no object holds, but not on objects.
 
     >>> judged(np.array([[1, 1, 0, 0, 0]]), np.array([[3, 0, 0, 0, 4]]), 1).tolist()
     [[1, 1, 0, 65535, 65535]]
@@ -48,4 +48,4 @@ def judged(labels: Labels, markers: Labels, reach: float) -> Labels:
     if not lonely.any():
         return labels
     near = ndimage.distance_transform_edt(~lonely) <= reach
-    return np.where(near & (labels == 0), UNJUDGED, labels).astype(np.uint16)
+    return np.where(near & (labels == 0), UNJUDGED_ID, labels).astype(np.uint16)

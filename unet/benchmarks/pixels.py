@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.layouts import BenchmarkUnit
 from unet.formats.readers import open_stack
 from unet.formats.stack import Opened
 from unet.images.array_types import Mask
@@ -14,7 +14,7 @@ from unet.images.array_types import Mask
 Array = NDArray[Any]
 
 
-def plane_count(unit: Unit) -> int:
+def plane_count(unit: BenchmarkUnit) -> int:
     """Number of planes of a unit; its files are not read but for the head of one that holds all of them."""
     if len(unit.images) > 1:
         return len(unit.images)
@@ -22,7 +22,7 @@ def plane_count(unit: Unit) -> int:
         return opened.shape[opened.axes.index("z")] if "z" in opened.axes else 1
 
 
-def read_images(unit: Unit, planes: Sequence[int], *, to_grey: bool = False) -> Array:
+def read_images(unit: BenchmarkUnit, planes: Sequence[int], *, to_grey: bool = False) -> Array:
     """Some planes of a unit's images (n y x), in their own type.
 
     Args:
@@ -36,7 +36,7 @@ def read_images(unit: Unit, planes: Sequence[int], *, to_grey: bool = False) -> 
     return _stacked([_grey(*_opened(unit.images, plane), to_grey) for plane in planes])
 
 
-def read_truth(unit: Unit, planes: Sequence[int]) -> Array:
+def read_truth(unit: BenchmarkUnit, planes: Sequence[int]) -> Array:
     """The labels of some planes of a unit that is no sequence (n y x); of masks, ids from 1 in the order of the files.
 
     Raises:
@@ -52,7 +52,7 @@ def read_truth(unit: Unit, planes: Sequence[int]) -> Array:
     return _stacked(found)
 
 
-def read_cells(unit: Unit, planes: Sequence[int]) -> Mask:
+def read_cells(unit: BenchmarkUnit, planes: Sequence[int]) -> Mask:
     """Which pixels of sections are cell, by labels of which all are 0 or one other value."""
     labels = read_truth(unit, planes)
     values = np.unique(labels)
@@ -78,7 +78,7 @@ def read_labels(file: str, like: tuple[int, ...], of: str) -> Array:
     return labels
 
 
-def _ids_of_masks(unit: Unit) -> Array:
+def _ids_of_masks(unit: BenchmarkUnit) -> Array:
     """Ids of objects that have a mask each; a pixel in two of them is of the first."""
     size, of = _size_of_image(unit, 0)
     ids = np.zeros(size, np.uint16)
@@ -88,7 +88,7 @@ def _ids_of_masks(unit: Unit) -> Array:
     return ids
 
 
-def _size_of_image(unit: Unit, plane: int) -> tuple[tuple[int, ...], str]:
+def _size_of_image(unit: BenchmarkUnit, plane: int) -> tuple[tuple[int, ...], str]:
     """Height and width of a plane's image, and its file."""
     file = unit.images[plane if len(unit.images) > 1 else 0]
     with open_stack([file]) as opened:

@@ -23,7 +23,7 @@ class Published(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedFigure:
     """One measure of a benchmark, and what others reached."""
 
     name: str
@@ -41,7 +41,7 @@ class Benchmark:
 
     title: str
     kind: Kind
-    figures: tuple[Figure, ...]
+    figures: tuple[PublishedFigure, ...]
     """Its measures, the challenge's own first."""
     home: str
     """Where its data are to be had."""
@@ -77,9 +77,9 @@ def _tracking(title: str, paper: float, best: tuple[float, float, float], size: 
     if abs((best[0] + best[1]) / 2 - best[2]) > 0.001:  # it is their mean, so that one of the three is of another list
         by[2] = by[2]._replace(is_about=True)
     figures = (
-        Figure("seg", "SEG", "higher", Published(paper, P15), by[0]),
-        Figure("det", "DET", "higher", None, by[1]),
-        Figure("op_csb", "OP_CSB", "higher", None, by[2]),
+        PublishedFigure("seg", "SEG", "higher", Published(paper, P15), by[0]),
+        PublishedFigure("det", "DET", "higher", None, by[1]),
+        PublishedFigure("op_csb", "OP_CSB", "higher", None, by[2]),
     )
     pixel_size = {"y": size, "x": size}
     return Benchmark(
@@ -92,21 +92,23 @@ BENCHMARKS: dict[Name, Benchmark] = {
         "ISBI 2012, sections of neurons (EM)",
         "sections",
         (
-            Figure(
+            PublishedFigure(
                 "warping_error", "warping error (board)", "lower", Published(0.000353, P15), Published(0.000353, P15)
             ),
-            Figure(
+            PublishedFigure(
                 "rand_error", "Rand error (2012 board)", "lower", Published(0.0382, P15), Published(0.0189, "IDSIA-SCI")
             ),
-            Figure("pixel_error", "pixel error (board)", "lower", Published(0.0611, P15), Published(0.0582, "DIVE")),
-            Figure(
+            PublishedFigure(
+                "pixel_error", "pixel error (board)", "lower", Published(0.0611, P15), Published(0.0582, "DIVE")
+            ),
+            PublishedFigure(
                 "v_rand",
                 "V_rand, thinned",
                 "higher",
                 Published(0.973, P15, True),
                 Published(0.98, "the board since 2015", True),
             ),
-            Figure("v_info", "V_info, thinned", "higher", Published(0.987, P15, True)),
+            PublishedFigure("v_info", "V_info, thinned", "higher", Published(0.987, P15, True)),
         ),
         "https://downloads.imagej.net/ISBI-2012-challenge.zip (https://imagej.net/events/isbi-2012-segmentation-challenge)",
         "free to make or to test software for segmentation, not commercially",
@@ -124,14 +126,14 @@ BENCHMARKS: dict[Name, Benchmark] = {
         "Data Science Bowl 2018, nuclei",
         "pictures",
         (
-            Figure(
+            PublishedFigure(
                 "mean_average_precision",
                 "AP over IoU 0.5-0.95",
                 "higher",
                 None,
                 Published(0.6316, "the winner, on the hidden pictures of stage 2"),
             ),
-            Figure("average_precision", "AP at IoU 0.5", "higher"),
+            PublishedFigure("average_precision", "AP at IoU 0.5", "higher"),
         ),
         "https://bbbc.broadinstitute.org/BBBC038",
         "CC0: free for all",

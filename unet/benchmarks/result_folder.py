@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.layouts import BenchmarkUnit
 
 Labels = NDArray[Any]
 
@@ -21,7 +21,7 @@ MOST = 65535
 TRACKS = "res_track.txt"
 
 
-def write_results(folder: Path, unit: Unit, segments: Sequence[Labels]) -> str:
+def write_results(folder: Path, unit: BenchmarkUnit, segments: Sequence[Labels]) -> str:
     """Write a mask a frame, named and numbered as its frames are; says what was written.
 
     Where there are more segments than ids, those of each frame count from 1, and there are no tracks.

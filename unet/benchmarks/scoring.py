@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.benchmarks.folds import Fold, Part
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.folds import Fold, FoldPart
+from unet.benchmarks.layouts import BenchmarkUnit
 from unet.benchmarks.pixels import read_cells, read_labels, read_truth
 from unet.benchmarks.published import Benchmark
 from unet.dataset.folder import Json
@@ -26,7 +26,9 @@ OF_UINT8 = 255
 """Scores that are stored as uint8 are round(255·p)."""
 
 
-def counts_of(benchmark: Benchmark, units: Mapping[str, Unit], fold: Fold, opened: OpenedDataset, model: str) -> Json:
+def counts_of(
+    benchmark: Benchmark, units: Mapping[str, BenchmarkUnit], fold: Fold, opened: OpenedDataset, model: str
+) -> Json:
     """What is counted of the tested part of a fold, in plain values.
 
     Args:
@@ -67,7 +69,7 @@ def figures_of(benchmark: Benchmark, counts: Sequence[Json]) -> dict[str, Json]:
     return found
 
 
-def _of_sequence(unit: Unit, segments: Array, benchmark: Benchmark) -> Json:
+def _of_sequence(unit: BenchmarkUnit, segments: Array, benchmark: Benchmark) -> Json:
     """Counts of all frames of a sequence: of SEG where people drew objects, of DET where markers are."""
     places = {frame: place for place, frame in enumerate(unit.frames)}
     found = {frame: of_interest(segments[place], benchmark.border) for frame, place in places.items()}
@@ -82,7 +84,7 @@ def _of_sequence(unit: Unit, segments: Array, benchmark: Benchmark) -> Json:
     return counts
 
 
-def _of_picture(unit: Unit, part: Part, segments: Array) -> Json:
+def _of_picture(unit: BenchmarkUnit, part: FoldPart, segments: Array) -> Json:
     (truth,), (found,) = read_truth(unit, part.planes), segments
     values = {"mean_average_precision": mean_average_precision(truth, found)}
     values["average_precision"] = average_precision(truth, found)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from unet.benchmarks.published import Benchmark, Figure, Published, benchmark_of
+from unet.benchmarks.published import Benchmark, PublishedFigure, Published, benchmark_of
 from unet.dataset.folder import Json
 
 CAUTION = (
@@ -23,7 +23,7 @@ def compared(benchmark: Benchmark, figures: Mapping[str, Json]) -> dict[str, Jso
     }
 
 
-def _compared(figure: Figure, ours: Json) -> Json:
+def _compared(figure: PublishedFigure, ours: Json) -> Json:
     beside = figure.paper or figure.best
     value = None if math.isnan(ours["value"]) else ours["value"]
     difference = None if beside is None or value is None else value - beside.value

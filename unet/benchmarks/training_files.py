@@ -13,9 +13,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from unet.benchmarks.folds import Fold, Part
-from unet.benchmarks.layouts import Unit
-from unet.benchmarks.partial_truth import UNJUDGED, judged, widest
+from unet.benchmarks.folds import Fold, FoldPart
+from unet.benchmarks.layouts import BenchmarkUnit
+from unet.benchmarks.partial_truth import UNJUDGED_ID, judged, widest
 from unet.benchmarks.pixels import read_cells, read_images, read_labels, read_truth
 from unet.benchmarks.published import Benchmark
 from unet.settings.ingest import Source
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 IMAGE, TRUTH = "image", "truth"
 
 
-def source_of(benchmark: Benchmark, units: Sequence[Unit], fold: Fold, folder: Path) -> Source:
+def source_of(benchmark: Benchmark, units: Sequence[BenchmarkUnit], fold: Fold, folder: Path) -> Source:
     """How the files of a fold are named in its dataset's record."""
     names = {part.unit for part in fold.training}
     is_partial = any(unit.markers and not unit.silver for unit in units if unit.name in names)
@@ -33,12 +33,12 @@ def source_of(benchmark: Benchmark, units: Sequence[Unit], fold: Fold, folder: P
         str(folder / IMAGE),
         str(folder / TRUTH),
         foreground=255 if benchmark.kind == "sections" else "ids",
-        ignore=UNJUDGED if is_partial else None,
+        ignore=UNJUDGED_ID if is_partial else None,
         pixel_size=benchmark.pixel_size or None,
     )
 
 
-def truth_in_words(units: Mapping[str, Unit], fold: Fold) -> list[str]:
+def truth_in_words(units: Mapping[str, BenchmarkUnit], fold: Fold) -> list[str]:
     """Which truth of sequences trained, a sentence each: it is not the challenge's own where silver truth did."""
     said = []
     for part in fold.training:
@@ -52,7 +52,7 @@ def truth_in_words(units: Mapping[str, Unit], fold: Fold) -> list[str]:
     return said
 
 
-def write_files(benchmark: Benchmark, units: Mapping[str, Unit], fold: Fold, folder: Path) -> None:
+def write_files(benchmark: Benchmark, units: Mapping[str, BenchmarkUnit], fold: Fold, folder: Path) -> None:
     """Write the images and the truth of a fold, a file a stack; each appears only when it is whole.
 
     Raises:
@@ -67,7 +67,7 @@ def write_files(benchmark: Benchmark, units: Mapping[str, Unit], fold: Fold, fol
         _write(folder / TRUTH / f"{part.stack}.tif", _truth(benchmark, units[part.unit], part), axes)
 
 
-def _truth(benchmark: Benchmark, unit: Unit, part: Part) -> Array:
+def _truth(benchmark: Benchmark, unit: BenchmarkUnit, part: FoldPart) -> Array:
     """Truth of what trains (n y x)."""
     if benchmark.kind == "sections":
         return np.where(read_cells(unit, part.planes), 255, 0).astype(np.uint8)
@@ -76,7 +76,7 @@ def _truth(benchmark: Benchmark, unit: Unit, part: Part) -> Array:
     return _as_ids(read_truth(unit, part.planes), unit.truth[0])
 
 
-def _truth_of_frames(unit: Unit, places: Sequence[int]) -> Array:
+def _truth_of_frames(unit: BenchmarkUnit, places: Sequence[int]) -> Array:
     size = read_images(unit, places[:1]).shape[1:]
     of = {unit.frames[place]: unit.images[place] for place in places}
     known = unit.silver or unit.gold
@@ -89,8 +89,10 @@ def _truth_of_frames(unit: Unit, places: Sequence[int]) -> Array:
 
 
 def _as_ids(labels: Array, file: str) -> NDArray[np.uint16]:
-    if labels.max(initial=0) >= UNJUDGED:
-        raise ValueError(f"{file} must hold ids below {UNJUDGED}, got {labels.max()}; take the file of the challenge")
+    if labels.max(initial=0) >= UNJUDGED_ID:
+        raise ValueError(
+            f"{file} must hold ids below {UNJUDGED_ID}, got {labels.max()}; take the file of the challenge"
+        )
     return labels.astype(np.uint16)
 
 

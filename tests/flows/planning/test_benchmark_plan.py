@@ -6,13 +6,13 @@ import pytest
 
 from flows.planning.benchmark_plan import plan_benchmark
 from tests import drawn_benchmarks as draw
-from unet.benchmarks.order import Order
+from unet.benchmarks.order import BenchmarkOrder
 
 
 @pytest.fixture
 def order(tmp_path):
     """An order of pictures, of which nothing is made."""
-    return Order("dsb2018", str(draw.pictures(tmp_path / "a")), str(tmp_path / "to"), "default", 3.0, "2")
+    return BenchmarkOrder("dsb2018", str(draw.pictures(tmp_path / "a")), str(tmp_path / "to"), "default", 3.0, "2")
 
 
 def prepared(order):
@@ -34,7 +34,7 @@ def test_at_first_all_is_to_be_made_and_nobody_knows_how_long(order, tmp_path):
 
 
 def test_a_network_of_the_paper_without_minutes_says_what_that_means(order):
-    lines = list(plan_benchmark(Order("dsb2018", order.data, order.to)).lines())
+    lines = list(plan_benchmark(BenchmarkOrder("dsb2018", order.data, order.to)).lines())
     assert any("20,000 steps" in line for line in lines)
     assert "--recipe default" in lines[-1]
 
@@ -48,7 +48,7 @@ def test_what_is_prepared_has_results_to_make(order):
 
 def test_other_settings_and_other_data_are_seen(order, tmp_path):
     prepared(order)
-    other = Order("dsb2018", order.data, order.to, "default", 4.0, "2")
+    other = BenchmarkOrder("dsb2018", order.data, order.to, "default", 4.0, "2")
     assert [of.words for of in plan_benchmark(other).folds] == ["its data or its settings changed"] * 2
     os.utime(tmp_path / "a/label/001.tif", (1, 1))
     assert not any(of.is_prepared for of in plan_benchmark(order).folds)
@@ -56,7 +56,7 @@ def test_other_settings_and_other_data_are_seen(order, tmp_path):
 
 def test_other_folds_are_others(order):
     prepared(order)
-    assert [of.words for of in plan_benchmark(Order("dsb2018", order.data, order.to, folds="4")).folds] == [
+    assert [of.words for of in plan_benchmark(BenchmarkOrder("dsb2018", order.data, order.to, folds="4")).folds] == [
         "never made"
     ] * 4
 
@@ -69,5 +69,5 @@ def test_a_folder_of_another_benchmark_is_refused(order, tmp_path):
 
 def test_a_setting_that_is_none_is_refused_before_anything_is_written(order, tmp_path):
     with pytest.raises(ValueError, match="stepps is no setting"):
-        plan_benchmark(Order("dsb2018", order.data, order.to, changes=("train.stepps=3",)))
+        plan_benchmark(BenchmarkOrder("dsb2018", order.data, order.to, changes=("train.stepps=3",)))
     assert not (tmp_path / "to").exists()

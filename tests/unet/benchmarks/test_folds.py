@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unet.benchmarks.folds import GAP, blocks, folds_of
-from unet.benchmarks.layouts import Unit
+from unet.benchmarks.layouts import BenchmarkUnit
 from unet.benchmarks.published import BENCHMARKS
 
-SECTIONS = [Unit("sections", ("a.tif",), ("b.tif",))]
+SECTIONS = [BenchmarkUnit("sections", ("a.tif",), ("b.tif",))]
 
 
 @given(st.integers(2, 200), st.integers(2, 12))
@@ -35,7 +35,7 @@ def test_each_section_is_tested_once_and_its_neighbours_never_train(planes, coun
 def test_each_picture_is_tested_once_and_trains_in_all_other_folds(pictures, count):
     if count > pictures:
         return
-    units = [Unit(f"{n:03d}", (f"{n:03d}.tif",)) for n in range(pictures)]
+    units = [BenchmarkUnit(f"{n:03d}", (f"{n:03d}.tif",)) for n in range(pictures)]
     folds = folds_of(BENCHMARKS["dsb2018"], units, dict.fromkeys((unit.name for unit in units), 1), str(count))
     tested = sorted(part.unit for fold in folds for part in fold.tested)
     assert tested == [unit.name for unit in units]
@@ -47,7 +47,7 @@ def test_each_picture_is_tested_once_and_trains_in_all_other_folds(pictures, cou
 def sequences(silver):
     truth = {3: "c", 5: "d"}
     return [
-        Unit(
+        BenchmarkUnit(
             name, ("a",) * 4, frames=(2, 3, 4, 5), gold=truth, silver=dict.fromkeys((2, 3, 4, 5), "s") if silver else {}
         )
         for name in ("01", "02")

@@ -8,13 +8,15 @@ import pytest
 from tests import drawn_benchmarks as draw
 from unet.benchmarks.folds import folds_of
 from unet.benchmarks.layouts import find_units
-from unet.benchmarks.order import Order
+from unet.benchmarks.order import BenchmarkOrder
 
 
 def test_settings_are_the_recipes_and_what_is_said_besides_wins():
-    assert Order("dsb2018", "data", "to", "default").settings() == {}
-    assert Order("dsb2018", "data", "to").settings() == {"train.preset": "paper2015"}
-    said = Order("isbi2012", "data", "to", minutes=3, changes=("train.minutes=4", "segment.threshold=0.5")).settings()
+    assert BenchmarkOrder("dsb2018", "data", "to", "default").settings() == {}
+    assert BenchmarkOrder("dsb2018", "data", "to").settings() == {"train.preset": "paper2015"}
+    said = BenchmarkOrder(
+        "isbi2012", "data", "to", minutes=3, changes=("train.minutes=4", "segment.threshold=0.5")
+    ).settings()
     assert said == {
         "train.preset": "paper2015",
         "predict.test_time_augmentation": 8,  # as the paper has it for this benchmark
@@ -36,12 +38,12 @@ WRONG = {
 def test_what_cannot_be_meant_is_refused(case):
     values, said = WRONG[case]
     with pytest.raises((LookupError, ValueError), match=said):
-        Order(**{"name": "isbi2012", "data": "data", "to": "to"} | values)
+        BenchmarkOrder(**{"name": "isbi2012", "data": "data", "to": "to"} | values)
 
 
 def test_files_are_of_another_day_where_one_of_them_or_the_fold_changes(tmp_path):
     folder = draw.isbi_slices(tmp_path / "a")
-    order = Order("isbi2012", str(folder), str(tmp_path / "to"))
+    order = BenchmarkOrder("isbi2012", str(folder), str(tmp_path / "to"))
 
     def wanted(count):
         (unit,) = find_units(order.benchmark, folder)
@@ -59,7 +61,7 @@ def test_data_that_moved_are_the_same(tmp_path):
     seen = []
     folder = draw.pictures(tmp_path / "a")
     for _ in range(2):
-        order = Order("dsb2018", str(folder), str(tmp_path / "to"))
+        order = BenchmarkOrder("dsb2018", str(folder), str(tmp_path / "to"))
         units = {unit.name: unit for unit in find_units(order.benchmark, folder)}
         (fold, _) = folds_of(order.benchmark, list(units.values()), dict.fromkeys(units, 1), "2")
         seen.append(order.wanted(units, fold))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.drawn_benchmarks import drawn, marks
-from unet.benchmarks.partial_truth import UNJUDGED, judged, widest
+from unet.benchmarks.partial_truth import UNJUDGED_ID, judged, widest
 
 
 def test_truth_of_all_cells_stays_as_it_is():
@@ -20,7 +20,7 @@ def test_pixels_are_unjudged_within_reach_of_a_lonely_marker_alone():
     lonely = np.argwhere(markers == removed)
     for y, x in np.ndindex(labels.shape):
         near = min(np.hypot(*(place - (y, x))) for place in lonely) <= 7.5
-        assert found[y, x] == (UNJUDGED if near and not labels[y, x] else labels[y, x])
+        assert found[y, x] == (UNJUDGED_ID if near and not labels[y, x] else labels[y, x])
 
 
 def test_the_widest_object_is_that_of_all_planes():

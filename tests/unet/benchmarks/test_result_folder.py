@@ -9,12 +9,12 @@ import tifffile
 
 from tests import drawn_benchmarks as draw
 from unet.benchmarks import result_folder
-from unet.benchmarks.layouts import Unit, find_units
+from unet.benchmarks.layouts import BenchmarkUnit, find_units
 from unet.benchmarks.published import BENCHMARKS
 from unet.benchmarks.result_folder import write_results
 from unet.evaluation.sequence_scores import det_counts, seg_counts, sequence_figures
 
-UNIT = Unit("02", ("a", "b", "c"), frames=(4, 5, 6))
+UNIT = BenchmarkUnit("02", ("a", "b", "c"), frames=(4, 5, 6))
 SEGMENTS = np.array([[[7, 7, 0, 9]], [[0, 0, 0, 0]], [[9, 3, 3, 0]]], np.int64)
 
 
@@ -58,7 +58,7 @@ def test_more_segments_than_ids_count_by_frame_and_have_no_tracks(tmp_path, monk
 
 
 def test_frames_of_four_digits_have_masks_of_four(tmp_path):
-    write_results(tmp_path / "r", Unit("01", ("a",), frames=(1000,)), [SEGMENTS[0]])
+    write_results(tmp_path / "r", BenchmarkUnit("01", ("a",), frames=(1000,)), [SEGMENTS[0]])
     assert (tmp_path / "r/mask1000.tif").exists()
 
 

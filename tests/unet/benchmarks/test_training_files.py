@@ -5,9 +5,9 @@ import pytest
 import tifffile
 
 from tests import drawn_benchmarks as draw
-from unet.benchmarks.folds import Fold, Part, folds_of
-from unet.benchmarks.layouts import Unit, find_units
-from unet.benchmarks.partial_truth import UNJUDGED
+from unet.benchmarks.folds import Fold, FoldPart, folds_of
+from unet.benchmarks.layouts import BenchmarkUnit, find_units
+from unet.benchmarks.partial_truth import UNJUDGED_ID
 from unet.benchmarks.pixels import plane_count
 from unet.benchmarks.published import BENCHMARKS
 from unet.benchmarks.training_files import source_of, truth_in_words, write_files
@@ -50,7 +50,7 @@ def test_a_sequence_trains_by_gold_of_some_frames_and_is_tested_in_full(written,
     assert (images["01-training"] == image[[0, 2]]).all()
     assert list(truth) == ["01-training"]
     assert (truth["01-training"] == ids[[0, 2]]).all()
-    assert source.ignore == UNJUDGED
+    assert source.ignore == UNJUDGED_ID
 
 
 def test_cells_that_nobody_drew_are_unjudged(written, tmp_path):
@@ -61,7 +61,7 @@ def test_cells_that_nobody_drew_are_unjudged(written, tmp_path):
     _, _, truth = written("phc-u373", folder, 1)
     found = truth["01-training"]
     assert (found[0] == ids[0]).all()
-    assert (found[1][ids[2] == lost] == UNJUDGED).all()
+    assert (found[1][ids[2] == lost] == UNJUDGED_ID).all()
 
 
 @pytest.mark.parametrize("markers", [False, True])
@@ -76,13 +76,16 @@ def test_silver_truth_trains_where_there_is_some_and_is_taken_as_it_is(written, 
 @pytest.mark.parametrize(
     ("unit", "said"),
     [
-        (Unit("02", (), silver={0: "s"}, gold={0: "g"}), "silver truth of 1 frames of 02 trained."),
-        (Unit("02", (), gold={0: "g"}, markers={0: "m"}), "gold truth of 1 frames of 02 trained, pixels around"),
-        (Unit("02", (), gold={0: "g"}), "trained, where what was not drawn counts as background."),
+        (BenchmarkUnit("02", (), silver={0: "s"}, gold={0: "g"}), "silver truth of 1 frames of 02 trained."),
+        (
+            BenchmarkUnit("02", (), gold={0: "g"}, markers={0: "m"}),
+            "gold truth of 1 frames of 02 trained, pixels around",
+        ),
+        (BenchmarkUnit("02", (), gold={0: "g"}), "trained, where what was not drawn counts as background."),
     ],
 )
 def test_which_truth_trained_is_said(unit, said):
-    fold = Fold("01-tested", (Part("02-training", "02", (0,)),), (Part("01", "01", (0,)),))
+    fold = Fold("01-tested", (FoldPart("02-training", "02", (0,)),), (FoldPart("01", "01", (0,)),))
     (words,) = truth_in_words({"02": unit}, fold)
     assert words.startswith("01 is tested by what ")
     assert said in words
