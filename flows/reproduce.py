@@ -5,7 +5,7 @@ from prefect import flow
 from flows.planning.benchmark_plan import BenchmarkPlan, plan_benchmark
 from flows.reprocess import reprocess
 from tasks.benchmark import prepare_fold, score_fold, write_table
-from unet.benchmarks.order import BenchmarkOrder
+from unet.benchmarks.order import BenchmarkOrder, TrainingRecipe
 from unet.benchmarks.published import Name
 from unet.dataset.folder import Json
 from unet.dataset.lease import lease
@@ -23,7 +23,7 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
     benchmark: Name,
     data: str,
     to: str,
-    recipe: str = "paper2015",
+    recipe: TrainingRecipe = "paper2015",
     minutes: float | None = None,
     folds: str = "",
     changes: list[str] | None = None,
@@ -41,7 +41,7 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
         folds: which folds, a number such as 5, or 1,3/5 for some of them; "" = all that the benchmark has.
         changes: settings besides, such as train.steps=500.
     """
-    order = BenchmarkOrder(benchmark, data, to, recipe, minutes, folds, tuple(changes or ()))  # type: ignore[arg-type]
+    order = BenchmarkOrder(benchmark, data, to, recipe, minutes, folds, tuple(changes or ()))
     plan = plan_benchmark(order)
     (order.place / "order.json").write_json({"benchmark": order.name, "data": order.data})
     with lease(order.place, "reproduce"):
@@ -49,14 +49,14 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
 
 
 def _make(plan: BenchmarkPlan) -> Json:
-    """All folds in turn, each scored before the next is trained, so that a run that ends early leaves figures."""
-    order = plan.order
-    for of in plan.folds:
+    """All folds in turn, each scored before the next is trained, so that a run that ends early leaves their table."""
+    order, result = plan.order, Json()
+    for number, of in enumerate(plan.folds, 1):
         if not of.is_prepared:
             prepare_fold(order, plan.units, of.fold)
         if not of.is_prepared or of.pending:
             reprocess(order.dataset(of.fold).url)
         if order.counted(of.fold) is None:
             score_fold(order, plan.units, of.fold)
-    result: Json = write_table(order, [of.fold for of in plan.folds])
+        result = write_table(order, [of.fold for of in plan.folds[:number]])
     return result

@@ -43,7 +43,8 @@ def test_a_run_that_ends_goes_on_and_a_second_one_does_nothing(command, tmp_path
     assert "the disk went away" in err
     before = made(tmp_path)
     assert all(before)
-    assert not (tmp_path / "to/reproduce.json").exists()
+    early = json.loads((tmp_path / "to/reproduce.json").read_text())
+    assert [fold["name"] for fold in early["folds"]] == ["fold-1-of-2"]
 
     status, out, _ = command("--json")
     assert status == 0

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from unet.benchmarks.published import Benchmark, PublishedFigure, Published, benchmark_of
+from unet.benchmarks.published import Benchmark, Published, PublishedFigure, benchmark_of
 from unet.dataset.folder import Json
 
 CAUTION = (
