@@ -27,6 +27,7 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
     minutes: float | None = None,
     folds: str = "",
     changes: list[str] | None = None,
+    wait: bool = False,
 ) -> Json:
     """Make a paper's table from the challenge's own folder, and say how far ours is from what was published.
 
@@ -40,12 +41,13 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
         minutes: that each training may take; none = as the recipe says.
         folds: which folds, a number such as 5, or 1,3/5 for some of them; "" = all that the benchmark has.
         changes: settings besides, such as train.steps=500.
+        wait: for another run in that folder, instead of leaving.
     """
     order = BenchmarkOrder(benchmark, data, to, recipe, minutes, folds, tuple(changes or ()))
     plan = plan_benchmark(order)
     (order.place / "order.json").write_json({"benchmark": order.name, "data": order.data})
-    with lease(order.place, "reproduce"):
-        return _make(plan)
+    with lease(order.place, "reproduce", wait):
+        return _make(plan_benchmark(order) if wait else plan)
 
 
 def _make(plan: BenchmarkPlan) -> Json:

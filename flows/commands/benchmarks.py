@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import DryRunFlag, JsonFlag, absolute, exit_status, first_line, note, say
+from flows.commands.options import DryRunFlag, JsonFlag, WaitFlag, absolute, exit_status, first_line, note, say
 from flows.commands.show import as_text, err, json_text
 from flows.commands.work import server_started
 from flows.planning.benchmark_plan import BenchmarkPlan, plan_benchmark
@@ -38,6 +38,7 @@ def reproduce_verb(
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Settings besides.")
     ] = None,
     dry_run: DryRunFlag = False,
+    wait: WaitFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reproduce a benchmark."""
@@ -54,19 +55,18 @@ def reproduce_verb(
         else:
             for line in plan.lines():
                 err.print(as_text(line))
-            result = _call_flow(order)
+            result = _call_flow(order, wait)
             note(
                 f"{(time.monotonic() - began) / 60:.1f} minutes; {order.to}/reproduce.json and reproduce.md are written"
             )
     _show(order, result, as_json)
 
 
-def _call_flow(order: BenchmarkOrder) -> Json:
+def _call_flow(order: BenchmarkOrder, wait: bool) -> Json:
     with server_started():
         from flows.reproduce import reproduce
-    return reproduce(
-        order.name, order.data, order.to, order.recipe, order.minutes, order.folds, list(order.changes) or None
-    )
+    said = order.recipe, order.minutes, order.folds, list(order.changes) or None
+    return reproduce(order.name, order.data, order.to, *said, wait)
 
 
 def _show_plan(plan: BenchmarkPlan, as_json: bool) -> None:

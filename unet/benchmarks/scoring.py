@@ -54,7 +54,8 @@ def figures_of(benchmark: Benchmark, counts: Sequence[Json]) -> dict[str, Json]:
     if benchmark.kind == "sections":
         n = sum(of["sections"] for of in counts)
         board = board_figures(summed(of["board"] for of in counts))
-        return {name: {"value": of.value, "n": n, "threshold": round(of.threshold, 1)} for name, of in board.items()}
+        defined = {name: of for name, of in board.items() if not math.isnan(of.value)}
+        return {name: {"value": of.value, "n": n, "threshold": round(of.threshold, 1)} for name, of in defined.items()}
     every = {name: of for fold in counts for name, of in fold.items()}
     of_each = [sequence_figures(of) for of in every.values()] if benchmark.kind == "sequences" else list(every.values())
     names = [figure.name for figure in benchmark.figures if any(figure.name in of for of in of_each)]
