@@ -83,9 +83,9 @@ def write_table(order: BenchmarkOrder, folds: list[Fold]) -> Json:
 
 
 def _of_fold(order: BenchmarkOrder, name: str, known: Json) -> Json:
-    figures = {k: of["value"] for k, of in figures_of(order.benchmark, [known["counts"]]).items()}
+    figures = compared(order.benchmark, figures_of(order.benchmark, [known["counts"]]))
     facts = {k: known[k] for k in ("trained_on", "tested_on", "steps", "device", "training_minutes", "minutes")}
-    return {"name": name, **facts, "figures": figures}
+    return {"name": name, **facts, "figures": {measure: of["ours"] for measure, of in figures.items()}}
 
 
 def _facts(dataset: Dataset, fold: Fold) -> Json:
