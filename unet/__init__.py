@@ -12,6 +12,7 @@ The rooms in reading order, each named after one question; an arrow says who may
     evaluation   how good is it, and how is it shown?            ◀─ network, weight_maps, training
     network      what is the network, and how does it predict?   ◀─ training
     weight_maps  what does training see of the truth?            ◀─ training
+    benchmarks   how does a published figure come about again?
     training     how is a network trained?
 
 The first three are light (no numpy, torch, zarr or dask), so that `--help` and `status` answer at once; tensors live in
@@ -37,8 +38,8 @@ Objects
     `connected_segments` ids of a mask · `segment_table` one row a segment · `metrics` segments beside truth
 
 No flow calls `predict_image`, `border_weights`, `part_touching`, `segment_table`, `normalise_image`, `training_plane`,
-`class_weights_of`, `load_model`, `open_dataset`: they are for readers of the library, who hold arrays in memory. Of
-`metrics` a report has those that `evaluate.metrics` names.
+`class_weights_of`, `load_model`: they are for readers of the library, who hold arrays in memory. Of `metrics` a report
+has those that `evaluate.metrics` names.
 
 >>> import numpy as np
 >>> import unet

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import datasets, models, operations, over_time, sources, stages, tuning
+from flows.commands import benchmarks, datasets, models, operations, over_time, sources, stages, tuning
 from flows.commands.options import first_line
 from flows.commands.show import as_text, err
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _group in (sources, stages, datasets, models, tuning, over_time, operations):
+for _group in (sources, stages, datasets, models, tuning, over_time, benchmarks, operations):
     app.add_typer(_group.verbs)
 
 

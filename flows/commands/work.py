@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import typer
@@ -88,18 +88,25 @@ def _edit_record(order: Order) -> None:
             err.print(as_text(line))
 
 
-def _call_flow(order: Order, began: float) -> list[Outcome]:
-    """Call the flow; Prefect is imported here, once there is something to run."""
+@contextmanager
+def server_started() -> Iterator[None]:
+    """A Prefect server is there at the end; it starts while what is below imports torch and the others."""
     where = address.configure()
     address.require_access()
     word = f"starting {where}" if where.startswith("an ") else f"using {where}"
     with err.status(word):
-        started = start_ephemeral()  # the server starts while torch and the others are imported
+        started = start_ephemeral()
+        yield
+        if started is not None:
+            started.await_health()
+
+
+def _call_flow(order: Order, began: float) -> list[Outcome]:
+    """Call the flow; Prefect is imported here, once there is something to run."""
+    with server_started():
         from flows.reprocess import STAGE_FLOWS, reprocess
         from tasks.execution.outcomes import SetAside
 
-        if started is not None:
-            started.await_health()
     only, tried = list(order.only) or None, list(order.tried) or None
     more = {"refresh": True} if order.refresh else {}
     try:

@@ -14,7 +14,6 @@ from unet.evaluation.class_figures import compared_names
 from unet.evaluation.confusion import Confusion, confusion
 from unet.evaluation.contingency import Contingency
 from unet.evaluation.object_errors import object_errors
-from unet.evaluation.object_scores import size_ratio_counts
 from unet.evaluation.plot_sums import PlotSums
 from unet.images.array_types import Labels
 from unet.images.planes import Plane, planes
@@ -51,8 +50,6 @@ class Scored:
     segments: int = 0
     sums: PlotSums | None = field(default=None, compare=False)
     """What plots are made of; none of a class."""
-    size_ratios: tuple[int, ...] = ()
-    """Histogram of the sizes of segments ÷ those of the objects that they match, over `SIZE_RATIOS`."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +196,6 @@ def _scored(
     part: PlaneRange, planes: range, table: Contingency, of_planes: dict[str, float], metrics: Sequence[str]
 ) -> Scored:
     values, errors = figures_of(table, of_planes, metrics), object_errors(table).counts()
-    sizes = tuple(size_ratio_counts(table).tolist())
     return Scored(
         part,
         planes.start,
@@ -207,7 +203,6 @@ def _scored(
         table.objects.size,
         errors=errors,
         segments=table.segments.size,
-        size_ratios=sizes,
     )
 
 

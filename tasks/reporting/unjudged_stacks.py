@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation.error_pictures import UNCERTAIN
-from unet.evaluation.plot_sums import PlotSums, size_counts
+from unet.evaluation.plot_sums import PlotSums
 from unet.evaluation.report import ReportTable
 from unet.evaluation.report_words import counted
 from unet.ledger.results import image_of, labels_of
@@ -108,7 +108,6 @@ def _of_stack(dataset: Dataset, model: str, name: str) -> Unjudged:
     count = int(pixels.size)
     greys = {column for column in columns if column.startswith(GREY)}
     grey = {column.removeprefix(GREY): _middle(of) for column, of in columns.items() if column in greys}
-    nothing = np.zeros_like(size_counts([]))
     return Unjudged(
         name,
         count,
@@ -118,7 +117,7 @@ def _of_stack(dataset: Dataset, model: str, name: str) -> Unjudged:
         float(scores.mean()) if scores.size else None,
         int(np.count_nonzero(scores < UNCERTAIN)),
         _least_certain_plane(dataset, name, columns),
-        PlotSums(np.zeros(10), 0, nothing, size_counts(pixels)),
+        PlotSums.of_segments(pixels),
         np.histogram(scores, BINS, (0, 1))[0].astype(np.int64),
     )
 

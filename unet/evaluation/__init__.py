@@ -4,6 +4,7 @@
 who have arrays. `object_errors`: what became of each object. `object_scores`, `pixel_scores`, `pixel_pairs` (with
 `thinning`) and `warping`: the figures; `metrics`: the list of them all; `block_figures`: those of planes and volumes,
 window by window. `intervals`: how sure a mean is, `parts`: of which data it is.
+`challenge`: the boards of that challenge, at the best of its thresholds; `sequence_scores`: those of sequences.
 `confusion`: which class was taken for which; `class_figures`: what a report says of each class.
 `paired`: by how much one model is better than another. `history`: what became of models over time.
 `drift`: how far a stack differs from those of training, `stamped_values`: as stamps tell.

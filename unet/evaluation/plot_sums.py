@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unet.dataset.folder import Json
 from unet.evaluation.contingency import Contingency
-from unet.evaluation.object_scores import OVERLAPS
+from unet.evaluation.object_scores import OVERLAPS, SIZE_RATIOS, average_precisions, size_ratio_counts
 
 PER_DOUBLING = 4
 """Bins of the size histogram for each doubling of the size."""
@@ -33,6 +33,8 @@ class PlotSums:
     """True objects by their size: bin k holds those from 2^(k/4) pixels on."""
     segment_sizes: Counts
     """Segments by their size."""
+    size_ratios: Counts
+    """Matches by the size of the segment ÷ that of its object, in the bins of `SIZE_RATIOS`."""
 
     @classmethod
     def of(cls, table: Contingency) -> "PlotSums":
@@ -43,10 +45,16 @@ class PlotSums:
         >>> sums.precision_over_iou()[:7]  # the IoU of the pair is 3/4
         [0.5, 0.5, 0.5, 0.5, 0.5, 0.0, 0.0]
         """
-        hits = np.count_nonzero(table.iou[:, None] > OVERLAPS, axis=0)
-        both = table.objects.size + table.segments.size
-        precision = hits / (both - hits) if both else np.zeros(len(OVERLAPS))
-        return cls(precision, int(both > 0), size_counts(table.objects), size_counts(table.segments))
+        is_defined = table.objects.size + table.segments.size > 0
+        precision = average_precisions(table) if is_defined else np.zeros(len(OVERLAPS))
+        sizes = (size_counts(table.objects), size_counts(table.segments))
+        return cls(precision, int(is_defined), *sizes, size_ratio_counts(table))
+
+    @classmethod
+    def of_segments(cls, sizes: ArrayLike) -> "PlotSums":
+        """Those of segments of these sizes where there is no truth."""
+        nothing = np.zeros(len(SIZE_RATIOS) - 1, np.int64)
+        return cls(np.zeros(len(OVERLAPS)), 0, size_counts([]), size_counts(sizes), nothing)
 
     def __add__(self, other: "PlotSums") -> "PlotSums":
         return PlotSums(*(getattr(self, of.name) + getattr(other, of.name) for of in fields(self)))
@@ -68,6 +76,7 @@ class PlotSums:
                 "objects": self.object_sizes[shown].tolist(),
                 "segments": self.segment_sizes[shown].tolist(),
             },
+            "size_ratios": {"from": SIZE_RATIOS.round(4).tolist(), "matches": self.size_ratios.tolist()},
         }
 
 

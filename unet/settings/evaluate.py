@@ -54,7 +54,7 @@ class Evaluate:
     metrics: Annotated[Literal["auto"] | tuple[str, ...], one_of("`auto` or a list of names")] = "auto"
     """Metrics of the report, as [average_precision, v_rand]; auto: those that suit the truth, objects or membranes."""
     confidence: float = 0.95
-    """Level of the intervals, which come from resampling the planes."""
+    """Level of the intervals, which come from resampling stacks, or planes of a single one."""
     bootstrap_resamples: int = 1000
     """Bootstrap resamples of an interval."""
 

@@ -23,7 +23,7 @@ def test_every_verb_explains_itself_and_its_options(verb):
     assert command.help.endswith(".")
 
 
-@pytest.mark.parametrize("verb", [*STAGES, "reprocess", "demo", "serve"])
+@pytest.mark.parametrize("verb", [*STAGES, "reprocess", "reproduce", "demo", "serve"])
 def test_the_first_line_of_help_is_that_of_the_flow(verb):
     answer = CliRunner().invoke(app, [verb, "--help"])
     module = {"demo": "commands.demo", "serve": "server.serve"}.get(verb, verb)
@@ -58,4 +58,4 @@ def test_the_version_is_that_of_the_package_and_a_verb_takes_h():
 def test_a_shell_completes_verbs():
     asked = {"_UNET_FLOWS_COMPLETE": "complete_bash", "COMP_WORDS": "unet-flows re", "COMP_CWORD": "1"}
     answer = CliRunner().invoke(app, env=asked, prog_name="unet-flows")
-    assert answer.output.split() == ["reprocess", "remove"]
+    assert answer.output.split() == ["reprocess", "remove", "reproduce"]

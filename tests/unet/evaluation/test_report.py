@@ -22,7 +22,7 @@ def entry(value, low=None, high=None, n=12):
     return {"value": value, "low": low, "high": high, "n": n, "stacks": 3}
 
 
-SUMS = PlotSums(np.linspace(9, 1, 10), 10, size_counts([20, 30, 40]), size_counts([20, 35]))
+SUMS = PlotSums(np.linspace(9, 1, 10), 10, size_counts([20, 30, 40]), size_counts([20, 35]), np.arange(20))
 REPORT = Report(
     model="unet",
     made="2025-11-22T14:58",

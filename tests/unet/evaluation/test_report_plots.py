@@ -7,7 +7,7 @@ import pytest
 
 from tests.unet.evaluation.test_class_figures import figures
 from unet.evaluation.contingency import contingency
-from unet.evaluation.plot_sums import PlotSums, size_counts
+from unet.evaluation.plot_sums import PlotSums
 from unet.evaluation.report_plots import (
     SizeScale,
     plot_certainty,
@@ -25,7 +25,7 @@ CURVE = [[0.4, 0.7, 1.2], [0.5, 0.8, None], [0.6, None, 1.0], [0.7, 0.75, 0.9]]
 OWN = {"threshold": 0.5, "metric": "mean_average_precision", "value": 0.8, "curve": CURVE}
 ROW = {"step": 1, "loss": 0.7, "validation_loss": None, "rate": 1e-3}
 SUMS = PlotSums.of(contingency(np.array([1, 1, 1, 1, 0, 2]), np.array([5, 5, 5, 0, 0, 0])))
-NOTHING = PlotSums(np.zeros(10), 0, size_counts([]), size_counts([]))
+NOTHING = PlotSums.of_segments([])
 
 
 def test_precision_has_a_line_a_part():
