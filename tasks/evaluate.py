@@ -15,14 +15,14 @@ from tasks.reporting.progress import Sink
 from tasks.reporting.report_contents import write_report
 from tasks.reporting.scored_parts import scored_parts
 from unet.dataset.folder import Dataset, Json
-from unet.evaluation.class_figures import ClassFigures
-from unet.evaluation.history import keep_history
 from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.class_settings import left_out_classes
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import evaluate_recipe, has_truth
 from unet.ledger.results import PLANES, model_of, report_of
 from unet.ledger.stamp import Recipe
+from unet.reports.class_figures import ClassFigures
+from unet.reports.history import keep_history
 from unet.settings.record import Record
 
 SAID = 4

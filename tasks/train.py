@@ -14,8 +14,6 @@ from tasks.reporting.progress import Sink
 from tasks.training_planes import View, image_facts, planes_by_subset, require_classes, stack_statistics
 from tasks.tuning import found_by_training
 from unet.dataset.folder import Dataset, Folder, Json
-from unet.evaluation import pictures
-from unet.evaluation.history import keep_history
 from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
@@ -30,6 +28,8 @@ from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
 from unet.network.start_model import StartModel, start_model
+from unet.reports import pictures
+from unet.reports.history import keep_history
 from unet.settings.classes import BACKGROUND, OBJECT
 from unet.settings.record import plain
 from unet.settings.train import Train

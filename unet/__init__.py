@@ -9,7 +9,8 @@ The rooms in reading order, each named after one question; an arrow says who may
     formats      what did a microscope write?                    ◀─ labels … training
     store        how do arrays lie in zarr?                      ◀─ labels … training
     labels       what is true of label images?                   ◀─ network, weight_maps, training
-    evaluation   how good is it, and how is it shown?            ◀─ network, weight_maps, training
+    evaluation   how good is it?                                 ◀─ reports … training
+    reports      how is it shown?                                ◀─ network, weight_maps, training
     network      what is the network, and how does it predict?   ◀─ training
     weight_maps  what does training see of the truth?            ◀─ training
     benchmarks   how does a published figure come about again?
@@ -18,7 +19,7 @@ The rooms in reading order, each named after one question; an arrow says who may
 The first three are light (no numpy, torch, zarr or dask), so that `--help` and `status` answer at once; tensors live in
 `network` and `training` alone. A room's `__init__` names its modules and re-exports nothing; import-linter holds all of
 it. To follow a stack: `formats` (ingest), `weight_maps` (weigh), `training`, `network` (predict), `labels` (segment),
-`evaluation`.
+`evaluation` and `reports`.
 
 As a library, `import unet` offers the names below, each loaded when it is first used; `__init__.pyi` says where from.
 

@@ -11,8 +11,8 @@ from flows.commands.show import as_text, err, json_text, out
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.lease import lease
 from unet.dataset.record_file import read_record, set_values
-from unet.evaluation.history import Event, history
 from unet.ledger.results import model_of
+from unet.reports.history import Event, history
 
 if TYPE_CHECKING:
     from tasks.tools.compare import Comparison

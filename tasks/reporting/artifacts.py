@@ -20,10 +20,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
 from unet.dataset.folder import Dataset, Folder
-from unet.evaluation import pictures
 from unet.evaluation.parts import PARTS
 from unet.ledger.generations import Result
 from unet.ledger.results import model_of, report_of
+from unet.reports import pictures
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset
 from unet.evaluation.block_figures import Subject, WindowPixels, block_figures, figures_of
-from unet.evaluation.class_figures import compared_names
 from unet.evaluation.confusion import Confusion, confusion
 from unet.evaluation.contingency import Contingency
 from unet.evaluation.object_errors import object_errors
-from unet.evaluation.plot_sums import PlotSums
 from unet.images.array_types import Labels
 from unet.images.planes import Plane, planes
 from unet.images.windows import Window
@@ -22,6 +20,8 @@ from unet.labels.class_of_ids import ClassOfIds, read_classes
 from unet.ledger.generations import Result
 from unet.ledger.recipes import ignored_id
 from unet.ledger.results import labels_of, learnt_names, model_of
+from unet.reports.class_figures import compared_names
+from unet.reports.plot_sums import PlotSums
 from unet.settings.evaluate import OBJECTS
 from unet.store import ome
 from unet.store.arrays import open_array

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from tasks.reporting.comparison import compared_classes, segment_classes, truth_classes
 from tasks.reporting.report_pictures import weights_png
 from unet.dataset.folder import Dataset, Folder
-from unet.evaluation import pictures
 from unet.images.planes import planes
 from unet.images.windows import Window
 from unet.ledger.generations import Result
 from unet.ledger.recipes import is_withdrawn
 from unet.ledger.results import image_of, labels_of, learnt_names, model_of, report_of, scores_of, weights_of
+from unet.reports import pictures
 from unet.store import ome
 from unet.store.arrays import open_array
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from tasks.reporting.comparison import Scored
 from unet.dataset.folder import Json
-from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.confusion import no_confusion
 from unet.evaluation.intervals import bootstrap_interval
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.parts import PARTS
+from unet.reports.class_figures import ClassFigures
 from unet.settings.evaluate import Evaluate
 
 

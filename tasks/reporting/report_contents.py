@@ -22,13 +22,18 @@ from tasks.reporting.run_facts import data_facts, data_table, run_facts, size_sc
 from tasks.reporting.unjudged_stacks import look_at, unjudged_names, unjudged_table
 from tasks.reporting.viewers import viewers
 from unet.dataset.folder import Dataset, Json
-from unet.evaluation import pictures
-from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.drift import DriftRow, drift_lines, number_words, range_words
 from unet.evaluation.parts import PARTS, headline_part
-from unet.evaluation.plot_sums import PlotSums, added
-from unet.evaluation.report import Report, render_report
-from unet.evaluation.report_plots import (
+from unet.evaluation.stamped_values import drift_rows
+from unet.ledger.class_settings import segmented_classes
+from unet.ledger.generations import Generation
+from unet.ledger.results import PAGE, learnt_names, model_of, report_of, weights_of
+from unet.ledger.truth_findings import TruthCheck
+from unet.reports import pictures
+from unet.reports.class_figures import ClassFigures
+from unet.reports.plot_sums import PlotSums, added
+from unet.reports.report import Report, render_report
+from unet.reports.report_plots import (
     ReportPlot,
     plot_certainty,
     plot_classes,
@@ -36,11 +41,6 @@ from unet.evaluation.report_plots import (
     plot_sizes,
     plot_training,
 )
-from unet.evaluation.stamped_values import drift_rows
-from unet.ledger.class_settings import segmented_classes
-from unet.ledger.generations import Generation
-from unet.ledger.results import PAGE, learnt_names, model_of, report_of, weights_of
-from unet.ledger.truth_findings import TruthCheck
 from unet.settings.record import Record
 from unet.sources.stack_names import shortened
 

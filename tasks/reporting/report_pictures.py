@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from tasks.reporting.comparison import Scored, classes_of, compared, labels_planes, pixels
 from tasks.reporting.unjudged_stacks import Unjudged, segment_scores
 from unet.dataset.folder import Dataset, Folder
-from unet.evaluation import pictures
 from unet.evaluation.contingency import contingency
-from unet.evaluation.error_pictures import PixelSize, picture_of_certainty, picture_of_errors
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.object_errors import object_errors
-from unet.evaluation.page_pictures import data_url
 from unet.evaluation.parts import headline_part
-from unet.evaluation.report import ReportPicture
-from unet.evaluation.report_plots import ReportPlot, plot_thresholds
-from unet.evaluation.report_words import in_order
-from unet.evaluation.tuning_words import class_sentences, tuning_sentences
 from unet.images.planes import planes
 from unet.images.units import pixel_size, symbol
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.found_settings import found_with
 from unet.ledger.generations import Generation
 from unet.ledger.results import image_of, labels_of, model_of, weights_of
+from unet.reports import pictures
+from unet.reports.error_pictures import PixelSize, picture_of_certainty, picture_of_errors
+from unet.reports.page_pictures import data_url
+from unet.reports.report import ReportPicture
+from unet.reports.report_plots import ReportPlot, plot_thresholds
+from unet.reports.report_words import in_order
+from unet.reports.tuning_words import class_sentences, tuning_sentences
 from unet.settings.classes import OBJECT
 from unet.settings.segment import Segment
 from unet.store import ome

@@ -9,15 +9,15 @@ from typing import Any
 
 from tasks.execution.timing import elapsed
 from unet.dataset.folder import Dataset, Json
-from unet.evaluation.plot_sums import PlotSums
-from unet.evaluation.report import ReportTable
-from unet.evaluation.report_plots import SizeScale
-from unet.evaluation.report_words import counted
 from unet.images.units import symbol
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, learnt_names, model_of, scores_of
 from unet.ledger.stamp import Stamp, digest
 from unet.ledger.versions import of_here
+from unet.reports.plot_sums import PlotSums
+from unet.reports.report import ReportTable
+from unet.reports.report_plots import SizeScale
+from unet.reports.report_words import counted
 
 PARAMETERS = "model.safetensors"
 HEADER = 100_000_000

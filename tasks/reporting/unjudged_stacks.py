@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Dataset, Json
-from unet.evaluation.error_pictures import UNCERTAIN
-from unet.evaluation.plot_sums import PlotSums
-from unet.evaluation.report import ReportTable
-from unet.evaluation.report_words import counted
 from unet.ledger.results import image_of, labels_of
+from unet.reports.error_pictures import UNCERTAIN
+from unet.reports.plot_sums import PlotSums
+from unet.reports.report import ReportTable
+from unet.reports.report_words import counted
 from unet.store.tables import read_table
 
 LOOKED_AT = 500

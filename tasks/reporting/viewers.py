@@ -3,8 +3,8 @@
 import shlex
 
 from unet.dataset.folder import Dataset
-from unet.evaluation.report import Command
 from unet.ledger.results import labels_of
+from unet.reports.report import Command
 
 
 def viewers(dataset: Dataset, model: str, name: str) -> list[Command]:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unet.dataset.folder import Json
-from unet.evaluation import pictures
 from unet.formats.label_colours import colour_name, in_colours
 from unet.formats.readers import Opened, find_scenes, open_found
 from unet.formats.stack import RGB
+from unet.reports import pictures
 from unet.settings.ingest import Source
 from unet.sources.mirror import Mirrored, look_at_remotes
 from unet.sources.search import find_stacks

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.evaluation import pictures
 from unet.formats.readers import open_found, open_truth
 from unet.formats.stack import Opened
 from unet.labels.class_of_ids import ClassOfIds
 from unet.labels.classed_truth import open_kept
 from unet.labels.connected import connected_segments
 from unet.labels.truth_values import KeptTruth, has_smoothed_edges, require_fit
+from unet.reports import pictures
 from unet.settings.classes import class_colour
 from unet.sources.stacks import Stack
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests.conftest import QUICK
 from unet.dataset.record_file import set_values
-from unet.evaluation.history import history
 from unet.images.synthetic import draw_stack
+from unet.reports.history import history
 
 LONGER = {
     "train.steps": 300,

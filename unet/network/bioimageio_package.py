@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from unet.dataset.folder import Json
-from unet.evaluation import pictures
 from unet.images.grey_values import DIVIDE, FIXED
 from unet.labels.connected import connected_segments
 from unet.labels.scores import largest_class
@@ -32,6 +31,7 @@ from unet.network.bioimageio_description import DOI, PAPER, Described, descripti
 from unet.network.exports import onnx_model, torchscript, with_softmax
 from unet.network.tiles import FIXED_SIDE
 from unet.network.unet import UNet
+from unet.reports import pictures
 from unet.settings.architecture import Architecture
 
 EXAMPLE = 256

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unet.evaluation.pictures import Bytes, sample_sheet
 from unet.images.array_types import IGNORE
 from unet.images.windows import Window
+from unet.reports.pictures import Bytes, sample_sheet
 from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.store.read_ahead import read_ahead

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unet.evaluation.pictures import TRUTH_COLOUR, Bytes, colours, figure_png, hexadecimal, new_figure
 from unet.images.array_types import IGNORE
 from unet.images.units import symbol
+from unet.reports.pictures import TRUTH_COLOUR, Bytes, colours, figure_png, hexadecimal, new_figure
 from unet.settings.classes import BACKGROUND, OBJECT, class_colour
 
 if TYPE_CHECKING:

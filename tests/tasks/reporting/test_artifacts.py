@@ -10,9 +10,9 @@ from PIL import Image
 
 from tasks.reporting import artifacts
 from unet.dataset.folder import Dataset
-from unet.evaluation import pictures
 from unet.ledger.results import model_of, report_of
 from unet.ledger.stamp import Recipe
+from unet.reports import pictures
 
 FIGURE = {"value": 0.75, "low": 0.5, "high": 0.875, "n": 3}
 UNDEFINED = {"value": None, "low": None, "high": None, "n": 0}

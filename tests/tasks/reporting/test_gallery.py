@@ -12,11 +12,11 @@ from tasks.reporting import gallery as module
 from tasks.reporting.gallery import gallery
 from tasks.segment import segment_stacks
 from tests.classes import put_model, put_scores, put_truth_classes
-from unet.evaluation import pictures
 from unet.images.planes import Plane
 from unet.images.synthetic import draw_stack
 from unet.ledger.outcome import STAGES
 from unet.ledger.results import scores_of
+from unet.reports import pictures
 from unet.settings.segment import Segment
 from unet.store import ome
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from unet.evaluation.pictures import TRUTH_COLOUR
+from unet.reports.pictures import TRUTH_COLOUR
 from unet.settings.classes import class_colour
 from unet.weight_maps.picture import IGNORED_COLOUR, PlaneView, telling_window, weights_picture
 

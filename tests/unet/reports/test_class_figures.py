@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.confusion import Confusion
 from unet.evaluation.metrics import METRICS
+from unet.reports.class_figures import ClassFigures
 from unet.settings.classes import class_colour
 
 

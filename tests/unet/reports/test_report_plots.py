@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-
 from tests.unet.evaluation.test_class_figures import figures
+
 from unet.evaluation.contingency import contingency
-from unet.evaluation.plot_sums import PlotSums
-from unet.evaluation.report_plots import (
+from unet.reports.plot_sums import PlotSums
+from unet.reports.report_plots import (
     SizeScale,
     plot_certainty,
     plot_classes,

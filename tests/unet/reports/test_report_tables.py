@@ -1,5 +1,5 @@
-from tests.unet.evaluation.test_report import REPORT, entry
-from unet.evaluation.report_tables import ROWS, count_rows, gaps, headline, part_table, sections, stack_rows
+from tests.unet.reports.test_report import REPORT, entry
+from unet.reports.report_tables import ROWS, count_rows, gaps, headline, part_table, sections, stack_rows
 
 
 def test_the_headline_is_of_one_part_the_most_telling_metric_first():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from unet.evaluation.pictures import (
+from unet.reports.pictures import (
     BOTH_COLOUR,
     EMBEDDED,
     SEGMENTS_COLOUR,

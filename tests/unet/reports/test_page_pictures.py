@@ -6,8 +6,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from unet.evaluation.page_pictures import EXACT, LONGEST, data_url
-from unet.evaluation.pictures import png
+from unet.reports.page_pictures import EXACT, LONGEST, data_url
+from unet.reports.pictures import png
 
 
 def decoded(url):

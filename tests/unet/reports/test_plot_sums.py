@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from unet.evaluation.contingency import contingency
 from unet.evaluation.metrics import average_precision
 from unet.evaluation.object_scores import OVERLAPS
-from unet.evaluation.plot_sums import PlotSums, added, bin_edges, size_counts
+from unet.reports.plot_sums import PlotSums, added, bin_edges, size_counts
 
 PLANES = arrays(np.uint8, (2, 6, 6), elements=st.integers(0, 4))
 

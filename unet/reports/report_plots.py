@@ -8,11 +8,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from unet.evaluation.class_figures import ClassFigures
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.object_scores import OVERLAPS
-from unet.evaluation.plot_sums import BINS, PlotSums, bin_edges
-from unet.evaluation.svg_plots import Axis, Mark, Row, Series, interval_plot, line_plot, linear_axis, log_axis
+from unet.reports.class_figures import ClassFigures
+from unet.reports.plot_sums import BINS, PlotSums, bin_edges
+from unet.reports.svg_plots import Axis, Mark, Row, Series, interval_plot, line_plot, linear_axis, log_axis
 from unet.settings.classes import class_colour
 
 METRIC_NAMES = {

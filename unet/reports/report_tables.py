@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from unet.evaluation.metrics import Metric
 from unet.evaluation.object_errors import KINDS
 from unet.evaluation.parts import PARTS
-from unet.evaluation.report_words import counted, in_order, is_number, metric, number, plain_text, share
 from unet.ledger.truth_findings import KINDS as TRUTH_KINDS
 from unet.ledger.truth_findings import FindingSummary, TruthCheck, summarise
+from unet.reports.report_words import counted, in_order, is_number, metric, number, plain_text, share
 from unet.sources.stack_names import natural_order
 
 BIG_FIGURES = 4

@@ -3,9 +3,9 @@
 import pytest
 
 from unet.dataset.record_file import set_values
-from unet.evaluation import history as module
-from unet.evaluation.history import history, keep_history
 from unet.ledger.results import report_of
+from unet.reports import history as module
+from unet.reports.history import history, keep_history
 
 
 def told(dataset):

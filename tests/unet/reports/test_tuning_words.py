@@ -1,6 +1,6 @@
 """What is said of how the settings of segment were found."""
 
-from unet.evaluation.tuning_words import class_sentences, tuning_sentences
+from unet.reports.tuning_words import class_sentences, tuning_sentences
 from unet.settings.segment import Segment
 
 CURVE = [[0.4, 0.7, 1.2], [0.5, 0.8, None], [0.6, None, 1.0], [0.7, 0.75, 0.9]]

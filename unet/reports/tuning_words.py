@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from unet.evaluation.report_plots import metric_name
+from unet.reports.report_plots import metric_name
 from unet.settings.segment import AUTOMATIC, UNTUNED, Segment, SegmentNumbers
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from unet.evaluation.object_errors import FOUND, KINDS, ObjectErrors
-from unet.evaluation.pictures import Bytes, grey_picture, object_edges
+from unet.reports.pictures import Bytes, grey_picture, object_edges
 
 SIDE = 640
 """Pixels either way of the part that is shown of a large plane."""

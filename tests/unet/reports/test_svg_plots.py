@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet.evaluation.svg_plots import (
+from unet.reports.svg_plots import (
     HEIGHT,
     LEFT,
     RIGHT,

@@ -1,6 +1,6 @@
 """The report on a model: one HTML file, read on a phone or printed, mailed or moved alone; it asks nobody for anything.
 
-The page is planned as plain tables and texts (`unet.evaluation.report_tables`), drawn as SVG (`report_plots`) and laid
+The page is planned as plain tables and texts (`unet.reports.report_tables`), drawn as SVG (`report_plots`) and laid
 out in `report.html.jinja`, which decides nothing. Pictures are data URLs; the least telling ones are left out, and
 said to be, where the file would be larger than it may be. Names of stacks are data of strangers: everything is escaped,
 and a content policy in the page forbids scripts and requests.
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from unet.evaluation import report_tables as tables
-from unet.evaluation.class_figures import ClassFigures
-from unet.evaluation.error_pictures import LOOKS
 from unet.evaluation.parts import headline_part
-from unet.evaluation.report_plots import ReportPlot
-from unet.evaluation.report_words import cell_text, counted, metric
 from unet.ledger.truth_findings import TruthCheck
+from unet.reports import report_tables as tables
+from unet.reports.class_figures import ClassFigures
+from unet.reports.error_pictures import LOOKS
+from unet.reports.report_plots import ReportPlot
+from unet.reports.report_words import cell_text, counted, metric
 
 LARGEST = 5_000_000
 """Bytes of a page: what a mail takes."""
@@ -145,7 +145,7 @@ def _with_pictures(report: Report, room: int) -> Report:
 def _rendered(report: Report) -> str:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    template = files("unet.evaluation")
+    template = files("unet.reports")
     environment = Environment(
         loader=FunctionLoader(lambda name: template.joinpath(name).read_text("utf-8")),
         autoescape=True,

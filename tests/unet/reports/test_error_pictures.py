@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from unet.evaluation.contingency import contingency
-from unet.evaluation.error_pictures import (
+from unet.evaluation.object_errors import KINDS, object_errors
+from unet.reports.error_pictures import (
     LOOKS,
     SIDE,
     Kinds,
@@ -14,8 +15,7 @@ from unet.evaluation.error_pictures import (
     round_length,
     telling_part,
 )
-from unet.evaluation.object_errors import KINDS, object_errors
-from unet.evaluation.pictures import png
+from unet.reports.pictures import png
 
 
 def square(labels, id_, y, x, side=20):

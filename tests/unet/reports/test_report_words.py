@@ -5,7 +5,7 @@ import math
 import pytest
 
 from unet.evaluation.metrics import METRICS
-from unet.evaluation.report_words import cell_text, in_order, is_number, metric, number, plain_text
+from unet.reports.report_words import cell_text, in_order, is_number, metric, number, plain_text
 
 
 @pytest.mark.parametrize(

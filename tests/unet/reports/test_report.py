@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from unet.evaluation.plot_sums import PlotSums, size_counts
-from unet.evaluation.report import Command, Report, ReportPicture, ReportTable, render_report
-from unet.evaluation.report_plots import ReportPlot, plot_precision
-from unet.evaluation.report_words import metric
 from unet.ledger.truth_findings import KINDS, Finding, Place, TruthCheck
+from unet.reports.plot_sums import PlotSums, size_counts
+from unet.reports.report import Command, Report, ReportPicture, ReportTable, render_report
+from unet.reports.report_plots import ReportPlot, plot_precision
+from unet.reports.report_words import metric
 from unet.settings.record import Record
 
 NAN = float("nan")
