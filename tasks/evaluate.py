@@ -18,9 +18,10 @@ from unet.dataset.folder import Dataset, Json
 from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.class_settings import left_out_classes
 from unet.ledger.outcome import Outcome
-from unet.ledger.recipes import evaluate_recipe, has_truth
+from unet.ledger.recipes import evaluate_recipe
 from unet.ledger.results import PLANES, model_of, report_of
 from unet.ledger.stamp import Recipe
+from unet.ledger.truth_state import has_truth
 from unet.reports.class_figures import ClassFigures
 from unet.reports.history import keep_history
 from unet.settings.record import Record

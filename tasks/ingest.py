@@ -25,21 +25,12 @@ from unet.ledger.contents import CLASSES
 from unet.ledger.fingerprint import Fingerprint, sizes_and_times
 from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
-from unet.ledger.recipes import (
-    class_digest,
-    edited_recipe,
-    has_truth,
-    image_recipe,
-    ingest_recipe,
-    is_edited,
-    is_to_be_withdrawn,
-    source_fingerprints,
-    truth_recipe,
-    withdrawn_recipe,
-)
+from unet.ledger.recipes import edited_recipe, image_recipe, ingest_recipe, truth_recipe, withdrawn_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
+from unet.ledger.source_fingerprints import source_fingerprints
 from unet.ledger.source_reading import SourceError, SourceReading, UnreadableError, source_errors, unfinished
 from unet.ledger.stamp import Recipe
+from unet.ledger.truth_state import class_digest, has_truth, is_edited, is_to_be_withdrawn
 from unet.settings.ingest import Ingest
 from unet.sources.stacks import Stack
 from unet.store import ome

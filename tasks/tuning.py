@@ -26,8 +26,8 @@ from unet.images.windows import Window
 from unet.labels.scores import Scores, chosen
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.found_settings import BY_CLASS
-from unet.ledger.recipes import ignored_id
 from unet.ledger.results import labels_of, scores_of
+from unet.ledger.truth_state import ignored_id
 from unet.network.unet import UNet
 from unet.settings.segment import Segment
 from unet.settings.segment_classes import UnlearntError, chosen_classes

@@ -29,10 +29,11 @@ from unet.images.units import spacing_in_pixels
 from unet.labels.class_of_ids import ClassOfIds, read_classes
 from unet.ledger.generations import Result
 from unet.ledger.outcome import Outcome
-from unet.ledger.recipes import ignored_id, weigh_recipe
+from unet.ledger.recipes import weigh_recipe
 from unet.ledger.results import image_of, labels_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.ledger.truth_findings import TruthCheck, warnings, words
+from unet.ledger.truth_state import ignored_id
 from unet.settings.classes import OBJECT
 from unet.settings.cluster import Cluster
 from unet.settings.weigh import Weigh

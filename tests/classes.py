@@ -1,9 +1,9 @@
 """Datasets of several classes by hand: a model that knows names, its scores, and truth whose ids have classes."""
 
 from unet.ledger.contents import CLASSES
-from unet.ledger.recipes import class_digest
 from unet.ledger.results import labels_of, model_of, scores_of
 from unet.ledger.stamp import Recipe
+from unet.ledger.truth_state import class_digest
 from unet.store.arrays import create
 from unet.store.ome import multiscales
 from unet.store.shards import Level, plane_layout, regions

@@ -31,6 +31,8 @@ ELSEWHERE = {
     "unet/labels/seams": "unet/labels/test_connected",
     "unet/ledger/contents": "unet/ledger/test_results",
     "unet/ledger/metadata_file": "unet/ledger/test_metadata_types",
+    "unet/ledger/source_fingerprints": "unet/ledger/test_recipes",
+    "unet/ledger/truth_state": "unet/ledger/test_recipes",
     "unet/ledger/truth_findings": "unet/weight_maps/test_truth_check",
     "unet/settings/evaluate": "unet/settings/test_record",
     "unet/settings/ingest": "unet/settings/test_record",

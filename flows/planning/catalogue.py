@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.planning.absent_stacks import FirstFile, absent_stacks
 from unet.dataset.folder import Dataset, Json
-from unet.ledger import recipes
+from unet.ledger import source_fingerprints
 from unet.ledger.results import image_of, labels_of
 from unet.settings.record import Record
 from unet.sources.mirror import Mirrored, look_at_remotes
@@ -68,7 +68,7 @@ def _known_scenes(dataset: Dataset, name: str, is_truth: bool) -> Iterator[tuple
     files = tuple(stamp.facts.get("source", ())) if stamp else ()
     if stamp is None or not files or is_in_zarr(files[0]):  # images in a zarr are found by its metadata
         return
-    now = recipes.source_fingerprint(dataset, name, files, is_truth)
+    now = source_fingerprints.source_fingerprint(dataset, name, files, is_truth)
     if now.content == stamp.facts["files"]["content"]:
         is_set = not (stamp.recipe.settings.get("axis") or stamp.recipe.settings.get("grid"))
         for part in _parts(files, stamp.recipe.settings):

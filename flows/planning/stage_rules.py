@@ -7,7 +7,7 @@ from flows.planning.status import PENDING, Findings, StageStatus
 from flows.planning.training_set import has_checkpoint, training_set, usable_truth
 from unet.dataset.folder import Dataset
 from unet.evaluation.stamped_values import drift_rows, ranges_of, trained_stacks
-from unet.ledger import recipes
+from unet.ledger import recipes, truth_state
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
 from unet.ledger.outcome import STAGES, last_failure
@@ -46,9 +46,9 @@ class StageRules:
         stack, truth = self.stacks[name], labels_of(self.dataset, name, "truth")
         recipe = recipes.image_recipe(self.dataset, stack, self.record.ingest)
         results, stamp = [(image_of(self.dataset, name), recipe)], truth.stamp()
-        if stack.truth and not recipes.is_edited(self.dataset, name):
+        if stack.truth and not truth_state.is_edited(self.dataset, name):
             results.append((truth, recipes.truth_recipe(self.dataset, stack)))
-        elif stamp is not None and recipes.is_to_be_withdrawn(self.dataset, stack):
+        elif stamp is not None and truth_state.is_to_be_withdrawn(self.dataset, stack):
             results.append((truth, recipes.withdrawn_recipe(stamp.recipe)))
         elif stamp is not None:
             kept = recipes.edited_recipe(self.dataset, stack, stamp.recipe)
@@ -66,8 +66,8 @@ class StageRules:
     def has_truth(self, name: str) -> bool:
         """Whether there is truth of a stack that is weighed."""
         if self.found.state("ingest", name) == "set aside":  # what was made of it before still holds
-            return recipes.has_fitting_truth(self.dataset, name)
-        return recipes.has_truth(self.dataset, name, self.stacks.get(name))
+            return truth_state.has_fitting_truth(self.dataset, name)
+        return truth_state.has_truth(self.dataset, name, self.stacks.get(name))
 
     def weigh(self, name: str) -> StageStatus | None:
         """State of the weights of a stack with truth."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from tasks.reporting.comparison import foreground_of, labels_planes, pixels
 from unet.dataset.folder import Dataset
-from unet.ledger.recipes import ignored_id
 from unet.ledger.results import labels_of
+from unet.ledger.truth_state import ignored_id
 from unet.settings.evaluate import MEMBRANES, OBJECTS, Evaluate
 
 LOOKED_AT = 32

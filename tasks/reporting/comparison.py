@@ -18,8 +18,8 @@ from unet.images.planes import Plane, planes
 from unet.images.windows import Window
 from unet.labels.class_of_ids import ClassOfIds, read_classes
 from unet.ledger.generations import Result
-from unet.ledger.recipes import ignored_id
 from unet.ledger.results import labels_of, learnt_names, model_of
+from unet.ledger.truth_state import ignored_id
 from unet.reports.class_figures import compared_names
 from unet.reports.plot_sums import PlotSums
 from unet.settings.evaluate import OBJECTS

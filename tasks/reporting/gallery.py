@@ -18,8 +18,8 @@ from unet.dataset.folder import Dataset, Folder
 from unet.images.planes import planes
 from unet.images.windows import Window
 from unet.ledger.generations import Result
-from unet.ledger.recipes import is_withdrawn
 from unet.ledger.results import image_of, labels_of, learnt_names, model_of, report_of, scores_of, weights_of
+from unet.ledger.truth_state import is_withdrawn
 from unet.reports import pictures
 from unet.store import ome
 from unet.store.arrays import open_array

@@ -18,7 +18,7 @@ from flows.planning.plan import make_plan
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.class_of_ids import read_classes
-from unet.ledger import recipes
+from unet.ledger import truth_state
 from unet.ledger.results import labels_of
 
 BOXES = [(2, 3, 12, 9), (2, 9, 12, 20), (20, 30, 28, 38)]
@@ -184,25 +184,25 @@ def test_viewers_know_the_classes(image, stage, level):
 
 def test_a_table_that_changes_makes_truth_and_what_is_made_of_it_stale(image, stage):
     dataset, _, _ = started(image, stage, **save_values(image))
-    before = recipes.truth_classes_content(dataset, "a")
+    before = truth_state.truth_classes_content(dataset, "a")
     (source,) = read_record(dataset).sources
     table = {1: "cell", 2: "mitosis"}
     set_values(dataset, {"sources": [{**{k: v for k, v in vars(source).items() if v is not None}, "classes": table}]})
     assert [work.name for work in make_plan(dataset, read_record(dataset)).pending("ingest")] == ["a"]
     stage(dataset, "ingest")
     assert read_classes(labels_of(dataset, "a", "truth")).names == ("cell", "mitosis")
-    assert recipes.truth_classes_content(dataset, "a") != before
+    assert truth_state.truth_classes_content(dataset, "a") != before
 
 
 def test_classes_that_are_mended_by_hand_are_kept(image, stage):
     dataset, _, _ = started(image, stage, **save_values(image))
     truth = labels_of(dataset, "a", "truth")
-    file, before = truth.folder / truth.committed().generation / "classes.json", recipes.truth_content(dataset, "a")
-    classes = recipes.truth_classes_content(dataset, "a")
+    file, before = truth.folder / truth.committed().generation / "classes.json", truth_state.truth_content(dataset, "a")
+    classes = truth_state.truth_classes_content(dataset, "a")
     file.write(b'{"nucleus": [[1, 1]], "mitosis": [[2, 3]]}')
-    assert recipes.is_edited(dataset, "a")
-    assert recipes.truth_content(dataset, "a") == before
-    assert recipes.truth_classes_content(dataset, "a") != classes
+    assert truth_state.is_edited(dataset, "a")
+    assert truth_state.truth_content(dataset, "a") == before
+    assert truth_state.truth_classes_content(dataset, "a") != classes
     assert make_plan(dataset, read_record(dataset)).pending("ingest") == []
     assert stage(dataset, "ingest", force="ingest")[0].why == "image, truth kept as it was edited by hand"
     assert file.read() == b'{"nucleus": [[1, 1]], "mitosis": [[2, 3]]}'
@@ -225,7 +225,7 @@ def test_truth_without_classes_says_nothing_of_them(image, stage):
     assert not {"classes", "class_digest"} & set(truth.committed().facts)
     assert not {"classes", "class_of", "truth_by_class"} & set(truth.committed().recipe.settings)
     assert set(truth.attributes()["ome"]["image-label"]) == {"version", "source"}
-    assert recipes.truth_classes_content(dataset, "a") == ""
+    assert truth_state.truth_classes_content(dataset, "a") == ""
     assert read_classes(truth).of(drawn()).max() == 1
 
 

@@ -4,21 +4,18 @@ A setting that changes how a result is computed but not what it is (a device, a 
 numeric plan or nowhere, never in a recipe: changing it makes nothing stale.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from unet.dataset.folder import Dataset, Folder, Json
-from unet.dataset.safe_load import LARGEST_JSON
-from unet.ledger import fingerprint
+from unet.dataset.folder import Dataset, Json
 from unet.ledger.class_settings import segmented_classes
-from unet.ledger.contents import CLASSES
-from unet.ledger.fingerprint import Fingerprint
 from unet.ledger.found_settings import tuned_on
 from unet.ledger.generations import Result
-from unet.ledger.outcome import fingerprints_set_aside
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
+from unet.ledger.source_fingerprints import source_fingerprint
 from unet.ledger.stamp import Recipe, digest
+from unet.ledger.truth_state import ignored_id, is_edited, truth_classes_content, truth_content
 from unet.settings.classes import OBJECT
 from unet.settings.evaluate import Evaluate
 from unet.settings.ingest import Ingest
@@ -90,40 +87,6 @@ def withdrawn_recipe(truth: Recipe) -> Recipe:
     return replace(truth, inputs={})
 
 
-def is_withdrawn(dataset: Dataset, name: str) -> bool:
-    """Whether a stack's truth was taken out of its source, as ingest found it, and nobody edited it since."""
-    stamp = labels_of(dataset, name, "truth").known_stamp()
-    return stamp is not None and bool(stamp.facts.get("withdrawn")) and not is_edited(dataset, name)
-
-
-def is_to_be_withdrawn(dataset: Dataset, stack: Stack) -> bool:
-    """Whether a stack's truth came from a source that has it no more, though the source is there.
-
-    Truth that was edited by hand, or drawn here, is nobody's but that person's.
-    """
-    if stack.truth or stack.is_truth_away:
-        return False
-    return labels_of(dataset, stack.name, "truth").known_stamp() is not None and not is_edited(dataset, stack.name)
-
-
-def has_truth(dataset: Dataset, name: str, stack: Stack | None) -> bool:
-    """Whether a stack has truth that is of use; `stack` is what the sources have of it, if anything."""
-    if stack is not None and stack.truth:
-        return True
-    if truth_content(dataset, name) is None or is_withdrawn(dataset, name):
-        return False
-    return stack is None or not is_to_be_withdrawn(dataset, stack)
-
-
-def has_fitting_truth(dataset: Dataset, name: str) -> bool:
-    """Whether a stack whose source cannot be read now has truth that was weighed, and an image of the same shape."""
-    image, weights = image_of(dataset, name).known_stamp(), weights_of(dataset, name).known_stamp()
-    if image is None or weights is None or is_withdrawn(dataset, name):
-        return False
-    sizes = zip(image.facts["axes"], image.facts["shape"], strict=True)
-    return [size for axis, size in sizes if axis != "c"] == list(weights.facts.get("shape", []))
-
-
 def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     """Recipe of a stack's image and truth together: a failed ingest is set aside under it.
 
@@ -136,112 +99,6 @@ def ingest_recipe(dataset: Dataset, stack: Stack, settings: Ingest) -> Recipe:
     if is_edited(dataset, stack.name):
         whole = replace(whole, inputs=whole.inputs | {"truth": truth_content(dataset, stack.name) or ""})
     return whole
-
-
-def source_fingerprint(
-    dataset: Dataset, name: str, files: tuple[str, ...], is_truth: bool = False, is_linked: bool = False
-) -> Fingerprint:
-    """Fingerprint of the files of a stack's image or truth.
-
-    Those that did not change since it was made, or was set aside, are not read again. Where one of them cannot be
-    read, which must stop no other stack, the reason stands for what they hold.
-    """
-    result = labels_of(dataset, name, "truth") if is_truth else image_of(dataset, name)
-    known = () if _is_reordered(result, files) else _known_fingerprints(dataset, name, result)
-
-    def read() -> Fingerprint:
-        try:
-            return fingerprint.of_files(files, known, once=True, is_linked=is_linked)
-        except OSError as error:
-            return fingerprint.unreadable(error)
-
-    return result.folder.once(("files", files, is_linked), read)
-
-
-def _is_reordered(result: Result, files: tuple[str, ...]) -> bool:
-    """Whether the same files are given in another order, as where two classes changed folders: all may look alike."""
-    stamp = result.known_stamp()
-    before = tuple(stamp.facts.get("source", ())) if stamp else ()
-    return before != files and sorted(before) == sorted(files)
-
-
-def source_fingerprints(dataset: Dataset, stack: Stack) -> list[Fingerprint]:
-    """Those of the files of a stack's image and truth."""
-    image = source_fingerprint(dataset, stack.name, stack.files, is_linked=stack.is_linked)
-    return [image, source_fingerprint(dataset, stack.name, stack.truth, is_truth=True)] if stack.truth else [image]
-
-
-def _known_fingerprints(dataset: Dataset, name: str, result: Result) -> Iterator[Fingerprint]:
-    """What a stack's files were known to hold when it was made, and when it was set aside."""
-    stamp = result.known_stamp()
-    if stamp and "files" in stamp.facts:
-        yield Fingerprint(**stamp.facts["files"])
-    yield from fingerprints_set_aside(dataset, name)
-
-
-def truth_content(dataset: Dataset, name: str) -> str | None:
-    """Digest of a stack's truth as it lies there now, edited by hand or not; None where it has none."""
-    truth = labels_of(dataset, name, "truth")
-    return truth.folder.once("content", lambda: _truth_content(truth))
-
-
-def _truth_content(truth: Result) -> str | None:
-    if truth.is_metadata_lost():
-        return None
-    multiscales = truth.attributes().get("ome", {}).get("multiscales")
-    if not multiscales:
-        return None
-    level = truth.folder / str(multiscales[0]["datasets"][0]["path"])
-    stamp = truth.stamp()
-    found = fingerprint.of_folder(level, stamp.facts.get("arrays") if stamp else None).content
-    if stamp is not None and found != stamp.facts["arrays"]["content"] and truth.holes():
-        contents = truth.contents(stamp.generation)
-        if contents.is_untouched(stamp.facts.get("contents") or {}):
-            return str(stamp.facts["arrays"]["content"])  # lost is not edited: what is lost is made again
-    return found
-
-
-def truth_classes_content(dataset: Dataset, name: str) -> str:
-    """Digest of the class of each id of a stack's truth, edited by hand or not; "" where truth has no classes."""
-    truth = labels_of(dataset, name, "truth")
-    stamp = truth.known_stamp()
-    if stamp is None or "class_digest" not in stamp.facts:
-        return ""
-    found = truth.folder.once("class digest", lambda: class_digest(truth.folder / stamp.generation))
-    return found or str(stamp.facts["class_digest"])  # lost is not edited: what is lost is made again
-
-
-def class_digest(generation: Folder) -> str:
-    """Digest of what tells the class of each id in a generation of truth; "" where it is lost."""
-    content = (generation / CLASSES).read(LARGEST_JSON + 1)
-    return digest(content.decode(errors="replace")) if content else ""
-
-
-def ignored_id(dataset: Dataset, name: str) -> int | None:
-    """Id in a stack's truth that marks pixels nobody judged; None where all were."""
-    stamp = labels_of(dataset, name, "truth").stamp()
-    return stamp.facts.get("ignore") if stamp else None
-
-
-def is_edited(dataset: Dataset, name: str) -> bool:
-    """Whether somebody changed a stack's truth since it was ingested, or drew it here.
-
-    Raises:
-        ValueError: nobody knows, as its metadata is lost or damaged, and its pixels are not those that were ingested.
-    """
-    truth = labels_of(dataset, name, "truth")
-    if truth.is_metadata_lost():
-        if not truth.is_untouched():
-            raise ValueError(
-                f"{truth.folder.url} must be as it was ingested where its zarr.json is lost or damaged, got other "
-                "pixels, as of an edit: put that file back, or remove the folder to take its source's truth again"
-            )
-        return False
-    stamp = truth.stamp()
-    content = truth_content(dataset, name)
-    if content is None or stamp is None or stamp.facts["arrays"]["content"] != content:
-        return content is not None
-    return truth_classes_content(dataset, name) != str(stamp.facts.get("class_digest", ""))
 
 
 def weigh_recipe(dataset: Dataset, name: str, weigh: Weigh, classes: Sequence[str] = (OBJECT,)) -> Recipe:

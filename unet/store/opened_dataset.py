@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Dataset, Json
 from unet.dataset.record_file import read_record
 from unet.ledger.generations import Result
-from unet.ledger.recipes import is_withdrawn
 from unet.ledger.results import image_of, labels_of, model_of, scores_of
+from unet.ledger.truth_state import is_withdrawn
 from unet.store import ome
 from unet.store.arrays import Stored, open_array
 from unet.store.shards import Shape

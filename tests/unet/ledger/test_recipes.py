@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from unet.dataset.folder import Dataset
-from unet.ledger import fingerprint, recipes
+from unet.ledger import fingerprint, recipes, truth_state
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
 from unet.ledger.stamp import Recipe
 from unet.settings.evaluate import Evaluate
@@ -203,65 +203,65 @@ def put_truth(dataset, pixels):
 
 
 def test_truth_edited_by_hand_is_noticed(dataset, recipe_of):
-    assert not recipes.is_edited(dataset, "a")
-    assert recipes.truth_content(dataset, "a") is None
+    assert not truth_state.is_edited(dataset, "a")
+    assert truth_state.truth_content(dataset, "a") is None
     level = put_truth(dataset, np.zeros((8, 8), np.uint32))
     before = {kind: recipe_of[kind](kind()) for kind in (Weigh, Evaluate)}
-    assert not recipes.is_edited(dataset, "a")
+    assert not truth_state.is_edited(dataset, "a")
     zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 1
-    assert recipes.is_edited(dataset, "a")
+    assert truth_state.is_edited(dataset, "a")
     assert all(recipe_of[kind](kind()) != recipe for kind, recipe in before.items())
     zarr.open_array(level.url, mode="r+").with_config({"write_empty_chunks": True})[2:4, 2:4] = 0
-    assert not recipes.is_edited(dataset, "a")
+    assert not truth_state.is_edited(dataset, "a")
 
 
 @pytest.mark.parametrize("left", [None, b"", b'{"attributes'])
 def test_truth_without_its_metadata_is_that_of_its_source_where_its_pixels_are(dataset, left):
     level, card = put_truth(dataset, np.ones((8, 8), np.uint32)), dataset.labels("a", "truth") / "zarr.json"
     card.remove() if left is None else card.write(left)
-    assert not recipes.is_edited(dataset, "a")
+    assert not truth_state.is_edited(dataset, "a")
     zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 7
     with pytest.raises(ValueError, match=r"must be as it was ingested where its zarr\.json is lost or damaged"):
-        recipes.is_edited(dataset, "a")
+        truth_state.is_edited(dataset, "a")
 
 
 def test_truth_drawn_in_a_viewer_is_truth_that_was_edited(dataset):
     group = zarr.create_group(dataset.labels("a", "truth").url)
     group.create_array("0", data=np.ones((8, 8), np.uint8))
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"datasets": [{"path": "0"}]}]}
-    assert recipes.is_edited(dataset, "a")
-    before = recipes.truth_content(dataset, "a")
+    assert truth_state.is_edited(dataset, "a")
+    before = truth_state.truth_content(dataset, "a")
     group["0"][0, 0] = 2
-    assert recipes.truth_content(dataset, "a") != before
+    assert truth_state.truth_content(dataset, "a") != before
 
 
 def test_truth_is_withdrawn_where_its_source_is_there_and_has_it_no_more(dataset, stack):
     bare = replace(stack, truth=())
-    assert not recipes.is_to_be_withdrawn(dataset, bare)  # it never had any
+    assert not truth_state.is_to_be_withdrawn(dataset, bare)  # it never had any
     level = put_truth(dataset, np.ones((8, 8), np.uint32))
-    assert recipes.is_to_be_withdrawn(dataset, bare)
+    assert truth_state.is_to_be_withdrawn(dataset, bare)
     for other in (stack, replace(bare, is_truth_away=True)):
-        assert not recipes.is_to_be_withdrawn(dataset, other)
-        assert recipes.has_truth(dataset, "a", other)
-    assert not recipes.has_truth(dataset, "a", bare)
-    assert recipes.has_truth(dataset, "a", None)  # the image's source is gone, too
+        assert not truth_state.is_to_be_withdrawn(dataset, other)
+        assert truth_state.has_truth(dataset, "a", other)
+    assert not truth_state.has_truth(dataset, "a", bare)
+    assert truth_state.has_truth(dataset, "a", None)  # the image's source is gone, too
     zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 2
-    assert not recipes.is_to_be_withdrawn(dataset, bare)
-    assert recipes.has_truth(dataset, "a", bare)
+    assert not truth_state.is_to_be_withdrawn(dataset, bare)
+    assert truth_state.has_truth(dataset, "a", bare)
 
 
 def test_withdrawn_truth_is_none_until_its_source_has_it_again_or_somebody_edits_it(dataset, stack):
     level, truth = put_truth(dataset, np.ones((8, 8), np.uint32)), labels_of(dataset, "a", "truth")
     truth.amend({"withdrawn": True}, recipes.withdrawn_recipe(truth.committed().recipe))
-    assert recipes.is_withdrawn(dataset, "a")
-    assert not recipes.has_truth(dataset, "a", None)
-    assert recipes.has_truth(dataset, "a", stack)
+    assert truth_state.is_withdrawn(dataset, "a")
+    assert not truth_state.has_truth(dataset, "a", None)
+    assert truth_state.has_truth(dataset, "a", stack)
     now = truth.committed().recipe
     assert now.changes(recipes.withdrawn_recipe(now)) == []
     assert "truth source is new" in now.changes(recipes.truth_recipe(dataset, stack))
     zarr.open_array(level.url, mode="r+")[2:4, 2:4] = 2
-    assert not recipes.is_withdrawn(dataset, "a")
-    assert recipes.has_truth(dataset, "a", None)
+    assert not truth_state.is_withdrawn(dataset, "a")
+    assert truth_state.has_truth(dataset, "a", None)
 
 
 def test_pixel_sizes_are_part_of_weights_where_pixels_are_no_squares(dataset, recipe_of):
