@@ -12,11 +12,9 @@ from unet.dataset.folder import Dataset, Json
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.paired import BETTER, WORSE, Difference, paired_difference
 from unet.ledger.made_of import changes, made_of
-from unet.ledger.results import model_of, report_of
+from unet.ledger.results import PLANES, model_of, report_of
 from unet.sources.stack_names import shortened
 
-PLANES = "planes.csv"
-"""The planes of a report."""
 HELD_OUT = ("test", "validation", "new")
 """Parts of the data that trained no parameter of a model."""
 

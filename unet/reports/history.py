@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from unet.dataset.folder import Dataset, Json
+from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.generations import Result
 from unet.ledger.made_of import changes, made_of
 from unet.ledger.results import model_of, report_of
@@ -24,8 +25,6 @@ LARGEST = 2**24
 """Bytes of the file beyond which it is none of ours."""
 OF_REPORTS = ("weigh.", "predict.", "segment.", "version of evaluate")
 """What of a model is known by its report alone."""
-PARTS = ("test", "validation", "new", "training")
-"""From the part whose figures are the headline."""
 
 
 class Entry(NamedTuple):
@@ -125,7 +124,7 @@ def _present(dataset: Dataset, model: str) -> Iterator[Entry]:
 
 def _of_report(dataset: Dataset, model: str, report: Result, generation: str) -> Entry:
     values = report.known_attributes()
-    part = next((part for part in PARTS if values.get(part)), None)
+    part = headline_part([part for part in PARTS if values.get(part)])
     means: dict[str, Json] = values[part] if part else {}
     figures = {name: {key: of.get(key) for key in ("value", "low", "high", "n")} for name, of in means.items()}
     of = made_of(dataset, model) | {"scored stacks": len(values.get("stacks", {}))}
