@@ -38,6 +38,7 @@ from unet.reports.report_plots import (
     plot_certainty,
     plot_classes,
     plot_precision,
+    plot_size_ratios,
     plot_sizes,
     plot_training,
 )
@@ -107,8 +108,9 @@ def _figures(dataset: Dataset, by_part: dict[str, PlotSums], report: Report, rec
     if headline not in by_part:
         return []
     scale = size_scale(dataset, sorted(report.stacks), record.segment.dimensions)
-    both = plot_precision(by_part), plot_sizes(by_part[headline], scale)
-    return [plot for plot in both if plot is not None]
+    sums = by_part[headline]
+    drawn = plot_precision(by_part), plot_sizes(sums, scale), plot_size_ratios(sums.size_ratios)
+    return [plot for plot in drawn if plot is not None]
 
 
 def _of_classes(  # a model's report, its classes, and where pictures go

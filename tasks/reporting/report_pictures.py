@@ -26,7 +26,6 @@ from unet.reports.error_pictures import PixelSize, picture_of_certainty, picture
 from unet.reports.page_pictures import data_url
 from unet.reports.report import ReportPicture
 from unet.reports.report_plots import ReportPlot, plot_thresholds
-from unet.reports.report_words import in_order
 from unet.reports.tuning_words import class_sentences, tuning_sentences
 from unet.settings.classes import OBJECT
 from unet.settings.segment import Segment
@@ -85,7 +84,7 @@ def how_found(dataset: Dataset, model: str, settings: Segment) -> tuple[list[str
 def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
     headline = headline_part({s.part.use for s in scored})
     part = [s for s in scored if s.part.use == headline]
-    first = next(iter(in_order(part[0].values)), None) if part else None
+    first = next(iter(part[0].values), None) if part else None
     if first is None:
         return []
     sign = -1 if METRICS[first].better == "lower" else 1
@@ -111,7 +110,7 @@ def _errors(dataset: Dataset, model: str, word: str, scored: Scored, folder: Fol
     errors, ids = object_errors(table), (table.object_ids, table.segment_ids)
     drawn = picture_of_errors(plane, truth, segments, ids, errors, size)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in errors.counts().items() if count)
-    first, value = next((name, scored.values[name]) for name in in_order(scored.values))
+    first, value = next(iter(scored.values.items()))
     figures = f"{METRICS[first].label} {value:.3f}. {counts or 'nothing'}.{_part_said(drawn.part, plane)}"
     return _kept(folder, word, f"{word}: {_place(scored)}", drawn.pixels, figures, scored.part.stack)
 

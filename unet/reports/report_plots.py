@@ -9,7 +9,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from unet.evaluation.metrics import METRICS
-from unet.evaluation.object_scores import OVERLAPS
+from unet.evaluation.object_scores import OVERLAPS, SIZE_RATIOS
 from unet.reports.class_figures import ClassFigures
 from unet.reports.plot_sums import BINS, PlotSums, bin_edges
 from unet.reports.svg_plots import Axis, Mark, Row, Series, interval_plot, line_plot, linear_axis, log_axis
@@ -83,6 +83,21 @@ def plot_sizes(sums: PlotSums, scale: SizeScale, is_judged: bool = True) -> Repo
                   linear_axis("objects", 0, most * 1.05), series),
         words if is_judged else "Sizes of all segments. A crowd of small ones is often noise or fragments.",
     )  # fmt: skip
+
+
+def plot_size_ratios(counts: NDArray[np.int64]) -> ReportPlot | None:
+    """Histogram of the sizes of segments beside those of the objects that they match."""
+    if not counts.any():
+        return None
+    corners = [(float(edge), float(counts[at])) for at in range(len(counts)) for edge in SIZE_RATIOS[at : at + 2]]
+    x, y = log_axis("size of a segment ÷ of its object", 0.5, 2), linear_axis("objects", 0, counts.max() * 1.05)
+    x = x._replace(ticks=[0.5, 0.7, 1, 1.4, 2])
+    series = [Series("", corners, is_filled=True, has_markers=False)]
+    words = (
+        "Of objects that were found. A heap left of 1: segments are too small, as with a threshold that is too high."
+    )
+    drawn = line_plot("sizes of segments beside those of their objects", x, y, series, [Mark(1, "as large")])
+    return ReportPlot("Size of segments beside their objects", drawn, words)
 
 
 def plot_thresholds(found: Mapping[str, Mapping[str, Any]], used: Mapping[str, float]) -> list[ReportPlot]:

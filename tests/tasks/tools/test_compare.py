@@ -14,7 +14,7 @@ from unet.ledger.metadata_file import KEY
 from unet.ledger.results import model_of, report_of
 from unet.network.model_files import bring_in
 
-NAMES = list(METRICS)
+NAMES = [name for name, metric in METRICS.items() if metric.better]
 SPLIT = {**{f"t{n}": "training" for n in range(3)}, **{f"v{n}": "validation" for n in range(6)}}
 
 

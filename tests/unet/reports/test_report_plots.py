@@ -13,6 +13,7 @@ from unet.reports.report_plots import (
     plot_certainty,
     plot_classes,
     plot_precision,
+    plot_size_ratios,
     plot_sizes,
     plot_thresholds,
     plot_training,
@@ -97,3 +98,12 @@ def test_the_running_mean_of_what_is_constant_is_that():
 
 def test_no_plot_asks_anybody():
     assert not re.search(r"https?:|url\(", plot_precision({"test": SUMS}).drawing)
+
+
+def test_sizes_beside_those_of_objects_are_a_histogram_around_one():
+    counts = np.zeros(20, np.int64)
+    counts[10] = 7
+    drawn = plot_size_ratios(counts).drawing
+    assert "size of a segment ÷ of its object" in drawn
+    assert "as large" in drawn
+    assert plot_size_ratios(np.zeros(20, np.int64)) is None
