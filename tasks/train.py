@@ -30,6 +30,7 @@ from unet.network.model_files import Model
 from unet.network.start_model import StartModel, start_model
 from unet.reports import pictures
 from unet.reports.history import keep_history
+from unet.reports.png_plots import plot_training
 from unet.settings.classes import BACKGROUND, OBJECT
 from unet.settings.record import plain
 from unet.settings.train import Train
@@ -253,7 +254,7 @@ def _draw_samples(generation: Generation, planes: Sequence[TrainingPlane], setti
 def _draw_curves(generation: Generation, trained: Trained, classes: Sequence[str]) -> None:
     """Write `metrics.csv`, a row for each step, and `training.png`, a plot of it; with Dice of each of `classes`."""
     (generation.folder / "metrics.csv").write(history_csv(trained.history, classes))
-    (generation.folder / "training.png").write(pictures.plot_training(plain_history(trained.history, classes)))
+    (generation.folder / "training.png").write(plot_training(plain_history(trained.history, classes)))
 
 
 def _word(trained: Trained, settings: Train, classes: Sequence[str]) -> str:

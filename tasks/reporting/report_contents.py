@@ -29,7 +29,7 @@ from unet.ledger.class_settings import segmented_classes
 from unet.ledger.generations import Generation
 from unet.ledger.results import PAGE, learnt_names, model_of, report_of, weights_of
 from unet.ledger.truth_findings import TruthCheck
-from unet.reports import pictures
+from unet.reports import png_plots
 from unet.reports.class_figures import ClassFigures
 from unet.reports.plot_sums import PlotSums, added
 from unet.reports.report import Report, render_report
@@ -59,7 +59,7 @@ def write_report(  # noqa: PLR0913, PLR0917  # what a report is of, and what is 
     """Pictures first, then the page, then `metrics.json`, which commits them."""
     metadata, result = model_of(dataset, model).attributes(), report_of(dataset, model)
     if metadata.get("history"):  # a checkpoint of elsewhere has none; for who shows it elsewhere than on the page
-        (generation.folder / "training.png").write(pictures.plot_training(metadata["history"]))
+        (generation.folder / "training.png").write(png_plots.plot_training(metadata["history"]))
     stacks, settings = stack_means(scored), _settings(dataset, model, record, metadata)
     report = Report(
         model=model,

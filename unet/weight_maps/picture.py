@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from unet.images.array_types import IGNORE
 from unet.images.units import symbol
-from unet.reports.pictures import TRUTH_COLOUR, Bytes, colours, figure_png, hexadecimal, new_figure
+from unet.reports.pictures import TRUTH_COLOUR, Bytes, colours, hexadecimal
+from unet.reports.png_plots import figure_png, new_figure
 from unet.settings.classes import BACKGROUND, OBJECT, class_colour
 
 if TYPE_CHECKING:

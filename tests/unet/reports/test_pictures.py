@@ -1,4 +1,3 @@
-import sys
 from io import BytesIO
 
 import numpy as np
@@ -14,7 +13,6 @@ from unet.reports.pictures import (
     SEGMENTS_COLOUR,
     TRUTH_COLOUR,
     outlines,
-    plot_training,
     png,
     sample_sheet,
     stretch,
@@ -23,7 +21,6 @@ from unet.reports.pictures import (
 )
 
 FRAME = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
-ROW = {"step": 1, "loss": 0.5, "validation_loss": None, "rate": 1e-3}
 
 
 def decode(data):
@@ -119,44 +116,6 @@ def test_a_thumbnail_keeps_its_form_and_is_never_enlarged(shape, expected):
 def test_even_noise_makes_a_thumbnail_that_a_database_can_hold():
     noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
     assert len(thumbnail(noise, 900)) < EMBEDDED
-
-
-@pytest.mark.parametrize(
-    "history",
-    [
-        [ROW],
-        [ROW | {"step": n, "validation_loss": 1 / n, "loss": 2 / n} for n in range(1, 50)],
-        [ROW | {"loss": float("nan"), "validation_loss": float("nan")}],
-        [ROW | {"loss": 0.0}],
-    ],
-)
-def test_training_is_plotted_from_the_first_step_on(history):
-    assert decode(plot_training(history)).shape == (600, 960, 3)
-
-
-def test_dice_of_several_classes_is_plotted_too():
-    """A class that is not there at a look has a gap there."""
-    looks = [{**ROW, "step": n, "validation_dice": {"nucleus": n / 10, "mitosis": None}} for n in (1, 5, 9)]
-    shown = decode(plot_training([ROW, *looks]))
-    assert shown.shape == (840, 960, 3)
-    assert (np.abs(shown.astype(int) - SEGMENTS_COLOUR).max(-1) < 20).sum() > 100
-
-
-def test_names_of_classes_are_no_formulas_and_none_is_hidden():
-    """A formula that is none ends the plot, and a legend of hidden names alone is warned of."""
-    for name in ("_", "$\\x$", "$a$ $b", "\\$", "\N{CJK UNIFIED IDEOGRAPH-540D}"):
-        shown = decode(plot_training([{**ROW, "validation_dice": {name: 0.5}}]))
-        assert shown.shape == (840, 960, 3)
-
-
-def test_no_history_is_refused():
-    with pytest.raises(ValueError, match="at least one step"):
-        plot_training([])
-
-
-def test_pyplot_is_not_needed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it now fails
-    assert decode(plot_training([ROW])).any()
 
 
 def test_a_sheet_of_samples_outlines_objects_and_tells_what_is_ignored():
