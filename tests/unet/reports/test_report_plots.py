@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from tests.unet.evaluation.test_class_figures import figures
 
+from tests.unet.reports.test_class_figures import figures
 from unet.evaluation.contingency import contingency
 from unet.reports.plot_sums import PlotSums
 from unet.reports.report_plots import (
