@@ -99,7 +99,8 @@ def _figures(figures: dict[str, Json]) -> str:
     told = list[str]()
     for name, of in [(name, of) for name, of in figures.items() if of.get("value") is not None][:2]:
         low, high = of.get("low"), of.get("high")
-        interval = "" if low is None or high is None or told else f" ({low:.3f}–{high:.3f})"
+        has_none = low is None or high is None or of.get("n") == 1 or told
+        interval = "" if has_none else f" ({low:.3f}–{high:.3f})"
         told.append(f"{name.replace('_', ' ')} {of['value']:.3f}{interval}")
     return ", ".join(told) or "–"
 
@@ -140,12 +141,16 @@ def promote(
 
 def _require_no_worse(place: Dataset, present: str, model: str) -> None:
     """Refuse a model that is worse than the present one, or that cannot be compared with it."""
-    from tasks.tools.compare import compare_models, count_words, verdict_words
+    from tasks.tools.compare import compare_models, count_words, outdated, verdict_words
 
     try:
         found = compare_models(place, present, model)
     except LookupError as error:
         raise LookupError(f"{error}; or say --anyway") from error
+    if old := [*outdated(place, present), *outdated(place, model)]:
+        raise LookupError(f"{'; '.join(old)}; or say --anyway")
+    for line in found.notes:
+        note(line)
     if found.is_surely_worse:
         raise ValueError(
             f"{model} must not be worse than {present}, which is in use, got {verdict_words(found)}, on "

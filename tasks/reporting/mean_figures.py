@@ -64,7 +64,7 @@ def stack_means(scored: Sequence[Scored]) -> dict[str, dict[str, Any]]:
 
 def _of_stack(scored: Sequence[Scored]) -> dict[str, Any]:
     uses, names = [part for part in PARTS if any(s.part.use == part for s in scored)], metrics_of(scored)
-    figures = {name: _mean([s.values[name] for s in scored if math.isfinite(s.values[name])]) for name in names}
+    figures = {name: _mean_of(name, scored) for name in names}
     return {"part": " and ".join(uses), **figures, "objects": sum(s.objects for s in scored)}
 
 
@@ -73,5 +73,9 @@ def metrics_of(scored: Sequence[Scored]) -> list[str]:
     return [name for name in METRICS if any(name in one.values for one in scored)]
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean_of(name: str, scored: Sequence[Scored]) -> float | None:
+    """Mean of a metric over the planes that have it, by the weights of `mean_figures`; None where none has."""
+    defined = [one for one in scored if math.isfinite(one.values[name])]
+    shares = [one.objects if METRICS[name].by_objects else 1 for one in defined]
+    total = sum(shares)
+    return sum(one.values[name] * share for one, share in zip(defined, shares, strict=True)) / total if total else None

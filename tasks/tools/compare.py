@@ -11,8 +11,9 @@ from typing import NamedTuple
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.paired import BETTER, WORSE, Difference, paired_difference
+from unet.ledger.contents import CONTENTS
 from unet.ledger.made_of import changes, made_of
-from unet.ledger.results import PLANES, model_of, report_of
+from unet.ledger.results import PLANES, labels_of, model_of, report_of
 from unet.sources.stack_names import shortened
 
 HELD_OUT = ("test", "validation", "new")
@@ -89,7 +90,7 @@ def compare_models(dataset: Dataset, a: str, b: str) -> Comparison:
     """
     for model in (a, b):
         require_report(dataset, model)
-    notes = [note for model in (a, b) for note in _if_outdated(dataset, model)]
+    notes = [note for model in (a, b) for note in outdated(dataset, model)]
     pairs, changed = _pairs(dataset, a, b)
     if changed:
         notes.append(f"left out, as their truth changed between the two reports: {shortened(changed)}")
@@ -125,12 +126,15 @@ def _report_command(dataset: Dataset, model: str) -> str:
     return f"unet-flows reprocess {dataset.url} --set predict.model={model}"
 
 
-def _if_outdated(dataset: Dataset, model: str) -> list[str]:
-    """What is to be said where a report is of an earlier model of that name."""
-    told = report_of(dataset, model).known_attributes().get("digests", {}).get("model")
-    if told in (None, model_of(dataset, model).committed().identity):
-        return []
-    return [f"the report of {model} is of an earlier {model}; `{_report_command(dataset, model)}` makes it anew"]
+def outdated(dataset: Dataset, model: str) -> list[str]:
+    """What is to be said where a report is of an earlier model of that name, or of other segments than are there."""
+    report = report_of(dataset, model)
+    told, inputs = report.known_attributes().get("digests", {}).get("model"), report.committed().recipe.inputs
+    there = {f"{name} segments": labels_of(dataset, name, model).known_stamp() for name in dataset.stacks()}
+    of = f"an earlier {model}" if told not in (None, model_of(dataset, model).committed().identity) else ""
+    if not of and any(stamp and stamp.identity != inputs.get(key, stamp.identity) for key, stamp in there.items()):
+        of = "segments that were made anew since"
+    return [f"the report of {model} is of {of}; `{_report_command(dataset, model)}` makes it anew"] if of else []
 
 
 def _pairs(dataset: Dataset, a: str, b: str) -> tuple[dict[Place, tuple[Figures, Figures]], list[str]]:
@@ -148,8 +152,13 @@ def _pairs(dataset: Dataset, a: str, b: str) -> tuple[dict[Place, tuple[Figures,
 
 def _planes(dataset: Dataset, model: str) -> Scores | None:
     """Figures of each plane; None where the report has no table of them."""
-    report = report_of(dataset, model)
-    content = (report.folder / report.committed().generation / PLANES).read()
+    report, stamp = report_of(dataset, model), report_of(dataset, model).committed()
+    table, kept = f"{stamp.generation}/{PLANES}", stamp.facts.get("contents")
+    if kept and {table, f"{stamp.generation}/{CONTENTS}"} & set(report.contents(stamp.generation).damage(kept)):
+        raise ValueError(
+            f"{(report.folder / table).url} must be as it was made, and is not; run `{_report_command(dataset, model)}`"
+        )
+    content = (report.folder / table).read()
     if content is None:
         return None
     rows = csv.DictReader(io.StringIO(content.decode()))

@@ -53,6 +53,9 @@ def folds_of(
         ValueError: there are not so many, or there is too little for them.
     """
     largest = planes[units[0].name] // 2 if benchmark.kind == "sections" else len(units)
+    if largest < 2:
+        least = "4 sections" if benchmark.kind == "sections" else f"2 {benchmark.kind}"
+        raise ValueError(f"the data must be of {least} at least for folds, got fewer; copy the folder again")
     chosen, count = _asked(asked, max(min(benchmark.folds, largest), 2))
     if benchmark.kind == "sequences" and count != 2:
         raise ValueError(f"--folds must be of 2, one a sequence, got {asked!r}; say 1/2 or 2/2 for one of them alone")

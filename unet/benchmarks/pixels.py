@@ -15,10 +15,24 @@ Array = NDArray[Any]
 
 
 def plane_count(unit: BenchmarkUnit) -> int:
-    """Number of planes of a unit; its files are not read but for the head of one that holds all of them."""
-    if len(unit.images) > 1:
-        return len(unit.images)
-    with open_stack(unit.images) as opened:
+    """Number of planes of a unit; its files are not read but for the heads of those that hold all of them.
+
+    Raises:
+        ValueError: labels in one file are of more planes, or fewer: nobody knows which belong together.
+    """
+    count = _planes_of(unit.images)
+    labels = count if unit.has_masks or not unit.truth else _planes_of(unit.truth)
+    if labels != count:
+        raise ValueError(
+            f"{unit.truth[0]} must hold as many planes as {unit.images[0]}, {count}, got {labels}; copy both again"
+        )
+    return count
+
+
+def _planes_of(files: Sequence[str]) -> int:
+    if len(files) > 1:
+        return len(files)
+    with open_stack(files) as opened:
         return opened.shape[opened.axes.index("z")] if "z" in opened.axes else 1
 
 

@@ -7,7 +7,7 @@ is not listed here may be there and is not looked at.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Len
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -170,6 +170,38 @@ class ReportFile(TypedDict, total=False):
     settings: dict[str, Any]
     digests: dict[str, str]
     made: str
+
+
+class KeptFigure(TypedDict, total=False):
+    """One metric of a line of the history."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+
+
+class ManyStacks(TypedDict):
+    """Stacks that are too many to be named."""
+
+    n: int
+    digest: str
+
+
+KeptStacks = list[str] | ManyStacks
+MadeOf = TypedDict("MadeOf", {"training stacks": KeptStacks, "validation stacks": KeptStacks}, total=False)
+
+
+class HistoryLine(TypedDict):
+    """A line of `history/MODEL.jsonl`."""
+
+    kind: Literal["training", "report"]
+    model: str
+    made: str
+    generation: str
+    part: str | None
+    figures: dict[str, KeptFigure]
+    made_of: MadeOf
 
 
 class Level(TypedDict, total=False):

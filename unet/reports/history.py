@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from unet.dataset.folder import Dataset, Json
+from unet.dataset.safe_load import load_json
 from unet.evaluation.parts import PARTS, headline_part
 from unet.ledger.generations import Result
 from unet.ledger.made_of import changes, made_of
+from unet.ledger.metadata_types import HistoryLine, require_types
 from unet.ledger.results import model_of, report_of
 
 log = logging.getLogger(__name__)
@@ -53,18 +55,17 @@ class Event(NamedTuple):
 def keep_history(dataset: Dataset, model: str) -> None:
     """Add lines of the model and the report that are there, unless they have theirs.
 
-    Where the file cannot be written the log says so: what the lines are of is committed and stays.
+    Where the file cannot be read or written the log says so: what the lines are of is committed and stays.
     """
-    lines = _lines(dataset, model)
-    known = {(entry.kind, entry.generation) for entry in _entries(lines)}
-    more = [entry for entry in _present(dataset, model) if (entry.kind, entry.generation) not in known]
-    if not more:
-        return
-    kept = [*lines, *(json.dumps(entry._asdict(), ensure_ascii=False) for entry in more)][-MOST:]
     try:
-        dataset.history(model).write("".join(f"{line}\n" for line in kept).encode())
-    except OSError as error:
-        log.warning("the history of %s cannot be written: %s", model, error)
+        lines = _lines(dataset, model)
+        known = {(entry.kind, entry.generation) for entry in _entries(lines)}
+        more = [entry for entry in _present(dataset, model) if (entry.kind, entry.generation) not in known]
+        if more:
+            kept = [*lines, *(json.dumps(entry._asdict(), ensure_ascii=False) for entry in more)][-MOST:]
+            dataset.history(model).write("".join(f"{line}\n" for line in kept).encode())
+    except (OSError, ValueError) as error:
+        log.warning("the history of %s cannot be kept: %s", model, error)
 
 
 def history(dataset: Dataset) -> list[Event]:
@@ -100,12 +101,10 @@ def _lines(dataset: Dataset, model: str) -> list[str]:
 def _entries(lines: list[str]) -> Iterator[Entry]:
     for line in lines:
         try:
-            values = json.loads(line)
-            entry = Entry(**values)
-            is_whole = all(isinstance(values[key], str) for key in ("kind", "model", "made", "generation"))
-            if is_whole and isinstance(entry.figures, dict) and isinstance(entry.made_of, dict):
-                yield entry
-        except (ValueError, TypeError, KeyError):
+            values = load_json(line.encode(), "a line")
+            require_types(values, HistoryLine, "a line")
+            yield Entry(**values)
+        except (ValueError, TypeError):
             log.warning("a line of the history is damaged, and passed over: %s", line[:80])
 
 

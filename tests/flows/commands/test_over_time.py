@@ -119,6 +119,16 @@ def test_one_that_nobody_knows_or_without_a_report_is_refused(run, two):
     assert run("promote", two.url, "other", "--anyway")[0] == 0
 
 
+def test_one_whose_report_is_of_an_earlier_model_is_refused(run, two, compared):
+    compared(0.1, 0.2, "better")
+    report_of(two, "other").amend({}, more={"digests": {"model": "another"}})
+    status, _, err = run("promote", two.url, "other")
+    assert status == 2
+    assert "the report of other is of an earlier other; `unet-flows reprocess" in err
+    assert err.rstrip().endswith("or say --anyway")
+    assert run("promote", two.url, "other", "--anyway")[0] == 0
+
+
 def test_where_no_model_is_in_use_there_is_nothing_to_compare_with(run, two):
     set_values(two, {"predict.model": "gone"})
     assert run("promote", two.url, "other")[0] == 0

@@ -2,16 +2,17 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tasks.tools.compare import PLANES, Comparison, compare_models, count_words, verdict_words
+from tasks.tools.compare import PLANES, Comparison, compare_models, count_words, outdated, verdict_words
 from unet.dataset.folder import Folder
 from unet.evaluation.metrics import METRICS
 from unet.evaluation.paired import Difference
 from unet.ledger.metadata_file import KEY
-from unet.ledger.results import model_of, report_of
+from unet.ledger.results import labels_of, model_of, report_of
 from unet.network.model_files import bring_in
 
 NAMES = [name for name, metric in METRICS.items() if metric.better]
@@ -22,17 +23,18 @@ SPLIT = {**{f"t{n}": "training" for n in range(3)}, **{f"v{n}": "validation" for
 def report(dataset):
     """Makes a model with a report of these parts: `report("other", {"a": "test"}, 0.8)`."""
 
-    def make(name, parts, level, planes=2, table=True):
+    def make(name, parts, level, planes=2, table=True, lacks=()):
         if name != "unet":
             bring_in(dataset, Folder(dataset.model("unet").url), name)
         result = report_of(dataset, name)
         chance = np.random.default_rng(len(name))
         before = report_of(dataset, "unet").committed()
-        inputs = {f"{stack} truth": "as drawn" for stack in parts}
+        inputs = {key: of for key, of in before.recipe.inputs.items() if key.endswith(" segments")}
+        inputs |= {f"{stack} truth": "as drawn" for stack in parts}
         recipe = type(before.recipe)("evaluate", before.recipe.version, {"by": name}, inputs)
         generation = result.begin(recipe, {})
         rows = [
-            {"stack": s, "plane": p, "part": of, "objects": 10, **dict.fromkeys(NAMES, level + chance.normal(0, 0.01))}
+            {"stack": s, "plane": p, "part": of, "objects": 10, **figures(level + chance.normal(0, 0.01), lacks)}
             for s, of in parts.items()
             for p in range(planes)
         ]
@@ -43,6 +45,10 @@ def report(dataset):
         result.commit(generation, {"model": name, "stacks": stacks, "settings": {}, "digests": digests}, {})
 
     return make
+
+
+def figures(level, lacks):
+    return {name: "" if name in lacks else level for name in NAMES}
 
 
 def as_csv(rows):
@@ -97,14 +103,21 @@ def test_a_stack_whose_truth_changed_between_the_reports_is_left_out(dataset, re
 
 def test_a_metric_that_one_of_them_lacks_is_left_out(dataset, report):
     report("unet", SPLIT, 0.8)
-    report("other", SPLIT, 0.8)
-    result = report_of(dataset, "other")
-    table = result.folder / result.committed().generation / PLANES
-    rows = list(csv.DictReader(io.StringIO(table.read().decode())))
-    table.write(as_csv([{**row, NAMES[0]: ""} for row in rows]))
+    report("other", SPLIT, 0.8, lacks=NAMES[:1])
     found = compare_models(dataset, "unet", "other")
     assert list(found.metrics) == NAMES[1:]
     assert found.telling == NAMES[1]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"a,b\n1,2\n", b"\xff", b'"' + b"x" * 200_000])
+def test_a_table_that_is_not_what_was_made_is_refused(dataset, report, content):
+    report("unet", SPLIT, 0.8)
+    report("other", SPLIT, 0.8)
+    result = report_of(dataset, "other")
+    table = result.folder / result.committed().generation / PLANES
+    table.remove() if content is None else table.write(content)
+    with pytest.raises(ValueError, match=r"planes\.csv must be as it was made, and is not; run `unet-flows .*=other`"):
+        compare_models(dataset, "unet", "other")
 
 
 def test_what_was_changed_is_said(dataset, report):
@@ -133,6 +146,16 @@ def test_a_report_of_an_earlier_model_is_told(dataset, report):
     report_of(dataset, "other").amend({}, more={"digests": {"model": "another"}})
     (note,) = compare_models(dataset, "unet", "other").notes
     assert note.startswith("the report of other is of an earlier other; `unet-flows reprocess")
+
+
+def test_a_report_of_other_segments_than_are_there_is_told(dataset, report):
+    report("unet", SPLIT, 0.8)
+    report("other", SPLIT, 0.8)
+    assert outdated(dataset, "unet") == []
+    segments = labels_of(dataset, dataset.stacks()[0], "unet")
+    segments.commit(segments.begin(replace(segments.committed().recipe, version=99), {}), segments.attributes(), {})
+    (note,) = compare_models(dataset, "unet", "other").notes
+    assert note.startswith("the report of unet is of segments that were made anew since; `unet-flows reprocess")
 
 
 def test_an_interval_that_has_no_end_is_nothing_to_a_script():

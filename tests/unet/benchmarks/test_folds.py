@@ -91,3 +91,11 @@ def test_folds_that_cannot_be_are_refused(asked):
 def test_sequences_have_two_folds():
     with pytest.raises(ValueError, match="one a sequence"):
         folds_of(BENCHMARKS["phc-u373"], sequences(False), {"01": 4, "02": 4}, "3")
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+def test_too_few_sections_for_folds_are_told_by_their_number(planes):
+    with pytest.raises(ValueError, match="must be of 4 sections at least for folds, got fewer"):
+        folds_of(BENCHMARKS["isbi2012"], SECTIONS, {"sections": planes})
+    with pytest.raises(ValueError, match="must be of 2 pictures at least"):
+        folds_of(BENCHMARKS["dsb2018"], SECTIONS, {"sections": 1})

@@ -112,3 +112,13 @@ def test_colours_become_grey_where_that_is_asked_for_alone(tmp_path):
     assert (read_images(unit, [0], to_grey=True) == 30).all()
     with pytest.raises(ValueError, match="one grey channel, got 3"):
         read_images(unit, [0])
+
+
+@pytest.mark.parametrize("planes", [5, 7])
+def test_labels_of_more_or_fewer_planes_than_images_are_refused_before_anything_is_trained(tmp_path, planes):
+    folder = draw.isbi_volume(tmp_path / "a")
+    labels = tifffile.imread(folder / "train-labels.tif")
+    tifffile.imwrite(folder / "train-labels.tif", np.resize(labels, (planes, *labels.shape[1:])))
+    (unit,) = units("isbi2012", folder)
+    with pytest.raises(ValueError, match=rf"train-labels.tif must hold as many planes as .*, 6, got {planes}"):
+        plane_count(unit)

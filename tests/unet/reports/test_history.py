@@ -1,5 +1,8 @@
 """Laws of the history: a line for each result that was ever committed, whatever replaced it, and none twice."""
 
+import json
+import os
+
 import pytest
 
 from unet.dataset.record_file import set_values
@@ -55,13 +58,39 @@ def test_of_a_dataset_of_before_what_is_there_is_shown_and_kept_before_it_is_rep
     assert len(lines(dataset)) == 3
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "7", '{"kind": "report"}', '{"kind": 3}', "\x00\xff"])
+@pytest.mark.parametrize("line", ["{", "[]", "7", '{"kind": "report"}', '{"kind": 3}', "\x00\xff", "[" * 9999])
 def test_a_damaged_line_is_passed_over_and_kept(dataset, line):
     content = dataset.history("unet").read()
     dataset.history("unet").write(line.encode() + b"\n" + content)
     assert told(dataset) == [("training", "unet"), ("report", "unet")]
     keep_history(dataset, "unet")
     assert len(lines(dataset)) == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("figures", {"iou": 3}),
+        ("figures", {"iou": {"value": "high", "n": 1}}),
+        ("figures", {"iou": {"value": 1.0, "n": float("inf")}}),
+        ("made_of", {"training stacks": 5}),
+        ("made_of", {"validation stacks": ["a", {}]}),
+        ("part", 5),
+        ("kind", "rumour"),
+    ],
+)
+def test_a_line_of_other_types_is_passed_over(dataset, key, value):
+    content = dataset.history("unet").read()
+    line = {**json.loads(content.splitlines()[-1]), "generation": "0", key: value}
+    dataset.history("unet").write(json.dumps(line).encode() + b"\n" + content)
+    assert told(dataset) == [("training", "unet"), ("report", "unet")]
+
+
+def test_a_pipe_in_its_place_stops_no_report(dataset, caplog):
+    dataset.history("unet").remove()
+    os.mkfifo(dataset.history("unet").url)
+    keep_history(dataset, "unet")
+    assert "must be a file, got a pipe" in caplog.text
 
 
 def test_it_is_kept_small(dataset, monkeypatch):
@@ -78,7 +107,7 @@ def test_a_file_that_cannot_be_written_stops_nothing(dataset, caplog):
     (dataset / "history").remove()
     (dataset / "history").write(b"no folder")
     keep_history(dataset, "unet")
-    assert "the history of unet cannot be written" in caplog.text
+    assert "the history of unet cannot be kept" in caplog.text
 
 
 def test_a_model_that_is_gone_is_remembered(dataset):
