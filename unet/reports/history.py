@@ -74,7 +74,10 @@ def history(dataset: Dataset) -> list[Event]:
     entries = list[Entry]()
     for model in dict.fromkeys([*files, *dataset.members("models"), *dataset.members("reports")]):
         known = {(entry.kind, entry.generation): entry for entry in _present(dataset, model)}
-        known |= {(entry.kind, entry.generation): entry for entry in _entries(_lines(dataset, model))}
+        try:
+            known |= {(entry.kind, entry.generation): entry for entry in _entries(_lines(dataset, model))}
+        except (OSError, ValueError) as error:
+            log.warning("the history of %s cannot be read: %s", model, error)
         entries += known.values()
     return _events(sorted(entries, key=lambda entry: (_time(entry.made), entry.kind == "report")))
 
@@ -94,7 +97,14 @@ def _events(entries: list[Entry]) -> list[Event]:
 
 
 def _lines(dataset: Dataset, model: str) -> list[str]:
-    content = dataset.history(model).read(LARGEST) or b""
+    """Lines of a model's file.
+
+    Raises:
+        ValueError: it is larger than any of ours; read in part, and put anew, it would lose its newest lines.
+    """
+    content = dataset.history(model).read(LARGEST + 1) or b""
+    if len(content) > LARGEST:
+        raise ValueError(f"{dataset.history(model).url} must be of at most {LARGEST:,} bytes, got more; move it away")
     return [line for line in content.decode(errors="replace").splitlines() if line.strip()]
 
 

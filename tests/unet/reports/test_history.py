@@ -91,6 +91,17 @@ def test_a_pipe_in_its_place_stops_no_report(dataset, caplog):
     os.mkfifo(dataset.history("unet").url)
     keep_history(dataset, "unet")
     assert "must be a file, got a pipe" in caplog.text
+    assert told(dataset) == [("training", "unet"), ("report", "unet")]  # what is there now, and all other models
+
+
+def test_a_file_that_is_none_of_ours_is_left_as_it_is(dataset, monkeypatch, caplog):
+    """Read in part, and put anew, it would lose what is behind."""
+    before = lines(dataset)
+    monkeypatch.setattr(module, "LARGEST", 64)
+    dataset.report("unet").remove()
+    keep_history(dataset, "unet")
+    assert "must be of at most 64 bytes" in caplog.text
+    assert lines(dataset) == before
 
 
 def test_it_is_kept_small(dataset, monkeypatch):
