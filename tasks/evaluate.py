@@ -64,8 +64,9 @@ def evaluate_stacks(
     for part in found.parts:
         scored += score(dataset, part, model, classes, metrics)
         step(part.stack)
-    for name in () if judged else names:
-        step(name)
+    if not judged:
+        for name in names:
+            step(name)
     by_part = {part: [one for one in scored if one.part.use == part] for part in PARTS}
     summary = {part: mean_figures(of, record.evaluate) for part, of in by_part.items() if of}
     headline = headline_part(summary)

@@ -1,6 +1,5 @@
 """What a report says was run: which model, on which machine, with which software, on which data, for how long."""
 
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from tasks.execution.timing import elapsed
 from unet.dataset.folder import Dataset, Json
+from unet.dataset.safe_load import load_json
 from unet.images.units import symbol
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, learnt_names, model_of, scores_of
@@ -123,11 +123,12 @@ def _stacks(parts: Sequence[Mapping[str, Any]]) -> set[str]:
 
 def _parameters(made: Result, stamp: Stamp) -> int | None:
     """Numbers that a network learnt, as the header of its file counts them; None where it is not there."""
-    content = (made.folder / stamp.generation / PARAMETERS).read() or b""
+    file = made.folder / stamp.generation / PARAMETERS
+    content = file.read() or b""
     length = int.from_bytes(content[:8], "little")
     if not 0 < length < min(HEADER, len(content)):
         return None
-    tensors = json.loads(content[8 : 8 + length])
+    tensors = load_json(content[8 : 8 + length], f"the header of {file.url}")
     learnt = {name: of["shape"] for name, of in tensors.items() if name != "__metadata__"}
     return sum(int(prod(shape)) for name, shape in learnt.items() if not _is_statistic(name))
 

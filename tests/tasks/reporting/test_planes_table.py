@@ -5,8 +5,9 @@ import io
 import math
 
 from tasks.reporting.comparison import Scored
-from tasks.reporting.planes_table import ERRORS, planes_csv
+from tasks.reporting.planes_table import planes_csv
 from unet.evaluation.metrics import METRICS
+from unet.evaluation.object_errors import KINDS
 from unet.training.split import PlaneRange
 
 
@@ -19,7 +20,7 @@ def test_each_plane_is_a_row_with_its_part_counts_and_figures():
         Scored(new, 0, values | {"seg": math.nan}, 0),
     ]
     rows = list(csv.DictReader(io.StringIO(planes_csv(scored).decode())))
-    assert list(rows[0]) == ["stack", "plane", "part", "objects", "segments", *ERRORS, *METRICS]
+    assert list(rows[0]) == ["stack", "plane", "part", "objects", "segments", *KINDS, *METRICS]
     first = {"stack": "a,\nb", "plane": "4", "part": "test", "objects": "6", "segments": "5"}
     assert rows[0] == first | {kind: str(number) for kind, number in errors.items()} | dict.fromkeys(
         METRICS, "0.123457"
@@ -32,3 +33,8 @@ def test_each_plane_is_a_row_with_its_part_counts_and_figures():
         "",
         "0.123457",
     ]
+
+
+def test_what_was_not_measured_has_no_column():
+    scored = [Scored(PlaneRange("a", 0, 1, "new"), 0, {"seg": 0.5}, 2)]
+    assert planes_csv(scored).decode().splitlines()[0].endswith(",split,seg")

@@ -1,9 +1,11 @@
 """What a report says was run: parameters as the network has them, units where they are known, versions, digests."""
 
+import shutil
+
 import pytest
 
 from tasks.execution.timing import timed
-from tasks.reporting.run_facts import data_facts, data_table, run_facts, size_scale
+from tasks.reporting.run_facts import PARAMETERS, data_facts, data_table, run_facts, size_scale
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record
 from unet.images.synthetic import draw_stack
@@ -26,6 +28,16 @@ def test_parameters_are_those_of_the_network(facts, dataset_once):
     network = load(dataset_once, "unet").network
     assert facts.plain["network"]["parameters"] == sum(each.numel() for each in network.parameters())
     assert facts.sections["Model"]["parameters"] == f"{facts.plain['network']['parameters']:,}"
+
+
+def test_a_file_of_parameters_that_is_damaged_is_named(dataset_once, tmp_path):
+    copy = Dataset(shutil.copytree(dataset_once.url, tmp_path / "copy").as_posix())
+    made = model_of(copy, "unet")
+    file = made.folder / made.committed().generation / PARAMETERS
+    content = file.read()
+    file.write(content[:8] + b"{" * 32 + content[40:])
+    with pytest.raises(ValueError, match=r"^the header of .*model\.safetensors must hold JSON, got "):
+        timed(run_facts)(copy, "unet", ["a", "b"], {}, "0123456789ab")
 
 
 def test_time_machine_software_and_digests_are_told(facts, dataset_once):
