@@ -16,6 +16,7 @@ ELSEWHERE = {
     "unet/sources/paths": "unet/sources/test_search",
     "unet/sources/truth": "unet/sources/test_search",
     "unet/sources/zarr_nodes": "unet/sources/test_zarr_folders",
+    "unet/sources/source_files": "unet/sources/test_search",
     "unet/sources/stacks": "unet/sources/test_search",
     "unet/evaluation/measure": "unet/evaluation/test_metrics",
     "unet/evaluation/object_scores": "unet/evaluation/test_metrics",

@@ -21,7 +21,7 @@ from unet.settings.record import Record
 from unet.sources.arrivals import Memory
 from unet.sources.mirror import Mirrored
 from unet.sources.presence import KEPT, place_of, places_away
-from unet.sources.search import source_files
+from unet.sources.source_files import source_files
 from unet.sources.stack_names import printable
 from unet.sources.stacks import Stack
 

@@ -15,7 +15,7 @@ from unet.images.units import symbol
 from unet.ledger.results import labels_of
 from unet.settings.ingest import Source
 from unet.sources.paths import resolved
-from unet.sources.search import source_folders
+from unet.sources.source_files import source_folders
 from unet.store import ome
 from unet.store.arrays import open_array
 from unet.store.tables import read_table

@@ -117,7 +117,8 @@ def test_three_links_to_the_parent_are_told_and_followed_nowhere(make):
 
 def test_a_source_that_is_no_file_is_told_in_a_sentence(tmp_path):
     from unet.settings.ingest import Source
-    from unet.sources.search import find_stacks, source_files
+    from unet.sources.search import find_stacks
+    from unet.sources.source_files import source_files
     from unet.sources.stacks import Scenes
 
     os.mkfifo(tmp_path / "pipe")

@@ -4,7 +4,6 @@ import json
 import os
 import zipfile
 
-import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -15,37 +14,18 @@ from roifile import ImagejRoi
 
 from flows.commands.init import initialise
 from flows.planning.plan import make_plan
+from tests.drawn_masks import BOXES, LAST, corners, drawn, save_png
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.class_of_ids import read_classes
 from unet.ledger import truth_state
 from unet.ledger.results import labels_of
 
-BOXES = [(2, 3, 12, 9), (2, 9, 12, 20), (20, 30, 28, 38)]
-"""Left, top, right, bottom; the first two touch."""
 CLASSES = [1, 2, 1]
 RGB = np.array([[0, 0, 0], [255, 136, 0], [0, 0, 255]], np.uint8)
 NAMES = ("nucleus", "mitosis")
-LAST = 2**32 - 1
 VALUES = {"foreground": "classes", "classes": {"1": "nucleus", "2": "mitosis"}}
 COLOURS = {"foreground": "classes", "classes": {"#FF8800": "nucleus", "#0000ff": "mitosis"}}
-
-
-def drawn(ids=(1, 2, 3)):
-    labels = np.zeros((48, 40), np.uint8)
-    for number, (left, top, right, bottom) in zip(ids, BOXES, strict=True):
-        labels[top:bottom, left:right] = number
-    return labels
-
-
-def corners(box):
-    left, top, right, bottom = box
-    return [[left, top], [right, top], [right, bottom], [left, bottom]]
-
-
-def save_png(path, values):
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(imagecodecs.png_encode(values))
 
 
 def save_values(folder):

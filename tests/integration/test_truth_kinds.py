@@ -12,29 +12,10 @@ from roifile import ImagejRoi
 
 from flows.commands.init import initialise
 from flows.planning.plan import make_plan
+from tests.drawn_masks import BOXES, LAST, corners, drawn, save_png
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger.results import image_of, labels_of, weights_of
-
-BOXES = [(2, 3, 12, 9), (2, 9, 12, 20), (20, 30, 28, 38)]
-"""Left, top, right, bottom; the first two touch."""
-LAST = 2**32 - 1
-
-
-def drawn():
-    labels = np.zeros((48, 40), np.uint8)
-    for number, (left, top, right, bottom) in enumerate(BOXES, 1):
-        labels[top:bottom, left:right] = number
-    return labels
-
-
-def corners(box):
-    left, top, right, bottom = box
-    return [[left, top], [right, top], [right, bottom], [left, bottom]]
-
-
-def save_png(path, values):
-    path.write_bytes(imagecodecs.png_encode(values))
 
 
 def save_palette(path, values):

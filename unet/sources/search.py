@@ -15,7 +15,6 @@ Rejected: taking truth by endings such as `_mask` that nobody named, see `truth_
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +28,7 @@ from unet.sources.notes import copied_though_linked, told_apart_notes
 from unet.sources.paths import existing, resolved
 from unet.sources.pattern_guess import guess_of_source
 from unet.sources.plane_sources import image_groups, uneven_truth
-from unet.sources.presence import KEPT, images_away, is_there
+from unet.sources.presence import KEPT, images_away
 from unet.sources.remote_stacks import if_current, is_unfetched, not_arrived, truth_not_arrived
 from unet.sources.stack_names import WantedName, distinct_names
 from unet.sources.stacks import Catalogue, Files, Scenes, Stack, Stated
@@ -37,8 +36,7 @@ from unet.sources.truth import Truth, find_truth, is_own_labels, lies_in, offer_
 from unet.sources.truth_parts import TruthPart, joined, parts_of, truth_places
 from unet.sources.truth_suffixes import is_of_truth, is_surely_outlines, truth_place
 from unet.sources.walk import SourceWalk, notes_of
-from unet.sources.zarr_folders import image_paths
-from unet.sources.zarr_nodes import is_in_zarr, is_zarr_folder
+from unet.sources.zarr_nodes import is_in_zarr
 
 FindScenes = Callable[[str], Scenes]
 
@@ -90,38 +88,6 @@ def find_stacks(
     said = (*mirrored.notes, *(note for part in found for note in part.notes))
     left_out = tuple(sum((Counter(dict(part.left_out)) for part in found), Counter[str]()).items())
     return Catalogue(tuple(sorted(stacks, key=lambda stack: stack.name)), unmatched, (*said, *notes), left_out)
-
-
-def source_files(sources: Sequence[Source], root: Path) -> list[str]:
-    """Absolute paths of all files of images and of truth, by their names alone; a source that is away has none.
-
-    Raises:
-        LookupError: all folders and files of images are missing.
-    """
-    images = [resolved(source.images, root) for source in sources]
-    if sources and not any(map(is_there, images)):
-        existing("images", sources[0].images, root)
-    parts = [part for source in sources for part in parts_of(source, root)]
-    truth = [(top, part.kinds) for part in parts if (top := truth_place(part.source, root)) is not None]
-    files: set[str] = set()
-    for top, kinds in (*((top, is_image) for top in images), *truth):
-        if is_there(top):
-            with suppress(OSError):  # it is away, see `presence`
-                walk = SourceWalk(top, None, kinds, False)
-                files.update(file for path in walk.files for file in image_paths(path))
-    beside = {str(part.source.truth) for part in parts if is_own_labels(part.source.truth, root)}
-    own = {f"{file}/{labels}" for file in files for labels in beside if is_zarr_folder(Path(file, labels))}
-    return sorted(files | own)
-
-
-def source_folders(sources: Sequence[Source], root: Path) -> list[Path]:
-    """Real folders that images and truth lie in, those that links lead to among them; of what is there now."""
-    tops = [resolved(path, root) for source in sources for path in (source.images, *source.truth_places)]
-    linked: set[Path] = set()
-    for top in filter(is_there, tops):
-        with suppress(OSError):
-            linked.update(path.resolve().parent for path in SourceWalk(top, None, is_image, False).files)
-    return sorted({*linked, *(top.parent if top.is_file() else top for top in tops)})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import pytest
 
 from tests.unet.sources.test_search import below, find, names, write
 from unet.settings.ingest import Source
-from unet.sources.search import Known, find_stacks, source_files, source_folders
+from unet.sources.search import Known, find_stacks
+from unet.sources.source_files import source_files, source_folders
 from unet.sources.stacks import Scenes
 
 FOLDERS = {"nucleus": "n", "mitosis": "m"}

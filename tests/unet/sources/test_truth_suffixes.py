@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from unet.settings.ingest import Source
-from unet.sources.search import Known, find_stacks, source_files
+from unet.sources.search import Known, find_stacks
+from unet.sources.source_files import source_files
 from unet.sources.stacks import Scenes
 from unet.sources.truth import offer_of
 from unet.sources.truth_suffixes import CONVENTIONS, offered

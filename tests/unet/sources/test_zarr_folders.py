@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from unet.settings.ingest import Source
-from unet.sources.search import find_stacks, source_files
+from unet.sources.search import find_stacks
+from unet.sources.source_files import source_files
 from unet.sources.stacks import Scenes, Well
 from unet.sources.zarr_folders import ZarrImage, zarr_images
 from unet.sources.zarr_nodes import read_node
