@@ -230,5 +230,10 @@ def number_words(value: float | None) -> str:
 
 
 def _span(low: float, high: float) -> str:
+    """Two numbers from one to the other, a dash between them where it is no minus.
+
+    >>> _span(0.39, 0.423), _span(-0.562, -0.496), _span(1, 1)
+    ('0.39–0.423', '-0.562 to -0.496', '1')
+    """
     first, last = number_words(low), number_words(high)
-    return first if first == last else f"{first}–{last}"
+    return first if first == last else f"{first}{'–' if low >= 0 else ' to '}{last}"

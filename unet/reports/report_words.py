@@ -29,12 +29,15 @@ def counted(amount: int, noun: str) -> str:
 
 
 def share(count: int, whole: int) -> str:
-    """A part of a whole in percent; nothing of nothing.
+    """A part of a whole in percent, to two digits of it or of the rest; 100 % is all. Nothing of nothing.
 
-    >>> share(1, 3), share(0, 0), share(3, 1000)
-    ('33 %', '', '0.3 %')
+    >>> share(1, 3), share(0, 0), share(3, 1000), share(433, 435), share(435, 435)
+    ('33 %', '', '0.3 %', '99.54 %', '100 %')
     """
-    return f"{float(f'{100 * count / whole:.2g}'):g} %" if whole else ""
+    if not whole:
+        return ""
+    part, rest = (float(f"{100 * of / whole:.2g}") for of in (count, whole - count))
+    return f"{part if part <= rest else 100 - rest:.10g} %"
 
 
 def metric(name: str) -> Metric:
