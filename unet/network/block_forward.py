@@ -9,7 +9,7 @@ for arithmetic, is faster than layer by layer.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from unet.network.fused_layers import convolved
+from unet.network.map_memory import MakeMap, MapMemory
 from unet.network.unet import UNet
 
 MapBlock = tuple[slice, slice]
@@ -70,7 +72,9 @@ ForEachBlock = Callable[[Callable[[MapBlock], None], Iterable[MapBlock]], None]
 
 
 @torch.inference_mode()
-def class_scores(network: UNet, image: Tensor, block: int, each: ForEachBlock = one_by_one) -> Tensor:
+def class_scores(
+    network: UNet, image: Tensor, block: int, each: ForEachBlock = one_by_one, memory: MapMemory | None = None
+) -> Tensor:
     """Scores (n, classes, y, x) between 0 and 1 of a batch (n, channels, y, x), in float32 or better.
 
     Args:
@@ -79,18 +83,25 @@ def class_scores(network: UNet, image: Tensor, block: int, each: ForEachBlock = 
         block: side in pixels of the first level's blocks, as many values as all others'. A network that is not
             tileable takes the whole.
         each: does the work for every block, a `BlockThreads` perhaps.
+        memory: in which its maps lie, kept by who predicts tile after tile.
     """
     if not network.architecture.tileable:
         return _softmax(network(image))
+    with (memory or MapMemory()).maps(network.architecture, image) as make:
+        return _through_levels(network, image, block, each, make)
+
+
+def _through_levels(network: UNet, image: Tensor, block: int, each: ForEachBlock, make: MakeMap) -> Tensor:
     skips, depth = [], network.architecture.depth
     for level, down in enumerate(network.down):
-        layers = [_as_it_is, _pooled] if level < depth else [_as_it_is]
-        *kept, image = _level(down, _from(image), image.shape[-2:], _Blocks(_side(block, level), each), layers)
-        skips += kept
+        kept: dict[str, Layer] = {f"skip {level}": _as_it_is, f"pooled {level}": _pooled}
+        layers = kept if level < depth else {f"up {level}": _as_it_is}
+        *skip, image = _level(down, _from(image), image.shape[-2:], _Blocks(_side(block, level), each, make), layers)
+        skips += skip
     for level, up, merge in zip(reversed(range(depth)), network.up, network.merge, strict=True):
         source, size = _widened(network, up, image, skips.pop())
-        made: list[Layer] = [_as_it_is if level else lambda values: _softmax(network.head(values))]
-        (image,) = _level(merge, source, size, _Blocks(_side(block, level), each), made)
+        layers = {f"up {level}": _as_it_is if level else lambda values: _softmax(network.head(values))}
+        (image,) = _level(merge, source, size, _Blocks(_side(block, level), each, make), layers)
         del source
     return image
 
@@ -100,6 +111,8 @@ class _Blocks(NamedTuple):
 
     side: int
     each: ForEachBlock
+    make: MakeMap
+    """Memory of a map of a name and a shape."""
 
 
 def _side(block: int, level: int) -> int:
@@ -108,22 +121,18 @@ def _side(block: int, level: int) -> int:
 
 
 def _level(
-    double: nn.Module,
-    source: ReadBlock,
-    size: Sequence[int],
-    blocks: _Blocks,
-    layers: Sequence[Callable[[Tensor], Tensor]],
+    double: nn.Module, source: ReadBlock, size: Sequence[int], blocks: _Blocks, layers: Mapping[str, Layer]
 ) -> list[Tensor]:
-    """The maps of a level: its two convolutions, and each of `layers` applied to their values.
+    """The maps of a level by their names: its two convolutions, and each of `layers` applied to their values.
 
     `source` gives the input of a rectangle, `size` is the whole input's height and width. Of a block of the output the
     input is read with the two pixels around it that the convolutions reach:
 
-        padded     wanted ⊇ place, 2 px more on each side that is no edge; then cut back to `place`
+        padded     wanted ⊇ place, 2 px more on each side that is no edge; at an edge zeros, then cut back to `place`
         unpadded   wanted = place and 4 px behind it: the output lies 2 px inside the input already
     """
     padded = cast("nn.Conv2d", cast("nn.Sequential", double)[0]).padding != (0, 0)
-    rim, canvases = REACH if padded else 0, [_Canvas() for _ in layers]
+    rim, canvases = REACH if padded else 0, [_Canvas(name, blocks.make) for name in layers]
     height, width = (side - (0 if padded else 2 * REACH) for side in size)
 
     @torch.inference_mode()
@@ -131,9 +140,12 @@ def _level(
         wanted = _both(
             lambda part, side: slice(max(part.start - rim, 0), min(part.stop + 2 * REACH - rim, side)), place, size
         )
-        rows, columns = _both(lambda p, w: slice(p.start - w.start, p.stop - w.start), place, wanted)
-        values = double(source(wanted))[..., rows, columns]
-        for canvas, layer in zip(canvases, layers, strict=True):
+        if all(w.stop - w.start == p.stop - p.start + 2 * REACH for p, w in zip(place, wanted, strict=True)):
+            values = convolved(double, source(wanted), 0)
+        else:
+            rows, columns = _both(lambda p, w: slice(p.start - w.start, p.stop - w.start), place, wanted)
+            values = convolved(double, source(wanted), 1)[..., rows, columns]
+        for canvas, layer in zip(canvases, layers.values(), strict=True):
             canvas.put(layer(values), place, (height, width))
 
     blocks.each(work, _places(height, width, blocks.side))
@@ -179,8 +191,8 @@ def _grown(part: slice, rim: int, side: int) -> slice:
 class _Canvas:
     """A map put together from blocks, which a layer may have made smaller; one block may be the whole map."""
 
-    def __init__(self) -> None:
-        self.lock, self.values = Lock(), torch.empty(0)
+    def __init__(self, name: str, make: MakeMap) -> None:
+        self.name, self.make, self.lock, self.values = name, make, Lock(), torch.empty(0)
 
     def put(self, values: Tensor, place: MapBlock, shape: tuple[int, int]) -> None:
         smaller = (place[0].stop - place[0].start) // values.shape[-2]
@@ -190,10 +202,7 @@ class _Canvas:
             return
         with self.lock:
             if not self.values.numel():
-                whole = (*values.shape[:2], *size)
-                self.values = torch.empty(
-                    whole, dtype=values.dtype, device=values.device, memory_format=torch.channels_last
-                )
+                self.values = self.make(self.name, (*values.shape[:2], *size), values)
         rows, columns = (slice(part.start // smaller, part.stop // smaller) for part in place)
         self.values[..., rows, columns] = values
 

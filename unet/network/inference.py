@@ -6,7 +6,7 @@ Each tile reads its full context from an image that goes on, mirrored, beyond it
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +18,8 @@ from torch import Tensor
 from unet.images.planes import Plane
 from unet.images.windows import Sides, Window, hull
 from unet.network.block_forward import BlockThreads, class_scores, folded, one_by_one
+from unet.network.fused_layers import fused
+from unet.network.map_memory import MapMemory
 from unet.network.numeric_plan import BLOCK_SIDE, Precision
 from unet.network.tiles import Tile, plan_tiles
 from unet.network.unet import UNet
@@ -76,8 +78,7 @@ def predict_image(
 
 def ready_to_predict(network: UNet, device: torch.device, dtype: torch.dtype = torch.float32) -> UNet:
     """A copy of the network made for prediction there: batch norms folded into convolutions, channels last."""
-    prepared: UNet = folded(network).to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return prepared
+    return fused(folded(network).to(device, dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
 class RegionScores(NamedTuple):
@@ -104,6 +105,8 @@ class Predictor:
     """8: the mean over the square's turns and reflections."""
     threads: int = 1
     """Threads that share a tile's blocks on a CPU."""
+    memory: MapMemory = field(default_factory=MapMemory, repr=False, compare=False)
+    """Of the maps, kept from tile to tile."""
 
     @property
     def step(self) -> int:
@@ -150,7 +153,7 @@ class Predictor:
             for turns, flipped in _symmetries(self.test_time_augmentation):
                 turned = torch.rot90(pixels.flip(-1) if flipped else pixels, turns, (-2, -1))
                 batch = turned.to(like.dtype).contiguous(memory_format=torch.channels_last)
-                scores = class_scores(self.network, batch, self.block, each)[:, 1:]
+                scores = class_scores(self.network, batch, self.block, each, self.memory)[:, 1:]
                 scores = torch.rot90(scores, -turns, (-2, -1))
                 scores = scores.flip(-1) if flipped else scores
                 total = scores if total is None else total + scores

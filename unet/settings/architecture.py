@@ -94,6 +94,15 @@ class Architecture:
         """Pixels to whose multiples tile origins are bound, so that every tile pools in the same phase: 2^depth."""
         return 1 << self.depth
 
+    def risen_channels(self, level: int) -> int:
+        """Channels of what a level hands to the one above it; level `depth` is the bottom.
+
+        >>> Architecture().risen_channels(4), Architecture(padding="same", up="bilinear").risen_channels(4)
+        (1024, 512)
+        """
+        halved = self.up == "transposed" and not self.narrow
+        return self.base << level if halved else self.base << (level - 1)
+
     @property
     def context(self) -> int:
         """Pixels around a written region that a tile must read.
