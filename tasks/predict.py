@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -30,10 +30,19 @@ from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import image_of, learnt_names, model_of, scores_of
 from unet.ledger.stamp import Recipe
+from unet.network.block_sides import cache_share
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model, model_identity, ready_model
 from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, smaller_plan
-from unet.network.prediction_plan import plan_limits, plane_windows, precision_on, scale_of, scores_axes, scores_layout
+from unet.network.prediction_plan import (
+    Machine,
+    plan_limits,
+    plane_windows,
+    precision_on,
+    scale_of,
+    scores_axes,
+    scores_layout,
+)
 from unet.network.tiles import FIXED_SIDE
 from unet.settings.cluster import Cluster
 from unet.settings.predict import Predict
@@ -63,7 +72,7 @@ def predict_stacks(
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
     place, local = Dataset(dataset), None if cluster else of_this_process(settings.device)
-    held_on = local.device if local else "cpu"
+    held_on = local.machine.device if local else "cpu"
     loaded = _held(place, model, model_identity(place, model), settings, held_on)  # one error for all, at the outset
     if not loaded.network.architecture.tileable:
         log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
@@ -88,11 +97,7 @@ def _held(dataset: Dataset, model: str, identity: str, settings: Predict, device
 class Executor:
     """Who predicts windows, and on which device; the numeric plan of a stack is made for it."""
 
-    device: str
-    """Kind of device: `cpu` or `cuda`."""
-    threads: int
-    free: float
-    """Bytes of a GPU's memory that are free; 0 on a CPU."""
+    machine: Machine
     run: RunWindows
     holds: str
     """Kind of device on which this process itself holds the model."""
@@ -100,28 +105,27 @@ class Executor:
 
 def of_this_process(device: str) -> Executor:
     """This process as executor; ValueError where a GPU is asked for and missing."""
-    kind, threads, free = _device_here(device)
-    return Executor(kind, threads, free, run_locally, kind)
+    machine = _machine_here(device)
+    return Executor(machine, run_locally, machine.device)
 
 
 def of_workers(found: Workers, settings: Predict) -> Executor:
     """The workers of a cluster as executor; one worker is asked, as all are taken to be alike."""
     assert isinstance(found, DaskWorkers)
-    asked = run_regions(found, _device_of_worker, [settings.device], lambda: None, _resources(found, settings))
-    kind, threads, free = next(answer for _, answer in asked)
-    return Executor(kind, threads, free, run_over_workers(found, settings), "cpu")
+    asked = run_regions(found, _machine_of_worker, [settings.device], lambda: None, _resources(found, settings))
+    return Executor(next(answer for _, answer in asked), run_over_workers(found, settings), "cpu")
 
 
-def _device_here(device: str) -> tuple[str, int, float]:
-    """Kind of device, threads of torch, and free bytes of a GPU's memory."""
+def _machine_here(device: str) -> Machine:
+    """What this process computes on."""
     kind = choose_device(device).type
-    return kind, torch.get_num_threads(), torch.cuda.mem_get_info()[0] if kind == "cuda" else 0
+    free = torch.cuda.mem_get_info()[0] if kind == "cuda" else 0.0
+    return Machine(kind, torch.get_num_threads(), free, cache_share())
 
 
-def _device_of_worker(device: str) -> tuple[str, int, float]:
-    """The same figures of a worker; one prediction at a time takes all of its threads."""
-    kind, _, free = _device_here(device)
-    return kind, own_threads(), free
+def _machine_of_worker(device: str) -> Machine:
+    """What a worker computes on; one prediction at a time takes all of its threads."""
+    return replace(_machine_here(device), threads=own_threads())
 
 
 def run_locally(job: StackPrediction, windows: Sequence[PlanesWindow], on_windows: OnWindows) -> float:
@@ -166,8 +170,8 @@ def predict_stack(  # noqa: PLR0913, PLR0917  # a stack, a model, how, by whom, 
     loaded = _held(dataset, model, of_model, settings, executor.holds)
     architecture = loaded.network.architecture
     scale = scale_of(name, facts, model, loaded.pixel_size, settings)
-    limits = plan_limits(architecture, settings, facts, scale, executor.device, executor.free)
-    plan, result = largest_plan(limits, executor.threads), scores_of(dataset, model, name)
+    limits = plan_limits(architecture, settings, facts, scale, executor.machine)
+    plan, result = largest_plan(limits), scores_of(dataset, model, name)
     job_of = partial(
         StackPrediction, dataset, name, model, of_model, settings, scale=scale, axes=scores_axes(facts["axes"])
     )

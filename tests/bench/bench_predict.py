@@ -105,7 +105,8 @@ def predict(dataset: Dataset, run: RunWindows = run_locally, threads: int | None
     (name,), asked = dataset.stacks(), Predict(model="net", **settings)
     shutil.rmtree(dataset.scores("net", name).url, ignore_errors=True)
     found, recipe = of_this_process("auto"), predict_recipe(dataset, "net", name, asked)
-    executor = replace(found, threads=threads or found.threads, run=run)
+    machine = replace(found.machine, threads=threads or found.machine.threads)
+    executor = replace(found, machine=machine, run=run)
     return seconds(lambda: predict_stack(dataset, name, "net", asked, recipe, executor))
 
 

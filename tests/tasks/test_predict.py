@@ -415,7 +415,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
                 killed.append(pids[0])
                 os.kill(pids[0], signal.SIGKILL)
 
-        executor = predict.Executor("cpu", 1, 0, predict.run_over_workers(crew, settings), "cpu")
+        executor = predict.Executor(predict.Machine("cpu"), predict.run_over_workers(crew, settings), "cpu")
         recipe = predict_recipe(dataset, "net", "a", settings)
         predict.predict_stack(dataset, "a", "net", settings, recipe, executor, told)
     assert killed

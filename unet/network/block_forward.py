@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from unet.network.block_sides import level_side
 from unet.network.fused_layers import convolved
 from unet.network.map_memory import MakeMap, MapMemory
 from unet.network.unet import UNet
@@ -93,15 +94,21 @@ def class_scores(
 
 def _through_levels(network: UNet, image: Tensor, block: int, each: ForEachBlock, make: MakeMap) -> Tensor:
     skips, depth = [], network.architecture.depth
+
+    def blocks(level: int) -> _Blocks:
+        return _Blocks(level_side(block, level), each, make)
+
     for level, down in enumerate(network.down):
         kept: dict[str, Layer] = {f"skip {level}": _as_it_is, f"pooled {level}": _pooled}
         layers = kept if level < depth else {f"up {level}": _as_it_is}
-        *skip, image = _level(down, _from(image), image.shape[-2:], _Blocks(_side(block, level), each, make), layers)
+        *skip, image = _level(
+            down, _from(image), image.shape[-2:], _Blocks(level_side(block, level), each, make), layers
+        )
         skips += skip
     for level, up, merge in zip(reversed(range(depth)), network.up, network.merge, strict=True):
         source, size = _widened(network, up, image, skips.pop())
         layers = {f"up {level}": _as_it_is if level else lambda values: _softmax(network.head(values))}
-        (image,) = _level(merge, source, size, _Blocks(_side(block, level), each, make), layers)
+        (image,) = _level(merge, source, size, blocks(level), layers)
         del source
     return image
 
@@ -113,11 +120,6 @@ class _Blocks(NamedTuple):
     each: ForEachBlock
     make: MakeMap
     """Memory of a map of a name and a shape."""
-
-
-def _side(block: int, level: int) -> int:
-    """Side in pixels, even, of a level's blocks: values stay as many while channels double."""
-    return max(int(block / 2 ** (level / 2)) // 2 * 2, 2)
 
 
 def _level(

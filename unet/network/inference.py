@@ -20,7 +20,7 @@ from unet.images.windows import Sides, Window, hull
 from unet.network.block_forward import BlockThreads, class_scores, folded, one_by_one
 from unet.network.fused_layers import fused
 from unet.network.map_memory import MapMemory
-from unet.network.numeric_plan import BLOCK_SIDE, Precision
+from unet.network.numeric_plan import Precision, block_on
 from unet.network.tiles import Tile, plan_tiles
 from unet.network.unet import UNet
 
@@ -62,13 +62,14 @@ def predict_image(
             f"image must be channels, y, x, got shape {image.shape}; `normalise_image` makes it of one plane"
         )
     like = next(network.parameters())
+    threads = torch.get_num_threads()
     plane = Plane(image, tuple((channel,) for channel in range(image.shape[0])))
     predictor = Predictor(
         network=ready_to_predict(network, like.device, like.dtype),
         tile=(tile, tile),
-        block=BLOCK_SIDE[like.device.type],
+        block=block_on(like.device.type, network.architecture, (tile, tile), threads),
         test_time_augmentation=test_time_augmentation,
-        threads=torch.get_num_threads(),
+        threads=threads,
     )
     around = predictor.reading(plane.window)
     pixels = torch.from_numpy(plane.read(around)).to(like.device, like.dtype)

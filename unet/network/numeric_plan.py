@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 from unet.images.windows import Sides
+from unet.network.block_sides import RIM, UNKNOWN, block_side
+from unet.network.map_layout import map_places, values_of
 from unet.network.tiles import FIXED_SIDE
 from unet.settings.architecture import Architecture
 
@@ -21,8 +23,8 @@ PROCESS = 0.6e9
 """Bytes of a process that has imported everything, loaded a model and computed a first tile of a few pixels."""
 WINDOWS = 4
 """Windows in memory at once as float32: one in work, one read and one being read, with what normalising it takes."""
-BLOCK_SIDE = {"cpu": 256, "cuda": 2048}
-"""Side in pixels of the blocks that a level's convolutions take at once, by kind of device."""
+GPU_BLOCK = 2048
+"""Side in pixels of the blocks that a level's convolutions take at once on a GPU."""
 BATCH_PIXELS = {"cpu": 1, "cuda": 2**22}
 """Pixels of input that fill the device in one pass: of smaller planes it takes several."""
 SPLITS = 32
@@ -75,28 +77,38 @@ class PlanLimits:
     """Bytes: on a CPU of the whole process, on a GPU of its free memory."""
     largest: int | None = None
     """Side in pixels that no tile exceeds."""
+    threads: int = 1
+    """Threads of torch in each process."""
+    cache: float = UNKNOWN
+    """Bytes of the last cache for each core of a CPU."""
+
+    @property
+    def item(self) -> int:
+        """Bytes of a value of the maps."""
+        return 4 if self.precision == "float32" else 2
 
 
-def largest_plan(limits: PlanLimits, threads: int) -> NumericPlan:
+def largest_plan(limits: PlanLimits) -> NumericPlan:
     """The plan whose tiles waste the least on context within the memory; ValueError where none fits.
 
     >>> small = PlanLimits(Architecture(base=16, depth=3, padding="same"), (4096, 4096), "cpu", "float32", 1, 4e9)
-    >>> largest_plan(small, 2).tile
+    >>> largest_plan(small).tile
     (4096, 4096)
     >>> from dataclasses import replace
-    >>> largest_plan(replace(small, memory=3e9), 2).tile
+    >>> largest_plan(replace(small, memory=3e9)).tile
     (2048, 4096)
     """
     if not limits.architecture.tileable:
-        return _plan(limits, (FIXED_SIDE, FIXED_SIDE), threads)
-    sides = [s for s in _sides(limits) if memory_of(limits, s) <= limits.memory]
-    if not sides:
-        least = min(memory_of(limits, s) for s in _sides(limits))
-        raise ValueError(
-            f"predict.memory_gb must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
-            f"{limits.memory / 1e9:.1f}; raise it, or lower predict.max_tile"
-        )
-    return _plan(limits, max(sides, key=lambda s: (useful(limits, s), -s[0] * s[1])), threads)
+        return _plan(limits, (FIXED_SIDE, FIXED_SIDE))
+    best_first = sorted(_sides(limits), key=lambda s: (-useful(limits, s), s[0] * s[1]))
+    for tile in best_first:
+        if memory_of(limits, tile) <= limits.memory:
+            return _plan(limits, tile)
+    least = min(memory_of(limits, tile) for tile in best_first)
+    raise ValueError(
+        f"predict.memory_gb must hold at least the smallest tile, {math.ceil(least / 1e8) / 10} GB, got "
+        f"{limits.memory / 1e9:.1f}; raise it, or lower predict.max_tile"
+    )
 
 
 def smaller_plan(limits: PlanLimits, plan: NumericPlan) -> NumericPlan | None:
@@ -138,30 +150,12 @@ def _buffers(limits: PlanLimits) -> float:
 
 def _tile_bytes(limits: PlanLimits, tile: Sides) -> float:
     """Bytes of one tile's maps, and of a block's."""
-    architecture, item = limits.architecture, 4 if limits.precision == "float32" else 2
-    pixels = math.prod(architecture.input_size(side) for side in tile)
-    block = min(BLOCK_SIDE[limits.device] + 8, architecture.input_size(max(tile)))
-    work = 2 * block * block * item * 6 * architecture.base
-    return pixels * (item * maps_alive(architecture) + 4 * (architecture.in_channels + architecture.classes)) + work
-
-
-def maps_alive(architecture: Architecture) -> float:
-    """Values held at the peak of one pass for each input pixel: the maps that later levels need, blocks left out.
-
-    >>> maps_alive(Architecture(base=16, depth=3, padding="same"))
-    36.0
-    """
-    widths = [architecture.base / (1 << level) for level in range(architecture.depth + 1)]  # per input pixel
-    peaks: list[float] = []
-    for level, width in enumerate(widths):
-        skips = sum(widths[:level])
-        below = widths[level - 1] / 4 if level else architecture.in_channels
-        pooled = width / 4 if level < architecture.depth else 0
-        peaks.append(skips + below + width + pooled)  # on the way down
-        if level < architecture.depth:
-            made = width if level else architecture.classes
-            peaks.append(skips + width + widths[level + 1] + made)  # on the way up
-    return max(peaks)
+    architecture, item = limits.architecture, limits.item
+    height, width = (architecture.input_size(side) for side in tile)
+    maps = values_of(map_places(architecture, height, width))
+    block = min(_block(limits, tile) + 2 * RIM, max(height, width))
+    work = limits.threads * block * block * item * 6 * architecture.base
+    return item * maps + 4 * height * width * (architecture.in_channels + architecture.classes) + work
 
 
 def _sides(limits: PlanLimits) -> list[Sides]:
@@ -175,8 +169,19 @@ def _sides(limits: PlanLimits) -> list[Sides]:
     return [(height, width) for height in by_axis[0] for width in by_axis[1]]
 
 
-def _plan(limits: PlanLimits, tile: Sides, threads: int) -> NumericPlan:
-    return NumericPlan(tile, _batch(limits, tile), BLOCK_SIDE[limits.device], limits.device, threads, limits.precision)
+def _plan(limits: PlanLimits, tile: Sides) -> NumericPlan:
+    batch, block = _batch(limits, tile), _block(limits, tile)
+    return NumericPlan(tile, batch, block, limits.device, limits.threads, limits.precision)
+
+
+def _block(limits: PlanLimits, tile: Sides) -> int:
+    height, width = (limits.architecture.input_size(side) for side in tile)
+    return block_on(limits.device, limits.architecture, (height, width), limits.threads, limits.cache)
+
+
+def block_on(kind: str, architecture: Architecture, sides: Sides, threads: int, cache: float = UNKNOWN) -> int:
+    """Side in pixels of the blocks of a pass over an input of these sides, on a kind of device."""
+    return GPU_BLOCK if kind == "cuda" else block_side(architecture, sides, threads, cache)
 
 
 def _batch(limits: PlanLimits, tile: Sides) -> int:

@@ -1,6 +1,7 @@
 """How a stack is predicted: at which pixel size, in which windows, and what bounds its numeric plan; plain values."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from unet.dataset.folder import Json
 from unet.images.rescaling import Scale, reading, scale_to
 from unet.images.units import pixel_size
 from unet.images.windows import Window
+from unet.network.block_sides import UNKNOWN
 from unet.network.numeric_plan import VRAM_PART, PlanLimits, Precision
 from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
@@ -15,6 +17,20 @@ from unet.store.shards import Layout, plane_layout, regions
 
 SAME_SIZE = 0.01
 """Difference of pixel sizes, as a fraction, that is none."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a numeric plan is made for."""
+
+    device: str
+    """Kind of device: `cpu` or `cuda`."""
+    threads: int = 1
+    """Threads of torch in each process."""
+    free: float = 0.0
+    """Bytes of a GPU's memory that are free; 0 on a CPU."""
+    cache: float = UNKNOWN
+    """Bytes of the last cache for each core of a CPU."""
 
 
 def precision_on(device: str, settings: Predict) -> Precision:
@@ -82,9 +98,9 @@ def _as_words(size: Json) -> str:
 
 
 def plan_limits(
-    architecture: Architecture, settings: Predict, facts: Json, scale: Scale | None, device: str, free: float
+    architecture: Architecture, settings: Predict, facts: Json, scale: Scale | None, machine: Machine
 ) -> PlanLimits:
-    """Bounds of the numeric plan of a stack; `free` is the GPU's free memory in bytes."""
+    """Bounds of the numeric plan of a stack."""
     shard = scores_layout(facts, architecture.classes - 1, settings.dtype).shard[-2:]
     height, width = (min(side, size) for side, size in zip(shard, facts["shape"][-2:], strict=True))
     if scale:
@@ -93,9 +109,11 @@ def plan_limits(
     return PlanLimits(
         architecture=architecture,
         sides=(height, width),
-        device=device,
-        precision=precision_on(device, settings),
+        device=machine.device,
+        precision=precision_on(machine.device, settings),
         score_bytes=np.dtype(settings.dtype).itemsize,
-        memory=free * VRAM_PART if device == "cuda" else settings.memory_gb * 1e9,
+        memory=machine.free * VRAM_PART if machine.device == "cuda" else settings.memory_gb * 1e9,
         largest=settings.max_tile,
+        threads=machine.threads,
+        cache=machine.cache,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unet.images.windows import Window
 from unet.network.inference import Predictor, ready_to_predict
-from unet.network.numeric_plan import BLOCK_SIDE
+from unet.network.numeric_plan import block_on
 from unet.network.tiles import FIXED_SIDE
 from unet.network.unet import UNet
 from unet.training.training_plane import TrainingPlane, window_of
@@ -26,7 +26,8 @@ class TrainedScorer:
         """The scorer of a network in evaluation mode, on a device."""
         ready, sides = ready_to_predict(network, device), (FIXED_SIDE, FIXED_SIDE)
         threads = torch.get_num_threads()
-        return cls(Predictor(ready, sides, BLOCK_SIDE[device.type], torch.uint8, threads=threads))
+        block = block_on(device.type, network.architecture, sides, threads)
+        return cls(Predictor(ready, sides, block, torch.uint8, threads=threads))
 
     def scores(self, plane: TrainingPlane, window: Window) -> NDArray[Any]:
         """Scores (classes − 1, y, x) of a window whose corner is a multiple of 512 px, as uint8 = round(255·p)."""

@@ -26,21 +26,22 @@ def rooms(draw):
         score_bytes=1,
         memory=draw(st.sampled_from([1e9, 2e9, 4e9, 64e9])),
         largest=draw(st.sampled_from([None, 1, 500, 5000])),
+        threads=draw(st.sampled_from([1, 2, 16])),
     )
 
 
 @few
 @given(rooms())
 def test_a_plan_fits_and_is_legal(room):
-    least = largest_plan(replace(room, memory=1e15), 2)
+    least = largest_plan(replace(room, memory=1e15))
     while (less := smaller_plan(room, least)) is not None:
         least = less
     assume(memory_of(room, least.tile) <= room.memory)
-    plan = largest_plan(room, 2)
+    plan = largest_plan(room)
     assert memory_of(room, plan.tile) <= room.memory
     assert all(side % room.architecture.multiple == 0 for side in plan.tile)
     assert room.largest is None or max(plan.tile) <= max(room.largest, room.architecture.multiple)
-    more = largest_plan(replace(room, memory=2 * room.memory), 2)
+    more = largest_plan(replace(room, memory=2 * room.memory))
     assert useful(room, more.tile) >= useful(room, plan.tile)
     assert NumericPlan.of(plan.plain) == plan
 
@@ -48,7 +49,7 @@ def test_a_plan_fits_and_is_legal(room):
 @few
 @given(rooms())
 def test_smaller_plans_end(room):
-    plan, seen = largest_plan(replace(room, memory=1e15), 1), 0
+    plan, seen = largest_plan(replace(room, memory=1e15)), 0
     while (less := smaller_plan(room, plan)) is not None:
         assert less.batch < plan.batch or less.tile[0] * less.tile[1] < plan.tile[0] * plan.tile[1]
         plan, seen = less, seen + 1
@@ -58,15 +59,15 @@ def test_smaller_plans_end(room):
 def test_a_network_that_is_not_tileable_has_its_fixed_tiles_and_no_smaller_ones():
     aligned = Architecture(padding="same", up="bilinear-aligned")
     room = PlanLimits(aligned, (2048, 2048), "cpu", "float32", 1, 1e6)
-    assert largest_plan(room, 1).tile == (512, 512)
-    assert smaller_plan(room, largest_plan(room, 1)) is None
+    assert largest_plan(room).tile == (512, 512)
+    assert smaller_plan(room, largest_plan(room)) is None
 
 
 def test_small_planes_share_a_pass_on_a_gpu_alone():
     room = PlanLimits(Architecture(padding="same"), (256, 256), "cuda", "float16", 1, 64e9)
-    assert largest_plan(room, 1).batch == 2**22 // (256 + 192) ** 2
-    assert largest_plan(replace(room, device="cpu"), 1).batch == 1
-    assert largest_plan(replace(room, sides=(4096, 4096)), 1).batch == 1
+    assert largest_plan(room).batch == 2**22 // (256 + 192) ** 2
+    assert largest_plan(replace(room, device="cpu")).batch == 1
+    assert largest_plan(replace(room, sides=(4096, 4096))).batch == 1
 
 
 def test_too_little_memory_is_refused_with_what_is_needed():
@@ -74,4 +75,4 @@ def test_too_little_memory_is_refused_with_what_is_needed():
     with pytest.raises(
         ValueError, match=r"predict\.memory_gb must hold at least the smallest tile, [\d.]+ GB, got 0\.5"
     ):
-        largest_plan(room, 1)
+        largest_plan(room)

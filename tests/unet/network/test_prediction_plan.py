@@ -4,7 +4,7 @@ import pytest
 
 from unet.images.windows import Window
 from unet.network.numeric_plan import VRAM_PART
-from unet.network.prediction_plan import plan_limits, plane_windows, precision_on, scale_of, scores_layout
+from unet.network.prediction_plan import Machine, plan_limits, plane_windows, precision_on, scale_of, scores_layout
 from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
 
@@ -57,9 +57,9 @@ def test_sizes_too_far_apart_are_refused_with_both_named():
 
 
 def test_limits_are_those_of_the_largest_window_at_the_models_pixel_size():
-    limits = plan_limits(SMALL, Predict(memory_gb=3), FACTS, None, "cpu", 0)
+    limits = plan_limits(SMALL, Predict(memory_gb=3), FACTS, None, Machine("cpu"))
     assert (limits.sides, limits.memory, limits.score_bytes) == ((4096, 600), 3e9, 1)
-    halved = plan_limits(SMALL, Predict(), FACTS, (0.5, 0.5), "cuda", 8e9)
+    halved = plan_limits(SMALL, Predict(), FACTS, (0.5, 0.5), Machine("cuda", free=8e9))
     assert halved.memory == 8e9 * VRAM_PART
     assert halved.sides[0] >= 2048
     assert halved.sides[1] >= 300
