@@ -43,9 +43,14 @@ def block_side(architecture: Architecture, tile: Sides, threads: int, cache: flo
     >>> [block_side(small, tile, threads, 16e6) for tile, threads in (((4096, 4096), 2), ((1024, 1024), 16))]
     [352, 64]
     """
-    fitting = math.sqrt(cache / (MAPS_BESIDE * item * architecture.base))
-    most = max(min(MOST, int(fitting) // STEP * STEP), LEAST)
+    most = largest_side(architecture, cache, item)
     return min(range(most, LEAST - 1, -STEP), key=lambda side: cost_of_blocks(architecture, tile, side, threads))
+
+
+def largest_side(architecture: Architecture, cache: float, item: int = 4) -> int:
+    """Side in pixels of the largest blocks that a cache holds."""
+    fitting = math.sqrt(cache / (MAPS_BESIDE * item * architecture.base))
+    return max(min(MOST, int(fitting) // STEP * STEP), LEAST)
 
 
 def cost_of_blocks(architecture: Architecture, tile: Sides, side: int, threads: int) -> float:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 from unet.images.windows import Sides
-from unet.network.block_sides import RIM, UNKNOWN, block_side
+from unet.network.block_sides import RIM, UNKNOWN, block_side, largest_side
 from unet.network.map_layout import map_places, values_of
 from unet.network.tiles import FIXED_SIDE
 from unet.settings.architecture import Architecture
@@ -153,7 +153,8 @@ def _tile_bytes(limits: PlanLimits, tile: Sides) -> float:
     architecture, item = limits.architecture, limits.item
     height, width = (architecture.input_size(side) for side in tile)
     maps = values_of(map_places(architecture, height, width))
-    block = min(_block(limits, tile) + 2 * RIM, max(height, width))
+    most = GPU_BLOCK if limits.device == "cuda" else largest_side(architecture, limits.cache, item)
+    block = min(most + RIM, max(height, width))
     work = limits.threads * block * block * item * 6 * architecture.base
     return item * maps + 4 * height * width * (architecture.in_channels + architecture.classes) + work
 
@@ -175,13 +176,15 @@ def _plan(limits: PlanLimits, tile: Sides) -> NumericPlan:
 
 
 def _block(limits: PlanLimits, tile: Sides) -> int:
+    if limits.device == "cuda":
+        return GPU_BLOCK
     height, width = (limits.architecture.input_size(side) for side in tile)
-    return block_on(limits.device, limits.architecture, (height, width), limits.threads, limits.cache)
+    return block_side(limits.architecture, (height, width), limits.threads, limits.cache, limits.item)
 
 
-def block_on(kind: str, architecture: Architecture, sides: Sides, threads: int, cache: float = UNKNOWN) -> int:
-    """Side in pixels of the blocks of a pass over an input of these sides, on a kind of device."""
-    return GPU_BLOCK if kind == "cuda" else block_side(architecture, sides, threads, cache)
+def block_on(kind: str, architecture: Architecture, sides: Sides, threads: int) -> int:
+    """Side in pixels of the blocks of a pass over an input of these sides, on a kind of device, out of any plan."""
+    return GPU_BLOCK if kind == "cuda" else block_side(architecture, sides, threads, UNKNOWN)
 
 
 def _batch(limits: PlanLimits, tile: Sides) -> int:
