@@ -13,7 +13,7 @@ from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
 from tasks.training_planes import View, image_facts, planes_by_subset, require_classes, stack_statistics
 from tasks.tuning import found_by_training
-from unet.dataset.folder import Dataset, Folder, Json
+from unet.dataset.folder import Dataset, Folder
 from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
