@@ -52,7 +52,7 @@ def _show(found: "Comparison") -> None:
     table = Table("", *map(as_text, (found.a, found.b)), "difference", "interval", "", box=None)
     for name, of in found.metrics.items():
         interval = f"{of.low:+.3f} … {of.high:+.3f}" if math.isfinite(of.low) else "–"
-        table.add_row(name, f"{of.a:.3f}", f"{of.b:.3f}", f"{of.value:+.3f}", interval, of.verdict)
+        table.add_row(name.replace("_", " "), f"{of.a:.3f}", f"{of.b:.3f}", f"{of.value:+.3f}", interval, of.verdict)
     out.print(table)
     told = [f"  {change}" for change in found.changes] or ["  nothing that is told of"]
     out.print(as_text("\n".join([f"\nchanged from {found.a} to {found.b}:", *told])))
