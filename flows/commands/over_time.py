@@ -141,7 +141,7 @@ def promote(
 
 def _require_no_worse(place: Dataset, present: str, model: str) -> None:
     """Refuse a model that is worse than the present one, or that cannot be compared with it."""
-    from tasks.tools.compare import compare_models, count_words, outdated, verdict_words
+    from tasks.tools.compare import compare_models, count_words, difference_words, outdated, verdict_words
 
     try:
         found = compare_models(place, present, model)
@@ -153,7 +153,7 @@ def _require_no_worse(place: Dataset, present: str, model: str) -> None:
         note(line)
     if found.is_surely_worse:
         raise ValueError(
-            f"{model} must not be worse than {present}, which is in use, got {verdict_words(found)}, on "
+            f"{model} must not be worse than {present}, which is in use, got {difference_words(found)}, on "
             f"{count_words(found)}; train it better, or say --anyway"
         )
     note(verdict_words(found))

@@ -29,7 +29,8 @@ def about_parts(scored: Sequence[Scored], metadata: Mapping[str, Any], overlaps:
     """What is to be said of the parts that were scored, by what the model's metadata says."""
     by_part = {part: [one for one in scored if one.part.use == part] for part in PARTS}
     by_part = {part: of for part, of in by_part.items() if of}
-    drawn = {part: WHOLE if len({one.part.stack for one in of}) > 1 else SINGLE for part, of in by_part.items()}
+    several = {part: of for part, of in by_part.items() if len(of) > 1}  # of one there is no interval
+    drawn = {part: WHOLE if len({one.part.stack for one in of}) > 1 else SINGLE for part, of in several.items()}
     notes = [*_of_headline(headline_part(by_part), metadata), *_too_narrow(by_part, drawn)]
     if came := metadata.get("came_from"):
         notes.append(f"The model was brought in from {came}.")
@@ -51,7 +52,7 @@ def _was_validated(metadata: Mapping[str, Any]) -> bool:
 
 def _too_narrow(by_part: Mapping[str, Sequence[Scored]], drawn: Mapping[str, str]) -> list[str]:
     """Of which parts the planes are of one stack."""
-    found = [part for part, of in by_part.items() if drawn[part] == SINGLE and len(of) > 1]
+    found = [part for part in by_part if drawn.get(part) == SINGLE]
     if not found:
         return []
     return [

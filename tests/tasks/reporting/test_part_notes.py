@@ -22,7 +22,7 @@ def test_counts_are_summed_by_part():
 def test_where_a_part_is_of_one_stack_its_interval_is_said_to_be_too_narrow():
     planes = [*scored("a", "training"), *scored("b", "training"), *scored("c", "test"), *scored("d", "new", 1)]
     about = about_parts(planes, {}, [])
-    assert about.metrics["resampled"] == {"test": "planes", "new": "planes", "training": "stacks"}
+    assert about.metrics["resampled"] == {"test": "planes", "training": "stacks"}  # none of one plane
     assert about.notes == [
         "Intervals of test come from planes of one stack: neighbouring planes are alike, so these intervals are "
         "narrower than stacks would differ."
