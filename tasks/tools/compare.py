@@ -197,7 +197,8 @@ def verdict_words(comparison: Comparison) -> str:
     found, what = comparison.metrics[comparison.telling], difference_words(comparison)
     if found.verdict in (BETTER, WORSE):
         return f"{comparison.b} is {found.verdict} than {comparison.a}: {what}"
-    anyhow = ", as two trainings by one recipe may anyhow" * (found.verdict == SAME and not found.low <= 0 <= found.high)
+    is_sure = found.verdict == SAME and not found.low <= 0 <= found.high
+    anyhow = ", as two trainings by one recipe may anyhow" if is_sure else ""
     return f"{comparison.b} beside {comparison.a}, {found.verdict}: {what}{anyhow}"
 
 

@@ -1,4 +1,4 @@
-"""Law of the order: all files are read before anything is trained, and each fold is scored before the next is trained."""
+"""Law of the order: all files are read before anything is trained, and each fold is scored before the next trains."""
 
 from types import SimpleNamespace
 

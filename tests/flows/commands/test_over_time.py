@@ -95,7 +95,7 @@ def test_one_that_is_worse_beyond_its_interval_is_refused(run, two, compared, ve
     compared(-0.2, -0.1, verdict)
     status, out, err = run("promote", two.url, "other")
     assert (status, out) == (2, "")
-    assert "other must not be worse than unet, which is in use, got average precision -0.150 (-0.200 to -0.100), on" in err
+    assert "other must not be worse than unet, which is in use, got average precision -0.150 (" in err
     assert "no difference" not in err  # nothing is refused for what is said to be none
     assert "say --anyway" in err
     assert read_record(two).model == "unet"

@@ -51,3 +51,10 @@ def test_overlaps_are_told_on_the_page_and_in_metrics():
     about = about_parts(scored("a", "new"), {}, ["a is b."])
     assert about.metrics["overlaps"] == ["a is b."]
     assert about.notes[-1] == "a is b."
+
+
+def test_what_is_scored_as_a_whole_is_a_plane_or_a_volume():
+    assert about_parts(scored("a", "test", 1), {}, []).metrics["unit"] == "plane"
+    assert about_parts(scored("a", "test", 3), {}, []).metrics["unit"] == "plane"
+    frames = [Scored(PlaneRange("a", 0, 10, "test"), start, {}, 3) for start in (0, 5)]
+    assert about_parts(frames, {}, []).metrics["unit"] == "volume"
