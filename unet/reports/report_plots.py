@@ -76,11 +76,12 @@ def plot_sizes(sums: PlotSums, scale: SizeScale, is_judged: bool = True) -> Repo
     ]
     most = max(value for each in series for _, value in each.points if value is not None)
     x = log_axis(f"size ({scale.unit})", float(edges[first]), float(edges[min(last + step, BINS)]))
+    counted = "objects" if is_judged else "segments"
     words = "What segments lack on the left was too small to be found or kept; what they have beyond truth is merged."
     return ReportPlot(
         "Sizes",
-        line_plot(f"how many objects there are of each size, of {', '.join(name for name, _ in both)}", x,
-                  count_axis("objects", most * 1.05), series),
+        line_plot(f"how many {counted} there are of each size, of {', '.join(name for name, _ in both)}", x,
+                  count_axis(counted, most * 1.05), series),
         words if is_judged else "Sizes of all segments. A crowd of small ones is often noise or fragments.",
     )  # fmt: skip
 
