@@ -51,11 +51,15 @@ def reproduce(  # noqa: PLR0913, PLR0917  # what a person may say
 
 
 def _make(plan: BenchmarkPlan) -> Json:
-    """All folds in turn, each scored before the next is trained, so that a run that ends early leaves their table."""
+    """All folds in turn, each scored before the next is trained, so that a run that ends early leaves their table.
+
+    The files of all are read first: one that is damaged is told before hours of training, not between two of them.
+    """
     order, result = plan.order, Json()
-    for number, of in enumerate(plan.folds, 1):
+    for of in plan.folds:
         if not of.is_prepared:
             prepare_fold(order, plan.units, of.fold)
+    for number, of in enumerate(plan.folds, 1):
         if not of.is_prepared or of.pending:
             reprocess(order.dataset(of.fold).url)
         if order.counted(of.fold) is None:

@@ -13,10 +13,11 @@ from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
 from tasks.training_planes import View, image_facts, planes_by_subset, require_classes, stack_statistics
 from tasks.tuning import found_by_training
-from unet.dataset.folder import Dataset, Folder, Json
+from unet.dataset.folder import Dataset, Folder
 from unet.evaluation.stamped_values import RANGES, known_ranges
 from unet.images.grey_values import rule_of_training
 from unet.images.units import pixel_size
+from unet.ledger.earlier_split import is_split_kept, split_parts, without_training
 from unet.ledger.generations import Generation, Result
 from unet.ledger.outcome import Outcome
 from unet.ledger.recipes import train_recipe
@@ -32,7 +33,6 @@ from unet.reports import pictures
 from unet.reports.history import keep_history
 from unet.reports.png_plots import plot_training
 from unet.settings.classes import BACKGROUND, OBJECT
-from unet.settings.record import plain
 from unet.settings.train import Train
 from unet.settings.weigh import Weigh
 from unet.training.checkpoints import Checkpoints, history_csv, plain_history
@@ -125,23 +125,17 @@ def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[Plan
     """
     extents = {name: stack_extent(dataset, name, settings.gap) for name in names}
     for model in filter(None, (settings.name, settings.init_from)):
-        before, stamp = _split_of(dataset, model), model_of(dataset, model).known_stamp()
-        kept_out = {part.stack for part in before} - {part.stack for part in before if part.use == "training"}
-        if before and kept_out.issuperset(extents):
+        before = _split_of(dataset, model)
+        if before and without_training(dataset, model).issuperset(extents):
             log.warning("no stack is left that trained %s, so its split is made anew", model)
-        elif before and stamp and _is_split_alike(stamp.recipe.settings, plain(settings)):
+        elif is_split_kept(dataset, model, settings):
             return extend(before, extents)
     return split(extents, settings.validation, settings.test)
 
 
-def _is_split_alike(before: Json, now: Json) -> bool:
-    """Whether settings keep out what those before did; those that there were not then are at their defaults."""
-    return all(before.get(key, getattr(Train, key, None)) == now[key] for key in ("validation", "test", "gap"))
-
-
 def _split_of(dataset: Dataset, model: str) -> list[PlaneRange]:
     """The parts that a model was made of; none where it was imported."""
-    return [PlaneRange(**part) for part in model_of(dataset, model).known_attributes().get("split", [])]
+    return [PlaneRange(**part) for part in split_parts(dataset, model)]
 
 
 def _first_training(parts: Sequence[PlaneRange]) -> str:

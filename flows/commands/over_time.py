@@ -52,7 +52,7 @@ def _show(found: "Comparison") -> None:
     table = Table("", *map(as_text, (found.a, found.b)), "difference", "interval", "", box=None)
     for name, of in found.metrics.items():
         interval = f"{of.low:+.3f} … {of.high:+.3f}" if math.isfinite(of.low) else "–"
-        table.add_row(name, f"{of.a:.3f}", f"{of.b:.3f}", f"{of.value:+.3f}", interval, of.verdict)
+        table.add_row(name.replace("_", " "), f"{of.a:.3f}", f"{of.b:.3f}", f"{of.value:+.3f}", interval, of.verdict)
     out.print(table)
     told = [f"  {change}" for change in found.changes] or ["  nothing that is told of"]
     out.print(as_text("\n".join([f"\nchanged from {found.a} to {found.b}:", *told])))
@@ -141,7 +141,7 @@ def promote(
 
 def _require_no_worse(place: Dataset, present: str, model: str) -> None:
     """Refuse a model that is worse than the present one, or that cannot be compared with it."""
-    from tasks.tools.compare import compare_models, count_words, outdated, verdict_words
+    from tasks.tools.compare import compare_models, count_words, difference_words, outdated, verdict_words
 
     try:
         found = compare_models(place, present, model)
@@ -153,7 +153,7 @@ def _require_no_worse(place: Dataset, present: str, model: str) -> None:
         note(line)
     if found.is_surely_worse:
         raise ValueError(
-            f"{model} must not be worse than {present}, which is in use, got {verdict_words(found)}, on "
+            f"{model} must not be worse than {present}, which is in use, got {difference_words(found)}, on "
             f"{count_words(found)}; train it better, or say --anyway"
         )
     note(verdict_words(found))

@@ -6,6 +6,7 @@ from flows.planning.status import PENDING, Findings
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation.drift import drift_lines
 from unet.ledger.class_settings import segmented_classes
+from unet.ledger.earlier_split import is_split_kept
 from unet.ledger.results import learnt_names, model_of
 from unet.ledger.seen_images import SeenImages, same_images
 from unet.ledger.truth_findings import small_objects_line
@@ -22,6 +23,7 @@ def general_notes(dataset: Dataset, record: Record, found: Findings, marked: Col
         yield from (f"{model}: {line}" for line in _same_image_lines(metadata))
         if metadata and model == record.model:
             yield from _classes_lines(record, metadata)
+    yield from _split_lines(dataset, record, found, marked)
     if not model_of(dataset, record.model).is_metadata_lost():  # what is made again brings its own settings
         yield from _small_objects_lines(dataset, record, found)
     yield from drift_lines(found.drift, record.model)
@@ -35,6 +37,17 @@ def _withdrawn_lines(model: str, metadata: Json, found: Findings, marked: Collec
         again = found.state("train", model) in PENDING
         then = "it is trained again without it" if again else "it stays as it is, as nothing trains it again"
         yield f"{model} was made of truth that is withdrawn or gone, of {shortened(lost)}; {then}"
+
+
+def _split_lines(dataset: Dataset, record: Record, found: Findings, marked: Collection[str]) -> Iterator[str]:
+    """Why training that is to come would be refused: names that are to be kept out of it and have no truth."""
+    train = record.train
+    if found.state("train", train.name) not in PENDING or is_split_kept(dataset, train.name, train):
+        return
+    for use, rule in (("test", train.test), ("validation", train.validation)):
+        unknown = sorted(set(rule) - set(marked)) if isinstance(rule, tuple) else []
+        if unknown:
+            yield f"train.{use} must name stacks with truth, got {shortened(unknown)}; training would be refused"
 
 
 def _same_image_lines(metadata: Json) -> list[str]:

@@ -8,6 +8,7 @@ from flows.planning.training_set import has_checkpoint, training_set, usable_tru
 from unet.dataset.folder import Dataset
 from unet.evaluation.stamped_values import drift_rows, ranges_of, trained_stacks
 from unet.ledger import recipes, truth_state
+from unet.ledger.earlier_split import only_testing
 from unet.ledger.found_settings import untuned
 from unet.ledger.generations import Result
 from unet.ledger.outcome import STAGES, last_failure
@@ -99,7 +100,9 @@ class StageRules:
         recipe = self._readable(lambda: recipes.train_recipe(self.dataset, train, made_of, self.record.classes))
         if recipe is None:
             return None
-        after = {stage for name in made_of for stage in self._pending_stages(name, "ingest", "weigh")}
+        weighed = set(made_of) - only_testing(self.dataset, train, made_of)
+        after = {stage for name in made_of for stage in self._pending_stages(name, "ingest")}
+        after |= {stage for name in weighed for stage in self._pending_stages(name, "weigh")}
         status = self._status_by_recipe(recipe, train.name, [(model, recipe)], sorted(after, key=STAGES.index))
         return self._kept_while_away(status, made_of) if status else None
 

@@ -27,7 +27,7 @@ from unet.reports import pictures
 
 log = logging.getLogger(__name__)
 
-PICTURES = ("worst", "median", "best", "uncertain-1", "training")
+PICTURES = ("worst", "only", "median", "best", "uncertain-1", "training")
 """Names of the pictures that are shown of a report, where it has them."""
 OF_TRAINING = ("training", "samples")
 """Names of the pictures that are shown of a training."""

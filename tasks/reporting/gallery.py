@@ -26,7 +26,7 @@ from unet.store.arrays import open_array
 
 log = logging.getLogger(__name__)
 
-OF_REPORT = ("worst", "median", "best", "uncertain-1")
+OF_REPORT = ("worst", "only", "median", "best", "uncertain-1")
 """Pictures of a report, the most telling first; the last one where there is no truth."""
 WINDOW_SIDE = 2048
 """Pixels either way of the window in which the weights are looked at."""

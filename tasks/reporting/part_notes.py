@@ -1,5 +1,6 @@
 """What a report says of its parts, beside their figures: what chose what, how intervals were made, what overlaps."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from unet.evaluation.parts import PARTS, headline_part
 
 WHOLE, SINGLE = "stacks", "planes"
 """What intervals come from drawing again."""
+PLANE, VOLUME = "plane", "volume"
+"""What is scored as a whole: a volume where segments go on over planes."""
 CHOSEN = "The checkpoint and the threshold were chosen on these planes: new images will do a little less well."
 TUNED = "The settings of segment were chosen on these planes: new images will do a little less well."
 
@@ -29,12 +32,20 @@ def about_parts(scored: Sequence[Scored], metadata: Mapping[str, Any], overlaps:
     """What is to be said of the parts that were scored, by what the model's metadata says."""
     by_part = {part: [one for one in scored if one.part.use == part] for part in PARTS}
     by_part = {part: of for part, of in by_part.items() if of}
-    drawn = {part: WHOLE if len({one.part.stack for one in of}) > 1 else SINGLE for part, of in by_part.items()}
+    several = {part: of for part, of in by_part.items() if len(of) > 1}  # of one there is no interval
+    drawn = {part: WHOLE if len({one.part.stack for one in of}) > 1 else SINGLE for part, of in several.items()}
     notes = [*_of_headline(headline_part(by_part), metadata), *_too_narrow(by_part, drawn)]
     if came := metadata.get("came_from"):
         notes.append(f"The model was brought in from {came}.")
     counted = {part: counts(of) for part, of in by_part.items()}
-    return AboutParts({"counts": counted, "overlaps": list(overlaps), "resampled": drawn}, [*notes, *overlaps])
+    metrics = {"counts": counted, "overlaps": list(overlaps), "resampled": drawn, "unit": _unit(scored)}
+    return AboutParts(metrics, [*notes, *overlaps])
+
+
+def _unit(scored: Sequence[Scored]) -> str:
+    """What was scored as a whole: fewer figures of a part than it has planes are of volumes."""
+    figures = Counter(one.part for one in scored)
+    return VOLUME if any(count < part.stop - part.start for part, count in figures.items()) else PLANE
 
 
 def _of_headline(part: str | None, metadata: Mapping[str, Any]) -> list[str]:
@@ -51,7 +62,7 @@ def _was_validated(metadata: Mapping[str, Any]) -> bool:
 
 def _too_narrow(by_part: Mapping[str, Sequence[Scored]], drawn: Mapping[str, str]) -> list[str]:
     """Of which parts the planes are of one stack."""
-    found = [part for part, of in by_part.items() if drawn[part] == SINGLE and len(of) > 1]
+    found = [part for part in by_part if drawn.get(part) == SINGLE]
     if not found:
         return []
     return [

@@ -10,7 +10,7 @@ import numpy as np
 from tasks.execution.timing import elapsed
 from tasks.reporting.comparison import Scored
 from tasks.reporting.mean_figures import stack_means
-from tasks.reporting.part_notes import AboutParts
+from tasks.reporting.part_notes import PLANE, AboutParts
 from tasks.reporting.report_pictures import (
     class_pictures,
     error_pictures,
@@ -69,6 +69,7 @@ def write_report(  # noqa: PLR0913, PLR0917  # what a report is of, and what is 
         stacks=stacks,
         counts=about.metrics.get("counts", {}),
         resampled=about.metrics.get("resampled", {}),
+        unit=about.metrics.get("unit", PLANE),
         pictures=error_pictures(dataset, model, scored, generation.folder),
         seen=seen_by_training(dataset, model, scored, generation),
         truth=_checks(dataset, sorted(stacks)),

@@ -92,7 +92,8 @@ def _chosen(scored: Sequence[Scored]) -> list[tuple[str, Scored]]:
     ranked = sorted(known, key=lambda s: [sign * s.values[first], s.values.get("iou", 0.0)])
     if not ranked:
         return []
-    places = {len(ranked) // 2: "median", len(ranked) - 1: "best", 0: "worst"}  # a plane is shown once
+    first_word = "worst" if len(ranked) > 1 else "only"
+    places = {len(ranked) // 2: "median", len(ranked) - 1: "best", 0: first_word}  # a plane is shown once
     return [(word, _with_middle_plane(ranked[at], scored)) for at, word in sorted(places.items())]
 
 

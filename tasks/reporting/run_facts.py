@@ -65,8 +65,10 @@ def data_table(data: Mapping[str, Json]) -> ReportTable:
     """The same as a table, with a sentence on all of it."""
     head = ("stack", "part", "planes", "y × x", "pixel size", "pixels", "objects", "segments", "digest")
     rows = [_row(name, of) for name, of in list(data.items())[:ROWS]]
-    pixels, objects = (sum(of[key] or 0 for of in data.values()) for key in ("pixels", "objects"))
-    said = f"{counted(len(data), 'stack')}, {counted(pixels, 'pixel')}, {counted(objects, 'true object')}."
+    is_judged = any(of["objects"] is not None for of in data.values())
+    what, noun = ("objects", "true object") if is_judged else ("segments", "segment")
+    pixels, found = (sum(of[key] or 0 for of in data.values()) for key in ("pixels", what))
+    said = f"{counted(len(data), 'stack')}, {counted(pixels, 'pixel')}, {counted(found, noun)}."
     more = f" The first {ROWS:,} are shown; metrics.json has all." if len(data) > ROWS else ""
     return ReportTable(head, rows, 2, said + more)
 

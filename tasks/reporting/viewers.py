@@ -17,7 +17,8 @@ def viewers(dataset: Dataset, model: str, name: str) -> list[Command]:
         Command(
             "napari",
             f"pip install 'napari[all]' napari-ome-zarr\nnapari --plugin napari-ome-zarr {shlex.quote(image)}",
-            f"The image with {layers} as layers of labels. The plane of a picture is set by the sliders for t and z.",
+            f"The image with {layers} as layers of labels, which are hidden until their eye is clicked. The plane of a "
+            "picture is set by the sliders for t and z.",
             name,
         ),
         Command(

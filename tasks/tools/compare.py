@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from unet.dataset.folder import Dataset, Json
 from unet.evaluation.metrics import METRICS
-from unet.evaluation.paired import BETTER, WORSE, Difference, paired_difference
+from unet.evaluation.paired import BETTER, SAME, WORSE, Difference, paired_difference
 from unet.ledger.contents import CONTENTS
 from unet.ledger.made_of import changes, made_of
 from unet.ledger.results import PLANES, labels_of, model_of, report_of
@@ -194,12 +194,19 @@ def _part_words(a: str, b: str, first: Figures, second: Figures) -> str:
 
 def verdict_words(comparison: Comparison) -> str:
     """The verdict in a sentence."""
-    found, name = comparison.metrics[comparison.telling], METRICS[comparison.telling].label
-    what = f"{name} {found.value:+.3f}"
-    interval = f" ({found.low:+.3f} to {found.high:+.3f})" if math.isfinite(found.low) else ""
+    found, what = comparison.metrics[comparison.telling], difference_words(comparison)
     if found.verdict in (BETTER, WORSE):
-        return f"{comparison.b} is {found.verdict} than {comparison.a}: {what}{interval}"
-    return f"{comparison.b} beside {comparison.a}, {found.verdict}: {what}{interval}"
+        return f"{comparison.b} is {found.verdict} than {comparison.a}: {what}"
+    is_sure = found.verdict == SAME and not found.low <= 0 <= found.high
+    anyhow = ", as two trainings by one recipe may anyhow" if is_sure else ""
+    return f"{comparison.b} beside {comparison.a}, {found.verdict}: {what}{anyhow}"
+
+
+def difference_words(comparison: Comparison) -> str:
+    """The difference by which the verdict is given, with its interval."""
+    found, name = comparison.metrics[comparison.telling], METRICS[comparison.telling].label
+    interval = f" ({found.low:+.3f} to {found.high:+.3f})" if math.isfinite(found.low) else ""
+    return f"{name} {found.value:+.3f}{interval}"
 
 
 def count_words(comparison: Comparison) -> str:

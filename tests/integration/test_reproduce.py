@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tifffile
 
 from flows import reproduce as reproduce_module
 from tests import drawn_benchmarks as draw
@@ -61,3 +62,14 @@ def test_a_run_that_ends_goes_on_and_a_second_one_does_nothing(command, tmp_path
     assert (status, out) == (0, (tmp_path / "to/reproduce.md").read_text())
     assert "nothing to do" in err
     assert (tmp_path / "to/reproduce.json").read_bytes() == written
+
+
+def test_a_damaged_file_of_the_last_fold_is_told_before_the_first_is_trained(command, tmp_path):
+    path = tmp_path / "isbi/train-labels.tif"
+    labels = tifffile.imread(path)
+    labels[-1, :9] = 7  # a third value, in what the last fold tests and the first trains on
+    tifffile.imwrite(path, labels, photometric="minisblack")
+    status, _, err = command("--folds", "2/2")
+    assert status == 2
+    assert "must hold 0 for membranes and one value for cells" in err
+    assert made(tmp_path) == [None, None]

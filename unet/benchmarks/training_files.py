@@ -55,9 +55,13 @@ def truth_in_words(units: Mapping[str, BenchmarkUnit], fold: Fold) -> list[str]:
 def write_files(benchmark: Benchmark, units: Mapping[str, BenchmarkUnit], fold: Fold, folder: Path) -> None:
     """Write the images and the truth of a fold, a file a stack; each appears only when it is whole.
 
+    Truth of what is tested is read as well, so that it is refused now and not when all is trained.
+
     Raises:
         ValueError: a file of the challenge is damaged, or not what it must be.
     """
+    for part in fold.tested:
+        _require_scorable(benchmark, units[part.unit], part)
     to_grey = benchmark.kind == "pictures"
     axes = {"sections": "ZYX", "sequences": "TYX", "pictures": "ZYX"}[benchmark.kind]
     for part in (*fold.training, *fold.tested):
@@ -67,8 +71,19 @@ def write_files(benchmark: Benchmark, units: Mapping[str, BenchmarkUnit], fold: 
         _write(folder / TRUTH / f"{part.stack}.tif", _truth(benchmark, units[part.unit], part), axes)
 
 
+def _require_scorable(benchmark: Benchmark, unit: BenchmarkUnit, part: FoldPart) -> None:
+    """Refuse truth of a tested part that could not be scored with."""
+    if benchmark.kind != "sequences":
+        _truth(benchmark, unit, part)
+        return
+    size = read_images(unit, [0]).shape[1:]
+    images = dict(zip(unit.frames, unit.images, strict=True))
+    for frame, file in (*unit.gold.items(), *unit.markers.items()):
+        read_labels(file, size, images[frame])
+
+
 def _truth(benchmark: Benchmark, unit: BenchmarkUnit, part: FoldPart) -> Array:
-    """Truth of what trains (n y x)."""
+    """Truth of a part (n y x)."""
     if benchmark.kind == "sections":
         return np.where(read_cells(unit, part.planes), 255, 0).astype(np.uint8)
     if benchmark.kind == "sequences":

@@ -167,6 +167,7 @@ class ReportFile(TypedDict, total=False):
     counts: dict[str, dict[str, int]]
     overlaps: list[str]
     resampled: dict[str, str]
+    unit: str
     settings: dict[str, Any]
     digests: dict[str, str]
     made: str

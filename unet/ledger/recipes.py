@@ -10,6 +10,7 @@ from typing import Any
 
 from unet.dataset.folder import Dataset, Json
 from unet.ledger.class_settings import segmented_classes
+from unet.ledger.earlier_split import only_testing
 from unet.ledger.found_settings import tuned_on
 from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, model_of, scores_of, weights_of
@@ -127,9 +128,13 @@ def _has_square_pixels(facts: Json) -> bool:
 
 
 def train_recipe(dataset: Dataset, train: Train, names: list[str], classes: Sequence[str] = (OBJECT,)) -> Recipe:
-    """Recipe of a model that the stacks `names` train and validate; of their names, too, where classes are several."""
+    """Recipe of a model that the stacks `names` train and validate; of their names, too, where classes are several.
+
+    Of stacks that only test it the truth is no part of it: their weights stand in it as they were when it was made.
+    """
     inputs = {f"{n} image": _identity(image_of(dataset, n)) for n in names}
     inputs |= {f"{n} weights": _identity(weights_of(dataset, n)) for n in names}
+    inputs |= _of_tests(dataset, train, names)
     if train.init_from is not None:
         inputs["init_from"] = _identity(model_of(dataset, train.init_from))
     if len(classes) > 1:
@@ -139,6 +144,13 @@ def train_recipe(dataset: Dataset, train: Train, names: list[str], classes: Sequ
         if getattr(train, name) == getattr(Train, name):
             del settings[name]
     return Recipe("train", Train.VERSION, settings, inputs)
+
+
+def _of_tests(dataset: Dataset, train: Train, names: list[str]) -> dict[str, str]:
+    """Weights of stacks that only test a model, as they were when it was made."""
+    stamp = model_of(dataset, train.name).known_stamp()
+    keys = [f"{name} weights" for name in sorted(only_testing(dataset, train, names))]
+    return {key: stamp.recipe.inputs[key] for key in keys if stamp and key in stamp.recipe.inputs}
 
 
 def predict_recipe(dataset: Dataset, model: str, name: str, predict: Predict) -> Recipe:

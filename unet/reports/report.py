@@ -78,6 +78,8 @@ class Report:
     """`{PART: {"objects", "segments", "found", "missed", "invented", "merged", "split"}}`."""
     resampled: Mapping[str, str] = field(default_factory=dict)
     """`{PART: "stacks" | "planes"}`: what intervals come of."""
+    unit: str = "plane"
+    """What was scored as a whole, "plane" or "volume"."""
     run: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What was run, section by section."""
     data: ReportTable | None = None
@@ -166,7 +168,7 @@ def _planned(report: Report) -> dict[str, Any]:
         "part": part,
         "level": tables.confidence(settings),
         "figures": tables.headline(report.metrics, part),
-        "parts": tables.part_table(report.metrics, report.resampled),
+        "parts": tables.part_table(report.metrics, report.resampled, report.unit),
         "counts": tables.count_rows(report.counts),
         "columns": tables.columns(report.stacks),
         "table": tables.stack_rows(report.stacks),

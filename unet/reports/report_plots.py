@@ -12,7 +12,7 @@ from unet.evaluation.metrics import METRICS
 from unet.evaluation.object_scores import OVERLAPS, SIZE_RATIOS
 from unet.reports.class_figures import ClassFigures
 from unet.reports.plot_sums import BINS, PlotSums, bin_edges
-from unet.reports.svg_plots import Axis, Mark, Row, Series, interval_plot, line_plot, linear_axis, log_axis
+from unet.reports.svg_plots import Axis, Mark, Row, Series, count_axis, interval_plot, line_plot, linear_axis, log_axis
 from unet.settings.classes import class_colour
 
 METRIC_NAMES = {
@@ -76,11 +76,12 @@ def plot_sizes(sums: PlotSums, scale: SizeScale, is_judged: bool = True) -> Repo
     ]
     most = max(value for each in series for _, value in each.points if value is not None)
     x = log_axis(f"size ({scale.unit})", float(edges[first]), float(edges[min(last + step, BINS)]))
+    counted = "objects" if is_judged else "segments"
     words = "What segments lack on the left was too small to be found or kept; what they have beyond truth is merged."
     return ReportPlot(
         "Sizes",
-        line_plot(f"how many objects there are of each size, of {', '.join(name for name, _ in both)}", x,
-                  linear_axis("objects", 0, most * 1.05), series),
+        line_plot(f"how many {counted} there are of each size, of {', '.join(name for name, _ in both)}", x,
+                  count_axis(counted, most * 1.05), series),
         words if is_judged else "Sizes of all segments. A crowd of small ones is often noise or fragments.",
     )  # fmt: skip
 
@@ -90,7 +91,7 @@ def plot_size_ratios(counts: NDArray[np.int64]) -> ReportPlot | None:
     if not counts.any():
         return None
     corners = [(float(edge), float(counts[at])) for at in range(len(counts)) for edge in SIZE_RATIOS[at : at + 2]]
-    x, y = log_axis("size of a segment ÷ of its object", 0.5, 2), linear_axis("objects", 0, counts.max() * 1.05)
+    x, y = log_axis("size of a segment ÷ of its object", 0.5, 2), count_axis("objects", counts.max() * 1.05)
     x = x._replace(ticks=[0.5, 0.7, 1, 1.4, 2])
     series = [Series("", corners, is_filled=True, has_markers=False)]
     words = (

@@ -88,7 +88,7 @@ def _has_interval(entry: Mapping[str, Any]) -> bool:
     return is_number(entry.get("low")) and is_number(entry.get("high")) and entry.get("n") != 1
 
 
-def part_table(metrics: Mapping[str, Entries], resampled: Mapping[str, str]) -> PartTable:
+def part_table(metrics: Mapping[str, Entries], resampled: Mapping[str, str], unit: str = "plane") -> PartTable:
     """Every metric by every part of the data, with its interval; and what each part is of.
 
     >>> entry = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 7, "stacks": 2}
@@ -98,16 +98,17 @@ def part_table(metrics: Mapping[str, Entries], resampled: Mapping[str, str]) -> 
     """
     parts = [part for part in PARTS if metrics.get(part)]
     names = in_order({name for part in parts for name in metrics[part]})
-    heads = [_part_head(part, metrics[part], resampled.get(part, "")) for part in parts]
+    heads = [_part_head(part, metrics[part], resampled.get(part, ""), unit) for part in parts]
     most = {part: _most(metrics[part], "n") for part in parts}
     rows = [(metric(name), [_part_cell(metrics[part].get(name), most[part]) for part in parts]) for name in names]
     return PartTable(heads, rows)
 
 
-def _part_head(part: str, entries: Entries, resampled: str) -> PartHead:
-    planes, stacks = _most(entries, "n"), _most(entries, "stacks")
-    sizes = counted(planes, "plane") + (f" of {counted(stacks, 'stack')}" if stacks else "")
-    return PartHead(part, sizes, f"intervals resample {resampled}" if resampled else "")
+def _part_head(part: str, entries: Entries, resampled: str, unit: str) -> PartHead:
+    n, stacks = _most(entries, "n"), _most(entries, "stacks")
+    sizes = counted(n, unit) + (f" of {counted(stacks, 'stack')}" if stacks else "")
+    drawn = resampled.replace("plane", unit)
+    return PartHead(part, sizes, f"intervals resample {drawn}" if drawn else "")
 
 
 def _part_cell(entry: Mapping[str, Any] | None, most: int) -> tuple[str, str]:

@@ -82,6 +82,16 @@ def linear_axis(label: str, low: float, high: float, count: int = 5) -> Axis:
     return Axis(label, low, high, ticks)
 
 
+def count_axis(label: str, most: float) -> Axis:
+    """An axis of counts, from 0: whole numbers alone.
+
+    >>> count_axis("objects", 1.05).ticks, count_axis("objects", 12).ticks
+    ([0.0, 1.0], [0.0, 5.0, 10.0])
+    """
+    axis = linear_axis(label, 0, most)
+    return axis._replace(ticks=[tick for tick in axis.ticks if tick == round(tick)])
+
+
 def log_axis(label: str, low: float, high: float) -> Axis:
     """A logarithmic axis with the numbers 1, 2 and 5 of each power of ten, or, of many powers, with these alone.
 

@@ -250,3 +250,16 @@ def test_classes_that_the_model_has_not_learnt_are_told_before_segment_refuses_t
     assert plan_of(dataset).notes == (
         "segment.classes must be among the classes that unet has learnt, 1, got 2; name one of them",
     )
+
+
+@pytest.mark.parametrize("use", ["test", "validation"])
+def test_names_that_are_to_be_kept_out_and_have_no_truth_are_told_before_training(dataset, use):
+    set_values(dataset, {f"train.{use}": ["b", "c", "nope"]})
+    said = f"train.{use} must name stacks with truth, got c, nope; training would be refused"
+    assert said in plan_of(dataset).notes
+    set_values(dataset, {f"train.{use}": ["b"]})
+    assert not [note for note in plan_of(dataset).notes if "must name stacks" in note]
+
+
+def test_nothing_is_said_of_a_split_that_a_model_goes_on_with(short, truth):
+    assert not [note for note in plan_of(short).notes if "must name stacks" in note]

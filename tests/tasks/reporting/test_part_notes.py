@@ -22,7 +22,7 @@ def test_counts_are_summed_by_part():
 def test_where_a_part_is_of_one_stack_its_interval_is_said_to_be_too_narrow():
     planes = [*scored("a", "training"), *scored("b", "training"), *scored("c", "test"), *scored("d", "new", 1)]
     about = about_parts(planes, {}, [])
-    assert about.metrics["resampled"] == {"test": "planes", "new": "planes", "training": "stacks"}
+    assert about.metrics["resampled"] == {"test": "planes", "training": "stacks"}  # none of one plane
     assert about.notes == [
         "Intervals of test come from planes of one stack: neighbouring planes are alike, so these intervals are "
         "narrower than stacks would differ."
@@ -51,3 +51,10 @@ def test_overlaps_are_told_on_the_page_and_in_metrics():
     about = about_parts(scored("a", "new"), {}, ["a is b."])
     assert about.metrics["overlaps"] == ["a is b."]
     assert about.notes[-1] == "a is b."
+
+
+def test_what_is_scored_as_a_whole_is_a_plane_or_a_volume():
+    assert about_parts(scored("a", "test", 1), {}, []).metrics["unit"] == "plane"
+    assert about_parts(scored("a", "test", 3), {}, []).metrics["unit"] == "plane"
+    frames = [Scored(PlaneRange("a", 0, 10, "test"), start, {}, 3) for start in (0, 5)]
+    assert about_parts(frames, {}, []).metrics["unit"] == "volume"

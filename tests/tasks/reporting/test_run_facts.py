@@ -55,6 +55,8 @@ def test_data_have_a_row_a_stack(dataset_once):
     assert table.rows[0][:5] == ["a", "training", "2", "64 × 64", "1.25 × 0.5 × 0.5 µm"]
     assert table.rows[1][1] == "without truth"
     assert table.said == "2 stacks, 16,384 pixels, 12 true objects."
+    unjudged = data_facts(dataset_once, "unet", {"c": {}})
+    assert data_table(unjudged).said == f"1 stack, 8,192 pixels, {unjudged['c']['segments']} segments."
 
 
 def test_sizes_are_physical_where_all_stacks_have_pixels_of_one_known_size(dataset_once):

@@ -12,6 +12,7 @@ def test_each_viewer_has_a_command_with_the_stack_in_it(tmp_path):
     assert list(found) == ["napari", "Fiji", "Neuroglancer"]
     image = f"{dataset.url}/images/monday-1.ome.zarr"
     assert image in shlex.split(found["napari"].line)
+    assert "until their eye is clicked" in found["napari"].said  # as napari-ome-zarr opens labels
     assert image in shlex.split(found["Neuroglancer"].line)
     assert dataset.url in shlex.split(found["Fiji"].line)
     assert "labels/unet" in found["Neuroglancer"].said

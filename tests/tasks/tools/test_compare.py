@@ -10,7 +10,7 @@ import pytest
 from tasks.tools.compare import PLANES, Comparison, compare_models, count_words, outdated, verdict_words
 from unet.dataset.folder import Folder
 from unet.evaluation.metrics import METRICS
-from unet.evaluation.paired import Difference
+from unet.evaluation.paired import SAME, WORSE, Difference
 from unet.ledger.metadata_file import KEY
 from unet.ledger.results import labels_of, model_of, report_of
 from unet.network.model_files import bring_in
@@ -163,3 +163,23 @@ def test_an_interval_that_has_no_end_is_nothing_to_a_script():
     plain = Comparison("a", "b", {"test": 1}, 1, True, found, [], []).plain()
     assert plain["metrics"]["iou"]["low"] is None
     assert plain["verdict"] == "too few to tell"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "said"),
+    [
+        (
+            -0.1,
+            -0.02,
+            SAME,
+            "b beside a, no difference: average precision -0.060 (-0.100 to -0.020)",
+        ),
+        (-0.1, 0.02, SAME, "b beside a, no difference: average precision -0.040 (-0.100 to +0.020)"),
+        (-0.1, -0.02, WORSE, "b is worse than a: average precision -0.060 (-0.100 to -0.020)"),
+    ],
+)
+def test_a_sure_difference_that_is_called_none_says_why(low, high, verdict, said):
+    of = Difference(0.8, 0.8, (low + high) / 2, low, high, 9, verdict)
+    words = verdict_words(Comparison("a", "b", {"test": 9}, 9, True, {"average_precision": of}, [], []))
+    assert words.startswith(said)
+    assert ("anyhow" in words) == (verdict == SAME and high < 0)

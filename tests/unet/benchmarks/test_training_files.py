@@ -115,3 +115,21 @@ def test_ids_that_are_too_large_are_refused(written, tmp_path):
     tifffile.imwrite(path, tifffile.imread(path).astype(np.uint32) * 70000)
     with pytest.raises(ValueError, match=r"001\.tif must hold ids below 65535"):
         written("dsb2018", folder, 0)
+
+
+UNSCORABLE = {
+    "isbi2012": (draw.isbi_slices, "label/05.tif"),
+    "dsb2018": (draw.pictures, "label/003.tif"),
+    "phc-u373": (draw.tracking, "02_GT/SEG/man_seg002.tif"),
+    "dic-hela": (draw.tracking, "02_GT/TRA/man_track003.tif"),
+}
+
+
+@pytest.mark.parametrize("name", UNSCORABLE)
+def test_truth_of_what_is_tested_is_refused_before_anything_is_trained(written, tmp_path, name):
+    drawn, file = UNSCORABLE[name]
+    folder = drawn(tmp_path / "a")
+    tifffile.imwrite(folder / file, tifffile.imread(folder / file).astype(np.float32))
+    with pytest.raises(ValueError, match=rf"{file[-8:]} must hold labels in whole numbers, got float32"):
+        written(name, folder, 1)
+    assert not (tmp_path / "files").exists()

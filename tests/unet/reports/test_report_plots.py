@@ -41,7 +41,9 @@ def test_sizes_are_in_the_unit_that_is_known():
     assert "size (µm²)" in plot.drawing
     assert ">truth<" in plot.drawing
     assert ">0.5<" in plot.drawing
-    assert "truth" not in plot_sizes(SUMS, SizeScale(), is_judged=False).drawing
+    unjudged = plot_sizes(SUMS, SizeScale(), is_judged=False).drawing
+    assert "truth" not in unjudged
+    assert "objects" not in unjudged
     assert plot_sizes(NOTHING, SizeScale()) is None
 
 

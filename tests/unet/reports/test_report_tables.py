@@ -66,3 +66,9 @@ def test_of_very_many_stacks_the_worst_are_shown():
 def test_sources_are_sections_of_what_is_said_of_them():
     found = sections({"sources": [{"images": "/a", "truth": None}, {"images": "/b"}], "exclude": []})
     assert found == {"sources, 1": {"images": "/a"}, "sources, 2": {"images": "/b"}, "others": {"exclude": "[]"}}
+
+
+def test_volumes_are_called_so():
+    entry = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 7, "stacks": 1}
+    (head,) = part_table({"test": {"iou": entry}}, {"test": "planes"}, "volume").heads
+    assert (head.sizes, head.resampled) == ("7 volumes of 1 stack", "intervals resample volumes")
