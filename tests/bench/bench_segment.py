@@ -45,7 +45,8 @@ from unet.store.arrays import UNSHUFFLED, Stored, create
 from unet.store.shards import Level, Region, plane_layout, regions
 
 SIDE, BLOCK, RUNS = 16384, 2048, 3
-SETTINGS = Segment(min_size=0)
+SETTINGS = Segment(threshold=0.5, min_size=0, declump_depth=0)
+NUMBERS = SETTINGS.numbers()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -180,7 +181,7 @@ def _instances(dataset: Dataset, name: str) -> Instances:
         target=folder,
         axes="yx",
         layout=plane_layout((SIDE, SIDE), 4),
-        settings=(SETTINGS,),
+        settings=(NUMBERS,),
     )
     create(folder, job.layout, np.int32, "yx", UNSHUFFLED)
     return job
@@ -197,6 +198,7 @@ def _ours(dataset: Dataset) -> tuple[float, int]:
         ids = [merged.lookups[tuple(part.start for part in block)] for block in blocks]
         none = boxes_of(merged, job.layout.shape).of(np.zeros(0, np.int64))
         work = [BlockToWrite(block, lookup, lookup, none, []) for block, lookup in zip(blocks, ids, strict=True)]
+        work.reverse()
         for _ in run_regions(client, lambda each: len(job.relabel([each])), work, _nothing):
             pass
         return time.perf_counter() - began, merged.count
@@ -208,7 +210,7 @@ def _dask_image(dataset: Dataset) -> tuple[float, int]:
     job = _instances(dataset, "theirs")
     stored = dask.array.from_array(Stored(job.scores.folder).array, chunks=(1, BLOCK, BLOCK))[0]
     began = time.perf_counter()
-    labels, count = label(reaching(stored, SETTINGS.threshold))
+    labels, count = label(reaching(stored, NUMBERS.threshold))
     written = dask.array.store(labels, Stored(job.target).array, lock=False, compute=False)
     _, found = dask.compute(written, count, scheduler="threads", num_workers=2)
     return time.perf_counter() - began, int(found)
@@ -218,7 +220,7 @@ def _blocks_alone(dataset: Dataset) -> float:
     job = _instances(dataset, "blocks")
 
     def work(block: Region) -> None:
-        mask = reaching(of_any(job.scores.read(block)), SETTINGS.threshold)
+        mask = reaching(of_any(job.scores.read(block)), NUMBERS.threshold)
         Stored(job.target).write(block, ndimage.label(mask)[0])
 
     return _by_two(work, job.blocks())
