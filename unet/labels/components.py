@@ -113,7 +113,7 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     >>> found.number.tolist(), found.start.tolist(), found.first.tolist(), found.size.tolist()
     ([1, -1, -1, 2], [0, 2, 3, 5, 6], [0, 5, 2], [2, 1, 3])
     """
-    runs = _mask_runs(volumes)
+    runs = _runs(volumes.view(np.uint8), beside=False)
     _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions, objects, ground)
     begins = runs.parent == np.arange(runs.parent.size)
     first = np.flatnonzero(begins & (runs.value == 1))
@@ -137,33 +137,6 @@ def _runs(volumes: Labels, beside: bool) -> _Runs:
         low=np.full(count, limits.max),
         high=np.full(count, limits.min),
     )
-
-
-def _mask_runs(volumes: NDArray[np.bool_]) -> _Runs:
-    """Runs of a mask, with nothing beside them."""
-    start, row = _mask_starts(volumes.reshape(-1, volumes.shape[-1]).view(np.uint8))
-    value = volumes.ravel()[start[:-1]].astype(np.int64)
-    none = np.zeros(0, np.int64)
-    return _Runs(start, value, row, np.arange(value.size, dtype=np.int32), none, none)
-
-
-@njit(cache=True, nogil=True)
-def _mask_starts(rows: NDArray[np.uint8]) -> tuple[Indices, Indices]:
-    """Index of each run's first pixel, with the end, and of each row's first run, with the end.
-
-    A place is written for every pixel and counts only where the value changes, so that nothing is guessed wrongly.
-    """
-    height, width = rows.shape
-    start, row, count = np.empty(rows.size + 1, np.int64), np.empty(height + 1, np.int64), 0
-    for y in range(height):
-        row[y], before = count, np.uint8(2)
-        for x in range(width):
-            value = rows[y, x]
-            start[count] = y * width + x
-            count += value != before
-            before = value
-    row[height], start[count] = count, rows.size
-    return start[: count + 1].copy(), row
 
 
 @njit(cache=True, nogil=True)

@@ -53,7 +53,7 @@ def connected_segments(
     return relabel_block(mask, merged.lookups[origin], rules)
 
 
-def label_block(
+def label_block(  # noqa: PLR0913, PLR0917  # a block, where it lies, what an object is, what is kept, what is known
     mask: Mask,
     origin: Sequence[int],
     shape: Sequence[int],
@@ -77,7 +77,8 @@ def label_block(
     array([3])
     """
     found = connected_runs(mask, rules) if found is None else found
-    faces = tuple(tuple(_layer(found, mask.shape, axis, at) for at in (0, -1)) for axis in range(-rules.dimensions, 0))
+    linked = range(-rules.dimensions, 0)
+    faces = tuple((_layer(found, mask.shape, axis, 0), _layer(found, mask.shape, axis, -1)) for axis in linked)
     marked = np.ones(found.first.size, np.bool_)
     marked[: found.objects] = high is None or _reached(found, high)
     marked[found.objects :] = found.size[found.objects :] > rules.max_hole_size

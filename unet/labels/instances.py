@@ -104,7 +104,7 @@ class ClassInstances:
         return label_block(mask, origin, self.shape, self.rules, high, self.is_parted, found), found
 
     def part(self, look: BlockClumps, scores: NDArray[Any], found: Connected | None = None) -> list[Clump]:
-        """The clumps among a block's objects, with their parts; `found` are the runs of its mask, where they are known."""
+        """The clumps among a block's objects, with their parts; `found` are the runs of its mask, if known."""
         block, lookup, boxes = look
         objects = relabel_block(self.mask(scores), lookup, self.rules, found)
         return [
@@ -113,9 +113,7 @@ class ClassInstances:
             for clump in clumps_of(some.id, parted, [part.start for part in region], self.shape)
         ]
 
-    def relabel(
-        self, work: BlockToWrite, scores: NDArray[Any], found: Connected | None = None
-    ) -> tuple[Labels, Mask]:
+    def relabel(self, work: BlockToWrite, scores: NDArray[Any], found: Connected | None = None) -> tuple[Labels, Mask]:
         """The second pass: a block's segments, and the mask that they were made of."""
         mask = self.mask(scores)
         found = connected_runs(mask, self.rules) if found is None else found
@@ -226,7 +224,7 @@ class Instances:
         return measure_block(labels, pixels, of_any(classes), [part.start for part in block], classes, known)
 
     def relabel(self, works: Sequence[BlockToWrite]) -> tuple[Labels, NDArray[Any], IdRuns | None]:
-        """Write a block's segments; returns them, the scores of its classes, and the segments' runs if they are known."""
+        """Write a block's segments; returns them, the scores of its classes, and the segments' runs if known."""
         block = works[0].block
         classes, runs = self._again(block, KEPT.take)
         by_class = zip(works, runs, self._by_class(classes), strict=True)

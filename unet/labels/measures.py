@@ -16,10 +16,10 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from unet.images.array_types import Indices, Labels
+from unet.labels.run_sums import add_places, add_scores, add_squares, add_values, add_whole_scores, add_whole_values
 from unet.labels.runs import IdRuns, id_runs
 
 Column = NDArray[Any]
@@ -145,39 +145,14 @@ def _rows(runs: IdRuns, pixels: int) -> _RunRows:
     return _RunRows(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
 
 
-def _places(
-    runs: _RunRows, shape: Sequence[int], origin: Sequence[int]
-) -> tuple[Indices, Indices, Indices, Indices]:
+def _places(runs: _RunRows, shape: Sequence[int], origin: Sequence[int]) -> tuple[Indices, Indices, Indices, Indices]:
     """Pixels, sums of indices, first index and last plus 1 along each axis, of each id."""
     limits, sides = np.iinfo(np.int64), (runs.ids.size, len(shape))
     count, place = np.zeros(runs.ids.size, np.int64), np.zeros(sides, np.int64)
     low, high = np.full(sides, limits.max), np.full(sides, limits.min)
     whole = np.array(shape, np.int64), np.array(origin, np.int64)
-    _measure_places(runs.start, runs.stop, runs.row, *whole, count, place, low, high)
+    add_places(runs.start, runs.stop, runs.row, *whole, count, place, low, high)
     return count, place, low, high
-
-
-@njit(cache=True, nogil=True)
-def _measure_places(  # noqa: PLR0913, PLR0917  # what numba is given is plain arrays
-    start: Indices,
-    stop: Indices,
-    row: Indices,
-    shape: Indices,
-    origin: Indices,
-    count: Indices,
-    place: Indices,
-    low: Indices,
-    high: Indices,
-) -> None:
-    for run in range(len(row)):
-        at, length, rest = row[run], stop[run] - start[run], start[run]
-        count[at] += length
-        for axis in range(len(shape) - 1, -1, -1):
-            first, rest = rest % shape[axis] + origin[axis], rest // shape[axis]
-            is_along = axis == len(shape) - 1
-            place[at, axis] += first * length + (length * (length - 1) // 2 if is_along else 0)
-            low[at, axis] = min(low[at, axis], first)
-            high[at, axis] = max(high[at, axis], first + (length if is_along else 1))
 
 
 def _over(channels: NDArray[Any], runs: _RunRows) -> Iterator[NDArray[np.float64]]:
@@ -189,8 +164,8 @@ def _over(channels: NDArray[Any], runs: _RunRows) -> Iterator[NDArray[np.float64
         if _is_small(values):
             found[:, :, k] = _measured_whole(values, runs)
             continue
-        _measure(values, runs.start, runs.stop, runs.row, found[:, :, k])
-        _add_squares(values, runs.start, runs.stop, runs.row, found[:, :, k])
+        add_values(values, runs.start, runs.stop, runs.row, found[:, :, k])
+        add_squares(values, runs.start, runs.stop, runs.row, found[:, :, k])
     found[2:, np.isnan(found[1])] = np.nan
     return iter(found)
 
@@ -208,27 +183,9 @@ def _measured_whole(values: Column, runs: _RunRows) -> NDArray[np.float64]:
     limits = np.iinfo(np.int64)
     sums = np.zeros((5, runs.ids.size), np.int64)
     sums[2], sums[3] = limits.max, limits.min
-    _measure_whole(values, runs.start, runs.stop, runs.row, sums)
+    add_whole_values(values, runs.start, runs.stop, runs.row, sums)
     total, squares, least, greatest, count = sums
     return np.stack([total, squares - least * (2 * total - count * least), least, greatest]).astype(np.float64)
-
-
-@njit(cache=True, nogil=True)
-def _measure_whole(values: Column, start: Indices, stop: Indices, row: Indices, sums: Indices) -> None:
-    for run in range(len(row)):
-        total, squares = np.int64(0), np.int64(0)
-        least = greatest = values[start[run]]
-        for at in range(start[run], stop[run]):
-            value = np.int64(values[at])
-            total += value
-            squares += value * value
-            least, greatest = min(least, values[at]), max(greatest, values[at])
-        of = row[run]
-        sums[0, of] += total
-        sums[1, of] += squares
-        sums[2, of] = min(sums[2, of], np.int64(least))
-        sums[3, of] = max(sums[3, of], np.int64(greatest))
-        sums[4, of] += stop[run] - start[run]
 
 
 def _sums(channels: Iterable[NDArray[Any]], runs: _RunRows) -> NDArray[np.float64]:
@@ -236,53 +193,10 @@ def _sums(channels: Iterable[NDArray[Any]], runs: _RunRows) -> NDArray[np.float6
     whole = [np.ascontiguousarray(channel).ravel() for channel in channels]
     sums = np.zeros((len(whole), runs.ids.size))
     for k, scores in enumerate(whole):
-        add = _add_whole if scores.dtype == np.uint8 else _add
+        add = add_whole_scores if scores.dtype == np.uint8 else add_scores
         add(scores, runs.start, runs.stop, runs.row, sums[k])
         sums[k] /= 255 if scores.dtype == np.uint8 else 1
     return sums.T
-
-
-@njit(cache=True, nogil=True)
-def _measure(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
-    for run in range(len(row)):
-        total = 0.0
-        least, greatest = np.inf, -np.inf
-        for at in range(start[run], stop[run]):
-            value = np.float64(values[at])
-            total += value
-            least, greatest = min(least, value), max(greatest, value)
-        found[0, row[run]] += total
-        found[2, row[run]] = min(found[2, row[run]], least)
-        found[3, row[run]] = max(found[3, row[run]], greatest)
-
-
-@njit(cache=True, nogil=True)
-def _add_squares(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
-    for run in range(len(row)):
-        least, squares = found[2, row[run]], 0.0
-        least = least if np.isfinite(least) else 0.0
-        for at in range(start[run], stop[run]):
-            above = np.float64(values[at]) - least
-            squares += above * above
-        found[1, row[run]] += squares
-
-
-@njit(cache=True, nogil=True)
-def _add(values: Column, start: Indices, stop: Indices, row: Indices, sums: Column) -> None:
-    for run in range(len(row)):
-        total = 0.0
-        for at in range(start[run], stop[run]):
-            total += np.float64(values[at])
-        sums[row[run]] += total
-
-
-@njit(cache=True, nogil=True)
-def _add_whole(values: Column, start: Indices, stop: Indices, row: Indices, sums: Column) -> None:
-    for run in range(len(row)):
-        total = np.int64(0)
-        for at in range(start[run], stop[run]):
-            total += np.int64(values[at])
-        sums[row[run]] += total
 
 
 def _check_block(labels: NDArray[Any], image: NDArray[Any], scores: NDArray[Any] | None) -> None:
