@@ -18,7 +18,7 @@ from distributed import LocalCluster
 
 from tasks.execution.dask_workers import LOOPBACK, DaskWorkers, workers
 from tasks.execution.workers import map_over_workers
-from tasks.weigh import StackWeighing, weigh_stack
+from tasks.weigh import ClassesOfTruth, StackWeighing, weigh_stack
 from tests.bench.frames import cells
 from tests.bench.measure import peak, seconds
 from unet.dataset.folder import Dataset, Folder
@@ -111,7 +111,7 @@ def _shards(dataset: str, half: int, start: Callable[[], object]) -> None:
     shutil.rmtree(folder.url, ignore_errors=True)
     create(folder / "classes", layout, np.uint8, "yx")
     create(folder / "border", layout, np.float32, "yx", UNSHUFFLED)
-    work = StackWeighing(truth, folder, SETTINGS, (1.0, 1.0), None)
+    work = StackWeighing(truth, folder, SETTINGS, (1.0, 1.0), None, ClassesOfTruth(level, ("object",), ""))
     _warm()
     start()
     for region in list(regions(layout))[half::2]:

@@ -15,6 +15,7 @@ from tests.classes import put_model, put_scores
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import Declumping, part_clump
+from unet.labels.kept_blocks import KeptBlocks
 from unet.labels.segmentation import segments_of_classes, segments_of_scores
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.outcome import STAGES
@@ -239,6 +240,34 @@ def test_clumps_over_several_shards_are_parted_as_in_the_whole(make, stage, leve
     np.testing.assert_array_equal(segments_of_scores(scores, settings, spacing), expected)
     assert word.partition(";")[0] == f"{expected.max():,} segments"
     assert read_table(dataset, "net", "a")["id"].to_pylist() == list(range(1, expected.max() + 1))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Segment(declump_depth=0),
+        Segment(declump_depth=0, max_hole_size=30, dimensions=3, high_threshold=0.7),
+        Segment(declump_depth=1, declump_by="both", dimensions=3),
+    ],
+)
+@pytest.mark.usefixtures("small_shards")
+def test_what_is_kept_between_the_passes_changes_nothing_and_is_gone_in_the_end(
+    make, stage, level, monkeypatch, settings
+):
+    dataset = make({"a": (blobs(5, 50, 70).astype(np.uint16), None)})
+    stage(dataset, "ingest")
+    put_scores(dataset, blobs(5, 50, 70)[None])
+    found = []
+    for room in (0, 20_000, 2**30):  # nothing, some, all
+        kept = KeptBlocks(room)
+        monkeypatch.setattr("unet.labels.instances.KEPT", kept)
+        labels_of(dataset, "a", "net").folder.remove()
+        run(dataset, settings)
+        found.append((level(labels_of(dataset, "a", "net")), read_table(dataset, "net", "a")))
+        assert not kept.blocks
+    for labels, table in found[1:]:
+        np.testing.assert_array_equal(labels, found[0][0])
+        assert table.equals(found[0][1])
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -96,6 +96,8 @@ class Connected(NamedTuple):
     """Of each number, in the same order, its pixels."""
     objects: int
     """n."""
+    row: Indices
+    """Index of each row's first run, and the number of all runs behind the last."""
 
 
 def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: int) -> Connected:
@@ -120,7 +122,7 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     numbers = _numbered(runs.parent, both)
     size = _sizes(numbers, runs.start, both.size)
     numbers[numbers > first.size] -= both.size + 1
-    return Connected(runs.start, numbers, runs.start[both], size, first.size)
+    return Connected(runs.start, numbers, runs.start[both], size, first.size, runs.row)
 
 
 def _runs(volumes: Labels, beside: bool) -> _Runs:

@@ -24,7 +24,7 @@ from unet.images.array_types import Ids, Indices, Labels, Mask
 from unet.labels.blocks import in_whole, outer_layers
 from unet.labels.components import ALONE, FACES, FULL, Connected, connect
 from unet.labels.merging import BlockLabels, Merged, Rules, merge_blocks
-from unet.labels.runs import painted, run_spans
+from unet.labels.runs import painted, painted_rows, run_spans
 from unet.labels.seams import Connectivity, Corner, mixed, touching_pairs
 
 __all__ = ["BlockLabels", "Merged", "Rules", "connected_segments", "label_block", "merge_blocks", "relabel_block"]
@@ -53,13 +53,14 @@ def connected_segments(
     return relabel_block(mask, merged.lookups[origin], rules)
 
 
-def label_block(
+def label_block(  # noqa: PLR0913, PLR0917  # a block, where it lies, what an object is, what is kept, what is known
     mask: Mask,
     origin: Sequence[int],
     shape: Sequence[int],
     rules: Rules = Rules(),
     high: Mask | None = None,
     boxes: bool = False,
+    found: Connected | None = None,
 ) -> BlockLabels:
     """The labels that are kept of one block: the first pass.
 
@@ -70,17 +71,19 @@ def label_block(
         rules: what an object is; the same in all passes.
         high: pixels that reach the high threshold, of which an object must have one; default: any will do.
         boxes: whether bounding boxes are kept too.
+        found: the mask's runs, where they are known, as `connected_runs` has them.
 
     >>> label_block(np.array([[0, 1], [1, 1]], bool), origin=(0, 2), shape=(2, 4)).first
     array([3])
     """
-    found = _connected(mask, rules)
-    local = painted(found.start, found.number, _local_ids(found)).reshape(mask.shape)
+    found = connected_runs(mask, rules) if found is None else found
+    linked = range(-rules.dimensions, 0)
+    faces = tuple((_layer(found, mask.shape, axis, 0), _layer(found, mask.shape, axis, -1)) for axis in linked)
     marked = np.ones(found.first.size, np.bool_)
-    marked[: found.objects] = high is None or _reached(local, high, found.objects)
+    marked[: found.objects] = high is None or _reached(found, high)
     marked[found.objects :] = found.size[found.objects :] > rules.max_hole_size
     for axis, at in outer_layers(origin, mask.shape, shape, rules.dimensions):
-        ids = np.unique(np.take(local, at, axis))
+        ids = np.unique(faces[axis][at])
         marked[ids[ids < 0]] = True  # background that reaches an edge is no hole
     return BlockLabels(
         origin=tuple(map(int, origin)),
@@ -91,13 +94,13 @@ def label_block(
         marked=marked,
         box=_boxes(found, mask.shape, origin) if boxes else np.zeros((found.first.size, 2, 0), np.int64),
         holds=_holds(found, mask.shape, marked, rules),
-        faces=tuple((_layer(local, axis, 0), _layer(local, axis, -1)) for axis in range(-rules.dimensions, 0)),
+        faces=faces,
     )
 
 
-def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules()) -> Labels:
+def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules(), found: Connected | None = None) -> Labels:
     """Segments of one block with the ids of the whole array: the second pass. `lookup` is this block's in `Merged`."""
-    found = _connected(mask, rules)
+    found = connected_runs(mask, rules) if found is None else found
     if lookup.size != found.first.size + 1:
         raise ValueError(
             f"a block must be the same in both passes, got {found.first.size} components after {lookup.size - 1}; "
@@ -106,7 +109,8 @@ def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules()) -> Labels:
     return np.asarray(painted(found.start, found.number, lookup)).reshape(mask.shape)
 
 
-def _connected(mask: Mask, rules: Rules) -> Connected:
+def connected_runs(mask: Mask, rules: Rules) -> Connected:
+    """The runs of a block's mask, each with the number of its component; both passes begin with them."""
     if mask.dtype != np.bool_:
         raise ValueError(f"mask must be boolean, got {mask.dtype}; compare scores with a threshold first")
     if not 1 <= rules.dimensions <= min(mask.ndim, 3):
@@ -119,10 +123,10 @@ def _connected(mask: Mask, rules: Rules) -> Connected:
     return connect(volumes, 3 if depth > 1 else 2, ways[0], ways[1] if rules.max_hole_size else ALONE)
 
 
-def _reached(local: Ids, high: Mask, count: int) -> Mask:
-    """Which of the objects 1 … `count` have a pixel where `high` holds."""
-    reached = np.zeros(count + 1, np.bool_)
-    reached[local[high]] = True
+def _reached(found: Connected, high: Mask) -> Mask:
+    """Which objects have a pixel where `high` holds."""
+    local, reached = painted(found.start, found.number, _local_ids(found)), np.zeros(found.objects + 1, np.bool_)
+    reached[local[high.ravel()]] = True
     return reached[1:]
 
 
@@ -150,5 +154,12 @@ def _local_ids(found: Connected) -> Ids:
     return np.append(np.arange(found.objects + 1), np.arange(found.objects - found.first.size, 0)).astype(np.int32)
 
 
-def _layer(local: Ids, axis: int, at: int) -> Ids:
-    return np.array(np.take(local, at, axis), np.int32)
+def _layer(found: Connected, sides: Corner, axis: int, at: int) -> Ids:
+    """Local ids of the first or last layer along an axis; only its own rows are painted, or the ends of all rows."""
+    ids = _local_ids(found)
+    if axis == -1:
+        ends = found.row[1:] - 1 if at else found.row[:-1]
+        return np.asarray(ids[found.number[ends]].reshape(sides[:-1]))
+    rows = np.take(np.arange(found.row.size - 1).reshape(sides[:-1]), at, axis + 1)
+    layer = painted_rows(rows.ravel(), found.row, found.start, found.number, ids, sides[-1])
+    return np.asarray(layer.reshape(*rows.shape, sides[-1]))

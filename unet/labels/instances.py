@@ -1,6 +1,7 @@
 """Instances: the segments of an array of scores, block by block from store to store.
 
-Two passes over the scores: `label` keeps what `merging` merges, `write` writes the ids of the whole and measures.
+Two passes over the scores: `label` keeps what `merging` merges, `write` writes the ids of the whole and measures. What
+of a block is still in memory in the second (`kept_blocks`) is not read and connected again.
 Where clumps are parted, `part` comes between: each clump is looked at in its own bounding box by the block that its
 first pixel lies in; where it reaches beyond the block, the box is read from the scores.
 
@@ -8,9 +9,10 @@ Each class that is segmented by itself is a mask of its own, of the pixels where
 pass reads a block's scores once for all of them; ids are given class by class, so that an id tells its class.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +20,18 @@ from numpy.typing import NDArray
 from unet.dataset.folder import Folder
 from unet.images.array_types import Labels, Mask
 from unet.labels.clumps import Boxes, boxes_of, clumps_of
-from unet.labels.connected import connected_segments, label_block, relabel_block
+from unet.labels.components import Connected
+from unet.labels.connected import connected_runs, connected_segments, label_block, relabel_block
 from unet.labels.declumping import Declumping, Parted, part_objects
+from unet.labels.kept_blocks import KEPT, KeptBlock
 from unet.labels.measures import Measures, measure_block
 from unet.labels.merging import BlockLabels, Merged, Rules
 from unet.labels.renumbering import Clump
+from unet.labels.runs import IdRuns, joined_runs
 from unet.labels.scores import Scores, largest_class, of_any, own_score, reaching, read_channels
 from unet.settings.segment import SegmentNumbers
 from unet.store.arrays import Stored
-from unet.store.shards import Layout, Region, overlapping, regions, within
+from unet.store.shards import Layout, Region, overlapping, regions, shared, within
 
 PLANES = 16
 """Planes of a block where objects go on along z."""
@@ -91,28 +96,30 @@ class ClassInstances:
         """Pixels of these objects, before holes are filled and small objects dropped."""
         return reaching(scores, self.settings.threshold)
 
-    def label(self, block: Region, scores: NDArray[Any]) -> BlockLabels:
-        """The first pass."""
+    def label(self, block: Region, scores: NDArray[Any]) -> tuple[BlockLabels, Connected]:
+        """The first pass, and the runs of the mask."""
         high = None if self.settings.high_threshold is None else reaching(scores, self.settings.high_threshold)
         origin, mask = [part.start for part in block], self.mask(scores)
-        return label_block(mask, origin, self.shape, self.rules, high, self.is_parted)
+        found = connected_runs(mask, self.rules)
+        return label_block(mask, origin, self.shape, self.rules, high, self.is_parted, found), found
 
-    def part(self, look: BlockClumps, scores: NDArray[Any]) -> list[Clump]:
-        """The clumps among a block's objects, with their parts."""
+    def part(self, look: BlockClumps, scores: NDArray[Any], found: Connected | None = None) -> list[Clump]:
+        """The clumps among a block's objects, with their parts; `found` are the runs of its mask, if known."""
         block, lookup, boxes = look
-        objects = relabel_block(self.mask(scores), lookup, self.rules)
+        objects = relabel_block(self.mask(scores), lookup, self.rules, found)
         return [
             clump
             for region, some, parted in self._parted(boxes, block, objects, scores)
             for clump in clumps_of(some.id, parted, [part.start for part in region], self.shape)
         ]
 
-    def relabel(self, work: BlockToWrite, scores: NDArray[Any]) -> tuple[Labels, Mask]:
+    def relabel(self, work: BlockToWrite, scores: NDArray[Any], found: Connected | None = None) -> tuple[Labels, Mask]:
         """The second pass: a block's segments, and the mask that they were made of."""
         mask = self.mask(scores)
-        labels = relabel_block(mask, work.final, self.rules)
+        found = connected_runs(mask, self.rules) if found is None else found
+        labels = relabel_block(mask, work.final, self.rules, found)
         if work.parts:
-            self._paint(labels, work, relabel_block(mask, work.before, self.rules), scores)
+            self._paint(labels, work, relabel_block(mask, work.before, self.rules, found), scores)
         return labels, mask
 
     def boxes(self, merged: Merged) -> tuple[Boxes, Boxes]:
@@ -156,10 +163,8 @@ class ClassInstances:
         ids = dict(zip(work.clumps.id.tolist(), work.parts, strict=True))
         for region, some, parted in self._parted(work.clumps, work.block, objects, scores):
             table = np.concatenate([np.zeros(1, labels.dtype), *(ids[number] for number in some.id.tolist())])
-            shared = tuple(
-                slice(max(r.start, b.start), min(r.stop, b.stop)) for r, b in zip(region, work.block, strict=True)
-            )
-            labels[within(shared, work.block)] += table[parted.parts[within(shared, region)]]
+            common = shared(region, work.block)
+            labels[within(common, work.block)] += table[parted.parts[within(common, region)]]
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,8 @@ class Instances:
     """Of each chosen class, or one for all of them together."""
     spacing: tuple[float, ...] | None = None
     """Steps along the linked axes, in y x pixels."""
+    run: str = field(default_factory=lambda: uuid4().hex, compare=False)
+    """Under which its blocks are kept: those of another run are never taken for its own."""
 
     @property
     def classes(self) -> list[ClassInstances]:
@@ -196,39 +203,60 @@ class Instances:
 
     def label(self, block: Region) -> list[BlockLabels]:
         """The first pass, of each class."""
-        return [each.label(block, scores) for each, scores in self._by_class(self.scores.read(block))]
+        scores = self.scores.read(block)
+        labelled = [each.label(block, own) for each, own in self._by_class(scores)]
+        KEPT.keep(self._key(block), KeptBlock(scores, [found for _, found in labelled]))
+        return [labels for labels, _ in labelled]
 
     def part(self, looks: Sequence[BlockClumps]) -> list[list[Clump]]:
         """The clumps among a block's objects, with their parts, of each class."""
-        by_class = self._by_class(self.scores.read(looks[0].block))
+        scores, runs = self._again(looks[0].block, KEPT.look)
         return [
-            each.part(look, scores) if each.is_parted else []
-            for look, (each, scores) in zip(looks, by_class, strict=True)
+            each.part(look, own, found) if each.is_parted else []
+            for look, found, (each, own) in zip(looks, runs, self._by_class(scores), strict=True)
         ]
 
     def write(self, works: Sequence[BlockToWrite]) -> Measures:
         """The second pass: write a block's segments, those of all classes, and measure them."""
-        labels, classes = self.relabel(works)
+        labels, classes, known = self.relabel(works)
         block = works[0].block
         pixels = read_channels(self.image, self.image_axes, self.axes, block)
-        return measure_block(labels, pixels, of_any(classes), [part.start for part in block], classes)
+        return measure_block(labels, pixels, of_any(classes), [part.start for part in block], classes, known)
 
-    def relabel(self, works: Sequence[BlockToWrite]) -> tuple[Labels, NDArray[Any]]:
-        """Write a block's segments; returns them and the scores of its classes."""
-        block, classes = works[0].block, self.scores.read(works[0].block)
-        by_class = zip(works, self._by_class(classes), strict=True)
-        labels = painted_over(each.relabel(work, scores) for work, (each, scores) in by_class)
+    def relabel(self, works: Sequence[BlockToWrite]) -> tuple[Labels, NDArray[Any], IdRuns | None]:
+        """Write a block's segments; returns them, the scores of its classes, and the segments' runs if known."""
+        block = works[0].block
+        classes, runs = self._again(block, KEPT.take)
+        by_class = zip(works, runs, self._by_class(classes), strict=True)
+        labels = painted_over(each.relabel(work, scores, found) for work, found, (each, scores) in by_class)
         target = Stored(self.target)
         for region in overlapping(block, self.layout):
             if not target.is_done(region):
                 target.write(region, labels[within(region, block)])
-        return labels, classes
+        return labels, classes, _known_runs(works, runs, block[-1].stop - block[-1].start)
+
+    def _again(
+        self, block: Region, kept: Callable[[Hashable], KeptBlock | None]
+    ) -> tuple[NDArray[Any], Sequence[Connected | None]]:
+        """A block's scores and the runs of each class's mask, of which there are none where it is not kept."""
+        held = kept(self._key(block))
+        return (self.scores.read(block), [None] * len(self.settings)) if held is None else held
+
+    def _key(self, block: Region) -> Hashable:
+        return self.run, *(part.start for part in block)
 
     def _by_class(self, scores: NDArray[Any]) -> Iterator[tuple[ClassInstances, NDArray[Any]]]:
         """Each mask's objects with the scores that they are made of; those of one class at a time are in memory."""
         classes = self.classes
         largest = largest_class(scores) if len(classes) > 1 else None
         return ((each, each.of_objects(scores, largest)) for each in classes)
+
+
+def _known_runs(works: Sequence[BlockToWrite], runs: Sequence[Connected | None], width: int) -> IdRuns | None:
+    """The runs of a block's segments, where these are those of its mask: of one class, no clump among them."""
+    if len(works) > 1 or runs[0] is None or works[0].parts:
+        return None
+    return joined_runs(runs[0].start, runs[0].number, works[0].final, width)
 
 
 def painted_over(classes: Iterable[tuple[Labels, Mask]]) -> Labels:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from unet.images.array_types import Indices, Labels
-from unet.labels.runs import run_spans, run_starts
+from unet.labels.run_sums import add_places, add_scores, add_squares, add_values, add_whole_scores, add_whole_values
+from unet.labels.runs import IdRuns, id_runs
 
 Column = NDArray[Any]
 
@@ -67,6 +67,7 @@ def measure_block(
     scores: NDArray[Any] | None = None,
     origin: Sequence[int] | None = None,
     classes: NDArray[Any] | None = None,
+    known: IdRuns | None = None,
 ) -> Measures:
     """Measures of the segments of one block, in one pass over each channel; of segments that go on, of their part here.
 
@@ -76,13 +77,14 @@ def measure_block(
         scores: of being any object, of the shape of `labels`; floats between 0 and 1, or uint8 = round(255·p).
         origin: the block's first pixel in the whole array; default 0.
         classes: scores of each class by itself, classes, then the axes of `labels`; default: `scores` alone.
+        known: the runs of `labels`, where they are known.
 
     >>> measures = measure_block(np.array([[7, 7, 0, 3]]), np.array([[[1, 4, 9, 5]]]), origin=(10, 20))
     >>> measures.ids, measures.total[:, 0], measures.low.tolist(), measures.high.tolist()
     (array([3, 7]), array([5., 5.]), [[10, 23], [10, 20]], [[11, 24], [11, 22]])
     """
     _check_block(labels, image, scores)
-    runs = _runs(labels)
+    runs = _rows(id_runs(labels) if known is None else known, labels.size)
     count, place, low, high = _places(runs, labels.shape, origin or (0,) * labels.ndim)
     total, squares, least, greatest = _over(image, runs)
     score = _sums([] if scores is None else [scores], runs)
@@ -118,7 +120,7 @@ def _squares_from(least: NDArray[np.float64], rows: Mapping[str, NDArray[Any]]) 
         return np.asarray(rows["squares"] + more)
 
 
-class _IdRuns(NamedTuple):
+class _RunRows(NamedTuple):
     """Runs of one id, background left out, and the ids there are."""
 
     start: Indices
@@ -131,85 +133,70 @@ class _IdRuns(NamedTuple):
     """All ids, sorted."""
 
 
-def _runs(labels: Labels) -> _IdRuns:
-    start = run_starts(labels)
-    stop, value = np.append(start[1:], labels.size), labels.ravel()[start].astype(np.int64)
+def _rows(runs: IdRuns, pixels: int) -> _RunRows:
+    start, stop, value = runs.start, np.append(runs.start[1:], pixels), runs.value
     drawn = value > 0
     start, stop, value = start[drawn], stop[drawn], value[drawn]
     lowest = value.min(initial=np.iinfo(np.int64).max)
-    if value.size and value.max() - lowest > 4 * labels.size:
+    if value.size and value.max() - lowest > 4 * pixels:
         ids, row = np.unique(value, return_inverse=True)
-        return _IdRuns(start, stop, row, ids)
+        return _RunRows(start, stop, row, ids)
     seen = np.bincount(value - lowest) > 0  # no sort: ids of one block lie near each other
-    return _IdRuns(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
+    return _RunRows(start, stop, (np.cumsum(seen) - 1)[value - lowest], np.flatnonzero(seen) + lowest)
 
 
-def _places(runs: _IdRuns, shape: Sequence[int], origin: Sequence[int]) -> tuple[Indices, Indices, Indices, Indices]:
+def _places(runs: _RunRows, shape: Sequence[int], origin: Sequence[int]) -> tuple[Indices, Indices, Indices, Indices]:
     """Pixels, sums of indices, first index and last plus 1 along each axis, of each id."""
-    length, count = runs.stop - runs.start, np.zeros(runs.ids.size, np.int64)
-    np.add.at(count, runs.row, length)
-    place = np.zeros((runs.ids.size, len(shape)), np.int64)
-    for axis, first in enumerate(np.unravel_index(runs.start, shape)):
-        along = length * (length - 1) // 2 if axis == len(shape) - 1 else 0
-        np.add.at(place[:, axis], runs.row, (first + origin[axis]) * length + along)
-    low, high = run_spans(runs.start, length, runs.row, runs.ids.size, shape)
-    return count, place, low + np.array(origin), high + np.array(origin)
+    limits, sides = np.iinfo(np.int64), (runs.ids.size, len(shape))
+    count, place = np.zeros(runs.ids.size, np.int64), np.zeros(sides, np.int64)
+    low, high = np.full(sides, limits.max), np.full(sides, limits.min)
+    whole = np.array(shape, np.int64), np.array(origin, np.int64)
+    add_places(runs.start, runs.stop, runs.row, *whole, count, place, low, high)
+    return count, place, low, high
 
 
-def _over(channels: NDArray[Any], runs: _IdRuns) -> Iterator[NDArray[np.float64]]:
+def _over(channels: NDArray[Any], runs: _RunRows) -> Iterator[NDArray[np.float64]]:
     """Sums, sums of squares from the least, least and greatest of each id: n × channels each."""
     found = np.zeros((4, runs.ids.size, len(channels)))
     found[2], found[3] = np.inf, -np.inf
     for k, channel in enumerate(channels):
         values = np.ascontiguousarray(channel).ravel()
-        _measure(values, runs.start, runs.stop, runs.row, found[:, :, k])
-        _add_squares(values, runs.start, runs.stop, runs.row, found[:, :, k])
+        if _is_small(values):
+            found[:, :, k] = _measured_whole(values, runs)
+            continue
+        add_values(values, runs.start, runs.stop, runs.row, found[:, :, k])
+        add_squares(values, runs.start, runs.stop, runs.row, found[:, :, k])
     found[2:, np.isnan(found[1])] = np.nan
     return iter(found)
 
 
-def _sums(channels: Iterable[NDArray[Any]], runs: _IdRuns) -> NDArray[np.float64]:
+def _is_small(values: NDArray[Any]) -> bool:
+    """Whether squares of all values, times 2, sum up to less than 2⁶³."""
+    return values.dtype.kind in "iu" and values.dtype.itemsize <= 2 and values.size <= 2**28
+
+
+def _measured_whole(values: Column, runs: _RunRows) -> NDArray[np.float64]:
+    """The same of small integers, in integers, which add up in any order: in one pass, and several pixels at once.
+
+    Squares from the least are made of those from 0, exactly: Σ (v − m)² = Σ v² − 2m Σ v + n m².
+    """
+    limits = np.iinfo(np.int64)
+    sums = np.zeros((5, runs.ids.size), np.int64)
+    sums[2], sums[3] = limits.max, limits.min
+    add_whole_values(values, runs.start, runs.stop, runs.row, sums)
+    total, squares, least, greatest, count = sums
+    return np.stack([total, squares - least * (2 * total - count * least), least, greatest]).astype(np.float64)
+
+
+def _sums(channels: Iterable[NDArray[Any]], runs: _RunRows) -> NDArray[np.float64]:
     """Sums of scores between 0 and 1: n × channels."""
     whole = [np.ascontiguousarray(channel).ravel() for channel in channels]
     sums = np.zeros((len(whole), runs.ids.size))
     for k, scores in enumerate(whole):
-        _add(scores, runs.start, runs.stop, runs.row, sums[k])
+        add = add_whole_scores if scores.dtype == np.uint8 else add_scores
+        add(scores, runs.start, runs.stop, runs.row, sums[k])
         sums[k] /= 255 if scores.dtype == np.uint8 else 1
     return sums.T
-
-
-@njit(cache=True, nogil=True)
-def _measure(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
-    for run in range(len(row)):
-        total = 0.0
-        least, greatest = np.inf, -np.inf
-        for at in range(start[run], stop[run]):
-            value = np.float64(values[at])
-            total += value
-            least, greatest = min(least, value), max(greatest, value)
-        found[0, row[run]] += total
-        found[2, row[run]] = min(found[2, row[run]], least)
-        found[3, row[run]] = max(found[3, row[run]], greatest)
-
-
-@njit(cache=True, nogil=True)
-def _add_squares(values: Column, start: Indices, stop: Indices, row: Indices, found: Column) -> None:
-    for run in range(len(row)):
-        least, squares = found[2, row[run]], 0.0
-        least = least if np.isfinite(least) else 0.0
-        for at in range(start[run], stop[run]):
-            above = np.float64(values[at]) - least
-            squares += above * above
-        found[1, row[run]] += squares
-
-
-@njit(cache=True, nogil=True)
-def _add(values: Column, start: Indices, stop: Indices, row: Indices, sums: Column) -> None:
-    for run in range(len(row)):
-        total = 0.0
-        for at in range(start[run], stop[run]):
-            total += np.float64(values[at])
-        sums[row[run]] += total
 
 
 def _check_block(labels: NDArray[Any], image: NDArray[Any], scores: NDArray[Any] | None) -> None:

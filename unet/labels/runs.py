@@ -7,13 +7,13 @@ Real labels have far fewer runs than pixels, so that whatever goes through runs 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from unet.images.array_types import Ids, Indices
+from unet.images.array_types import Ids, Indices, Labels
 
 
 def run_starts(values: NDArray[Any]) -> Indices:
@@ -25,6 +25,37 @@ def run_starts(values: NDArray[Any]) -> Indices:
     begins = np.ones(values.shape, np.bool_)
     np.not_equal(values[..., 1:], values[..., :-1], out=begins[..., 1:])
     return np.flatnonzero(begins)
+
+
+class IdRuns(NamedTuple):
+    """The runs of an array of ids."""
+
+    start: Indices
+    """Index of each run's first pixel."""
+    value: Indices
+    """Its id; 0 = background."""
+
+
+def id_runs(labels: Labels) -> IdRuns:
+    """The runs of ids.
+
+    >>> id_runs(np.array([[5, 5, 0], [0, 0, 7]]))
+    IdRuns(start=array([0, 2, 3, 5]), value=array([5, 0, 0, 7]))
+    """
+    start = run_starts(labels)
+    return IdRuns(start, labels.ravel()[start].astype(np.int64))
+
+
+def joined_runs(start: Indices, number: Ids, table: NDArray[Any], width: int) -> IdRuns:
+    """The runs of what `painted` gives, rows of `width` pixels, without looking at a pixel.
+
+    >>> joined_runs(np.array([0, 1, 2, 3, 6]), np.array([1, 2, 3, 2]), np.array([0, 5, 5, 0]), width=3)
+    IdRuns(start=array([0, 2, 3]), value=array([5, 0, 5]))
+    """
+    value = table[number].astype(np.int64)
+    begins = start[:-1] % width == 0
+    begins[1:] |= value[1:] != value[:-1]
+    return IdRuns(start[:-1][begins], value[begins])
 
 
 def run_spans(
@@ -54,4 +85,17 @@ def painted(start: Indices, number: Ids, table: NDArray[Any]) -> NDArray[Any]:
     pixels = np.empty(start[-1], table.dtype)
     for run in range(len(number)):
         pixels[start[run] : start[run + 1]] = table[number[run]]
+    return pixels
+
+
+@njit(cache=True, nogil=True)
+def painted_rows(
+    rows: Indices, first: Indices, start: Indices, number: Ids, table: NDArray[Any], width: int
+) -> NDArray[Any]:
+    """The same of some rows of `width` pixels; `first` is the index of each row's first run, and of none behind all."""
+    pixels = np.empty(len(rows) * width, table.dtype)
+    for place in range(len(rows)):
+        ahead = (place - rows[place]) * width
+        for run in range(first[rows[place]], first[rows[place] + 1]):
+            pixels[start[run] + ahead : start[run + 1] + ahead] = table[number[run]]
     return pixels

@@ -23,6 +23,7 @@ from unet.dataset.filesystem import plain_os_errors
 from unet.dataset.folder import Folder
 from unet.store.linked_array import LinkError, open_link
 from unet.store.shard_bytes import ShardPacker
+from unet.store.shard_reader import ShardReader
 from unet.store.shard_store import MissingShardError, shard_store
 from unet.store.shards import (
     Layout,
@@ -91,6 +92,10 @@ class Stored:
         return ShardPacker.of(self.array, self.layout)
 
     @cached_property
+    def _reader(self) -> ShardReader | None:
+        return ShardReader.of(self.array, self.folder.url) if self.folder.is_local else None
+
+    @cached_property
     def layout(self) -> Layout:
         """Shape, shard and chunk."""
         return Layout(self.array.shape, self.array.shards or self.array.chunks, self.array.chunks)
@@ -137,6 +142,9 @@ class Stored:
             DamagedError: one is, and cannot be decoded.
             LinkError: the pixels are another program's, and not there any more.
         """
+        if self._reader is not None:
+            with suppress(Exception):  # which zarr names below
+                return self._reader[index]
         try:
             with plain_os_errors(self.folder.url):
                 return np.asarray(self.array[index])

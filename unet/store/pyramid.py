@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
 from unet.store.arrays import CODECS, Codecs, Stored, create, in_the_making
-from unet.store.shards import Level, Region, Shape, plane_layout, stack_layout
+from unet.store.shards import (
+    Layout,
+    Level,
+    Region,
+    Shape,
+    bounds,
+    overlapping,
+    plane_layout,
+    shared,
+    stack_layout,
+    within,
+)
 
 RegionMap = Callable[[Callable[[Region], None], Iterable[Region]], Iterable[Any]]
 
@@ -71,7 +82,15 @@ def _pyramid(
 
 
 def _coarsen(finer: Folder, coarser: Folder, taken: Sequence[float], region: Region) -> None:
-    Stored(coarser).write(region, halve(Stored(finer).read(_doubled(region)), taken))
+    """Write one shard, from each shard of the finer level in turn: one at a time is in memory, and it stays there."""
+    source, target = Stored(finer), Stored(coarser)
+    block = np.empty([part.stop - part.start for part in region], source.dtype)
+    doubled = bounds(_doubled(region), source.shape)
+    parts = overlapping(doubled, source.layout) if _is_even(source.layout) else [doubled]
+    for part in parts:
+        common = shared(part, doubled)
+        block[within(_halved(common), region)] = halve(source.read(common), taken)
+    target.write(region, block)
 
 
 def halve(block: NDArray[Any], taken: Sequence[float]) -> NDArray[Any]:
@@ -116,6 +135,17 @@ def _average_small(block: NDArray[Any]) -> NDArray[Any]:
     total += rounding
     total >>= 2
     return np.asarray(total, block.dtype)
+
+
+def _is_even(layout: Layout) -> bool:
+    """Whether no 2 × 2 pixels lie in several shards."""
+    sides = zip(layout.shard[-2:], layout.shape[-2:], strict=True)
+    return all(step % 2 == 0 or step >= size for step, size in sides)
+
+
+def _halved(region: Region) -> Region:
+    *leading, y, x = region
+    return (*leading, *(slice(part.start // 2, -(-part.stop // 2)) for part in (y, x)))
 
 
 def _doubled(region: Region) -> Region:

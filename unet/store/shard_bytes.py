@@ -23,6 +23,8 @@ from unet.store.shards import Layout, Region, Shape
 
 NOWHERE = np.iinfo(np.uint64).max
 """Offset and length of a chunk that is not there, as it lies beyond the array's edge."""
+CHECKSUM = 4
+"""Bytes of a checksum behind the bytes that it is of."""
 SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 
 
@@ -79,4 +81,4 @@ class ShardPacker:
 
 def _with_checksum(content: bytes) -> bytes:
     checksum: int = google_crc32c.value(content)
-    return content + checksum.to_bytes(4, "little")
+    return content + checksum.to_bytes(CHECKSUM, "little")

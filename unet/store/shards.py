@@ -200,6 +200,15 @@ def grow(region: Region, halo: Shape, shape: Shape) -> Region:
     )
 
 
+def shared(one: Region, other: Region) -> Region:
+    """The region that lies in both of two regions, which share pixels.
+
+    >>> shared((slice(0, 5),), (slice(3, 9),))
+    (slice(3, 5, None),)
+    """
+    return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+
+
 def within(region: Region, outer: Region) -> Region:
     """`region` counted from the corner of `outer`."""
     return tuple(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet.labels.measures import measure_block, merge_measures
+from unet.labels.runs import id_runs
 from unet.labels.segment_table import table_columns
 
 few = settings(deadline=None, max_examples=40)
@@ -104,6 +105,24 @@ def test_merged_blocks_equal_the_whole(drawn, data):
             np.testing.assert_allclose(getattr(merged, name), values)
         else:  # sums of integers, exact
             np.testing.assert_array_equal(getattr(merged, name), values)
+
+
+@few
+@given(st.sampled_from([np.uint8, np.int8, np.uint16, np.int16]), st.integers(0, 2**32 - 1))
+def test_small_integers_are_measured_exactly_as_wide_ones(dtype, seed):
+    random = np.random.default_rng(seed)
+    labels, limits = random.integers(0, 4, (9, 11)), np.iinfo(dtype)
+    image = random.integers(limits.min, limits.max, (2, 9, 11), endpoint=True).astype(dtype)
+    small, wide = measure_block(labels, image), measure_block(labels, image.astype(np.int64))
+    for name, values in vars(wide).items():
+        np.testing.assert_array_equal(getattr(small, name), values)
+
+
+def test_runs_that_are_known_are_not_looked_for():
+    labels, image = np.array([[7, 7, 0, 3]]), np.array([[[1, 4, 9, 5]]], np.uint8)
+    known = measure_block(np.zeros_like(labels), image, known=id_runs(labels))
+    for name, values in vars(measure_block(labels, image)).items():
+        np.testing.assert_array_equal(getattr(known, name), values)
 
 
 @pytest.mark.parametrize(("dtype", "offset"), [(np.uint32, 3_000_000_000), (np.float64, 1e12)])

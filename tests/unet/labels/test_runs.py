@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unet.labels.runs import painted, run_spans, run_starts
+from unet.labels.runs import id_runs, joined_runs, painted, painted_rows, run_spans, run_starts
 
 LABELS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), elements=st.integers(0, 3))
 
@@ -37,3 +37,22 @@ def test_spans_are_the_bounding_boxes_of_the_values(labels):
         places = np.argwhere(labels == value)
         assert low[number].tolist() == places.min(axis=0).tolist()
         assert high[number].tolist() == (places.max(axis=0) + 1).tolist()
+
+
+@given(LABELS, st.lists(st.integers(0, 2), min_size=4, max_size=4))
+def test_runs_that_are_looked_up_are_those_of_the_array_that_is_painted(labels, table):
+    start = np.append(run_starts(labels), labels.size)
+    number, table = labels.ravel()[start[:-1]], np.array(table)
+    drawn = painted(start, number, table).reshape(labels.shape)
+    for mine, theirs in zip(joined_runs(start, number, table, labels.shape[-1]), id_runs(drawn), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@given(LABELS, st.data())
+def test_rows_that_are_painted_by_themselves_are_those_of_the_array(labels, data):
+    start = np.append(run_starts(labels), labels.size)
+    height, width = labels.size // labels.shape[-1], labels.shape[-1]
+    first = np.searchsorted(start, np.arange(0, labels.size + 1, width))
+    rows = np.array(data.draw(st.lists(st.integers(0, height - 1), max_size=4)), np.int64)
+    drawn = painted_rows(rows, first, start, labels.ravel()[start[:-1]], np.arange(4), width)
+    np.testing.assert_array_equal(drawn.reshape(-1, width), labels.reshape(height, width)[rows])

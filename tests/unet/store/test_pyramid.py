@@ -6,8 +6,8 @@ import pytest
 from unet.dataset.folder import Folder
 from unet.store import pyramid as module
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import average, halve, pyramid
-from unet.store.shards import averaged, pyramid_shapes, regions, sampled, stack_layout
+from unet.store.pyramid import average, pyramid
+from unet.store.shards import Layout, averaged, pyramid_shapes, regions, sampled, stack_layout
 
 SHAPES = [(1, 1), (33, 65), (3, 41, 1), (2, 100, 62), (2, 2, 45, 84), (320, 321)]
 
@@ -75,16 +75,17 @@ def test_a_sampled_pyramid_holds_the_pixels_of_the_places_that_its_levels_say(sh
 
 @pytest.mark.parametrize("plan", [averaged, sampled])
 def test_a_half_written_pyramid_is_gone_on_with(plan, tmp_path, small_shards, monkeypatch):
+    coarsen = module._coarsen
     folder, values, calls, stop = Folder(str(tmp_path)), drawn((3, 200, 190), np.uint8), [], [17]
 
-    def counted(block, taken):
+    def counted(*given):
         if len(calls) == stop[0]:
             raise OSError("killed")
-        calls.append(block.shape)
-        return halve(block, taken)
+        calls.append(given)
+        coarsen(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "halve", counted)
+        patched.setattr(module, "_coarsen", counted)
         with pytest.raises(OSError, match="killed"):
             written(folder, values, plan)
         assert Stored(folder / "g.1").missing()
@@ -95,6 +96,18 @@ def test_a_half_written_pyramid_is_gone_on_with(plan, tmp_path, small_shards, mo
     other, _ = written(folder / "other", values, plan)
     for number, array in enumerate(arrays):
         np.testing.assert_array_equal(array[...], open_array(other(number))[...])
+
+
+@pytest.mark.parametrize("side", [2, 3, 4])
+def test_pixels_of_several_shards_are_halved_together(side, tmp_path):
+    finer = create(Folder(str(tmp_path / "0")), Layout((9, 7), (side, side), (side, side)), np.uint8, "yx")
+    coarser = create(Folder(str(tmp_path / "1")), Layout((5, 4), (3, 4), (3, 4)), np.uint8, "yx")
+    values = drawn((9, 7), np.uint8)
+    for region in regions(finer.layout):
+        finer.write(region, values[region])
+    for region in regions(coarser.layout):
+        module._coarsen(finer.folder, coarser.folder, (0.5, 0.5), region)
+    np.testing.assert_array_equal(coarser[...], average(values))
 
 
 def test_an_average_of_large_integers_does_not_overflow():
