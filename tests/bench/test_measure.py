@@ -1,5 +1,11 @@
 """The machine is told by what Linux says of it, and nothing fails where it says nothing."""
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 from tests.bench import measure
 
 SAID = """processor	: 0
@@ -34,3 +40,13 @@ def test_nothing_is_known_where_linux_does_not_say(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "CPU_INFO", tmp_path / "none")
     monkeypatch.setattr(measure, "CACHES", tmp_path / "none")
     assert "caches: not known\ninstructions: avx2 no" in measure.machine()
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("tests", "1"), ("python_files=bench_*.py", "None")])
+def test_benches_take_all_cores_though_tests_take_one(asked, threads):
+    """Else every figure of several cores would be one of a single one, and nothing would tell."""
+    code = f"import os, sys; sys.argv = ['pytest', {asked!r}]; import tests.conftest; "
+    code += "print(os.environ.get('OMP_NUM_THREADS'))"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == [threads]
