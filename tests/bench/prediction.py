@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,11 @@ def put(folder: Path, side: int, architecture: Architecture) -> Dataset:
 
 
 def put_model(dataset: Dataset, architecture: Architecture) -> None:
-    """An untrained model "net"."""
+    """An untrained model "net"; one of another architecture is another model to all who hold it."""
     torch.manual_seed(0)
     model = model_files.Model(UNet(architecture).eval(), ("0",), {"rule": "percentiles"})
     result = model_of(dataset, "net")
-    model_files.save(result, result.begin(Recipe("train", 1, {}, {}), {}), model, {}, {})
+    model_files.save(result, result.begin(Recipe("train", 1, asdict(architecture), {}), {}), model, {}, {})
 
 
 def predict(dataset: Dataset, run: RunWindows = run_locally, threads: int | None = None, **settings: Any) -> float:
