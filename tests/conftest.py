@@ -24,7 +24,8 @@ collect_ignore = ["bench/stardist_rival.py"]
 """What runs in an environment of its own."""
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # before anything imports Prefect
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch: nets so small are slower on more
+if not any("bench_" in word for word in sys.argv):  # before anything imports torch: nets of tests are slower on more,
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # and benches take all cores
 hypothesis.settings.register_profile(  # a machine that is busy is no failure
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from tests.bench.measure import machine
 from unet.images.normalisation import Gathering
 from unet.images.planes import Plane
 from unet.network.inference import choose_device
@@ -83,9 +84,8 @@ def test_a_step_beside_the_bare_network_and_a_plain_loop(frames: list[TrainingPl
                 rates[name].append(_rate(step, STEPS))
     over = {n: median(a / b for a, b in zip(rates["ours"], rates[n], strict=True)) for n in ("bare", "plain")}
     floor = 0.8 if DEVICE.type == "cpu" else 0.9
-    print(
-        f"\ntrain on {DEVICE.type}, base {BASE}, {TRAINING.batch_size} × {TRAINING.tile_size}², {TRAINING.precision}:"
-    )
+    print(f"\n{machine()}\ntrain on {DEVICE.type}, base {BASE},", end=" ")
+    print(f"{TRAINING.batch_size} × {TRAINING.tile_size}², {TRAINING.precision}:")
     print(f"  {median(rates['ours']):.2f} samples a second end to end")
     print(f"  {over['bare']:.2f} × the bare forward and backward of one resident batch (≥ {floor})")
     print(f"  {over['plain']:.2f} × a plain loop with a data loader of whole-image files (≥ 1.3)")

@@ -20,7 +20,7 @@ from unet.settings.architecture import Architecture
 from unet.settings.augmentation import Augmentation
 from unet.settings.train import Training
 from unet.training.checkpoints import Checkpoints
-from unet.training.devices import on_devices
+from unet.training.devices import on_devices, precision_on
 from unet.training.samples import TrainingPlane
 from unet.training.train import train
 
@@ -111,6 +111,22 @@ def test_two_processes_have_the_losses_of_one_with_the_doubled_batch(tmp_path):
     assert checkpoints.last(TRAINING.architecture).step == 6
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({}, "float32"),
+        ({"avx2": True, "avx512_f": True, "avx512_vnni": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({"bf16": True, "architecture": "aarch64"}, "bf16"),
+    ],
+)
+def test_a_cpu_trains_in_bf16_where_it_has_its_arithmetic(flags, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+    assert precision_on(torch.device("cpu"), "auto") == expected
+    assert [precision_on(torch.device("cpu"), asked) for asked in ("float32", "bf16")] == ["float32", "bf16"]
+
+
 def test_a_batch_is_shared_evenly():
     with pytest.raises(ValueError, match="batch_size must be a multiple of devices, got 4 samples for 3"):
         replace(TRAINING, devices=3)
@@ -119,7 +135,7 @@ def test_a_batch_is_shared_evenly():
 ENDLESS = """
 import signal, sys, time
 import torch
-from unet.training.devices import on_devices
+from unet.training.devices import on_devices, precision_on
 from unet.settings.train import Training
 
 def work(fabric, progress):
