@@ -17,10 +17,12 @@ SAME_SIZE = 0.01
 """Difference of pixel sizes, as a fraction, that is none."""
 
 
-def precision_on(device: str, settings: Predict) -> Precision:
-    """Precision of the network's arithmetic on a kind of device."""
-    automatic: Precision = "float16" if device == "cuda" and settings.dtype != "float32" else "float32"
-    return automatic if settings.precision == "auto" else settings.precision
+def asked_precision(settings: Predict) -> Precision:
+    """Precision of the network's arithmetic that is asked for; float32 where nobody has chosen for `auto`.
+
+    Who chooses is `unet.network.parity`; what it chose stands in the settings.
+    """
+    return "float32" if settings.precision == "auto" else settings.precision
 
 
 def scores_axes(axes: str) -> str:
@@ -94,7 +96,7 @@ def plan_limits(
         architecture=architecture,
         sides=(height, width),
         device=device,
-        precision=precision_on(device, settings),
+        precision=asked_precision(settings),
         score_bytes=np.dtype(settings.dtype).itemsize,
         memory=free * VRAM_PART if device == "cuda" else settings.memory_gb * 1e9,
         largest=settings.max_tile,
