@@ -1,4 +1,4 @@
-"""Parity is measured as a model is made, brought in, or first needed; it chooses the precision, nothing is stale by it."""
+"""Parity is measured as a model is made, brought in or first needed; it chooses a precision; nothing is stale by it."""
 
 import logging
 import math

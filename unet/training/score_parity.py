@@ -88,7 +88,8 @@ def changed_segments(ones: Labels, others: Labels) -> int:
 
 def as_bytes(scores: ClassScores) -> NDArray[np.uint8]:
     """Scores as they are kept: round(255·p)."""
-    return np.rint(scores * np.float32(255)).astype(np.uint8)
+    found: NDArray[np.uint8] = np.rint(scores * np.float32(255)).astype(np.uint8)
+    return found
 
 
 def _segments(scores: ClassScores, numbers: SegmentNumbers) -> Labels:
