@@ -152,7 +152,7 @@ def keep_parity(
     if found:
         result.amend({}, more={KEY: merged(known, found)})
     for one in found:
-        log.info("%s in %s", model, one.line)
+        log.info("%s is %s", model, one.line)
     return [*known, *found]
 
 

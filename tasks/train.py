@@ -120,9 +120,10 @@ def train_on_stacks(
     record |= {PARITY: merged([], parity)}
     model_files.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
     for one in parity:
-        log.info("%s in %s", settings.name, one.line)
+        log.info("%s is %s", settings.name, one.line)
     checkpoints.keep(1)
-    return _word(trained, settings, several) + (f"; {start.words}" if start and not start.has_head else "")
+    begun = f"; {start.words}" if start and not start.has_head else ""
+    return _word(trained, settings, several) + begun + "".join(f"; {one.word}" for one in parity)
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:

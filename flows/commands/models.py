@@ -41,7 +41,7 @@ def import_model(
             note(each)
         for line in set_values(place, {"predict.model": name}):
             err.print(as_text(line))
-        lines = [one.line for one in measure_import(place, name, record.predict.device)]
+        lines = [f"it is {one.line}" for one in measure_import(place, name, record.predict.device)]
         without, learnt = untuned(place, name, record.segment), learnt_names(model_of(place, name).attributes())
     if without:
         note(f"it has no settings of segment of its own: {without}; `unet-flows tune {dataset}` finds them by truth")

@@ -113,11 +113,15 @@ segments changed'
         return f"; {name} {self.in_float32:.4f} → {self.in_half:.4f} (n = {self.objects:,} objects)"
 
     @property
+    def word(self) -> str:
+        """Whether it may stand in for float32, such as `as good in bf16`."""
+        return f"{'as' if self.fits else 'not as'} good in {self.precision}"
+
+    @property
     def line(self) -> str:
-        """The same in one sentence, with the precision and whether it may stand in for float32."""
-        verdict = "as good as float32" if self.fits else "not as good as float32"
+        """All of it in one sentence."""
         how = ", by rounding" if self.by == "rounding" else ""
-        return f"{self.precision} on a {_kind(self.device)}{how}: {verdict}: {self.words}"
+        return f"{self.word} as in float32 on a {_kind(self.device)}{how}: {self.words}"
 
 
 class Choice(NamedTuple):
