@@ -20,8 +20,11 @@ from unet.images.synthetic import draw_stack
 from unet.labels.segmentation import segments_of_scores
 from unet.ledger.recipes import predict_recipe, segment_recipe
 from unet.ledger.results import labels_of, model_of, scores_of
-from unet.network.model_files import bring_in, load
+from unet.ledger.stamp import Recipe
+from unet.network.model_files import Model, bring_in, load, save
 from unet.network.parity import KEY, Parity, known_parity, merged
+from unet.network.unet import UNet
+from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
 from unet.settings.segment import Segment
 from unet.training.split import PlaneRange
@@ -279,14 +282,9 @@ def test_a_workers_answer_is_what_is_measured_there(with_model, faster):  # noqa
 
 
 def test_several_classes_and_planes_along_z_are_looked_at_plane_by_plane(make, stage):
-    image, truth = draw_stack(planes=3, side=40, seed=2)
+    image, truth = draw_stack(planes=3, side=64, seed=2)
     dataset = make({"a": (image, truth)}, segment__dimensions=3, segment__threshold={"1": 0.4, "2": 0.6})
     stage(dataset, "ingest")
-    from unet.ledger.stamp import Recipe
-    from unet.network.model_files import Model, save
-    from unet.network.unet import UNet
-    from unet.settings.architecture import Architecture
-
     network = UNet(Architecture(1, 3, 4, 2, "same", "batch")).eval()
     result = model_of(dataset, "net")
     save(result, result.begin(Recipe("train", 1, {}, {}), {}), Model(network, ("0",), {"rule": "percentiles"}), {}, {})

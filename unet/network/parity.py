@@ -100,7 +100,7 @@ segments changed'
         """
         if self.largest is None:
             return f"not all scores are finite ({self.part}, {self.planes} planes)"
-        share = f"{math.floor(self.close * 10000) / 100:g} % of {self.pixels:,} pixels"
+        share = f"{self._close_percent} % of {self.pixels:,} pixels"
         where = f"({self.part}, {self.planes:,} planes)"
         said = f"scores differ by ≤ 2/255 on {share} {where}, by {self.largest:.2g} at most"
         return f"{said}; {self.changed:,} of {self.segments:,} segments changed{self._with_truth}"
@@ -114,14 +114,20 @@ segments changed'
 
     @property
     def word(self) -> str:
-        """Whether it may stand in for float32, such as `as good in bf16`."""
-        return f"{'as' if self.fits else 'not as'} good in {self.precision}"
+        """How many scores stay what they are, in a word, such as `99.98 % alike in bf16`."""
+        return f"{self._close_percent} % alike in {self.precision}"
+
+    @property
+    def _close_percent(self) -> str:
+        """Never more than it is: nearly all are not all."""
+        return f"{math.floor(self.close * 10000) / 100:g}"
 
     @property
     def line(self) -> str:
         """All of it in one sentence."""
         how = ", by rounding" if self.by == "rounding" else ""
-        return f"{self.word} as in float32 on a {_kind(self.device)}{how}: {self.words}"
+        verdict = f"{'as' if self.fits else 'not as'} good in {self.precision}"
+        return f"{verdict} as in float32 on a {_kind(self.device)}{how}: {self.words}"
 
 
 class Choice(NamedTuple):

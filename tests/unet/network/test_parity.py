@@ -63,6 +63,7 @@ def test_words_tell_the_amounts_and_how_many_objects_stand_behind_a_figure():
     )
     assert replace(GOOD, largest=None).words == "not all scores are finite (validation, 3 planes)"
     assert "99.99 %" in replace(GOOD, close=0.999999).words  # nearly all are not all
+    assert replace(GOOD, close=0.999999).word == "99.99 % alike in bf16"
 
 
 @pytest.mark.parametrize(
