@@ -13,7 +13,7 @@ from flows.planning.plan import make_plan
 from tasks import parity, predict
 from tasks.parity import MeasuredPlanes, keep_parity, measure_import, measure_model, parity_of
 from tasks.segment import segment_stack
-from tests.tasks.test_predict import one_pass, picture, stopping_after, with_model  # noqa: F401  # a fixture
+from tests.tasks.test_predict import picture, stopping_after
 from unet.dataset.folder import Folder
 from unet.dataset.record_file import read_record, set_values
 from unet.images.synthetic import draw_stack
@@ -112,7 +112,7 @@ def test_a_model_that_is_brought_in_keeps_what_it_says_and_is_measured_where_it_
     assert model_of(dataset, "other").is_metadata_whole()
 
 
-def test_without_truth_scores_alone_are_compared_and_without_images_nothing(with_model):  # noqa: F811
+def test_without_truth_scores_alone_are_compared_and_without_images_nothing(with_model):
     dataset = with_model(picture(2, 50, 40))
     (one,) = measure_import(dataset, "net", "cpu")
     assert (one.part, one.planes, one.pixels, one.objects, one.metric) == ("images", 2, 2 * 50 * 40, 0, None)
@@ -121,14 +121,14 @@ def test_without_truth_scores_alone_are_compared_and_without_images_nothing(with
     assert measure_import(dataset, "net", "cpu") == []
 
 
-def test_what_cannot_be_measured_is_said_and_stops_nothing(with_model, caplog):  # noqa: F811
+def test_what_cannot_be_measured_is_said_and_stops_nothing(with_model, caplog):
     dataset = with_model(picture(50, 40), channels=("GFP", "DAPI"))
     assert measure_import(dataset, "net", "cpu") == []
     assert "net was not measured in bf16: a must have the model's channels GFP, DAPI, got 0" in caplog.text
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_auto_takes_what_is_faster_and_as_good_and_says_so(with_model, faster, caplog):  # noqa: F811
+def test_auto_takes_what_is_faster_and_as_good_and_says_so(with_model, faster, caplog):
     dataset = with_model(picture(2, 70, 50))
     caplog.set_level(logging.INFO)
     say(dataset, "net", good())
@@ -153,7 +153,7 @@ def test_auto_takes_what_is_faster_and_as_good_and_says_so(with_model, faster, c
     ],
 )
 def test_auto_is_float32_where_that_is_no_parity_or_scores_are_kept_so(
-    with_model,  # noqa: F811
+    with_model,
     faster,
     settings,
     known,
@@ -165,7 +165,7 @@ def test_auto_is_float32_where_that_is_no_parity_or_scores_are_kept_so(
     assert run(dataset, **settings)[0].plan["precision"] == expected
 
 
-def test_what_nobody_measured_is_measured_before_it_is_first_needed_and_kept(with_model, faster, monkeypatch):  # noqa: F811
+def test_what_nobody_measured_is_measured_before_it_is_first_needed_and_kept(with_model, faster, monkeypatch):
     dataset = with_model(picture(30, 20))
     faster("bf16")
     (stamp,) = run(dataset)
@@ -189,7 +189,7 @@ def test_measuring_later_makes_nothing_stale_nor_does_what_it_would_choose(datas
     assert model_of(dataset, "unet").is_metadata_whole()
 
 
-def test_a_measure_that_fails_leaves_float32(with_model, faster, monkeypatch, caplog):  # noqa: F811
+def test_a_measure_that_fails_leaves_float32(with_model, faster, monkeypatch, caplog):
     dataset = with_model(picture(30, 20))
     faster("bf16")
 
@@ -206,7 +206,7 @@ def test_a_measure_that_fails_leaves_float32(with_model, faster, monkeypatch, ca
 @pytest.mark.parametrize("begun", ["float32", "bf16", "float16"])
 @pytest.mark.usefixtures("small_shards")
 def test_a_prediction_that_goes_on_keeps_its_precision_and_another_is_another_generation(
-    with_model,  # noqa: F811
+    with_model,
     level,
     faster,
     monkeypatch,
@@ -231,7 +231,7 @@ def test_a_prediction_that_goes_on_keeps_its_precision_and_another_is_another_ge
 
 @pytest.mark.parametrize("precision", TOLERANCE)
 @pytest.mark.usefixtures("small_shards")
-def test_shards_and_tiles_equal_one_pass_within_the_tolerance_of_each_precision(with_model, level, precision):  # noqa: F811
+def test_shards_and_tiles_equal_one_pass_within_the_tolerance_of_each_precision(with_model, level, precision):
     image = picture(2, 70, 50)
     dataset = with_model(image)
     run(dataset, precision=precision, max_tile=4096)
@@ -245,7 +245,7 @@ def test_shards_and_tiles_equal_one_pass_within_the_tolerance_of_each_precision(
 @pytest.mark.parametrize("precision", TOLERANCE)
 @pytest.mark.parametrize("dtype", ["uint8", "float16"])
 @pytest.mark.usefixtures("small_shards")
-def test_segments_over_blocks_equal_those_of_the_whole_in_each_precision(with_model, level, precision, dtype):  # noqa: F811
+def test_segments_over_blocks_equal_those_of_the_whole_in_each_precision(with_model, level, precision, dtype):
     """Whatever arithmetic scores came from, they are numbers that blocks and the whole read alike."""
     dataset = with_model(picture(2, 70, 50))
     run(dataset, precision=precision, dtype=dtype)
@@ -263,7 +263,7 @@ def test_segments_over_blocks_equal_those_of_the_whole_in_each_precision(with_mo
     assert skimage.measure.label(read[0] >= reached, connectivity=1).max() > 3
 
 
-def test_a_workers_answer_is_what_is_measured_there(with_model, faster):  # noqa: F811
+def test_a_workers_answer_is_what_is_measured_there(with_model, faster):
     """Plain values go between this process and where windows are predicted."""
     dataset = with_model(picture(30, 20))
     faster("bf16")
