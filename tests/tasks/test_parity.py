@@ -11,6 +11,7 @@ import torch
 
 from flows.planning.plan import make_plan
 from tasks import parity, predict
+from tasks.execution.dask_workers import LOOPBACK
 from tasks.parity import MeasuredPlanes, keep_parity, measure_import, measure_model, parity_of
 from tasks.segment import segment_stack
 from tests.tasks.test_predict import picture, stopping_after
@@ -25,6 +26,7 @@ from unet.network.model_files import Model, bring_in, load, save
 from unet.network.parity import KEY, Parity, known_parity, merged
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
+from unet.settings.cluster import Cluster
 from unet.settings.predict import Predict
 from unet.settings.segment import Segment
 from unet.training.split import PlaneRange
@@ -279,6 +281,19 @@ def test_a_workers_answer_is_what_is_measured_there(with_model, faster):
     assert chosen.precision in ("bf16", "float32")
     assert known.why
     assert predict_recipe(dataset, "net", "a", chosen) == predict_recipe(dataset, "net", "a", Predict(model="net"))
+
+
+def test_over_a_cluster_a_worker_says_what_is_faster_and_measures(with_model, faster):
+    dataset = with_model(picture(30, 20))
+    faster("bf16")
+    options = {"processes": False, "n_workers": 1, "threads_per_worker": 1, **LOOPBACK}
+    cluster = Cluster(cls="distributed.LocalCluster", options=options)
+    (outcome,) = predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net"), cluster)
+    assert outcome.state == "done"
+    (one,) = known_parity(model_of(dataset, "net").attributes())
+    chosen = scores_of(dataset, "net", "a").committed().plan["precision"]
+    assert chosen == ("bf16" if one.fits else "float32")
+    assert (" in bf16" in outcome.why) is (chosen == "bf16")
 
 
 def test_several_classes_and_planes_along_z_are_looked_at_plane_by_plane(make, stage):
