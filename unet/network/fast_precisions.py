@@ -2,8 +2,8 @@
 
 What torch has fast kernels for is asked; whether they pay is measured, within a second, once for each machine. A CPU
 with AVX-512 but without its bfloat16 has the kernels and gains nothing, and an old GPU is slower in float16. The times
-lie in the per-user place and are part of no result: a numeric plan holds what was chosen by them. Without that file they
-are taken anew.
+lie in the per-user place and are part of no result: a numeric plan holds what was chosen by them. Remove the file, and
+they are taken anew.
 """
 
 import time
