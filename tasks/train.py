@@ -123,7 +123,7 @@ def train_on_stacks(
         log.info("%s is %s", settings.name, one.line)
     checkpoints.keep(1)
     begun = f"; {start.words}" if start and not start.has_head else ""
-    return _word(trained, settings, several) + begun + "".join(f"; {one.word}" for one in parity)
+    return _word(trained, settings, several) + "".join(f"; {one.word}" for one in parity) + begun
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:
