@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.pipeline import Clock
 from tasks.execution.timing import elapsed, timed
 from tasks.execution.workers import Workers, run_regions
+from tasks.parity import keep_parity, measure_model
 from tasks.policy import gpu_task
 from tasks.predict_regions import PlanesWindow, StackPrediction, plane_indices, planes_windows
 from tasks.reporting.progress import Sink
@@ -31,14 +33,16 @@ from unet.ledger.recipes import predict_recipe
 from unet.ledger.results import image_of, learnt_names, model_of, scores_of
 from unet.ledger.stamp import Recipe
 from unet.network.block_sides import cache_share
+from unet.network.fast_precisions import fast_precisions
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model, model_identity, ready_model
-from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, smaller_plan
+from unet.network.numeric_plan import NumericPlan, PlanLimits, Precision, largest_plan, smaller_plan
+from unet.network.parity import Parity, choose_precision, is_automatic
 from unet.network.prediction_plan import (
     Machine,
+    asked_precision,
     plan_limits,
     plane_windows,
-    precision_on,
     scale_of,
     scores_axes,
     scores_layout,
@@ -72,25 +76,48 @@ def predict_stacks(
 ) -> list[Outcome]:
     """Outcomes of a batch of stacks; the model is loaded once in each process."""
     place, local = Dataset(dataset), None if cluster else of_this_process(settings.device)
-    held_on = local.machine.device if local else "cpu"
-    loaded = _held(place, model, model_identity(place, model), settings, held_on)  # one error for all, at the outset
-    if not loaded.network.architecture.tileable:
-        log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
+    model_identity(place, model)  # one error for all, at the outset
     with ExitStack() as stack:
         executor = local or of_workers(stack.enter_context(workers(cluster)), settings)
+        chosen, executor = in_chosen_precision(place, names, model, settings, executor)
+        loaded = _held(place, model, model_identity(place, model), chosen, executor.holds)
+        if not loaded.network.architecture.tileable:
+            log.warning("%s is not tileable (align_corners=True): scores have seams of fixed tiles", model)
         sink = stack.enter_context(Sink("predict", len(names)))
 
         def work(name: str, recipe: Recipe) -> str:
-            word = predict_stack(place, name, model, settings, recipe, executor, sink.within)
+            word = predict_stack(place, name, model, chosen, recipe, executor, sink.within)
             sink.step(name)
             return word
 
         return outcome_of_each(place, names, lambda name: predict_recipe(place, model, name, settings), work)
 
 
+def in_chosen_precision(
+    dataset: Dataset, names: Sequence[str], model: str, settings: Predict, executor: "Executor"
+) -> tuple[Predict, "Executor"]:
+    """Settings with the precision that a model predicts in, said in the log, and an executor that knows why.
+
+    Where the device has something faster than float32 of which nothing is known for the model, it is measured first.
+    """
+    device, faster, known = executor.machine.device, tuple[Precision, ...](), list[Parity]()
+    if is_automatic(settings):
+        faster = executor.once(fast_precisions, device)
+        measure = partial(executor.once, partial(measure_model, dataset, model, names, device))
+        known = keep_parity(dataset, model, device, faster, measure)
+    chosen, why = choose_precision(settings, device, faster, known)
+    log.info("%s predicts in %s, because %s", model, chosen, why)
+    return replace(settings, precision=chosen), replace(executor, why=why)
+
+
 def _held(dataset: Dataset, model: str, identity: str, settings: Predict, device: str) -> Model:
     """The model, ready to predict on a device of this process, which loads it once."""
-    return ready_model(dataset, model, identity, device, precision_on(device, settings))
+    return ready_model(dataset, model, identity, device, asked_precision(settings))
+
+
+def _here(work: Callable[[Any], Any], of: Any) -> Any:
+    """The answer of this process."""
+    return work(of)
 
 
 @dataclass(frozen=True)
@@ -101,6 +128,10 @@ class Executor:
     run: RunWindows
     holds: str
     """Kind of device on which this process itself holds the model."""
+    once: Callable[[Callable[[Any], Any], Any], Any] = _here
+    """Gives the answer of a function where windows are predicted, by one of those who do."""
+    why: str = ""
+    """Why the precision is what it is, for people."""
 
 
 def of_this_process(device: str) -> Executor:
@@ -112,8 +143,12 @@ def of_this_process(device: str) -> Executor:
 def of_workers(found: Workers, settings: Predict) -> Executor:
     """The workers of a cluster as executor; one worker is asked, as all are taken to be alike."""
     assert isinstance(found, DaskWorkers)
-    asked = run_regions(found, _machine_of_worker, [settings.device], lambda: None, _resources(found, settings))
-    return Executor(next(answer for _, answer in asked), run_over_workers(found, settings), "cpu")
+
+    def once(work: Callable[[Any], Any], of: Any) -> Any:
+        asked = run_regions(found, work, [of], lambda: None, _resources(found, settings))
+        return next(answer for _, answer in asked)
+
+    return Executor(once(_machine_of_worker, settings.device), run_over_workers(found, settings), "cpu", once)
 
 
 def _machine_here(device: str) -> Machine:
@@ -221,7 +256,15 @@ def _predict(
     several = ome.score_channels(names, job.settings.dtype) if len(names) > 1 else {}
     attributes = {"ome": {"version": ome.VERSION, "multiscales": scales, **several}}
     known = {"axes": job.axes, "shape": list(layout.shape), "seconds": elapsed(), "waited": round(waited, 3)}
+    known |= {"why_precision": _why(job, executor)} if executor.why else {}
     scores_of(job.dataset, job.model, job.name).commit(generation, attributes, known)
     seams = "" if architecture.tileable else f", not seamless: fixed tiles of {FIXED_SIDE} px"
     resized = f", at {job.scale[0]:g} × {job.scale[1]:g} of its pixels" if job.scale else ""
-    return f"{math.prod(layout.shape):,} scores{resized}{seams}"
+    halves = "" if job.plan.precision == "float32" else f" in {job.plan.precision}"
+    return f"{math.prod(layout.shape):,} scores{halves}{resized}{seams}"
+
+
+def _why(job: StackPrediction, executor: Executor) -> str:
+    """Why the precision of a prediction is what it is: one that goes on keeps what it was begun with."""
+    is_kept = job.plan.precision != asked_precision(job.settings)
+    return f"it was begun in {job.plan.precision}" if is_kept else executor.why

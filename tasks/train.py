@@ -8,6 +8,7 @@ import torch
 
 from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
+from tasks.parity import MeasuredPlanes, measured_precisions, parity_of
 from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
@@ -28,6 +29,8 @@ from unet.ledger.stamp import Recipe
 from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
+from unet.network.parity import KEY as PARITY
+from unet.network.parity import merged
 from unet.network.start_model import StartModel, start_model
 from unet.reports import pictures
 from unet.reports.history import keep_history
@@ -96,7 +99,7 @@ def train_on_stacks(
             f"training must fit the device's memory, got {error}; lower train.batch_size or train.tile_size, or, "
             "where something else was on the device, run `unet-flows train --force` when it is gone"
         ) from error
-    several = classes if len(classes) > 1 else ()
+    several, device = classes if len(classes) > 1 else (), choose_device(settings.device)
     _draw_curves(generation, trained, several)
     trained_on = list(dict.fromkeys(part.stack for part in parts if part.use == "training"))
     record = {
@@ -107,14 +110,20 @@ def train_on_stacks(
         SEEN: _seen(dataset, parts, settings.init_from).plain(),
         "best_step": trained.best,
         "history": plain_history(trained.history, several),
-        "segment": found_by_training(dataset, parts, planes, trained.network, choose_device(settings.device), several),
+        "segment": (found := found_by_training(dataset, parts, planes, trained.network, device, several)),
         **({"started_from": start.plain} if start and not start.has_head else {}),
     }
     size = pixel_size(image_facts(dataset, _first_training(parts)))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
+    halves = measured_precisions(device.type)
+    parity = parity_of(dataset, model, MeasuredPlanes.of_training(parts), found, device, halves)
+    record |= {PARITY: merged([], parity)}
     model_files.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
+    for one in parity:
+        log.info("%s is %s", settings.name, one.line)
     checkpoints.keep(1)
-    return _word(trained, settings, several) + (f"; {start.words}" if start and not start.has_head else "")
+    begun = f"; {start.words}" if start and not start.has_head else ""
+    return _word(trained, settings, several) + "".join(f"; {one.word}" for one in parity) + begun
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:

@@ -29,6 +29,7 @@ def import_model(
     wait: WaitFlag = False,
 ) -> None:
     """Bring in a model."""
+    from tasks.parity import measure_import
     from unet.network.model_files import bring_in
 
     place = Dataset(dataset)
@@ -40,9 +41,12 @@ def import_model(
             note(each)
         for line in set_values(place, {"predict.model": name}):
             err.print(as_text(line))
+        lines = [f"it is {one.line}" for one in measure_import(place, name, record.predict.device)]
         without, learnt = untuned(place, name, record.segment), learnt_names(model_of(place, name).attributes())
     if without:
         note(f"it has no settings of segment of its own: {without}; `unet-flows tune {dataset}` finds them by truth")
+    for line in lines:
+        note(line)
     if len(learnt) > 1:
         note(f"its classes of objects are {', '.join(learnt)}")
     out.print(f"{name} is in {place.model(name).url}; next: unet-flows reprocess {dataset}")

@@ -14,6 +14,7 @@ from unet.ledger.generations import Result
 from unet.ledger.results import image_of, labels_of, learnt_names, model_of, scores_of
 from unet.ledger.stamp import Stamp, digest
 from unet.ledger.versions import of_here
+from unet.network.parity import known_parity
 from unet.reports.plot_sums import PlotSums
 from unet.reports.report import ReportTable
 from unet.reports.report_plots import SizeScale
@@ -115,6 +116,7 @@ def _network(made: Result, metadata: Json, stamp: Stamp) -> Json:
         **{f"{use} part": said for use, said in amounts.items()},
         "steps": f"{steps:,}, those of {metadata.get('best_step', steps):,} kept" if steps else None,
         "seed": settings.get("seed"),
+        **{f"predicted in {one.precision} on {one.device}": one.words for one in known_parity(metadata)},
         "brought in from": metadata.get("came_from"),
     }
 

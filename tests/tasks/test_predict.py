@@ -14,6 +14,7 @@ from ome_zarr_models._cli import validate
 
 from tasks import predict
 from tasks.execution.dask_workers import LOOPBACK, workers
+from tests.tasks.conftest import SMALL
 from unet.images.channel_statistics import Statistics
 from unet.images.normalisation import normalise
 from unet.images.planes import Plane
@@ -25,34 +26,15 @@ from unet.ledger.stamp import Recipe
 from unet.network import model_files, numeric_plan
 from unet.network.block_sides import LEAST, MOST
 from unet.network.inference import Predictor, predict_image, quantised
-from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 from unet.settings.cluster import Cluster
 from unet.settings.predict import Predict
-
-SMALL = Architecture(base=4, depth=2, padding="same", norm="batch")
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
     """Networks so small are slower on more; and the plan says so."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def with_model(make, stage):
-    """A dataset of one ingested stack "a" and an untrained model "net"."""
-
-    def build(image, architecture=SMALL, channels=("0",)):
-        dataset = make({"a": (image, None)})
-        stage(dataset, "ingest")
-        torch.manual_seed(0)
-        result = model_of(dataset, "net")
-        network = model_files.Model(UNet(architecture), channels, {"rule": "percentiles"})
-        model_files.save(result, result.begin(Recipe("train", 1, {}, {}), {}), network, {}, {})
-        return dataset
-
-    return build
 
 
 def run(dataset, **settings):

@@ -69,6 +69,7 @@ def test_the_same_seed_gives_the_same_model_from_memory_and_from_disk(dataset, s
     assert plan_of(dataset).pending() == []
     (outcome,) = stage(dataset, "train", force="train")
     assert outcome.why.startswith("validation loss ")
+    assert outcome.why.endswith(" % alike in bf16")
     for name, values in parameters(dataset).items():
         np.testing.assert_array_equal(values, before[name])
 

@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from unet.network.unet import UNet
 
 
-class FusedConvolution(nn.Module):
+class PaddedAnew(nn.Module):
+    """A convolution that may be asked for another padding than its own: `forward(values, padding)`."""
+
+
+class FusedConvolution(PaddedAnew):
     """A 3 × 3 convolution and its ReLU, on a CPU."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -48,7 +52,7 @@ def can_fuse(weight: Tensor) -> bool:
 def convolved(double: nn.Module, values: Tensor, padding: int) -> Tensor:
     """Values after two convolutions with their ReLUs, with so many pixels of zeros around each one's input."""
     for layer in double.children():
-        if isinstance(layer, FusedConvolution):
+        if isinstance(layer, PaddedAnew):
             values = layer(values, padding)
         elif isinstance(layer, nn.Conv2d):
             values = nn.functional.conv2d(values, layer.weight, layer.bias, padding=padding)

@@ -33,10 +33,12 @@ class Machine:
     """Bytes of the last cache for each core of a CPU."""
 
 
-def precision_on(device: str, settings: Predict) -> Precision:
-    """Precision of the network's arithmetic on a kind of device."""
-    automatic: Precision = "float16" if device == "cuda" and settings.dtype != "float32" else "float32"
-    return automatic if settings.precision == "auto" else settings.precision
+def asked_precision(settings: Predict) -> Precision:
+    """Precision of the network's arithmetic that is asked for; float32 where nobody has chosen for `auto`.
+
+    Who chooses is `unet.network.parity`; what it chose stands in the settings.
+    """
+    return "float32" if settings.precision == "auto" else settings.precision
 
 
 def scores_axes(axes: str) -> str:
@@ -110,7 +112,7 @@ def plan_limits(
         architecture=architecture,
         sides=(height, width),
         device=machine.device,
-        precision=precision_on(machine.device, settings),
+        precision=asked_precision(settings),
         score_bytes=np.dtype(settings.dtype).itemsize,
         memory=machine.free * VRAM_PART if machine.device == "cuda" else settings.memory_gb * 1e9,
         largest=settings.max_tile,

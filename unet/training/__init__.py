@@ -7,4 +7,5 @@ moves the parameters, `loop` makes the steps, and `train` is what callers call. 
 read window by window; it can be made of two arrays in memory.
 Then `tuning` finds how scores become objects best: of those that the network gives what validates it
 (`trained_scores`), beside its truth (`scored_truth`), of all objects or of each class (`found_objects`).
+`score_parity` compares scores of two precisions.
 """

@@ -302,6 +302,7 @@ def test_import_remove_and_export_labels(run, tmp_path, dataset):
     assert status == 0
     assert "predict.model: None → guest" in err
     assert "guest is in" in out
+    assert "good in bf16 as in float32 on a " in err
     assert read_record(dataset).model == "guest"
     refused(run("import", dataset.url, dataset.model("unet").url, "--as", "guest"), "a new name is needed, got 'guest'")
     refused(run("import", dataset.url, tmp_path, "--as", "other"), "must be a model folder with a model.json")
@@ -349,6 +350,7 @@ def test_import_a_checkpoint_and_predict_rgb_images_with_it(run, tmp_path, stage
     notes = [line for line in err.splitlines() if line.startswith("note: ")]
     assert notes[0] == "note: form E of milesial's Pytorch-UNet, transposed, base 2"
     assert notes[1].startswith("note: images are divided by 255")
+    assert not any("in bf16" in note for note in notes)  # no image is there yet
 
     dataset = Dataset(str(tmp_path / "d"))
     set_values(dataset, {"predict.dtype": "float32"})

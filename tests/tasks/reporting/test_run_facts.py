@@ -11,6 +11,7 @@ from unet.dataset.record_file import read_record
 from unet.images.synthetic import draw_stack
 from unet.ledger.results import image_of, model_of
 from unet.network.model_files import load
+from unet.network.parity import known_parity
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,11 @@ def test_parameters_are_those_of_the_network(facts, dataset_once):
     network = load(dataset_once, "unet").network
     assert facts.plain["network"]["parameters"] == sum(each.numel() for each in network.parameters())
     assert facts.sections["Model"]["parameters"] == f"{facts.plain['network']['parameters']:,}"
+
+
+def test_what_half_precision_changes_is_told(facts, dataset_once):
+    (one,) = known_parity(model_of(dataset_once, "unet").attributes())
+    assert facts.sections["Model"]["predicted in bf16 on cpu"] == one.words
 
 
 def test_a_file_of_parameters_that_is_damaged_is_named(dataset_once, tmp_path):

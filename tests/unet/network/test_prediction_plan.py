@@ -4,7 +4,7 @@ import pytest
 
 from unet.images.windows import Window
 from unet.network.numeric_plan import VRAM_PART
-from unet.network.prediction_plan import Machine, plan_limits, plane_windows, precision_on, scale_of, scores_layout
+from unet.network.prediction_plan import Machine, asked_precision, plan_limits, plane_windows, scale_of, scores_layout
 from unet.settings.architecture import Architecture
 from unet.settings.predict import Predict
 
@@ -17,17 +17,9 @@ FACTS = {
 SMALL = Architecture(base=4, depth=2, padding="same")
 
 
-@pytest.mark.parametrize(
-    ("device", "settings", "expected"),
-    [
-        ("cpu", Predict(), "float32"),
-        ("cuda", Predict(), "float16"),
-        ("cuda", Predict(dtype="float32"), "float32"),
-        ("cpu", Predict(precision="bf16"), "bf16"),
-    ],
-)
-def test_precision_is_chosen_by_the_device_unless_it_is_asked_for(device, settings, expected):
-    assert precision_on(device, settings) == expected
+def test_where_nobody_has_chosen_a_precision_it_is_float32():
+    assert asked_precision(Predict()) == "float32"
+    assert asked_precision(Predict(precision="bf16")) == "bf16"
 
 
 def test_windows_are_the_shards_of_one_plane_each_pixel_once():
