@@ -101,7 +101,7 @@ def opened(browser, pages):
 
 def keep(page, name):
     """The whole page as a picture, kept where somebody asks for it."""
-    taken = page.screenshot(full_page=True)
+    taken = page.screenshot(full_page=True, timeout=0)
     if folder := os.environ.get("UNET_FLOWS_SCREENSHOTS"):
         (Path(folder) / f"report-{name}.png").write_bytes(taken)
     return np.asarray(Image.open(io.BytesIO(taken)).convert("RGB"))
