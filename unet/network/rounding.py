@@ -30,7 +30,7 @@ def rounding(network: UNet, dtype: torch.dtype) -> UNet:
     >>> bool((scores == scores.bfloat16()).all()), scores.dtype
     (True, torch.float32)
     """
-    rounded = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rounded: UNet = folded(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.no_grad():
         for parameter in rounded.parameters():
             parameter.copy_(_rounded(parameter, dtype))
