@@ -159,7 +159,7 @@ def _layer(found: Connected, sides: Corner, axis: int, at: int) -> Ids:
     ids = _local_ids(found)
     if axis == -1:
         ends = found.row[1:] - 1 if at else found.row[:-1]
-        return np.asarray(ids[found.number[ends]].reshape(sides[:-1]))
+        return np.array(ids[found.number[ends]].reshape(sides[:-1]), np.int32)
     rows = np.take(np.arange(found.row.size - 1).reshape(sides[:-1]), at, axis + 1)
     layer = painted_rows(rows.ravel(), found.row, found.start, found.number, ids, sides[-1])
-    return np.asarray(layer.reshape(*rows.shape, sides[-1]))
+    return np.array(layer.reshape(*rows.shape, sides[-1]), np.int32)

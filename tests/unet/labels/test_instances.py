@@ -39,7 +39,7 @@ def by_blocks(scores, settings, cuts):
     before, painted = 0, {n: [] for n in range(len(blocks))}
     for each in classes:
         own = [each.of_objects(scores[(slice(None), *block)]) for block in blocks]
-        merged = merge_blocks([each.label(b, mine) for b, mine in zip(blocks, own, strict=True)], each.rules)
+        merged = merge_blocks([each.label(b, mine)[0] for b, mine in zip(blocks, own, strict=True)], each.rules)
         none = boxes_of(merged, shape).of(np.zeros(0, np.int64))
         for n, (block, mine) in enumerate(zip(blocks, own, strict=True)):
             ids = merged.lookups[tuple(part.start for part in block)]
