@@ -35,6 +35,7 @@ from unet.ledger.stamp import Recipe
 from unet.network.block_sides import cache_share
 from unet.network.fast_precisions import fast_precisions
 from unet.network.inference import choose_device, out_of_memory
+from unet.network.map_memory import OF_PROCESS
 from unet.network.model_files import Model, model_identity, ready_model
 from unet.network.numeric_plan import NumericPlan, PlanLimits, Precision, largest_plan, smaller_plan
 from unet.network.parity import Parity, choose_precision, is_automatic
@@ -78,6 +79,7 @@ def predict_stacks(
     place, local = Dataset(dataset), None if cluster else of_this_process(settings.device)
     model_identity(place, model)  # one error for all, at the outset
     with ExitStack() as stack:
+        stack.callback(OF_PROCESS.clear)
         executor = local or of_workers(stack.enter_context(workers(cluster)), settings)
         chosen, executor = in_chosen_precision(place, names, model, settings, executor)
         loaded = _held(place, model, model_identity(place, model), chosen, executor.holds)

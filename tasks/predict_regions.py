@@ -22,6 +22,7 @@ from unet.images.rescaling import Scale
 from unet.images.windows import Window
 from unet.ledger.results import image_of
 from unet.network.inference import Predictor
+from unet.network.map_memory import OF_PROCESS
 from unet.network.model_files import channel_indices, ready_model
 from unet.network.numeric_plan import NumericPlan
 from unet.network.window_scores import PendingScores, WindowPixels, WindowPredictor
@@ -116,6 +117,7 @@ class _StackImage:
             dtype=torch.float32 if job.scale else dtype,
             test_time_augmentation=settings.test_time_augmentation,
             threads=plan.threads,
+            memory=OF_PROCESS,
         )
         return cls(
             planes=dict(zip(plane_indices(facts), planes(array, facts["axes"], channels), strict=True)),

@@ -45,6 +45,10 @@ class MapMemory:
         finally:
             self.free.append(kept)
 
+    def clear(self) -> None:
+        """Give all that is kept back to the machine."""
+        self.free.clear()
+
     def _of(self, size: int) -> Tensor:
         """So many bytes or more: what was given back, if that is large enough."""
         try:
@@ -56,3 +60,7 @@ class MapMemory:
 
 def _new(_: str, shape: Sequence[int], like: Tensor) -> Tensor:
     return torch.empty(tuple(shape), dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+
+
+OF_PROCESS = MapMemory()
+"""Kept from stack to stack by the stage, which clears it at the end."""
