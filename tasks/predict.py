@@ -9,7 +9,7 @@ Memory: `predict.memory_gb` for each process on a CPU, whatever the image's size
 import logging
 import math
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -79,7 +79,7 @@ def predict_stacks(
     place, local = Dataset(dataset), None if cluster else of_this_process(settings.device)
     model_identity(place, model)  # one error for all, at the outset
     with ExitStack() as stack:
-        stack.callback(OF_PROCESS.clear)
+        stack.enter_context(closing(OF_PROCESS))
         executor = local or of_workers(stack.enter_context(workers(cluster)), settings)
         chosen, executor = in_chosen_precision(place, names, model, settings, executor)
         loaded = _held(place, model, model_identity(place, model), chosen, executor.holds)

@@ -5,6 +5,7 @@ pass of the network; they are written as the shards that they are.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
@@ -66,7 +67,7 @@ class StackPrediction:
     def __call__(self, windows: Sequence[PlanesWindow]) -> float:
         """Predict these windows; returns the seconds that computing waited for reading and writing."""
         clock = Clock()
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, closing(OF_PROCESS):  # a worker's next work may be another stage's
             for _ in self.walk(windows, clock):
                 pass
         return clock.waited

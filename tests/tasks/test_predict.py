@@ -26,6 +26,7 @@ from unet.ledger.stamp import Recipe
 from unet.network import model_files, numeric_plan
 from unet.network.block_sides import LEAST, MOST
 from unet.network.inference import Predictor, predict_image, quantised
+from unet.network.map_memory import OF_PROCESS
 from unet.settings.architecture import Architecture
 from unet.settings.cluster import Cluster
 from unet.settings.predict import Predict
@@ -404,6 +405,27 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_shard(with_model, level)
         predict.predict_stack(dataset, "a", "net", settings, recipe, executor, told)
     assert killed
     np.testing.assert_array_equal(level(result), expected)
+
+
+def test_memory_of_maps_is_given_back_after_a_stage_and_after_a_workers_task(with_model):
+    """A worker's next task may be another stage's, and its memory is planned for one."""
+    dataset, seen = with_model(picture(40, 40)), []
+
+    def as_a_worker(job, windows, on_windows):
+        waited = job(windows)
+        seen.append(list(OF_PROCESS.free))
+        on_windows(len(windows))
+        return waited
+
+    settings = Predict(model="net")
+    recipe = predict_recipe(dataset, "net", "a", settings)
+    executor = predict.Executor(predict.Machine("cpu"), as_a_worker, "cpu")
+    predict.predict_stack(dataset, "a", "net", settings, recipe, executor)
+    assert seen == [[]]
+    run(dataset, dtype="float32")
+    assert len(OF_PROCESS.free) == 1  # kept for the next stack
+    predict.predict_stacks.fn(dataset.url, ["a"], "net", Predict(model="net", max_tile=16))
+    assert OF_PROCESS.free == []
 
 
 def test_a_damaged_image_is_named_and_nothing_is_committed(with_model):

@@ -45,8 +45,8 @@ class MapMemory:
         finally:
             self.free.append(kept)
 
-    def clear(self) -> None:
-        """Give all that is kept back to the machine."""
+    def close(self) -> None:
+        """Give what is kept back to the machine; the next pass takes new memory."""
         self.free.clear()
 
     def _of(self, size: int) -> Tensor:
@@ -63,4 +63,4 @@ def _new(_: str, shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 OF_PROCESS = MapMemory()
-"""Kept from stack to stack by the stage, which clears it at the end."""
+"""Kept from stack to stack by the stage, which closes it at the end; in a worker it closes after each of its tasks."""
