@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 PIXELS = 2**20
 """Pixels that are looked at, or a window more."""
+UNMEASURED = (LookupError, ValueError, RuntimeError, MemoryError)
+"""What measuring may end with, as no image has the model's channels; what a model is for goes on without it."""
 USES: tuple[tuple[Subset, ...], ...] = (("validation",), ("new", "test"), ("training",))
 """What planes are to a model, those that are taken first at the beginning."""
 
@@ -146,7 +148,7 @@ def keep_parity(
         return known
     try:
         found = [Parity.of(values) for values in measure(missing)]
-    except (LookupError, ValueError, RuntimeError, MemoryError) as error:  # what predicting may survive
+    except UNMEASURED as error:
         log.warning("%s was not measured in %s: %s", model, " and ".join(missing), error)
         return known
     if found:

@@ -1,14 +1,15 @@
 """Images and weights → `models/MODEL`: one network, its split, its history, checkpoints to go on from."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 
 from tasks.execution.outcomes import outcome_of_each
 from tasks.execution.timing import elapsed, timed
-from tasks.parity import MeasuredPlanes, measured_precisions, parity_of
+from tasks.parity import UNMEASURED, MeasuredPlanes, measured_precisions, parity_of
 from tasks.policy import gpu_task
 from tasks.reporting.artifacts import publish_training
 from tasks.reporting.progress import Sink
@@ -30,7 +31,7 @@ from unet.network import model_files
 from unet.network.inference import choose_device, out_of_memory
 from unet.network.model_files import Model
 from unet.network.parity import KEY as PARITY
-from unet.network.parity import merged
+from unet.network.parity import Parity, merged
 from unet.network.start_model import StartModel, start_model
 from unet.reports import pictures
 from unet.reports.history import keep_history
@@ -115,15 +116,32 @@ def train_on_stacks(
     }
     size = pixel_size(image_facts(dataset, _first_training(parts)))
     model = Model(trained.network, view.channels, dict(view.normalisation), size)
-    halves = measured_precisions(device.type)
-    parity = parity_of(dataset, model, MeasuredPlanes.of_training(parts), found, device, halves)
+    parity = _parity(dataset, settings.name, model, parts, found, device)
     record |= {PARITY: merged([], parity)}
     model_files.save(result, generation, model, record, {"stacks": list(names), "seconds": elapsed()})
-    for one in parity:
-        log.info("%s is %s", settings.name, one.line)
     checkpoints.keep(1)
     begun = f"; {start.words}" if start and not start.has_head else ""
     return _word(trained, settings, several) + "".join(f"; {one.word}" for one in parity) + begun
+
+
+def _parity(  # a model with its name, on what it is measured, how it is segmented, where
+    dataset: Dataset,
+    name: str,
+    model: Model,
+    parts: Sequence[PlaneRange],
+    found: Mapping[str, Any] | None,
+    device: torch.device,
+) -> list[Parity]:
+    """How good a trained model is in half precision; what keeps it from being measured must not cost the training."""
+    halves = measured_precisions(device.type)
+    try:
+        parity = parity_of(dataset, model, MeasuredPlanes.of_training(parts), found, device, halves)
+    except UNMEASURED as error:
+        log.warning("%s was not measured in %s: %s", name, " and ".join(halves), error)
+        return []
+    for one in parity:
+        log.info("%s is %s", name, one.line)
+    return parity
 
 
 def _parts(dataset: Dataset, names: Sequence[str], settings: Train) -> list[PlaneRange]:

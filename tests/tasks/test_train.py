@@ -74,6 +74,18 @@ def test_the_same_seed_gives_the_same_model_from_memory_and_from_disk(dataset, s
         np.testing.assert_array_equal(values, before[name])
 
 
+@pytest.mark.parametrize("error", [MemoryError("measured"), RuntimeError("measured"), ValueError("measured")])
+def test_what_was_trained_is_kept_where_it_cannot_be_measured_in_half_precision(dataset, stage, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("tasks.train.parity_of", fail)
+    (outcome,) = stage(dataset, "train", force="train")
+    assert outcome.state == "done"
+    assert "alike" not in outcome.why
+    assert model_of(dataset, "unet").attributes()["parity"] == []
+
+
 def test_new_truth_is_noted_and_taken_in_only_when_asked(tmp_path, dataset, stage):
     truth = draw_stack(planes=2, side=64, seed=3)[1]
     tifffile.imwrite(tmp_path / "copy/files/truth/c.ome.tif", truth, ome=True, metadata={"axes": "ZYX"})
