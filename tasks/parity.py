@@ -7,7 +7,7 @@ one large plane. Planes are looked at each by itself, in the image's own pixels.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
 
@@ -111,8 +111,9 @@ def parity_of(
         others = scored(ready_to_predict(model.network, device, dtype) if is_own else rounding(model.network, dtype))
         twice = [ScoredTwice(scores[b], others[b], truth) for b, truth in zip(blocks, truths, strict=True)]
         by: Literal["arithmetic", "rounding"] = "arithmetic" if is_own else "rounding"
-        compared = compare_scores(twice, numbers)._asdict()
-        results.append(Parity(device.type, precision, by, measured.part, count, **compared))
+        compared = asdict(compare_scores(twice, numbers))
+        one = Parity(device=device.type, precision=precision, by=by, part=measured.part, planes=count, **compared)
+        results.append(one)
     return results
 
 

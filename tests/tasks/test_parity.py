@@ -67,7 +67,9 @@ def say(dataset, model, *known):
 
 
 def good(precision="bf16", **more):
-    return replace(Parity("cpu", precision, "arithmetic", "validation", 1, 100, 0.0, 1.0, 3, 0), **more)
+    what = {"pixels": 100, "largest": 0.0, "close": 1.0, "segments": 3, "changed": 0}
+    one = Parity(device="cpu", precision=precision, by="arithmetic", part="validation", planes=1, **what)
+    return replace(one, **more)
 
 
 def pending(dataset):

@@ -32,18 +32,10 @@ VALUE_LOST = 0.001
 METRIC_NAMES = {"mean_average_precision": "AP", "v_rand": "V_rand"}
 
 
-@dataclass(frozen=True)
-class Parity:
-    """A precision beside float32, on the same planes."""
+@dataclass(frozen=True, kw_only=True)
+class ScoreParity:
+    """What differs between the scores of two precisions."""
 
-    device: str
-    """Kind of device: `cpu` or `cuda`."""
-    precision: Precision
-    by: Literal["arithmetic", "rounding"]
-    """`arithmetic`: the device's own; `rounding`: float32 with all values rounded, where a CPU has none."""
-    part: str
-    """What the planes are to the model: validation, training, test, new; `images`: they have no truth."""
-    planes: int
     pixels: int
     largest: float | None
     """Largest difference of two scores, 0 … 1; None where a score is not finite."""
@@ -60,6 +52,20 @@ class Parity:
     in_float32: float | None = None
     in_half: float | None = None
     """The metric of either."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity(ScoreParity):
+    """A precision beside float32, on the same planes."""
+
+    device: str
+    """Kind of device: `cpu` or `cuda`."""
+    precision: Precision
+    by: Literal["arithmetic", "rounding"]
+    """`arithmetic`: the device's own; `rounding`: float32 with all values rounded, where a CPU has none."""
+    part: str
+    """What the planes are to the model: validation, training, test, new; `images`: they have no truth."""
+    planes: int
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -93,7 +99,8 @@ class Parity:
     def words(self) -> str:
         """What was found, for people.
 
-        >>> one = Parity("cpu", "bf16", "rounding", "validation", 3, 196608, 0.012, 0.9998, 40, 1)
+        >>> what = dict(pixels=196608, largest=0.012, close=0.9998, segments=40, changed=1)
+        >>> one = Parity(device="cpu", precision="bf16", by="rounding", part="validation", planes=3, **what)
         >>> one.words
         'scores differ by ≤ 2/255 on 99.98 % of 196,608 pixels (validation, 3 planes), by 0.012 at most; 1 of 40 \
 segments changed'

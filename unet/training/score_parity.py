@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from unet.evaluation.contingency import contingency
 from unet.images.array_types import Labels
 from unet.labels.scores import of_any
 from unet.labels.segmentation import segments_of_scores
-from unet.network.parity import CLOSE
+from unet.network.parity import CLOSE, ScoreParity
 from unet.settings.segment import SegmentNumbers
 from unet.training.found_objects import object_count
 from unet.training.scored_truth import ScoredTruth, fitting_metric, served
@@ -38,20 +38,6 @@ class ScoredTwice:
     """What people drew; its own scores are not looked at. None: nothing."""
 
 
-class ScoreParity(NamedTuple):
-    """What differs; the fields of `Parity` by their names."""
-
-    pixels: int
-    largest: float | None
-    close: float
-    segments: int
-    changed: int
-    objects: int = 0
-    metric: str | None = None
-    in_float32: float | None = None
-    in_half: float | None = None
-
-
 def compare_scores(windows: Sequence[ScoredTwice], numbers: SegmentNumbers) -> ScoreParity:
     """How far scores of two precisions differ over some windows, and their segments.
 
@@ -63,7 +49,7 @@ def compare_scores(windows: Sequence[ScoredTwice], numbers: SegmentNumbers) -> S
     """
     pixels = sum(each.scores[0].size for each in windows)
     if not all(np.isfinite(each.others).all() for each in windows):
-        return ScoreParity(pixels, None, 0.0, 0, 0)
+        return ScoreParity(pixels=pixels, largest=None, close=0.0, segments=0, changed=0)
     differences = [np.abs(each.scores - each.others).max(axis=0) for each in windows]
     close = sum(int(np.count_nonzero(each <= CLOSE + ROUNDED)) for each in differences)
     pairs = [(_segments(each.scores, numbers), _segments(each.others, numbers)) for each in windows]
@@ -73,7 +59,8 @@ def compare_scores(windows: Sequence[ScoredTwice], numbers: SegmentNumbers) -> S
         close=math.floor(1e6 * close / pixels) / 1e6,  # never more than it is
         segments=sum(int(one.max(initial=0)) for one, _ in pairs),
         changed=sum(changed_segments(*pair) for pair in pairs),
-    )._replace(**_with_truth(windows, numbers))
+        **_with_truth(windows, numbers),
+    )
 
 
 def changed_segments(ones: Labels, others: Labels) -> int:
