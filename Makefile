@@ -7,7 +7,8 @@ TRUTH   ?=
 DATASET ?= demo/dataset
 JOBS    ?= 2
 # Tests in as many processes; the tests of a file stay together, as they share what they make.
-BESIDE  := -n $(JOBS) --dist loadfile
+# One that waits for ever ends after half an hour with where each thread stands, and the others go on.
+BESIDE  := -n $(JOBS) --dist loadfile --timeout=1800 --timeout-method=signal
 
 # Sets of packages, the last two with all of the ones before; a stamp says what .venv has.
 RUNS    := $(VENV)/.installed
