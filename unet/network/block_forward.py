@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from unet.network.block_sides import level_side
-from unet.network.fused_layers import convolved
 from unet.network.map_memory import MakeMap, MapMemory
+from unet.network.padding import convolved
 from unet.network.unet import UNet
 
 MapBlock = tuple[slice, slice]

@@ -1,17 +1,16 @@
 """Convolutions made for prediction: with their ReLU in one go, and weights laid out once, where oneDNN offers it.
 
 Of one input channel torch cannot tell the two orders of memory apart, and takes a path for it that is ten times as
-slow, a tenth of a whole pass; weights that were laid out say which is meant.
+slow, a tenth of a whole pass; weights that were laid out say which is meant. Where channels are many, half of the
+multiplications do.
 """
 
 import torch
 from torch import Tensor, nn
 
+from unet.network.padding import PaddedAnew
 from unet.network.unet import UNet
-
-
-class PaddedAnew(nn.Module):
-    """A convolution that may be asked for another padding than its own: `forward(values, padding)`."""
+from unet.network.winograd import WinogradConvolution, fits
 
 
 class FusedConvolution(PaddedAnew):
@@ -33,13 +32,18 @@ class FusedConvolution(PaddedAnew):
 
 
 def fused(network: UNet) -> UNet:
-    """The network, its convolutions `FusedConvolution`s where they can be; it has no batch norms (`folded`)."""
+    """The network, its convolutions fused with their ReLUs where they can be; it has no batch norms (`folded`)."""
     if can_fuse(network.head.weight):
         for levels in (network.down, network.merge):
             for level, double in enumerate(levels):
-                layers = [FusedConvolution(layer) for layer in double.children() if isinstance(layer, nn.Conv2d)]
+                layers = [_fused(layer) for layer in double.children() if isinstance(layer, nn.Conv2d)]
                 levels[level] = nn.Sequential(*layers)
     return network
+
+
+def _fused(convolution: nn.Conv2d) -> nn.Module:
+    by_half = fits(convolution.in_channels, convolution.out_channels, convolution.weight.dtype)
+    return WinogradConvolution(convolution) if by_half else FusedConvolution(convolution)
 
 
 def can_fuse(weight: Tensor) -> bool:
@@ -47,15 +51,3 @@ def can_fuse(weight: Tensor) -> bool:
     offered = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     kinds = [torch.float32, *([torch.bfloat16] if offered and torch.ops.mkldnn._is_mkldnn_bf16_supported() else [])]
     return offered and weight.device.type == "cpu" and weight.dtype in kinds
-
-
-def convolved(double: nn.Module, values: Tensor, padding: int) -> Tensor:
-    """Values after two convolutions with their ReLUs, with so many pixels of zeros around each one's input."""
-    for layer in double.children():
-        if isinstance(layer, PaddedAnew):
-            values = layer(values, padding)
-        elif isinstance(layer, nn.Conv2d):
-            values = nn.functional.conv2d(values, layer.weight, layer.bias, padding=padding)
-        else:
-            values = layer(values)
-    return values

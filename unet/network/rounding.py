@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unet.network.block_forward import folded
-from unet.network.fused_layers import PaddedAnew
+from unet.network.padding import PaddedAnew
 from unet.network.unet import UNet
 
 OTHERS = (nn.ConvTranspose2d, nn.Upsample)

@@ -7,7 +7,8 @@ from torch import nn
 
 from tests.unet.network.test_block_forward import FORMS, network_of
 from unet.network.block_forward import class_scores, folded
-from unet.network.fused_layers import FusedConvolution, can_fuse, convolved, fused
+from unet.network.fused_layers import FusedConvolution, can_fuse, fused
+from unet.network.padding import convolved
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from unet.images.planes import Plane
-from unet.network.fused_layers import PaddedAnew
 from unet.network.inference import Predictor, ready_to_predict
+from unet.network.padding import PaddedAnew
 from unet.network.rounding import rounding
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
