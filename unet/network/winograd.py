@@ -72,30 +72,30 @@ class WinogradConvolution(PaddedAnew):
         """Values after both; `padding` in pixels where it is not the layer's own."""
         rim = int(self.padding[0]) if padding is None else padding
         width = values.shape[-1] + 2 * rim - 2
-        spare = max(AT_ONCE - width, 0)
-        if rim or spare:
-            values = nn.functional.pad(values, (rim, rim + spare, rim, rim))
+        if width < AT_ONCE:
+            values = nn.functional.pad(values, (0, AT_ONCE - width))
         lines = values.permute(0, 2, 3, 1).contiguous().numpy()
-        out = np.empty((len(lines), lines.shape[1] - 2, width + spare, len(self.bias)), np.float32)
+        sides = lines.shape[1] + 2 * rim - 2, lines.shape[2] + 2 * rim - 2
+        out = np.empty((len(lines), *sides, len(self.bias)), np.float32)
         for before, after in zip(lines, out, strict=True):
-            self._convolve(before, after)
+            self._convolve(before, after, rim)
         return torch.from_numpy(out).permute(0, 3, 1, 2)[..., :width]
 
-    def _convolve(self, values: Values, out: Values) -> None:
-        """Fill `out` (y, x, out) with the output of `values` (y + 2, x + 2, in), some groups of columns at a time.
+    def _convolve(self, values: Values, out: Values, rim: int) -> None:
+        """Fill `out` (y, x, out) with the output of `values` (y, x, in) within a rim of zeros, columns by columns.
 
         The last four outputs of a row end with it; they may be computed twice.
         """
         (height, width, channels), last = values.shape, out.shape[1] - AT_ONCE
-        starts = np.minimum(np.arange(0, last + AT_ONCE, AT_ONCE), last)
-        step = max(ROOM // max(channels, len(self.bias)) // height, 1)
-        room = np.empty(min(step, len(starts)) * height * READ * channels, np.float32)
+        starts, rows = np.minimum(np.arange(0, last + AT_ONCE, AT_ONCE), last), height + 2 * rim
+        step = max(ROOM // max(channels, len(self.bias)) // rows, 1)
+        room = np.empty(min(step, len(starts)) * rows * READ * channels, np.float32)
         for some in np.split(starts, range(step, len(starts), step)):
-            strip = room[: len(some) * height * READ * channels]
-            _forth(channels)(values.reshape(-1), strip, some, height, width)
-            columns = torch.from_numpy(strip.reshape(1, 1, -1, READ * channels)).permute(0, 3, 1, 2)
+            columns = room[: len(some) * rows * READ * channels]
+            _forth(channels)(values.reshape(-1), columns, some, height, width, rim)
             found = torch.ops.mkldnn._convolution_pointwise(
-                columns, self.packed, None, (0, 0), (1, 1), (1, 1), READ, "none", [], ""
+                torch.from_numpy(columns.reshape(1, 1, -1, READ * channels)).permute(0, 3, 1, 2),
+                *(self.packed, None, (0, 0), (1, 1), (1, 1), READ, "none", [], ""),
             )
             products = found.permute(0, 2, 3, 1).numpy().reshape(-1)
             _back(len(self.bias))(products, self.bias, out.reshape(-1), some, *out.shape[:2])
@@ -115,12 +115,24 @@ def _forth(channels: int) -> Transform:
     """Transforms columns (Bᵀ); of a number of channels that the compiler knows, which makes it eight times as fast."""
 
     @njit(cache=True, nogil=True)
-    def forth(values: Values, columns: Values, starts: NDArray[np.int64], height: int, width: int) -> None:
-        at = 0
+    def forth(  # what numba is given is plain arrays
+        values: Values, columns: Values, starts: NDArray[np.int64], height: int, width: int, rim: int
+    ) -> None:
+        at, length = 0, 6 * channels
+        edge = np.zeros(length, np.float32)
         for start in starts:
-            for y in range(height):
-                first = (y * width + start) * channels
-                read, made = values[first : first + 6 * channels], columns[at : at + 6 * channels]
+            first, behind = max(start - rim, 0), min(start - rim + 6, width)
+            for y in range(-rim, height + rim):
+                made, begin = columns[at : at + length], (y * width + first) * channels
+                at += length
+                if y < 0 or y >= height:
+                    made[:] = ZERO
+                    continue
+                read = values[begin : begin + (behind - first) * channels]
+                if behind - first < 6:
+                    shift = (first - start + rim) * channels
+                    edge[shift : shift + len(read)] = read
+                    read = edge
                 for c in range(channels):
                     one, two = read[channels + c], read[2 * channels + c]
                     three, four = read[3 * channels + c], read[4 * channels + c]
@@ -132,7 +144,7 @@ def _forth(channels: int) -> Transform:
                     made[3 * channels + c] = even_2 - odd_2
                     made[4 * channels + c] = even_2 + odd_2
                     made[5 * channels + c] = one - FIVE_HALVES * three + read[5 * channels + c]
-                at += 6 * channels
+            edge[:] = ZERO
 
     transform: Transform = forth
     return transform
