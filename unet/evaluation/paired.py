@@ -5,8 +5,9 @@ stacks are drawn again with all their planes, planes only where there is one sta
 narrow, so that the interval is never narrower than Student's, by leaving out one stack at a time.
 
 A difference that is smaller than what two trainings differ by anyhow is none, however sure it is: a third of the errors
-that the better model has left. Measured on drawn cells, three seeds of 300 steps and six stacks: of 15 differences 7
-were sure by the interval alone, one of them larger than that.
+that the better model has left, and 0.05 at most, where there are many errors. Measured on drawn cells, three seeds of
+300 steps and six stacks: of 15 differences 7 were sure by the interval alone, one of them larger than that third. On
+nuclei, whose mean AP is 0.5 to 0.7, two seeds differ by 0.023 in it, 1,735 steps and 100 by 0.102.
 
 The laws: the difference of B from A is minus that of A from B, and the words are turned; a model differs in nothing
 from itself; the mean difference is the difference of the two weighted means.
@@ -25,7 +26,9 @@ SAME, BETTER, WORSE, FEW = "no difference", "better", "worse", "too few to tell"
 FEWEST = 5
 """Stacks, or planes of one, below which no difference to be seen does not mean that there is none."""
 BY_CHANCE = 1 / 3
-"""Share of the errors left that two trainings by one recipe may differ by."""
+"""Share of the errors left that two trainings by one recipe may differ by,"""
+MOST_BY_CHANCE = 0.05
+"""and what it is at most: of many errors a third is more than any two seeds differ by."""
 Array = NDArray[np.float64]
 
 
@@ -97,9 +100,9 @@ def _interval(sums: Array, weights: Array, resamples: int, confidence: float) ->
 
 
 def _by_chance(first: float, second: float, better: str) -> float:
-    """The largest difference that is none: a share of the errors that the better of two models has left."""
+    """The largest difference that is none, by the errors that the better of two models has left."""
     left = 1 - max(first, second) if better == "higher" else min(first, second)
-    return BY_CHANCE * max(left, 0.0)
+    return min(BY_CHANCE * max(left, 0.0), MOST_BY_CHANCE)
 
 
 def _verdict(interval: tuple[float, float, float], n: int, by_chance: float, better: str) -> str:
