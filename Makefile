@@ -37,7 +37,7 @@ test: $(TESTS)
 	$(BIN)/python -m pytest -q $(BESIDE) -m "not slow and not faults"
 
 test-all: $(TESTS)
-	$(BIN)/python -m pytest -q $(BESIDE) -m "not faults"
+	UNET_FLOWS_EXAMPLES=4 $(BIN)/python -m pytest -q $(BESIDE) -m "not faults"
 
 # The long campaign of faults: every file damaged in every way, every stage killed at every operation on a file.
 # And every parser fed with what was never a file, led by which lines of code that reaches.

@@ -31,6 +31,12 @@ hypothesis.settings.register_profile(  # a machine that is busy is no failure
 )
 hypothesis.settings.load_profile("unhurried")
 
+
+def examples(count):
+    """So many examples of a law that takes long to try, and four times as many in `make test-all`."""
+    return hypothesis.settings(max_examples=count * int(os.environ.get("UNET_FLOWS_EXAMPLES", "1")))
+
+
 SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.25}
 SAID = {**SIZES, **{f"{size}Unit": "µm" for size in SIZES}}
 QUICK = {
