@@ -52,6 +52,21 @@ QUICK = {
 """A network that is trained within seconds."""
 
 
+LONGEST = (
+    "integration/test_readme.py",
+    "integration/test_flows.py",
+    "integration/test_reproduce.py",
+    "tasks/test_train.py",
+    "integration/test_remote_sources.py",
+    "faults/test_crash_points.py",
+    "integration/test_cluster.py",
+    "integration/test_object_store.py",
+    "network/test_exports.py",
+    "network/test_bioimageio_package.py",
+)
+"""Files of tests that take longest, in order: begun last, one of two processes would wait for the other's."""
+
+
 def pytest_configure():
     """Ctrl-C is heard here and by what is started, though a shell has it ignored by what it puts in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -64,8 +79,10 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """`SHUFFLE=SEED`: files in random order, and the tests within each; a file's tests stay together."""
+    """The longest files first; `SHUFFLE=SEED`: in random order, and the tests within each; a file's stay together."""
     seed = os.environ.get("SHUFFLE")
+    order = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get("/".join(item.path.parts[-2:]), len(order)))
     if seed:
         chance = random.Random(seed)
         files = {item.path: chance.random() for item in items}
