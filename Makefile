@@ -8,7 +8,8 @@ DATASET ?= demo/dataset
 JOBS    ?= 2
 # Tests in as many processes; the tests of a file stay together, as they share what they make.
 # One that waits for ever ends after half an hour with where each thread stands, and the others go on.
-BESIDE  := -n $(JOBS) --dist loadfile --timeout=1800 --timeout-method=signal
+# Files begin in the order of tests/conftest.py, the longest first; xdist's own has those of the fewest tests last.
+BESIDE  := -n $(JOBS) --dist loadfile --no-loadscope-reorder --timeout=1800 --timeout-method=signal
 
 # Sets of packages, the last two with all of the ones before; a stamp says what .venv has.
 RUNS    := $(VENV)/.installed
@@ -37,7 +38,7 @@ test: $(TESTS)
 	$(BIN)/python -m pytest -q $(BESIDE) -m "not slow and not faults"
 
 test-all: $(TESTS)
-	$(BIN)/python -m pytest -q $(BESIDE) -m "not faults"
+	UNET_FLOWS_EXAMPLES=4 $(BIN)/python -m pytest -q $(BESIDE) -m "not faults"
 
 # The long campaign of faults: every file damaged in every way, every stage killed at every operation on a file.
 # And every parser fed with what was never a file, led by which lines of code that reaches.

@@ -31,6 +31,12 @@ hypothesis.settings.register_profile(  # a machine that is busy is no failure
 )
 hypothesis.settings.load_profile("unhurried")
 
+
+def examples(count):
+    """So many examples of a law that takes long to try, and four times as many in `make test-all`."""
+    return hypothesis.settings(max_examples=count * int(os.environ.get("UNET_FLOWS_EXAMPLES", "1")))
+
+
 SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.25}
 SAID = {**SIZES, **{f"{size}Unit": "µm" for size in SIZES}}
 QUICK = {
@@ -46,6 +52,21 @@ QUICK = {
 """A network that is trained within seconds."""
 
 
+LONGEST = (
+    "integration/test_readme.py",
+    "integration/test_flows.py",
+    "integration/test_reproduce.py",
+    "tasks/test_train.py",
+    "integration/test_remote_sources.py",
+    "faults/test_crash_points.py",
+    "integration/test_cluster.py",
+    "integration/test_object_store.py",
+    "network/test_exports.py",
+    "network/test_bioimageio_package.py",
+)
+"""Files of tests that take longest, in order: begun last, one of two processes would wait for the other's."""
+
+
 def pytest_configure():
     """Ctrl-C is heard here and by what is started, though a shell has it ignored by what it puts in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -58,8 +79,10 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """`SHUFFLE=SEED`: files in random order, and the tests within each; a file's tests stay together."""
+    """The longest files first; `SHUFFLE=SEED`: in random order, and the tests within each; a file's stay together."""
     seed = os.environ.get("SHUFFLE")
+    order = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get("/".join(item.path.parts[-2:]), len(order)))
     if seed:
         chance = random.Random(seed)
         files = {item.path: chance.random() for item in items}

@@ -5,6 +5,7 @@ of JSON each, with the bytes that it took. It is run in a process of its own.
 """
 
 import bz2
+import gzip
 import hashlib
 import json
 import re
@@ -12,7 +13,6 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numcodecs
 import numpy as np
@@ -176,13 +176,28 @@ def zarr_folders(folder: Path) -> Iterator[Path]:
         yield place
 
 
-def zeros(packing: Any) -> bytes:
-    """1.5 GB of zeros, packed."""
-    return b"".join([*(packing.compress(bytes(2**24)) for _ in range(90)), packing.flush()])
+PIECES, PIECE = 90, bytes(2**24)
+"""1.5 GB of zeros, in pieces that are packed alike: one is packed, and said so often."""
 
 
-BOMBS = {"zlib": lambda: zeros(zlib.compressobj(9)), "gzip": lambda: zeros(zlib.compressobj(9, wbits=31)),
-         "bz2": lambda: zeros(bz2.BZ2Compressor(1))}  # fmt: skip
+def deflated() -> bytes:
+    """The zeros, packed without a head and a check."""
+    packing = zlib.compressobj(9, wbits=-15)
+    piece = packing.compress(PIECE) + packing.flush(zlib.Z_FULL_FLUSH)  # after which nothing before is referred to
+    return piece * PIECES + packing.flush()
+
+
+def zlib_bomb() -> bytes:
+    """The sum of zeros is 1, and that of its sums their number."""
+    return b"\x78\xda" + deflated() + ((PIECES * len(PIECE) % 65521) << 16 | 1).to_bytes(4, "big")
+
+
+def gzip_bomb() -> bytes:
+    """A file of so many members, as `gzip` reads them."""
+    return gzip.compress(PIECE) * PIECES
+
+
+BOMBS = {"zlib": zlib_bomb, "gzip": gzip_bomb, "bz2": lambda: bz2.compress(PIECE, 1) * PIECES}
 
 
 def main() -> int:

@@ -100,7 +100,8 @@ def fault(dataset, name, before):
     if held(dataset) != before:
         return "other values"
     shards = [path for path in kept if "/c/" in path and region_of(path) != region_of(name)]
-    changed = [path for path in shards if files(dataset)[path].stat().st_ino != kept[path]]
+    now = files(dataset)
+    changed = [path for path in shards if now[path].stat().st_ino != kept[path]]
     return f"made again: {changed}" if changed else ""
 
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -35,15 +35,24 @@ def read_record(dataset: Dataset, overrides: Mapping[str, Any] | None = None) ->
         LookupError: the folder is no dataset.
         ValueError: the file, or an override, is wrong; the setting is named.
     """
-    return _record(dataset, _edited(_parse(dataset, _text(dataset)), overrides or {}))
+    if overrides:
+        return _record(dataset, _edited(_parse(dataset, _text(dataset)), overrides))
+    return _record_of(dataset, _text(dataset))
+
+
+@lru_cache(maxsize=8)
+def _record_of(dataset: Dataset, text: str) -> Record:
+    """The record that a text holds; one text is read once, as that takes longer than to plan a small dataset."""
+    return _record(dataset, _parse(dataset, text))
 
 
 def set_values(dataset: Dataset, changes: Mapping[str, Any]) -> list[str]:
     """Change settings in the file, comments kept; says each change, `segment.threshold: 0.5 → 0.6`."""
     before, text = read_record(dataset), _text(dataset)
-    for key, value in changes.items():
-        text = _dump(_edited(_parse(dataset, _live(dataset, text, key)), {key: value}))
-    after = _record(dataset, _parse(dataset, text))
+    for key in changes:
+        text = _live(dataset, text, key)
+    text = _dump(_edited(_parse(dataset, text), changes))
+    after = _record_of(dataset, text)
     dataset.record.write(text.encode())
     return [f"{key}: {_value(before, key)} → {_value(after, key)}" for key in changes]
 
@@ -247,22 +256,29 @@ def _live(dataset: Dataset, text: str, key: str) -> str:
         wanted = inside and re.match(rf"# {section}:|#   {name}:", line)
         lines.append(line[2:] if wanted else line)
     live = "".join(lines)
-    return live if _is_same_but(dataset, live, text, key) else text
+    return live if live == text or _is_same_but(dataset, live, text, key) else text
 
 
 def _is_same_but(dataset: Dataset, live: str, text: str, key: str) -> bool:
     """Whether two texts differ in one setting only; a person's own comments may look like our defaults."""
     section, name = [*key.split("."), ""][:2]
     try:
-        both = [_plain(_parse(dataset, each)) for each in (live, text)]
+        both = [dict(_values(dataset, each)) for each in (live, text)]
     except ValueError:
         return False
     for values in both:
-        if isinstance(values.get(section), dict):
-            values[section].pop(name, None)
+        if isinstance(of_section := values.get(section), dict):
+            values[section] = {key: value for key, value in of_section.items() if key != name}
         if not name or not values.get(section):
             values.pop(section, None)
     return bool(both[0] == both[1])
+
+
+@lru_cache(maxsize=8)
+def _values(dataset: Dataset, text: str) -> dict[str, Any]:
+    """The settings in a text, without its comments; not to be changed by who is given them."""
+    found: dict[str, Any] = _plain(_parse(dataset, text))
+    return found
 
 
 def _plain(values: Any) -> Any:

@@ -15,20 +15,21 @@ from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.multiprocessing as mp
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from unet.network.inference import choose_device
 from unet.settings.train import Training
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # it brings torch's compiler: a second of a processor for who only reads
+
 Progress = Callable[[int, int, str], None]
 """Told what is done, of how much, and a word."""
-DeviceWork = Callable[[Fabric, Progress], bytes]
+DeviceWork = Callable[["Fabric", Progress], bytes]
 """What each process does; it must be picklable where there are several, and what it returns is small or bytes."""
 FABRIC_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bf16": "bf16-mixed"}
 """What Fabric calls them; `bf16-mixed` keeps parameters, norms' statistics and the loss in float32."""
@@ -43,6 +44,9 @@ def on_devices(training: Training, work: DeviceWork, progress: Progress) -> byte
     Raises:
         ValueError: there are fewer devices, or `work` raised it, in every process alike.
     """
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
     device = choose_device(training.device)
     if device.type == "cuda" and training.devices > torch.cuda.device_count():
         raise ValueError(
@@ -84,7 +88,7 @@ def fastest_convolutions() -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
-def _spawned(fabric: Fabric, devices: int, work: DeviceWork, progress: Progress) -> bytes:
+def _spawned(fabric: "Fabric", devices: int, work: DeviceWork, progress: Progress) -> bytes:
     """Result of the first process; it comes by way of a file, as the launcher's own queue stalls on large values."""
     said, over, faults = mp.get_context("spawn").SimpleQueue(), Event(), list[Exception]()
     relay = Thread(target=_relay, args=(said, over, progress, faults), daemon=True)
@@ -104,7 +108,7 @@ def _spawned(fabric: Fabric, devices: int, work: DeviceWork, progress: Progress)
         _end(relay, over)
 
 
-def _one_of_many(fabric: Fabric, work: DeviceWork, said: Any, path: Path, threads: int) -> None:
+def _one_of_many(fabric: "Fabric", work: DeviceWork, said: Any, path: Path, threads: int) -> None:
     """Run in each process. One that fails says why, and ends; the launcher then ends the others, which wait for it."""
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -31,6 +31,9 @@ from unet.training.loss import class_overlaps, dice_of_classes, total_loss
 from unet.training.optimiser import TIMED, optimiser_of, rate_at, running_average, steps_within
 from unet.training.samples import draw_step, validation_batches
 from unet.training.training_plane import TrainingPlane
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class TrainingLoop:
     """A training on its way, in one process."""
 
     job: TrainingJob
-    fabric: Fabric
+    fabric: "Fabric"
     progress: Progress
     network: UNet
     module: Callable[[Tensor], Tensor]
@@ -203,7 +206,7 @@ class TrainingLoop:
         )
 
 
-def start_loop(job: TrainingJob, fabric: Fabric, progress: Progress) -> TrainingLoop:
+def start_loop(job: TrainingJob, fabric: "Fabric", progress: Progress) -> TrainingLoop:
     """A training at its first step, or at the step of its last checkpoint."""
     training, device = job.training, fabric.device
     torch.manual_seed(training.seed)
@@ -245,7 +248,7 @@ def _seed(seed: int, step: int, rank: int) -> int:
 
 @torch.inference_mode()
 def _looked_at(
-    network: nn.Module, kept_aside: Sequence[Batch], job: TrainingJob, fabric: Fabric
+    network: nn.Module, kept_aside: Sequence[Batch], job: TrainingJob, fabric: "Fabric"
 ) -> tuple[float, tuple[float | None, ...]]:
     """Mean loss over batches, and Dice of each class where there are several.
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from unet.network.unet import UNet
@@ -21,6 +21,9 @@ from unet.training.devices import Progress, fastest_convolutions, on_devices
 from unet.training.loop import TrainingJob, start_loop
 from unet.training.samples import batches
 from unet.training.training_plane import TrainingPlane
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = ["Progress", "Step", "Trained", "Training", "TrainingPlane", "plain_history", "train"]
 
@@ -90,7 +93,7 @@ def _require_trainable(job: TrainingJob) -> None:
         )
 
 
-def _learn(job: TrainingJob, fabric: Fabric, progress: Progress) -> bytes:
+def _learn(job: TrainingJob, fabric: "Fabric", progress: Progress) -> bytes:
     """The state at the end of a training, as bytes; run by each process."""
     share = job.training.batch_size // fabric.world_size
     mine = replace(job.training, batch_size=share, devices=1)

@@ -4,10 +4,11 @@ import shutil
 
 import fsspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.planning.plan import make_plan
+from tests.conftest import examples
 from unet.dataset.folder import Dataset
 from unet.dataset.record_file import read_record, set_values
 from unet.ledger import fingerprint, recipes
@@ -112,7 +113,7 @@ def copies(request, walked, tmp_path_factory):
 
 
 @given(changes=st.sampled_from(CHANGES), first=asked, then=st.lists(steps, min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None)
+@examples(7)
 def test_a_plan_that_looks_again_equals_a_new_one(copies, changes, first, then):
     dataset = copies()
     set_values(dataset, changes)

@@ -6,9 +6,10 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from unet.images.planes import Plane
 from unet.images.windows import Window
 from unet.network.inference import Predictor, choose_device, predict_image, quantised, ready_to_predict
@@ -16,7 +17,7 @@ from unet.network.rounding import rounding
 from unet.network.unet import UNet
 from unet.settings.architecture import Architecture
 
-few = settings(deadline=None, max_examples=25)
+few = examples(15)
 FORMS = [
     ("valid", "none", "transposed"),
     ("same", "none", "transposed"),
@@ -86,11 +87,12 @@ def image_of(shape, seed=0, dtype=np.float64):
 
 
 @st.composite
-def cases(draw):
-    """Depth, padding and norm; an image of any size, down to 1 px; any size of tiles."""
+def cases(draw, most=15):
+    """Depth, padding and norm; an image of any size, down to 1 px; any size of tiles, at most so many along a side."""
     depth = draw(st.integers(1, 4))
     side = st.integers(1, [40, 40, 50, 60][depth - 1])
-    return depth, draw(st.sampled_from(FORMS)), draw(st.tuples(side, side)), draw(st.integers(4, 50))
+    shape = draw(st.tuples(side, side))
+    return depth, draw(st.sampled_from(FORMS)), shape, draw(st.integers(max(4, -(-max(shape) // most)), 50))
 
 
 @few
@@ -122,8 +124,8 @@ each of some ten layers, most of which are averaged out. Of these networks 0.5 a
 """
 
 
-@settings(max_examples=15)
-@given(cases(), st.sampled_from([*TOLERANCE]))
+@examples(8)
+@given(cases(most=3), st.sampled_from([*TOLERANCE]))  # a CPU takes seconds for many small ones in half precision
 def test_tiles_equal_the_whole_within_the_tolerance_of_each_precision(case, dtype):
     """By rounding, whose sums are torch's for float32, and of torch's own arithmetic."""
     depth, form, shape, tile = case
@@ -132,7 +134,7 @@ def test_tiles_equal_the_whole_within_the_tolerance_of_each_precision(case, dtyp
     plain = network_of(depth, form, torch.float32)
     own = ready_to_predict(network_of(depth, form, torch.float32), torch.device("cpu"), dtype)
     for network in (rounding(plain, dtype), own):
-        found = [scores_in_tiles(network, plane, *sizes) for sizes in ((1024, 256), (tile, 8))]
+        found = [scores_in_tiles(network, plane, *sizes) for sizes in ((1024, 256), (tile, 16))]
         assert np.abs(found[0] - found[1]).max() * 255 <= TOLERANCE[dtype]
 
 
@@ -203,7 +205,7 @@ def test_scores_are_those_of_the_classes_after_background():
     assert (scores.sum(axis=0) < 1).all()
 
 
-@settings(max_examples=10)  # eight passes each
+@examples(3)  # eight passes each
 @given(cases())
 def test_the_mean_over_symmetries_is_that_of_the_whole(case):
     depth, form, shape, tile = case

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from unet.network.numeric_plan import NumericPlan, PlanLimits, largest_plan, memory_of, smaller_plan, useful
 from unet.settings.architecture import Architecture
 
-few = settings(deadline=None, max_examples=60)
+few = examples(20)
 
 
 @st.composite

@@ -6,16 +6,17 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
+from tests.conftest import examples
 from unet.labels.class_of_ids import ClassOfIds
 from unet.settings.record import Record
 from unet.settings.weigh import BorderWeights, Weigh
 from unet.weight_maps.border_weights import border_weights, halo, part_touching, weigh_block
 
-few = settings(deadline=None, max_examples=40)
+few = examples(30)
 SPACINGS = {2: [(1, 1), (1.2, 0.7)], 3: [(1, 1, 1), (2.5, 1, 1), (1.2, 0.9, 0.3)]}
 
 
@@ -69,7 +70,7 @@ def blocks(shape, sides):
         yield tuple(slice(c, min(c + side, n)) for c, side, n in zip(corner, sides, shape, strict=True))
 
 
-@settings(deadline=None, max_examples=150)
+@examples(40)
 @given(labelled(), st.sampled_from([0.4, 1.0, 2.3, 5.0]), st.sampled_from([0.0, 0.9, 20.0]))
 def test_border_equals_one_distance_transform_per_object(drawn, sigma, edge):
     labels, spacing = drawn
@@ -80,7 +81,7 @@ def test_border_equals_one_distance_transform_per_object(drawn, sigma, edge):
         np.testing.assert_allclose(border_weights(labels, border, spacing, felt), expected, rtol=1e-5, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=6)
+@examples(2)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(70, 600), (1, 900), (900, 1), (5, 40, 60)]), st.integers(0, 60))
 def test_sparse_objects_over_many_lanes_equal_the_textbook(seed, shape, objects):
     random = np.random.default_rng(seed)
@@ -122,7 +123,7 @@ settings_of_weigh = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@examples(40)
 @given(labelled(), settings_of_weigh, st.tuples(*[st.integers(1, 9)] * 3), st.integers(0, 3))
 def test_block_by_block_equals_the_whole_bit_for_bit(drawn, weigh, sides, seed):
     labels, spacing = drawn
