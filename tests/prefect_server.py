@@ -21,6 +21,7 @@ def prefect_server(tmp_path_factory):
         settings.PREFECT_LOGGING_EXTRA_LOGGERS: address.SETTINGS["PREFECT_LOGGING_EXTRA_LOGGERS"],
         settings.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
         settings.PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2,
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # at its end each run waits up to a second for its heart
     }
     with settings.temporary_settings(updates=values), prefect_test_harness(server_startup_timeout=120):
         setup_logging(incremental=False)  # Prefect may have been imported before
