@@ -7,9 +7,8 @@ TRUTH   ?=
 DATASET ?= demo/dataset
 JOBS    ?= 2
 # Tests in as many processes; the tests of a file stay together, as they share what they make.
-# One that waits for ever ends after half an hour with where each thread stands, and the others go on.
 # Files begin in the order of tests/conftest.py, the longest first; xdist's own has those of the fewest tests last.
-BESIDE  := -n $(JOBS) --dist loadfile --no-loadscope-reorder --timeout=1800 --timeout-method=signal
+BESIDE  := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Sets of packages, the last two with all of the ones before; a stamp says what .venv has.
 RUNS    := $(VENV)/.installed
