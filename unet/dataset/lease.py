@@ -124,6 +124,8 @@ def _acquire_lease(dataset: Dataset, what: str, wait: bool, say: Callable[[str],
     file, lost, waiting = dataset / LEASE, "", False
     while (before := activity(dataset)) is None or not _create_lease(file, own := Holder.now(what)):
         other = _read_holder(file)
+        if other is None and not file.exists():  # it was given back; to clear it would take what another has since
+            continue
         if other is None or other.is_lost(file):
             lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
             _clear_lease(file, other)

@@ -205,6 +205,21 @@ def test_it_is_renewed_while_it_is_held_and_left_to_who_took_it_over(place, monk
     assert (place / "lease.json").read_json()["run"] == "theirs"
 
 
+def test_a_lease_that_was_given_back_meanwhile_is_not_cleared(place, monkeypatch):
+    """Another may have it since: moved aside for a moment as it ends, it would come back, and block all for ever."""
+    create, asked = module._create_lease, []
+
+    def held_at_first(file, own):
+        asked.append(own)
+        return len(asked) > 1 and create(file, own)
+
+    monkeypatch.setattr(module, "_create_lease", held_at_first)
+    monkeypatch.setattr(module, "_clear_lease", lambda *_: pytest.fail("it takes away what is not there"))
+    with lease(place, "weigh", wait=True):
+        assert len(asked) == 2
+    assert place.names() == []
+
+
 def test_of_many_that_ask_at_once_one_holds_it(place):
     command = [sys.executable, "-c", TAKE_TURNS, place.url]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
