@@ -124,7 +124,7 @@ def _acquire_lease(dataset: Dataset, what: str, wait: bool, say: Callable[[str],
     file, lost, waiting = dataset / LEASE, "", False
     while (before := activity(dataset)) is None or not _create_lease(file, own := Holder.now(what)):
         other = _read_holder(file)
-        if other is None and not file.exists():  # it was given back; to clear it would take what another has since
+        if other is None and not _is_there(file):  # it was given back; to clear it would take what another has since
             continue
         if other is None or other.is_lost(file):
             lost = str(other or "a run that was killed before it wrote its name") if file.exists() else lost
@@ -193,6 +193,11 @@ def _clear_lease(file: Folder, lost: Holder | None) -> None:
             moved.unlink()
         else:
             moved.rename(file.url)
+
+
+def _is_there(file: Folder) -> bool:
+    """Whether anything has the lease's name, a link to nothing too."""
+    return os.path.lexists(file.url) if file.is_local else file.exists()
 
 
 def _read_holder(file: Folder, patience: float = 2.0) -> Holder | None:

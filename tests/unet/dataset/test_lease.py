@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -217,6 +218,15 @@ def test_a_lease_that_was_given_back_meanwhile_is_not_cleared(place, monkeypatch
     monkeypatch.setattr(module, "_clear_lease", lambda *_: pytest.fail("it takes away what is not there"))
     with lease(place, "weigh", wait=True):
         assert len(asked) == 2
+    assert place.names() == []
+
+
+def test_a_link_to_nothing_in_its_place_blocks_nobody(place, monkeypatch):
+    read = module._read_holder
+    monkeypatch.setattr(module, "_read_holder", lambda file, patience=0.1: read(file, patience))
+    Path(place.url, "lease.json").symlink_to("/nowhere/at/all")
+    with lease(place, "weigh", say=lambda _: None):
+        assert (place / "lease.json").read_json()["what"] == "weigh"
     assert place.names() == []
 
 
