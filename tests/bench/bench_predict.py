@@ -22,8 +22,9 @@ from distributed import LocalCluster
 
 from tasks.execution.dask_workers import LOOPBACK, workers
 from tasks.predict import run_over_workers
+from tests.bench.flops import matrix_product
 from tests.bench.measure import machine, seconds
-from tests.bench.prediction import DEVICE, GPU, PAPER, RUNS, SIDE, SMALL, pixels_read, plan_of, predict, put
+from tests.bench.prediction import DEVICE, GPU, PAPER, RUNS, SIDE, SMALL, arithmetic, pixels_read, plan_of, predict, put
 from unet.dataset.folder import Dataset
 from unet.ledger.contents import Contents
 from unet.ledger.results import scores_of
@@ -91,7 +92,9 @@ def test_store_to_store_beside_the_bare_network(dataset: Dataset) -> None:
     waited = scores_of(dataset, "net", dataset.stacks()[0]).committed().facts["waited"]
     print(f"\n{machine()}\npredict, {SIDE}² uint16, base {ARCHITECTURE.base}, depth {ARCHITECTURE.depth},", end=" ")
     print(f"tiles of {plan.tile} px,")
-    print(f"{plan.precision}: {SIDE**2 / 1e6 / median(took[1:]):.2f} Mpx/s; computing waited {waited:.2f} s")
+    time, product = median(took[1:]), matrix_product(PRECISIONS[plan.precision], DEVICE)
+    print(f"{plan.precision}: {SIDE**2 / 1e6 / time:.2f} Mpx/s; of {time:.0f} s it waited {waited:.2f};", end=" ")
+    print(arithmetic(plan, ARCHITECTURE, time, product))
     for name, values in times.items():
         ours, alone = median(took[1:]), median(values)
         print(f"beside the bare network {name}: {read * alone / ours:.2f} × its input pixels (≥ 0.95),", end=" ")

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from tests.bench import peers
-from tests.bench.flops import matrix_product, operations
+from tests.bench.flops import matrix_product
 from tests.bench.measure import machine, seconds
 from tests.bench.prediction import (
     DEVICE,
@@ -26,7 +26,7 @@ from tests.bench.prediction import (
     RUNS,
     SIDE,
     SMALL,
-    operations_read,
+    arithmetic,
     plan_of,
     predict,
     put,
@@ -130,13 +130,8 @@ def _print_ours(dataset: Dataset, architecture: Architecture, took: dict[str, li
         predict(dataset, dtype="uint8", precision=asked)
         plan, time = plan_of(dataset), median(took[asked])
         product = median(took[f"product {plan.precision}"])
-        useful = operations(architecture, SIDE, SIDE) / time
-        read = operations_read(plan, architecture, SIDE) / time
-        print(
-            f"  ours, {plan.precision}: {SIDE**2 / 1e6 / time:.2f} Mpx/s in tiles of {plan.tile} px; useful "
-            f"{useful / 1e9:.0f} GFLOP/s, with context {read / 1e9:.0f}; a matrix product {product / 1e9:.0f}: "
-            f"{useful / product:.2f} × it (≥ 0.6), with context {read / product:.2f} ×"
-        )
+        print(f"  ours, {plan.precision}: {SIDE**2 / 1e6 / time:.2f} Mpx/s in tiles of {plan.tile} px;", end=" ")
+        print(arithmetic(plan, architecture, time, product))
         if asked == "auto":
             print(f"  auto, {plan.precision}: {median(took['float32']) / time:.2f} × our float32 (≥ 1.5)")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tasks.predict import RunWindows, of_this_process, predict_stack, run_locally
+from tasks.predict import RunWindows, in_chosen_precision, of_this_process, predict_stack, run_locally
 from tests.bench.flops import operations
 from tests.bench.frames import microscopy
 from tests.bench.measure import seconds
@@ -70,13 +70,13 @@ def put_model(dataset: Dataset, architecture: Architecture) -> None:
 
 
 def predict(dataset: Dataset, run: RunWindows = run_locally, threads: int | None = None, **settings: Any) -> float:
-    """Seconds of a prediction from store to store, pyramid and stamp too."""
+    """Seconds of a prediction from store to store, pyramid and stamp too; what precision pays is measured before."""
     (name,), asked = dataset.stacks(), Predict(model="net", **settings)
     shutil.rmtree(dataset.scores("net", name).url, ignore_errors=True)
     found, recipe = of_this_process("auto"), predict_recipe(dataset, "net", name, asked)
     machine = replace(found.machine, threads=threads or found.machine.threads)
-    executor = replace(found, machine=machine, run=run)
-    return seconds(lambda: predict_stack(dataset, name, "net", asked, recipe, executor))
+    chosen, executor = in_chosen_precision(dataset, [name], "net", asked, replace(found, machine=machine, run=run))
+    return seconds(lambda: predict_stack(dataset, name, "net", chosen, recipe, executor))
 
 
 def plan_of(dataset: Dataset) -> NumericPlan:
@@ -88,6 +88,18 @@ def pixels_read(plan: NumericPlan, architecture: Architecture, side: int) -> flo
     """Input pixels of all tiles, context too."""
     read: float = side**2 * np.prod([architecture.input_size(s) / s for s in plan.tile])
     return read
+
+
+def arithmetic(plan: NumericPlan, architecture: Architecture, time: float, product: float) -> str:
+    """Rates of operations of a prediction that took so many seconds, beside a matrix product's of the same precision.
+
+    Useful ones are those of one pass over the image, without what tiles compute of their context.
+    """
+    useful, read = operations(architecture, SIDE, SIDE) / time, operations_read(plan, architecture, SIDE) / time
+    return (
+        f"useful {useful / 1e9:,.0f} GFLOP/s, with context {read / 1e9:,.0f}; a matrix product {product / 1e9:,.0f}: "
+        f"{useful / product:.2f} × it (≥ 0.6), with context {read / product:.2f} ×"
+    )
 
 
 def operations_read(plan: NumericPlan, architecture: Architecture, side: int) -> float:

@@ -9,15 +9,15 @@ not there is zeros, and one that is being written is seen in part. And it was no
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import google_crc32c
 import numpy as np
 from numcodecs.blosc import Blosc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+from zarr.abc.codec import Codec
 from zarr.codecs import BloscCodec, ShardingCodec
-from zarr.core.indexing import morton_order_iter
 
 from unet.store.shards import Layout, Region, Shape
 
@@ -48,7 +48,7 @@ class ShardPacker:
         """Bytes of the shard that holds `block`, which is smaller than others where the array ends."""
         index = np.full((*self._counts, 2), NOWHERE, "<u8")
         parts, end = list[bytes](), 0
-        for place in morton_order_iter(self._counts):
+        for place in morton_order(self._counts):
             pixels = block[self._chunk_region(place)]
             if pixels.size:
                 parts.append(_with_checksum(self._blosc.encode(self._whole_chunk(pixels))))
@@ -63,8 +63,8 @@ class ShardPacker:
 
     @cached_property
     def _blosc(self) -> Any:
-        codec, shuffle = self.codec, SHUFFLES[str(self.codec.shuffle.value)]
-        return Blosc(codec.cname.value, codec.clevel, shuffle, codec.blocksize, self.dtype.itemsize)
+        said = told_by(self.codec)
+        return Blosc(said["cname"], said["clevel"], SHUFFLES[said["shuffle"]], said["blocksize"], self.dtype.itemsize)
 
     def _chunk_region(self, place: Shape) -> Region:
         return tuple(slice(at * side, (at + 1) * side) for at, side in zip(place, self.layout.chunk, strict=True))
@@ -77,6 +77,34 @@ class ShardPacker:
         chunk = np.zeros(self.layout.chunk, stored)
         chunk[tuple(map(slice, pixels.shape))] = pixels
         return chunk
+
+
+def told_by(codec: Codec) -> dict[str, Any]:
+    """The configuration of a codec, as zarr.json has it: its attributes are enumerations in some releases of zarr.
+
+    >>> told_by(BloscCodec(typesize=1, cname="zstd", clevel=3, shuffle="bitshuffle"))["shuffle"]
+    'bitshuffle'
+    """
+    told: Any = codec.to_dict().get("configuration", {})
+    return dict(told)
+
+
+@cache
+def morton_order(counts: Shape) -> tuple[Shape, ...]:
+    """Places of a shard's chunks in the order in which zarr writes them; zarr's own has another name in each release.
+
+    Bits of the coordinates interleaved, those of the first axis lowest, each axis with as many as its count needs.
+
+    >>> morton_order((2, 3))
+    ((0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2))
+    """
+    bits = [(count - 1).bit_length() for count in counts]
+    interleaved = [(bit, axis) for bit in range(max(bits, default=0)) for axis, has in enumerate(bits) if bit < has]
+
+    def code(place: Shape) -> int:
+        return sum((place[axis] >> bit & 1) << rank for rank, (bit, axis) in enumerate(interleaved))
+
+    return tuple(sorted(np.ndindex(*counts), key=code))
 
 
 def _with_checksum(content: bytes) -> bytes:

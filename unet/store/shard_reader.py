@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
 from unet.dataset.filesystem import open_regular
-from unet.store.shard_bytes import CHECKSUM
+from unet.store.shard_bytes import CHECKSUM, told_by
 from unet.store.shards import Layout, Region, Shape, bounds, overlapping, shard_index, shared, within
 
 HEADER = Struct("<4sIII")
@@ -49,8 +49,8 @@ class ShardReader:
         metadata = getattr(array, "metadata", None)
         match getattr(metadata, "codecs", None):
             case [ShardingCodec(codecs=[BytesCodec() as order, BloscCodec(), Crc32cCodec()]) as sharding]:
-                is_little = array.dtype.itemsize == 1 or getattr(order.endian, "value", "") == "little"
-                is_last = sharding.index_location.value == "end"
+                is_little = array.dtype.itemsize == 1 or told_by(order).get("endian") == "little"
+                is_last = told_by(sharding)["index_location"] == "end"
                 if is_little and is_last and [*map(type, sharding.index_codecs)] == [BytesCodec, Crc32cCodec]:
                     layout = Layout(array.shape, array.shards, array.chunks)
                     return cls(folder, layout, array.dtype.newbyteorder("<"))
