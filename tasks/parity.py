@@ -29,7 +29,7 @@ from unet.network.fast_precisions import own_precisions
 from unet.network.inference import PRECISIONS, Predictor, choose_device, ready_to_predict
 from unet.network.model_files import Model, channel_indices, load
 from unet.network.numeric_plan import Precision, block_on
-from unet.network.parity import KEY, Parity, known_parity, merged, of_device
+from unet.network.parity import KEY, How, Parity, known_parity, merged, of_device
 from unet.network.rounding import rounding
 from unet.network.tiles import FIXED_SIDE
 from unet.network.unet import UNet
@@ -103,18 +103,24 @@ def parity_of(
     scores = scored(plain)
     drawn = scored_blocks(dataset, blocks, lambda block: as_bytes(scores[block])[:, None])
     truths: list[ScoredTruth | None] = [None] * len(blocks) if measured.part == "images" else [*drawn]
-    own, numbers = own_precisions(device.type), _numbers(settings, found)
+    numbers = _numbers(settings, found)
     count = len({(block.stack, block.planes.start) for block in blocks})
     results = list[Parity]()
     for precision in precisions:
-        is_own, dtype = precision in own, PRECISIONS[precision]
-        others = scored(ready_to_predict(model.network, device, dtype) if is_own else rounding(model.network, dtype))
+        by, network = in_half(model.network, precision, device)
+        others = scored(network)
         twice = [ScoredTwice(scores[b], others[b], truth) for b, truth in zip(blocks, truths, strict=True)]
-        by: Literal["arithmetic", "rounding"] = "arithmetic" if is_own else "rounding"
         compared = asdict(compare_scores(twice, numbers))
         one = Parity(device=device.type, precision=precision, by=by, part=measured.part, planes=count, **compared)
         results.append(one)
     return results
+
+
+def in_half(network: UNet, precision: Precision, device: torch.device) -> tuple[How, UNet]:
+    """The network ready to predict in half precision there, by rounding where the device has no arithmetic of it."""
+    if precision in own_precisions(device.type):
+        return "arithmetic", ready_to_predict(network, device, PRECISIONS[precision])
+    return "rounding", rounding(network, PRECISIONS[precision])
 
 
 def measure_model(

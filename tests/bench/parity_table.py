@@ -2,7 +2,7 @@
 
     python -m tests.bench.parity_table DATASET MODEL …
 
-Nothing is written. Both precisions are computed by rounding, so that it takes minutes on any CPU.
+Nothing is written. On a GPU where there is one; what a CPU has no arithmetic of is computed by rounding, in minutes.
 """
 
 import sys
@@ -13,14 +13,14 @@ import torch
 
 from tasks import parity
 from unet.dataset.folder import Dataset
-from unet.network.inference import PRECISIONS, Predictor, ready_to_predict
+from unet.network.inference import Predictor, choose_device, ready_to_predict
 from unet.network.model_files import load
 from unet.network.numeric_plan import Precision, block_on
 from unet.network.parity import Parity
-from unet.network.rounding import rounding
 from unet.training.score_parity import ClassScores
 
 HALVES: tuple[Precision, ...] = ("float16", "bf16")
+DEVICE = choose_device("auto")
 SIDES = 512, 128
 """Tiles in pixels whose scores are compared with each other's: what differs there is a seam."""
 
@@ -30,7 +30,7 @@ def main(url: str, models: Sequence[str]) -> None:
     print("| model | precision | planes, pixels | ≤ 2/255 | largest | segments changed | metric | n | fits | seam |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for model in models:
-        found = parity.measure_model(Dataset(url), model, Dataset(url).stacks(), "cpu", HALVES)
+        found = parity.measure_model(Dataset(url), model, Dataset(url).stacks(), DEVICE.type, HALVES)
         for one in map(Parity.of, found):
             print(_row(model, one, _seam(Dataset(url), model, one.precision)), flush=True)
         print(f"| {model} | float32 | | | | | | | | {_seam(Dataset(url), model, 'float32')} |", flush=True)
@@ -61,13 +61,14 @@ def _seam(dataset: Dataset, model: str, precision: Precision) -> str:
     measured = parity._planes_to_measure(dataset, model, dataset.stacks())
     (block, *_) = parity.blocks_of(dataset, measured.parts, parity._segment_settings(dataset), parity.PIXELS)
     loaded = load(dataset, model)
-    ready = ready_to_predict(loaded.network, torch.device("cpu"))
-    network = ready if precision == "float32" else rounding(loaded.network, PRECISIONS[precision])
+    network = ready_to_predict(loaded.network, DEVICE)
+    if precision != "float32":
+        _, network = parity.in_half(loaded.network, precision, DEVICE)
     seen = parity._SeenImage.of(dataset, loaded, block.stack)
     threads = torch.get_num_threads()
 
     def scored(side: int) -> ClassScores:
-        block_sides = block_on("cpu", network.architecture, (side, side), threads)
+        block_sides = block_on(DEVICE.type, network.architecture, (side, side), threads)
         return seen.scores(Predictor(network, (side, side), block_sides, torch.float32, threads=threads), block)
 
     scores = [scored(side) for side in SIDES]

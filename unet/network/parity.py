@@ -29,6 +29,8 @@ CLOSE_SHARE = 0.999
 """Share of the scores that must be that close."""
 VALUE_LOST = 0.001
 """Difference in AP, or in V_rand of membranes, that is none."""
+How = Literal["arithmetic", "rounding"]
+"""`arithmetic`: the device's own; `rounding`: float32 with all values rounded, where a CPU has none."""
 METRIC_NAMES = {"mean_average_precision": "AP", "v_rand": "V_rand"}
 
 
@@ -61,8 +63,7 @@ class Parity(ScoreParity):
     device: str
     """Kind of device: `cpu` or `cuda`."""
     precision: Precision
-    by: Literal["arithmetic", "rounding"]
-    """`arithmetic`: the device's own; `rounding`: float32 with all values rounded, where a CPU has none."""
+    by: How
     part: str
     """What the planes are to the model: validation, training, test, new; `images`: they have no truth."""
     planes: int

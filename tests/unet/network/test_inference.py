@@ -141,7 +141,24 @@ def test_tiles_equal_the_whole_within_the_tolerance_of_each_precision(case, dtyp
 def scores_in_tiles(network, plane, tile, block):
     predictor = Predictor(network, (tile, tile), block, torch.float32)
     around = predictor.reading(plane.window)
-    return predictor.predict(torch.from_numpy(plane.read(around))[None], around, plane.window).values[0].numpy()
+    pixels = torch.from_numpy(plane.read(around))[None].to(network.head.weight.device)
+    return predictor.predict(pixels, around, plane.window).values[0].cpu().numpy()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, and this machine has none")
+@few
+@given(cases(most=3), st.sampled_from([torch.float32, *TOLERANCE]))
+def test_tiles_equal_the_whole_on_a_gpu(case, dtype):
+    """In float32 to 1e-5 those of a CPU too; and what is computed again is the same, bit for bit."""
+    depth, form, shape, tile = case
+    image = image_of(shape, dtype=np.float32)
+    plane, plain = Plane(image, ((0,), (1,))), network_of(depth, form, torch.float32)
+    network = ready_to_predict(plain, torch.device("cuda"), dtype)
+    found = [scores_in_tiles(network, plane, *sizes) for sizes in ((1024, 256), (tile, 16))]
+    most = TOLERANCE.get(dtype, 255e-5) / 255
+    assert np.abs(found[0] - found[1]).max() <= most
+    assert np.abs(found[0] - whole(plain, image)).max() <= (most if dtype == torch.float32 else 0.05)
+    assert (found[1] == scores_in_tiles(network, plane, tile, 16)).all()
 
 
 @pytest.mark.parametrize(("depth", "form"), [*itertools.product([1, 2, 3], FORMS), (4, FORMS[0]), (4, FORMS[1])])
