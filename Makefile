@@ -52,6 +52,6 @@ check: $(TESTS)
 	$(BIN)/lint-imports
 
 bench: $(BENCHES)
-	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" tests/bench
+	$(BIN)/python -m pytest -q -s -o python_files="bench_*.py" -o faulthandler_timeout=0 tests/bench
 
 .PHONY: install demo test test-all faults check bench serve

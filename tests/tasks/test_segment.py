@@ -15,13 +15,14 @@ from tests.classes import put_model, put_scores
 from unet.dataset.record_file import read_record, set_values
 from unet.labels.connected import connected_segments
 from unet.labels.declumping import Declumping, part_clump
-from unet.labels.kept_blocks import KeptBlocks
 from unet.labels.segmentation import segments_of_classes, segments_of_scores
 from unet.ledger.class_settings import segmented_classes
 from unet.ledger.outcome import STAGES
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import image_of, labels_of, scores_of
 from unet.settings.segment import Segment
+from unet.store.arrays import open_array
+from unet.store.kept import Kept
 from unet.store.tables import read_table
 
 TWO = ["label", "area", "centroid", "bbox", "intensity_mean", "intensity_min", "intensity_max"]
@@ -259,15 +260,20 @@ def test_what_is_kept_between_the_passes_changes_nothing_and_is_gone_in_the_end(
     put_scores(dataset, blobs(5, 50, 70)[None])
     found = []
     for room in (0, 20_000, 2**30):  # nothing, some, all
-        kept = KeptBlocks(room)
+        kept = Kept(room)
         monkeypatch.setattr("unet.labels.instances.KEPT", kept)
+        monkeypatch.setattr("unet.store.pyramid.KEPT", kept)
         labels_of(dataset, "a", "net").folder.remove()
         run(dataset, settings)
-        found.append((level(labels_of(dataset, "a", "net")), read_table(dataset, "net", "a")))
-        assert not kept.blocks
-    for labels, table in found[1:]:
+        result = labels_of(dataset, "a", "net")
+        generation = result.committed().generation
+        levels = [open_array(result.folder / f"{generation}.{number}")[...] for number in range(2)]
+        found.append((*levels, read_table(dataset, "net", "a")))
+        assert not kept.values
+    for labels, smaller, table in found[1:]:
         np.testing.assert_array_equal(labels, found[0][0])
-        assert table.equals(found[0][1])
+        np.testing.assert_array_equal(smaller, found[0][1])
+        assert table.equals(found[0][2])
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -11,6 +11,7 @@ pass reads a block's scores once for all of them; ids are given class by class, 
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ from unet.labels.clumps import Boxes, boxes_of, clumps_of
 from unet.labels.components import Connected
 from unet.labels.connected import connected_runs, connected_segments, label_block, relabel_block
 from unet.labels.declumping import Declumping, Parted, part_objects
-from unet.labels.kept_blocks import KEPT, KeptBlock
+from unet.labels.kept_blocks import KeptBlock
 from unet.labels.measures import Measures, measure_block
 from unet.labels.merging import BlockLabels, Merged, Rules
 from unet.labels.renumbering import Clump
@@ -31,6 +32,8 @@ from unet.labels.runs import IdRuns, joined_runs
 from unet.labels.scores import Scores, largest_class, of_any, own_score, reaching, read_channels
 from unet.settings.segment import SegmentNumbers
 from unet.store.arrays import Stored
+from unet.store.kept import KEPT
+from unet.store.pyramid import keep_sampled
 from unet.store.shards import Layout, Region, overlapping, regions, shared, within
 
 PLANES = 16
@@ -205,7 +208,7 @@ class Instances:
         """The first pass, of each class."""
         scores = self.scores.read(block)
         labelled = [each.label(block, own) for each, own in self._by_class(scores)]
-        KEPT.keep(self._key(block), KeptBlock(scores, [found for _, found in labelled]))
+        KEPT.keep(self._key(block), KeptBlock(scores, [found for _, found in labelled]).packed())
         return [labels for labels, _ in labelled]
 
     def part(self, looks: Sequence[BlockClumps]) -> list[list[Clump]]:
@@ -220,7 +223,7 @@ class Instances:
         """The second pass: write a block's segments, those of all classes, and measure them."""
         labels, classes, known = self.relabel(works)
         block = works[0].block
-        pixels = read_channels(self.image, self.image_axes, self.axes, block)
+        pixels = read_channels(self._image, self.image_axes, self.axes, block)
         return measure_block(labels, pixels, of_any(classes), [part.start for part in block], classes, known)
 
     def relabel(self, works: Sequence[BlockToWrite]) -> tuple[Labels, NDArray[Any], IdRuns | None]:
@@ -229,18 +232,26 @@ class Instances:
         classes, runs = self._again(block, KEPT.take)
         by_class = zip(works, runs, self._by_class(classes), strict=True)
         labels = painted_over(each.relabel(work, scores, found) for work, found, (each, scores) in by_class)
-        target = Stored(self.target)
         for region in overlapping(block, self.layout):
-            if not target.is_done(region):
-                target.write(region, labels[within(region, block)])
+            if not self._target.is_done(region):
+                self._target.write(region, labels[within(region, block)])
+            keep_sampled(self._target, region, labels[within(region, block)])
         return labels, classes, _known_runs(works, runs, block[-1].stop - block[-1].start)
+
+    @cached_property
+    def _image(self) -> Stored:
+        return Stored(self.image)
+
+    @cached_property
+    def _target(self) -> Stored:
+        return Stored(self.target)
 
     def _again(
         self, block: Region, kept: Callable[[Hashable], KeptBlock | None]
     ) -> tuple[NDArray[Any], Sequence[Connected | None]]:
         """A block's scores and the runs of each class's mask, of which there are none where it is not kept."""
         held = kept(self._key(block))
-        return (self.scores.read(block), [None] * len(self.settings)) if held is None else held
+        return (self.scores.read(block), [None] * len(self.settings)) if held is None else held.unpacked()
 
     def _key(self, block: Region) -> Hashable:
         return self.run, *(part.start for part in block)

@@ -83,7 +83,7 @@ def measure_block(
     >>> measures.ids, measures.total[:, 0], measures.low.tolist(), measures.high.tolist()
     (array([3, 7]), array([5., 5.]), [[10, 23], [10, 20]], [[11, 24], [11, 22]])
     """
-    _check_block(labels, image, scores)
+    _check_block(labels, labels if known is None else known.value, image, scores)
     runs = _rows(id_runs(labels) if known is None else known, labels.size)
     count, place, low, high = _places(runs, labels.shape, origin or (0,) * labels.ndim)
     total, squares, least, greatest = _over(image, runs)
@@ -199,8 +199,8 @@ def _sums(channels: Iterable[NDArray[Any]], runs: _RunRows) -> NDArray[np.float6
     return sums.T
 
 
-def _check_block(labels: NDArray[Any], image: NDArray[Any], scores: NDArray[Any] | None) -> None:
-    if labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+def _check_block(labels: Labels, ids: Labels, image: NDArray[Any], scores: NDArray[Any] | None) -> None:
+    if labels.dtype.kind not in "iu" or (ids.size and ids.min() < 0):
         raise ValueError(f"labels must be integers ≥ 0, got {labels.dtype}; give each segment its id first")
     if image.shape[1:] != labels.shape:
         raise ValueError(f"image must be channels, then {labels.shape} as labels are, got {image.shape}")

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
-from unet.store.arrays import Stored, open_array
+from unet.store.arrays import Stored
 from unet.store.shards import Region
 
 
@@ -28,10 +29,14 @@ class Scores:
 
         LookupError or ValueError that names the shard where one is missing or damaged. Numba knows no halves.
         """
-        stored, c = Stored(self.folder), self.axes.index("c")
-        one = [stored.read((*block[:c], slice(k - 1, k), *block[c:])) for k in self.chosen]
+        c = self.axes.index("c")
+        one = [self._stored.read((*block[:c], slice(k - 1, k), *block[c:])) for k in self.chosen]
         values = np.moveaxis(one[0] if len(one) == 1 else np.concatenate(one, axis=c), c, 0)
         return values.astype(np.float32) if values.dtype == np.float16 else values
+
+    @cached_property
+    def _stored(self) -> Stored:
+        return Stored(self.folder)  # opened once: that takes as long as reading a small block
 
 
 def chosen(classes: Sequence[int] | None, axes: str, shape: Sequence[int], model: str) -> tuple[int, ...]:
@@ -93,8 +98,8 @@ def reaching(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     return np.asarray(scores >= (math.ceil(255 * threshold) if scores.dtype == np.uint8 else threshold))
 
 
-def read_channels(folder: Folder, axes: str, wanted: str, block: Region) -> NDArray[Any]:
+def read_channels(image: Stored, axes: str, wanted: str, block: Region) -> NDArray[Any]:
     """A block of an image along the axes `wanted`, its channels first."""
     region = dict(zip(wanted, block, strict=True))
-    values = np.asarray(open_array(folder)[tuple(region.get(axis, slice(None)) for axis in axes)])
+    values = np.asarray(image[tuple(region.get(axis, slice(None)) for axis in axes)])
     return np.moveaxis(values, axes.index("c"), 0) if "c" in axes else values[None]

@@ -77,6 +77,10 @@ class Stored:
 
     folder: Folder
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What was opened stays in its process: it is opened anew where this goes to."""
+        return {"folder": self.folder}
+
     @cached_property
     def array(self) -> Any:
         """The array opened for reading; where its pixels are another program's, those."""

@@ -1,7 +1,7 @@
 """Pyramids: levels of half the size, each made of the one before, shard by shard."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
 from unet.store.arrays import CODECS, Codecs, Stored, create, in_the_making
+from unet.store.kept import KEPT
 from unet.store.shards import (
     Layout,
     Level,
@@ -19,6 +20,7 @@ from unet.store.shards import (
     bounds,
     overlapping,
     plane_layout,
+    sampled,
     shared,
     stack_layout,
     within,
@@ -76,21 +78,32 @@ def _pyramid(
     for number, (before, level) in enumerate(pairwise(levels)):
         finer, coarser = arrays[number : number + 2]
         taken = [(start - fine) / 2**number for start, fine in zip(level.first, before.first, strict=True)]
-        for _ in map_regions(partial(_coarsen, finer.folder, coarser.folder, taken), coarser.missing()):
+        for _ in map_regions(partial(_coarsen, finer, coarser, taken), coarser.missing()):
             pass
     return levels
 
 
-def _coarsen(finer: Folder, coarser: Folder, taken: Sequence[float], region: Region) -> None:
+def _coarsen(source: Stored, target: Stored, taken: Sequence[float], region: Region) -> None:
     """Write one shard, from each shard of the finer level in turn: one at a time is in memory, and it stays there."""
-    source, target = Stored(finer), Stored(coarser)
     block = np.empty([part.stop - part.start for part in region], source.dtype)
     doubled = bounds(_doubled(region), source.shape)
     parts = overlapping(doubled, source.layout) if _is_even(source.layout) else [doubled]
     for part in parts:
         common = shared(part, doubled)
-        block[within(_halved(common), region)] = halve(source.read(common), taken)
+        kept = KEPT.take(_key(source, common, taken))
+        block[within(_halved(common), region)] = halve(source.read(common), taken) if kept is None else kept
     target.write(region, block)
+
+
+def keep_sampled(full: Stored, region: Region, block: NDArray[Any]) -> None:
+    """Keep in memory what level 1 takes of a shard of labels that was just written, so that it is not read again."""
+    levels = sampled(full.shape)
+    if len(levels) > 1 and _is_even(full.layout):
+        KEPT.keep(_key(full, region, levels[1].first), halve(block, levels[1].first).astype(full.dtype))
+
+
+def _key(source: Stored, region: Region, taken: Sequence[float]) -> Hashable:
+    return source.folder.url, tuple((part.start, part.stop) for part in region), tuple(taken)
 
 
 def halve(block: NDArray[Any], taken: Sequence[float]) -> NDArray[Any]:

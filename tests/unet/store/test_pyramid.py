@@ -6,7 +6,8 @@ import pytest
 from unet.dataset.folder import Folder
 from unet.store import pyramid as module
 from unet.store.arrays import Stored, create, open_array
-from unet.store.pyramid import average, pyramid
+from unet.store.kept import Kept
+from unet.store.pyramid import average, keep_sampled, pyramid
 from unet.store.shards import Layout, averaged, pyramid_shapes, regions, sampled, stack_layout
 
 SHAPES = [(1, 1), (33, 65), (3, 41, 1), (2, 100, 62), (2, 2, 45, 84), (320, 321)]
@@ -106,7 +107,7 @@ def test_pixels_of_several_shards_are_halved_together(side, tmp_path):
     for region in regions(finer.layout):
         finer.write(region, values[region])
     for region in regions(coarser.layout):
-        module._coarsen(finer.folder, coarser.folder, (0.5, 0.5), region)
+        module._coarsen(finer, coarser, (0.5, 0.5), region)
     np.testing.assert_array_equal(coarser[...], average(values))
 
 
@@ -121,3 +122,35 @@ def test_integers_are_rounded_as_numbers_of_64_bits_are(dtype):
     values = np.random.default_rng(0).integers(limits.min, limits.max, (40, 60), dtype, endpoint=True)
     values[:8, :8] = np.arange(-32, 32).reshape(8, 8).astype(dtype)
     np.testing.assert_array_equal(average(values), means(values))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("room", [0, 3000, 2**30])
+def test_what_is_kept_of_the_full_level_changes_nothing(shape, room, tmp_path, small_shards, monkeypatch):
+    kept, values = Kept(room), drawn(shape, np.int32)
+    monkeypatch.setattr(module, "KEPT", kept)
+
+    def levels(name, keep):
+        def folder_of(number):
+            return Folder(str(tmp_path / name)) / f"g.{number}"
+
+        full = fill(create(folder_of(0), stack_layout(shape, 4), np.int32, "tzyx"[-len(shape) :]), values)
+        for region in regions(full.layout) if keep else ():
+            keep_sampled(full, region, values[region])
+        found = pyramid(folder_of, sampled, "tzyx"[-len(shape) :])
+        return [open_array(folder_of(number))[...] for number in range(len(found))]
+
+    for mine, theirs in zip(levels("kept", keep=True), levels("read", keep=False), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert not kept.values
+
+
+def test_what_is_kept_is_not_read_again(tmp_path, small_shards, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", Kept(2**30))
+    folder, values = Folder(str(tmp_path)), drawn((64, 64), np.int32)
+    full = fill(create(folder / "g.0", stack_layout((64, 64), 4), np.int32, "yx"), values)
+    for region in regions(full.layout):
+        keep_sampled(full, region, values[region])
+    monkeypatch.setattr(Stored, "read", None)
+    pyramid(lambda number: folder / f"g.{number}", sampled, "yx")
+    np.testing.assert_array_equal(open_array(folder / "g.1")[...], values[::2, ::2])
