@@ -107,6 +107,7 @@ class Stored:
     def is_done(self, region: Region) -> bool:
         """Whether the region's shard has been written; OSError where the array is not there any more."""
         with in_the_making(self.folder):
+            self._demand()
             return self._shard(region).holds_bytes()
 
     def missing(self) -> list[Region]:
@@ -119,6 +120,7 @@ class Stored:
     def write(self, region: Region, block: NDArray[Any]) -> None:
         """Write one whole shard; ValueError for any other region, OSError where the array is not there any more."""
         with in_the_making(self.folder):
+            self._demand()
             shard = self._shard(region)
             shard.write(self._packer.pack(np.broadcast_to(block, [part.stop - part.start for part in region])))
 
@@ -166,6 +168,11 @@ class Stored:
     def read(self, region: Region) -> NDArray[Any]:
         """Values of any region; raises as an index does."""
         return self[region]
+
+    def _demand(self) -> None:
+        """LookupError where the array was removed after it was opened: a shard of it would be written into nothing."""
+        if not (self.folder / "zarr.json").holds_bytes():
+            raise LookupError(f"{self.folder.url} must hold an array, got nothing there")
 
     def _shard(self, region: Region) -> Folder:
         return self.folder / "/".join(["c", *map(str, shard_index(region, self.layout))])

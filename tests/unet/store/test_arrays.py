@@ -147,9 +147,14 @@ def test_an_array_of_zarr_2_which_knows_codecs_that_run_pickles_is_none(tmp_path
 
 def test_what_is_in_the_making_and_gone_may_be_tried_again(tmp_path):
     folder = Folder(str(tmp_path / "array"))
-    create(folder, Layout((8, 8), (8, 8), (4, 4)), np.uint8, "yx")
+    opened = create(folder, Layout((8, 8), (8, 8), (4, 4)), np.uint8, "yx")
     region = (slice(0, 8), slice(0, 8))
+    assert not opened.is_done(region)
     folder.remove()
+    for ask in (lambda: opened.is_done(region), lambda: opened.write(region, np.zeros((8, 8), np.uint8))):
+        with pytest.raises(OSError, match="another run removed it"):
+            ask()
+    assert not (tmp_path / "array").exists()
     with pytest.raises(OSError, match="array must be there until it is committed, got nothing: another run removed it"):
         Stored(folder).write(region, np.zeros((8, 8), np.uint8))
     with pytest.raises(OSError, match="another run removed it"):
