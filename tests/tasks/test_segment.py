@@ -21,7 +21,7 @@ from unet.ledger.outcome import STAGES
 from unet.ledger.recipes import segment_recipe
 from unet.ledger.results import image_of, labels_of, scores_of
 from unet.settings.segment import Segment
-from unet.store.arrays import open_array
+from unet.store.arrays import Stored, open_array
 from unet.store.kept import Kept
 from unet.store.tables import read_table
 
@@ -345,6 +345,29 @@ def test_a_spoilt_shard_of_the_scores_is_named_and_nothing_committed(make, stage
         run(dataset, Segment())
     assert labels_of(dataset, "a", "net").stamp() is None
     assert dataset.table("net", "a").read() is None
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_shard_of_labels_that_was_spoilt_before_a_run_goes_on_is_named(make, stage, monkeypatch):
+    dataset, written = make({"a": (blobs(70, 90).astype(np.uint16), None)}), []
+    stage(dataset, "ingest")
+    put_scores(dataset, blobs(70, 90)[None])
+    write = Stored.write
+
+    def written_until_killed(self, region, block):
+        if len(written) >= 4:
+            raise OSError("killed")
+        write(self, region, block)
+        written.append(self.folder / "c" / f"{region[0].start // 32}" / f"{region[1].start // 32}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stored, "write", written_until_killed)
+        with pytest.raises(OSError, match="killed"):
+            run(dataset, Segment())
+    written[1].write(b"no shard")
+    with pytest.raises(ValueError, match=r"is damaged \(.*--verify"):
+        run(dataset, Segment())
+    assert labels_of(dataset, "a", "net").stamp() is None
 
 
 @pytest.mark.usefixtures("small_shards")

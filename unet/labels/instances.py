@@ -235,7 +235,7 @@ class Instances:
         for region in overlapping(block, self.layout):
             if not self._target.is_done(region):
                 self._target.write(region, labels[within(region, block)])
-            keep_sampled(self._target, region, labels[within(region, block)])
+                keep_sampled(self._target, region, labels[within(region, block)])
         return labels, classes, _known_runs(works, runs, block[-1].stop - block[-1].start)
 
     @cached_property

@@ -5,10 +5,11 @@ A shard that exists is done; shards of nothing but the fill value are written to
 Who reads demands every shard: zarr by itself takes one that is not there for fill values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numcodecs.blosc  # type: ignore[import-untyped]
@@ -123,6 +124,16 @@ class Stored:
             self._demand()
             shard = self._shard(region)
             shard.write(self._packer.pack(np.broadcast_to(block, [part.stop - part.start for part in region])))
+
+    def file_state(self, region: Region) -> Hashable | None:
+        """What tells a shard's file from one that was put or spoilt later; None where nobody can tell."""
+        if not self.folder.is_local:
+            return None
+        try:
+            found = Path(self._shard(region).url).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     @property
     def shape(self) -> Shape:

@@ -87,23 +87,27 @@ def _coarsen(source: Stored, target: Stored, taken: Sequence[float], region: Reg
     """Write one shard, from each shard of the finer level in turn: one at a time is in memory, and it stays there."""
     block = np.empty([part.stop - part.start for part in region], source.dtype)
     doubled = bounds(_doubled(region), source.shape)
-    parts = overlapping(doubled, source.layout) if _is_even(source.layout) else [doubled]
-    for part in parts:
+    is_even = _is_even(source.layout)
+    for part in overlapping(doubled, source.layout) if is_even else [doubled]:
         common = shared(part, doubled)
-        kept = KEPT.take(_key(source, common, taken))
+        kept = KEPT.take(_key(source, part, taken)) if is_even and common == part else None
         block[within(_halved(common), region)] = halve(source.read(common), taken) if kept is None else kept
     target.write(region, block)
 
 
 def keep_sampled(full: Stored, region: Region, block: NDArray[Any]) -> None:
-    """Keep in memory what level 1 takes of a shard of labels that was just written, so that it is not read again."""
+    """Keep in memory what level 1 takes of a shard of labels that was just written, so that it is not read again.
+
+    On a disk alone, where its file can be told from a later one: that one is read, as it may be damaged.
+    """
     levels = sampled(full.shape)
-    if len(levels) > 1 and _is_even(full.layout):
+    if len(levels) > 1 and _is_even(full.layout) and full.file_state(region):
         KEPT.keep(_key(full, region, levels[1].first), halve(block, levels[1].first).astype(full.dtype))
 
 
 def _key(source: Stored, region: Region, taken: Sequence[float]) -> Hashable:
-    return source.folder.url, tuple((part.start, part.stop) for part in region), tuple(taken)
+    place = tuple((part.start, part.stop) for part in region)
+    return source.folder.url, place, tuple(taken), source.file_state(region)
 
 
 def halve(block: NDArray[Any], taken: Sequence[float]) -> NDArray[Any]:
