@@ -121,9 +121,10 @@ class Stored:
     def write(self, region: Region, block: NDArray[Any]) -> None:
         """Write one whole shard; ValueError for any other region, OSError where the array is not there any more."""
         with in_the_making(self.folder):
-            self._demand()
             shard = self._shard(region)
-            shard.write(self._packer.pack(np.broadcast_to(block, [part.stop - part.start for part in region])))
+            packed = self._packer.pack(np.broadcast_to(block, [part.stop - part.start for part in region]))
+            self._demand()  # as late as it can be: packing takes most of the time
+            shard.write(packed)
 
     def file_state(self, region: Region) -> Hashable | None:
         """What tells a shard's file from one that was put or spoilt later; None where nobody can tell."""

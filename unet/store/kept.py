@@ -8,7 +8,7 @@ read and made again, to the same values: nothing ever rests on what is kept.
 from collections import OrderedDict
 from collections.abc import Hashable
 from threading import Lock
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 ROOM = 3 * 2**27
 """Bytes that a process keeps; 16,384² pixels of scores as uint8, with the runs of their segments, fit in."""
@@ -22,18 +22,15 @@ class Sized(Protocol):
         """Bytes of its arrays."""
 
 
-Value = TypeVar("Value", bound=Sized)
-
-
-class Kept(Generic[Value]):
+class Kept:
     """What a process keeps, for all that work in it."""
 
     def __init__(self, room: int) -> None:
         self.room, self.nbytes = room, 0
-        self.values: OrderedDict[Hashable, Value] = OrderedDict()
+        self.values: OrderedDict[Hashable, Sized] = OrderedDict()
         self.lock = Lock()
 
-    def keep(self, key: Hashable, value: Value) -> None:
+    def keep(self, key: Hashable, value: Sized) -> None:
         """Keep a value, in place of those that were kept first where there is no room."""
         with self.lock:
             self._drop(key)
@@ -42,13 +39,13 @@ class Kept(Generic[Value]):
             while self.nbytes > self.room:
                 self._drop(next(iter(self.values)))
 
-    def look(self, key: Hashable) -> Value | None:
-        """A value that is kept, and stays so."""
+    def look(self, key: Hashable) -> Any:
+        """A value that is kept, and stays so; None where it is not."""
         with self.lock:
             return self.values.get(key)
 
-    def take(self, key: Hashable) -> Value | None:
-        """A value that was kept, and is not any more."""
+    def take(self, key: Hashable) -> Any:
+        """A value that was kept, and is not any more; None where it was not."""
         with self.lock:
             value = self.values.get(key)
             self._drop(key)
@@ -59,5 +56,5 @@ class Kept(Generic[Value]):
         self.nbytes -= value.nbytes if value is not None else 0
 
 
-KEPT: Kept[Any] = Kept(ROOM)
+KEPT = Kept(ROOM)
 """All that this process keeps."""

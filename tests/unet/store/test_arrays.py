@@ -13,6 +13,7 @@ from tests.faults.limits import within
 from unet.dataset.folder import Folder
 from unet.store.arrays import Stored, create, open_array
 from unet.store.pyramid import pyramid
+from unet.store.shard_bytes import ShardPacker
 from unet.store.shards import Layout, averaged, regions
 
 ONES = np.ones((2, 10, 13), np.uint16)
@@ -143,6 +144,14 @@ def test_an_array_of_zarr_2_which_knows_codecs_that_run_pickles_is_none(tmp_path
     )
     with pytest.raises(LookupError, match="must hold an array, got nothing there"):
         open_array(Folder(str(tmp_path / "array")))
+
+
+def test_an_array_that_is_removed_while_a_shard_is_packed_does_not_come_back(tmp_path, monkeypatch):
+    opened = create(Folder(str(tmp_path / "array")), Layout((8, 8), (8, 8), (4, 4)), np.uint8, "yx")
+    monkeypatch.setattr(ShardPacker, "pack", lambda *_: opened.folder.remove() or b"shard")
+    with pytest.raises(OSError, match="another run removed it"):
+        opened.write((slice(0, 8), slice(0, 8)), np.zeros((8, 8), np.uint8))
+    assert not (tmp_path / "array").exists()
 
 
 def test_what_is_in_the_making_and_gone_may_be_tried_again(tmp_path):
