@@ -93,7 +93,9 @@ class ClassOfIds:
         if (found == UNKNOWN).any():
             self._raise_unknown(np.unique(flat[starts][found == UNKNOWN]).tolist())
         runs = np.arange(starts.size, dtype=np.int32)
-        return np.asarray(painted(np.append(starts, flat.size), runs, found).reshape(labels.shape))
+        return np.asarray(
+            painted(starts, np.append(starts[1:], flat.size), runs, found, flat.size).reshape(labels.shape)
+        )
 
     def _class_of(self, ids: NDArray[Any]) -> NDArray[np.uint8]:
         """Class of each of some ids; `UNKNOWN` where it has none."""

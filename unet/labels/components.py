@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from unet.images.array_types import Ids, Indices, Labels
-from unet.labels.runs import painted, run_starts
+from unet.labels.runs import painted, run_starts, true_pixels
 
 ALONE, FACES, FULL = 0, 1, 2
 """How pixels of one value connect: not at all beyond their run, across faces, across corners too."""
@@ -43,10 +43,12 @@ class Found(NamedTuple):
 
 
 class _Runs(NamedTuple):
-    """Runs of one value, none longer than its row."""
+    """Runs of one value, none longer than its row; those of the background may be left out."""
 
     start: Indices
-    """Index of each run's first pixel, and the number of all pixels behind the last."""
+    """Index of each run's first pixel."""
+    stop: Indices
+    """Index behind its last."""
     value: Indices
     """int64 whatever the labels are, so that there is one compiled form of what follows."""
     row: Indices
@@ -72,24 +74,26 @@ def components(volumes: Labels, dimensions: int) -> Found:
     ([7, 5, 5, 5], [7, 7, 5, 5])
     """
     runs = _runs(volumes, beside=True)
-    _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions, FULL, FACES)
+    _join_all(runs, volumes.shape[1:], dimensions, FULL, FACES)
     first = np.flatnonzero(runs.parent == np.arange(runs.parent.size))
     numbers = _numbered(runs.parent, first)
     low, high = runs.low[first], runs.high[first]
     np.minimum.at(low, numbers - 1, runs.low)
     np.maximum.at(high, numbers - 1, runs.high)
-    size = _sizes(numbers, runs.start, first.size)
-    local = painted(runs.start, numbers, np.arange(first.size + 1, dtype=np.int32)).reshape(volumes.shape)
-    return Found(local, runs.start[first], size, runs.value[first], low, high)
+    size = _sizes(numbers, runs.start, runs.stop, first.size)
+    local = painted(runs.start, runs.stop, numbers, np.arange(first.size + 1, dtype=np.int32), volumes.size)
+    return Found(local.reshape(volumes.shape), runs.start[first], size, runs.value[first], low, high)
 
 
 class Connected(NamedTuple):
     """The n objects of a mask and, if they are asked for, the m parts of its background, run by run."""
 
     start: Indices
-    """Index of each run's first pixel in the block's raster, and the number of all pixels behind the last."""
+    """Index of each run's first pixel in the block's raster."""
+    stop: Indices
+    """Index behind its last."""
     number: Ids
-    """Of each run: 1 … n in raster order for objects, −1 … −m for background, 0 where it was not asked for."""
+    """Of each run: 1 … n in raster order for objects, −1 … −m for background, which has runs if it was asked for."""
     first: Indices
     """Of each number, in the order 1 … n, −m … −1, the index of its first pixel."""
     size: Indices
@@ -111,28 +115,31 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
 
     >>> found = connect(np.array([[[[True, True, False], [False, False, True]]]]), 2, FACES, FULL)
     >>> found.number.tolist(), found.start.tolist(), found.first.tolist(), found.size.tolist()
-    ([1, -1, -1, 2], [0, 2, 3, 5, 6], [0, 5, 2], [2, 1, 3])
+    ([1, -1, -1, 2], [0, 2, 3, 5], [0, 5, 2], [2, 1, 3])
     """
-    runs = _runs(volumes.view(np.uint8), beside=False)
-    _join_all(runs, volumes.shape[1], volumes.shape[2], dimensions, objects, ground)
+    runs = _runs(volumes.view(np.uint8), beside=False, background=ground != ALONE)
+    _join_all(runs, volumes.shape[1:], dimensions, objects, ground)
     begins = runs.parent == np.arange(runs.parent.size)
-    first = np.flatnonzero(begins & (runs.value == 1))
-    behind = np.flatnonzero(begins & (runs.value == 0))[::-1] if ground else np.zeros(0, np.int64)
+    first, behind = np.flatnonzero(begins & (runs.value == 1)), np.flatnonzero(begins & (runs.value == 0))[::-1]
     both = np.concatenate([first, behind])
     numbers = _numbered(runs.parent, both)
-    size = _sizes(numbers, runs.start, both.size)
+    size = _sizes(numbers, runs.start, runs.stop, both.size)
     numbers[numbers > first.size] -= both.size + 1
-    return Connected(runs.start, numbers, runs.start[both], size, first.size, runs.row)
+    return Connected(runs.start, runs.stop, numbers, runs.start[both], size, first.size, runs.row)
 
 
-def _runs(volumes: Labels, beside: bool) -> _Runs:
-    width = volumes.shape[-1]
+def _runs(volumes: Labels, beside: bool, background: bool = True) -> _Runs:
     start = run_starts(volumes)
+    value, stop = volumes.ravel()[start].astype(np.int64), np.append(start[1:], volumes.size)
+    if not background:
+        objects = true_pixels(value != 0)
+        start, stop, value = start[objects], stop[objects], value[objects]
     limits, count = np.iinfo(np.int64), start.size if beside else 0
     return _Runs(
-        start=np.append(start, volumes.size),
-        value=volumes.ravel()[start].astype(np.int64),
-        row=np.searchsorted(start, np.arange(0, volumes.size + 1, width)),
+        start=start,
+        stop=stop,
+        value=value,
+        row=np.searchsorted(start, np.arange(0, volumes.size + 1, volumes.shape[-1])),
         parent=np.arange(start.size, dtype=np.int32),
         low=np.full(count, limits.max),
         high=np.full(count, limits.min),
@@ -140,28 +147,32 @@ def _runs(volumes: Labels, beside: bool) -> _Runs:
 
 
 @njit(cache=True, nogil=True)
-def _join_all(runs: _Runs, depth: int, height: int, dimensions: int, objects: int, ground: int) -> None:
-    """Join every run with the touching runs of the rows before, and note the ids beside each.
+def _join_all(runs: _Runs, sides: tuple[int, int, int], dimensions: int, objects: int, ground: int) -> None:
+    """Join every run with the touching runs of the rows before, and note the ids beside each; `sides` along z, y, x.
 
     Rows before a row: the one above it, and in the plane before up to three, of which the middle one shares a face:
 
         plane before   z−1:  (y−1)  (y, face)  (y+1)
         this plane     z:    (y−1, face)  row
     """
+    depth, height, width = sides
     around = 1 if max(objects, ground) == FULL else 0
     for row in range(len(runs.row) - 1):
-        for run in range(runs.row[row] + 1, runs.row[row + 1]):
-            _meet(runs, run - 1, run)
+        if len(runs.low) > 0:
+            for run in range(runs.row[row] + 1, runs.row[row + 1]):
+                _meet(runs, run - 1, run)
         y, z = row % height, row // height % depth
         if y > 0:
-            _join_rows(runs, row, row - 1, True, objects, ground)
+            _join_rows(runs, row, row - 1, width, True, objects, ground)
         if dimensions == 3 and z > 0:
             for above in range(max(y - around, 0), min(y + around + 1, height)):
-                _join_rows(runs, row, row - height + above - y, above == y, objects, ground)
+                _join_rows(runs, row, row - height + above - y, width, above == y, objects, ground)
 
 
 @njit(cache=True, nogil=True)
-def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, ground: int) -> None:
+def _join_rows(  # noqa: PLR0913, PLR0917  # what numba is given is plain values
+    runs: _Runs, row: int, before: int, width: int, face: bool, objects: int, ground: int
+) -> None:
     """Join the runs of two rows, which share a face, or an edge alone.
 
     Both rows are gone through at once, and the run that ends first makes way for the next; so every pair of runs that
@@ -175,19 +186,19 @@ def _join_rows(runs: _Runs, row: int, before: int, face: bool, objects: int, gro
     # Why two ways: runs of one value are joined, by the connectivity that this value has; runs of different values
     # only take note of each other, and that across faces alone, whatever the connectivity. Rows that share an edge but
     # no face (`face` is false: above and before along z) can join, and never take note.
-    one, other = runs.row[row], runs.row[before]
-    shift = runs.start[one] - runs.start[other]
+    one, other, shift = runs.row[row], runs.row[before], (row - before) * width
     while one < runs.row[row + 1] and other < runs.row[before + 1]:
-        end, other_end = runs.start[one + 1], runs.start[other + 1] + shift
-        share = runs.start[one] < other_end and runs.start[other] + shift < end
+        end, other_end = runs.stop[one], runs.stop[other] + shift
+        ahead, behind = other_end - runs.start[one], end - runs.start[other] - shift
+        share, touch = ahead > 0 and behind > 0, ahead >= 0 and behind >= 0
         way = objects if runs.value[one] != 0 else ground
         if runs.value[one] != runs.value[other]:
             if face and share:
                 _meet(runs, one, other)
-        elif way == FULL or (way == FACES and face and share):  # those compared that share no column meet at a corner
+        elif (way == FULL and touch) or (way == FACES and face and share):
             _join(runs.parent, one, other)
         corner = end == other_end and other + 1 < runs.row[before + 1] and way == FULL
-        if corner and runs.value[one] == runs.value[other + 1]:
+        if corner and runs.start[other + 1] + shift == end and runs.value[one] == runs.value[other + 1]:
             _join(runs.parent, one, other + 1)
         if end <= other_end:
             one += 1
@@ -240,9 +251,9 @@ def _hand_on(numbers: Ids, parent: Ids) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _sizes(numbers: Ids, start: Indices, count: int) -> Indices:
+def _sizes(numbers: Ids, start: Indices, stop: Indices, count: int) -> Indices:
     """Pixels of the components 1 … `count`."""
     size = np.zeros(count + 1, np.int64)
     for run in range(len(numbers)):
-        size[numbers[run]] += start[run + 1] - start[run]
+        size[numbers[run]] += stop[run] - start[run]
     return size[1:]

@@ -16,9 +16,12 @@ Between the passes there is no array: memory is that of the faces, plus 17 bytes
 largest face is a whole plane, so blocks should be several planes deep.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unet.images.array_types import Ids, Indices, Labels, Mask
 from unet.labels.blocks import in_whole, outer_layers
@@ -106,7 +109,7 @@ def relabel_block(mask: Mask, lookup: Labels, rules: Rules = Rules(), found: Con
             f"a block must be the same in both passes, got {found.first.size} components after {lookup.size - 1}; "
             "label it and merge again"
         )
-    return np.asarray(painted(found.start, found.number, lookup)).reshape(mask.shape)
+    return _painted(found, lookup, mask.shape)
 
 
 def connected_runs(mask: Mask, rules: Rules) -> Connected:
@@ -125,8 +128,8 @@ def connected_runs(mask: Mask, rules: Rules) -> Connected:
 
 def _reached(found: Connected, high: Mask) -> Mask:
     """Which objects have a pixel where `high` holds."""
-    local, reached = painted(found.start, found.number, _local_ids(found)), np.zeros(found.objects + 1, np.bool_)
-    reached[local[high.ravel()]] = True
+    reached = np.zeros(found.objects + 1, np.bool_)
+    reached[_painted(found, _local_ids(found), high.shape)[high]] = True
     return reached[1:]
 
 
@@ -135,17 +138,14 @@ def _holds(found: Connected, sides: Corner, marked: Mask, rules: Rules) -> Indic
         return np.zeros((2, 0), np.int64)
     ids = _local_ids(found)
     ids[found.objects + 1 :][marked[found.objects :]] = 0
-    local = painted(found.start, found.number, ids).reshape(sides)
-    pairs: Indices = np.sort(touching_pairs(local, rules.dimensions, mixed), axis=0)
+    pairs: Indices = np.sort(touching_pairs(_painted(found, ids, sides), rules.dimensions, mixed), axis=0)
     return pairs
 
 
 def _boxes(found: Connected, sides: Corner, origin: Sequence[int]) -> Indices:
     """First index and last plus 1 of each column along each axis of the whole array: n × 2 × axes."""
     row = np.where(found.number > 0, found.number - 1, found.number + found.first.size).astype(np.int64)
-    drawn = found.number != 0
-    lengths = np.diff(found.start)[drawn]
-    box = run_spans(found.start[:-1][drawn], lengths, row[drawn], found.first.size, sides)
+    box = run_spans(found.start, found.stop - found.start, row, found.first.size, sides)
     return np.asarray(np.stack(box, axis=1) + np.array(origin), np.int64)
 
 
@@ -154,12 +154,18 @@ def _local_ids(found: Connected) -> Ids:
     return np.append(np.arange(found.objects + 1), np.arange(found.objects - found.first.size, 0)).astype(np.int32)
 
 
+def _painted(found: Connected, table: NDArray[Any], sides: Corner) -> NDArray[Any]:
+    return painted(found.start, found.stop, found.number, table, math.prod(sides)).reshape(sides)
+
+
 def _layer(found: Connected, sides: Corner, axis: int, at: int) -> Ids:
     """Local ids of the first or last layer along an axis; only its own rows are painted, or the ends of all rows."""
     ids = _local_ids(found)
     if axis == -1:
-        ends = found.row[1:] - 1 if at else found.row[:-1]
-        return np.array(ids[found.number[ends]].reshape(sides[:-1]), np.int32)
+        ends = np.arange(found.row.size - 1) * sides[-1] + at % sides[-1]
+        run = np.searchsorted(found.start, ends, "right") - 1  # −1, before all runs, is what is appended
+        number = np.where(ends < np.append(found.stop, 0)[run], np.append(found.number, 0)[run], 0)
+        return np.array(ids[number].reshape(sides[:-1]), np.int32)
     rows = np.take(np.arange(found.row.size - 1).reshape(sides[:-1]), at, axis + 1)
-    layer = painted_rows(rows.ravel(), found.row, found.start, found.number, ids, sides[-1])
+    layer = painted_rows(rows.ravel(), found.row, found.start, found.stop, found.number, ids, sides[-1])
     return np.array(layer.reshape(*rows.shape, sides[-1]), np.int32)

@@ -267,7 +267,7 @@ def _known_runs(works: Sequence[BlockToWrite], runs: Sequence[Connected | None],
     """The runs of a block's segments, where these are those of its mask: of one class, no clump among them."""
     if len(works) > 1 or runs[0] is None or works[0].parts:
         return None
-    return joined_runs(runs[0].start, runs[0].number, works[0].final, width)
+    return joined_runs(runs[0].start, runs[0].stop, runs[0].number, works[0].final, width)
 
 
 def painted_over(classes: Iterable[tuple[Labels, Mask]]) -> Labels:

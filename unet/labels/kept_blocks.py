@@ -1,6 +1,6 @@
 """A block of scores as it is kept in memory between two passes (`unet.store.kept`)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,13 @@ class KeptBlock(NamedTuple):
         return self.scores.nbytes + sum(part.nbytes for part in columns)
 
     def packed(self) -> "KeptBlock":
-        """The same with starts of runs in half the bytes: a block has fewer than 2³¹ pixels."""
-        return self._replace(found=[each._replace(start=each.start.astype(np.int32)) for each in self.found])
+        """The same with ends of runs in half the bytes: a block has fewer than 2³¹ pixels."""
+        return self._as(np.int32)
 
     def unpacked(self) -> "KeptBlock":
         """As it was before it was packed."""
-        return self._replace(found=[each._replace(start=each.start.astype(np.int64)) for each in self.found])
+        return self._as(np.int64)
+
+    def _as(self, kind: type[np.signedinteger[Any]]) -> "KeptBlock":
+        found = [each._replace(start=each.start.astype(kind), stop=each.stop.astype(kind)) for each in self.found]
+        return self._replace(found=found)

@@ -134,9 +134,7 @@ class _RunRows(NamedTuple):
 
 
 def _rows(runs: IdRuns, pixels: int) -> _RunRows:
-    start, stop, value = runs.start, np.append(runs.start[1:], pixels), runs.value
-    drawn = value > 0
-    start, stop, value = start[drawn], stop[drawn], value[drawn]
+    start, stop, value = runs
     lowest = value.min(initial=np.iinfo(np.int64).max)
     if value.size and value.max() - lowest > 4 * pixels:
         ids, row = np.unique(value, return_inverse=True)

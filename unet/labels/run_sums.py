@@ -43,19 +43,20 @@ def add_places(  # noqa: PLR0913, PLR0917  # what numba is given is plain arrays
 def add_whole_values(values: Column, start: Indices, stop: Indices, row: Indices, sums: Indices) -> None:
     """Add each row's sum of small integers (0) and of squares (1), their least (2), greatest (3) and number (4)."""
     for run in range(len(row)):
+        pixels = values[start[run] : stop[run]]
         total, squares = np.int64(0), np.int64(0)
-        least = greatest = values[start[run]]
-        for at in range(start[run], stop[run]):
-            value = np.int64(values[at])
+        least = greatest = pixels[0]
+        for pixel in pixels:
+            value = np.int64(pixel)
             total += value
             squares += value * value
-            least, greatest = min(least, values[at]), max(greatest, values[at])
+            least, greatest = min(least, pixel), max(greatest, pixel)
         of = row[run]
         sums[0, of] += total
         sums[1, of] += squares
         sums[2, of] = min(sums[2, of], np.int64(least))
         sums[3, of] = max(sums[3, of], np.int64(greatest))
-        sums[4, of] += stop[run] - start[run]
+        sums[4, of] += len(pixels)
 
 
 @njit(cache=True, nogil=True)
@@ -64,8 +65,8 @@ def add_values(values: Column, start: Indices, stop: Indices, row: Indices, foun
     for run in range(len(row)):
         total = 0.0
         least, greatest = np.inf, -np.inf
-        for at in range(start[run], stop[run]):
-            value = np.float64(values[at])
+        for pixel in values[start[run] : stop[run]]:
+            value = np.float64(pixel)
             total += value
             least, greatest = min(least, value), max(greatest, value)
         found[0, row[run]] += total
@@ -79,8 +80,8 @@ def add_squares(values: Column, start: Indices, stop: Indices, row: Indices, fou
     for run in range(len(row)):
         least, squares = found[2, row[run]], 0.0
         least = least if np.isfinite(least) else 0.0
-        for at in range(start[run], stop[run]):
-            above = np.float64(values[at]) - least
+        for pixel in values[start[run] : stop[run]]:
+            above = np.float64(pixel) - least
             squares += above * above
         found[1, row[run]] += squares
 
@@ -90,8 +91,8 @@ def add_scores(values: Column, start: Indices, stop: Indices, row: Indices, sums
     """Add each row's sum of scores."""
     for run in range(len(row)):
         total = 0.0
-        for at in range(start[run], stop[run]):
-            total += np.float64(values[at])
+        for pixel in values[start[run] : stop[run]]:
+            total += np.float64(pixel)
         sums[row[run]] += total
 
 
@@ -100,6 +101,6 @@ def add_whole_scores(values: Column, start: Indices, stop: Indices, row: Indices
     """Add each row's sum of scores that are integers."""
     for run in range(len(row)):
         total = np.int64(0)
-        for at in range(start[run], stop[run]):
-            total += np.int64(values[at])
+        for pixel in values[start[run] : stop[run]]:
+            total += np.int64(pixel)
         sums[row[run]] += total

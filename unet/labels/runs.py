@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from unet.images.array_types import Ids, Indices, Labels
+from unet.images.array_types import Ids, Indices, Labels, Mask
 
 
 def run_starts(values: NDArray[Any]) -> Indices:
@@ -24,38 +24,86 @@ def run_starts(values: NDArray[Any]) -> Indices:
     """
     begins = np.ones(values.shape, np.bool_)
     np.not_equal(values[..., 1:], values[..., :-1], out=begins[..., 1:])
-    return np.flatnonzero(begins)
+    return true_pixels(begins)
+
+
+def true_pixels(mask: Mask) -> Indices:
+    """Index of each pixel where a mask holds, in raster order: `np.flatnonzero`, which looks at one pixel at a time.
+
+    >>> true_pixels(np.array([[True, False], [True, True]])).tolist()
+    [0, 2, 3]
+    """
+    bits = np.packbits(mask, bitorder="little")
+    words = np.pad(bits, (0, -bits.size % 8)).view("<u8").astype(np.uint64, copy=False)
+    return np.asarray(_set_bits(words, int(np.count_nonzero(mask))))
+
+
+# Times one bit, this number has other six bits in front for each of the 64 places of that bit (de Bruijn).
+_FACTOR = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(64, np.int64)
+_BIT[np.left_shift(_FACTOR, np.arange(64, dtype=np.uint64)) >> np.uint64(58)] = np.arange(64)
+
+
+@njit(cache=True, nogil=True)
+def _set_bits(words: NDArray[np.uint64], count: int) -> Indices:
+    """Number of each bit that is set, of which there are `count`."""
+    places, found = np.empty(count, np.int64), 0
+    for word in range(len(words)):
+        rest = words[word]
+        while rest != 0:
+            lowest = rest & (~rest + np.uint64(1))
+            places[found] = 64 * word + _BIT[(lowest * _FACTOR) >> np.uint64(58)]
+            found += 1
+            rest ^= lowest
+    return places
 
 
 class IdRuns(NamedTuple):
-    """The runs of an array of ids."""
+    """The runs of an array of ids, the background left out."""
 
     start: Indices
     """Index of each run's first pixel."""
+    stop: Indices
+    """Index behind its last."""
     value: Indices
-    """Its id; 0 = background."""
+    """Its id."""
 
 
 def id_runs(labels: Labels) -> IdRuns:
     """The runs of ids.
 
     >>> id_runs(np.array([[5, 5, 0], [0, 0, 7]]))
-    IdRuns(start=array([0, 2, 3, 5]), value=array([5, 0, 0, 7]))
+    IdRuns(start=array([0, 5]), stop=array([2, 6]), value=array([5, 7]))
     """
     start = run_starts(labels)
-    return IdRuns(start, labels.ravel()[start].astype(np.int64))
+    value = labels.ravel()[start].astype(np.int64)
+    drawn = true_pixels(value > 0)
+    return IdRuns(start[drawn], np.append(start[1:], labels.size)[drawn], value[drawn])
 
 
-def joined_runs(start: Indices, number: Ids, table: NDArray[Any], width: int) -> IdRuns:
+def joined_runs(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], width: int) -> IdRuns:
     """The runs of what `painted` gives, rows of `width` pixels, without looking at a pixel.
 
-    >>> joined_runs(np.array([0, 1, 2, 3, 6]), np.array([1, 2, 3, 2]), np.array([0, 5, 5, 0]), width=3)
-    IdRuns(start=array([0, 2, 3]), value=array([5, 0, 5]))
+    >>> joined_runs(np.array([0, 1, 2, 3]), np.array([1, 2, 3, 6]), np.array([1, 2, 3, 1]), np.array([0, 5, 5, 0]), 3)
+    IdRuns(start=array([0, 3]), stop=array([2, 6]), value=array([5, 5]))
     """
-    value = table[number].astype(np.int64)
-    begins = start[:-1] % width == 0
-    begins[1:] |= value[1:] != value[:-1]
-    return IdRuns(start[:-1][begins], value[begins])
+    return IdRuns(*_joined(start, stop, number, table, width))
+
+
+@njit(cache=True, nogil=True)
+def _joined(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], width: int) -> Any:
+    joined, count = np.empty((3, len(start)), np.int64), 0
+    for run in range(len(start)):
+        value = table[number[run]]
+        if value == 0:
+            continue
+        goes_on = count > 0 and joined[1, count - 1] == start[run] and joined[2, count - 1] == value
+        if goes_on and start[run] % width != 0:
+            joined[1, count - 1] = stop[run]
+        else:
+            joined[0, count], joined[1, count], joined[2, count] = start[run], stop[run], value
+            count += 1
+    return joined[:, :count]
 
 
 def run_spans(
@@ -76,26 +124,32 @@ def run_spans(
     return low, high
 
 
-@njit(cache=True, nogil=True)
-def painted(start: Indices, number: Ids, table: NDArray[Any]) -> NDArray[Any]:
-    """Value of each pixel in raster order, looked up in `table` by the number of its run.
+def painted(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], size: int) -> NDArray[Any]:
+    """Value of each of `size` pixels in raster order, looked up in `table` by the number of its run; 0 without a run.
 
-    `start` ends with the number of all pixels. Numbers below 0 count from the end of the table.
+    Numbers below 0 count from the end of the table.
+
+    >>> painted(np.array([1, 3]), np.array([3, 4]), np.array([1, -1]), np.array([0, 7, 9]), size=5)
+    array([0, 7, 7, 9, 0])
     """
-    pixels = np.empty(start[-1], table.dtype)
-    for run in range(len(number)):
-        pixels[start[run] : start[run + 1]] = table[number[run]]
+    pixels = np.zeros(size, table.dtype)
+    _paint(start, stop, number, table, pixels, 0)
     return pixels
 
 
-@njit(cache=True, nogil=True)
-def painted_rows(
-    rows: Indices, first: Indices, start: Indices, number: Ids, table: NDArray[Any], width: int
+def painted_rows(  # noqa: PLR0913, PLR0917  # a table of runs, column by column
+    rows: Indices, first: Indices, start: Indices, stop: Indices, number: Ids, table: NDArray[Any], width: int
 ) -> NDArray[Any]:
     """The same of some rows of `width` pixels; `first` is the index of each row's first run, and of none behind all."""
-    pixels = np.empty(len(rows) * width, table.dtype)
-    for place in range(len(rows)):
-        ahead = (place - rows[place]) * width
-        for run in range(first[rows[place]], first[rows[place] + 1]):
-            pixels[start[run] + ahead : start[run + 1] + ahead] = table[number[run]]
+    pixels = np.zeros((rows.size, width), table.dtype)
+    for row, line in zip(rows.tolist(), pixels, strict=True):
+        here = slice(first[row], first[row + 1])
+        _paint(start[here], stop[here], number[here], table, line, row * width)
     return pixels
+
+
+@njit(cache=True, nogil=True)
+def _paint(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], pixels: NDArray[Any], before: int) -> None:
+    """Paint pixels, before which there are so many others."""
+    for run in range(len(number)):
+        pixels[start[run] - before : stop[run] - before] = table[number[run]]
