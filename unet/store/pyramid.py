@@ -75,16 +75,23 @@ def _pyramid(
     map_regions: RegionMap,
 ) -> list[Level]:
     levels, arrays = create_levels(folder_of, plan, axes, codecs)
-    for number, (before, level) in enumerate(pairwise(levels)):
-        finer, coarser = arrays[number : number + 2]
-        taken = [(start - fine) / 2**number for start, fine in zip(level.first, before.first, strict=True)]
-        for _ in map_regions(partial(_coarsen, finer, coarser, taken), coarser.missing()):
+    taken = [
+        [(start - fine) / 2**number for start, fine in zip(level.first, before.first, strict=True)]
+        for number, (before, level) in enumerate(pairwise(levels))
+    ]
+    for (finer, coarser), now, then in zip(pairwise(arrays), taken, [*taken[1:], None], strict=False):
+        for _ in map_regions(partial(_coarsen, finer, coarser, now, then), coarser.missing()):
             pass
     return levels
 
 
-def _coarsen(source: Stored, target: Stored, taken: Sequence[float], region: Region) -> None:
-    """Write one shard, from each shard of the finer level in turn: one at a time is in memory, and it stays there."""
+def _coarsen(
+    source: Stored, target: Stored, taken: Sequence[float], then: Sequence[float] | None, region: Region
+) -> None:
+    """Write one shard, from each shard of the finer level in turn: one at a time is in memory, and it stays there.
+
+    `then` is what the level after this one, if there is one, takes of each pair of pixels.
+    """
     block = np.empty([part.stop - part.start for part in region], source.dtype)
     doubled = bounds(_doubled(region), source.shape)
     is_even = _is_even(source.layout)
@@ -93,16 +100,24 @@ def _coarsen(source: Stored, target: Stored, taken: Sequence[float], region: Reg
         kept = KEPT.take(_key(source, part, taken)) if is_even and common == part else None
         block[within(_halved(common), region)] = halve(source.read(common), taken) if kept is None else kept
     target.write(region, block)
+    if then is not None:
+        _keep(target, region, block, then)
 
 
 def keep_sampled(full: Stored, region: Region, block: NDArray[Any]) -> None:
-    """Keep in memory what level 1 takes of a shard of labels that was just written, so that it is not read again.
+    """Keep in memory what level 1 takes of a shard of labels that was just written, so that it is not read again."""
+    levels = sampled(full.shape)
+    if len(levels) > 1:
+        _keep(full, region, block, levels[1].first)
+
+
+def _keep(source: Stored, region: Region, block: NDArray[Any], taken: Sequence[float]) -> None:
+    """Keep in memory what the next level takes of a shard that was just written.
 
     On a disk alone, where its file can be told from a later one: that one is read, as it may be damaged.
     """
-    levels = sampled(full.shape)
-    if len(levels) > 1 and _is_even(full.layout) and full.file_state(region):
-        KEPT.keep(_key(full, region, levels[1].first), halve(block, levels[1].first).astype(full.dtype))
+    if _is_even(source.layout) and source.file_state(region):
+        KEPT.keep(_key(source, region, taken), np.array(halve(block, taken), source.dtype))
 
 
 def _key(source: Stored, region: Region, taken: Sequence[float]) -> Hashable:

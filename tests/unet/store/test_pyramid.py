@@ -5,7 +5,7 @@ import pytest
 
 from unet.dataset.folder import Folder
 from unet.store import pyramid as module
-from unet.store.arrays import Stored, create, open_array
+from unet.store.arrays import DamagedError, Stored, create, open_array
 from unet.store.kept import Kept
 from unet.store.pyramid import average, keep_sampled, pyramid
 from unet.store.shards import Layout, averaged, pyramid_shapes, regions, sampled, stack_layout
@@ -107,7 +107,7 @@ def test_pixels_of_several_shards_are_halved_together(side, tmp_path):
     for region in regions(finer.layout):
         finer.write(region, values[region])
     for region in regions(coarser.layout):
-        module._coarsen(finer, coarser, (0.5, 0.5), region)
+        module._coarsen(finer, coarser, (0.5, 0.5), None, region)
     np.testing.assert_array_equal(coarser[...], average(values))
 
 
@@ -146,11 +146,28 @@ def test_what_is_kept_of_the_full_level_changes_nothing(shape, room, tmp_path, s
 
 
 def test_what_is_kept_is_not_read_again(tmp_path, small_shards, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", Kept(2**30))
-    folder, values = Folder(str(tmp_path)), drawn((64, 64), np.int32)
-    full = fill(create(folder / "g.0", stack_layout((64, 64), 4), np.int32, "yx"), values)
+    kept = Kept(2**30)
+    monkeypatch.setattr(module, "KEPT", kept)
+    folder, values = Folder(str(tmp_path)), drawn((200, 200), np.int32)
+    full = fill(create(folder / "g.0", stack_layout((200, 200), 4), np.int32, "yx"), values)
     for region in regions(full.layout):
         keep_sampled(full, region, values[region])
     monkeypatch.setattr(Stored, "read", None)
-    pyramid(lambda number: folder / f"g.{number}", sampled, "yx")
+    assert len(pyramid(lambda number: folder / f"g.{number}", sampled, "yx")) == 4
     np.testing.assert_array_equal(open_array(folder / "g.1")[...], values[::2, ::2])
+    np.testing.assert_array_equal(open_array(folder / "g.3")[...], values[2::8, 2::8])
+    assert not kept.values
+
+
+def test_a_shard_that_was_spoilt_before_the_next_level_is_read(tmp_path, small_shards, monkeypatch):
+    folder, values, coarsen = Folder(str(tmp_path)), drawn((200, 200), np.int32), module._coarsen
+    fill(create(folder / "g.0", stack_layout((200, 200), 4), np.int32, "yx"), values)
+
+    def spoilt(source, target, taken, then, region):
+        coarsen(source, target, taken, then, region)
+        if target.folder.name == "g.1" and not target.missing():
+            (tmp_path / "g.1/c/0/0").write_bytes(b"spoilt")
+
+    monkeypatch.setattr(module, "_coarsen", spoilt)
+    with pytest.raises(DamagedError, match=r"g\.1/c/0/0 is damaged"):
+        pyramid(lambda number: folder / f"g.{number}", sampled, "yx")
