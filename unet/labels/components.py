@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from unet.images.array_types import Ids, Indices, Labels
-from unet.labels.runs import painted, run_starts, true_pixels
+from unet.labels.runs import mask_runs, painted, run_starts
 
 ALONE, FACES, FULL = 0, 1, 2
 """How pixels of one value connect: not at all beyond their run, across faces, across corners too."""
@@ -117,7 +117,7 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     >>> found.number.tolist(), found.start.tolist(), found.first.tolist(), found.size.tolist()
     ([1, -1, -1, 2], [0, 2, 3, 5], [0, 5, 2], [2, 1, 3])
     """
-    runs = _runs(volumes.view(np.uint8), beside=False, background=ground != ALONE)
+    runs = _object_runs(volumes) if ground == ALONE else _runs(volumes.view(np.uint8), beside=False)
     _join_all(runs, volumes.shape[1:], dimensions, objects, ground)
     begins = runs.parent == np.arange(runs.parent.size)
     first, behind = np.flatnonzero(begins & (runs.value == 1)), np.flatnonzero(begins & (runs.value == 0))[::-1]
@@ -128,12 +128,20 @@ def connect(volumes: NDArray[np.bool_], dimensions: int, objects: int, ground: i
     return Connected(runs.start, runs.stop, numbers, runs.start[both], size, first.size, runs.row)
 
 
-def _runs(volumes: Labels, beside: bool, background: bool = True) -> _Runs:
+def _runs(volumes: Labels, beside: bool) -> _Runs:
     start = run_starts(volumes)
-    value, stop = volumes.ravel()[start].astype(np.int64), np.append(start[1:], volumes.size)
-    if not background:
-        objects = true_pixels(value != 0)
-        start, stop, value = start[objects], stop[objects], value[objects]
+    return _separate(
+        start, np.append(start[1:], volumes.size), volumes.ravel()[start].astype(np.int64), volumes, beside
+    )
+
+
+def _object_runs(volumes: NDArray[np.bool_]) -> _Runs:
+    start, stop = mask_runs(volumes)
+    return _separate(start, stop, np.ones(start.size, np.int64), volumes, beside=False)
+
+
+def _separate(start: Indices, stop: Indices, value: Indices, volumes: NDArray[Any], beside: bool) -> _Runs:
+    """Runs of which none is joined with another, and of which nothing is noted."""
     limits, count = np.iinfo(np.int64), start.size if beside else 0
     return _Runs(
         start=start,

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from unet.images.array_types import Ids, Indices, Labels, Mask
 
+Words = NDArray[np.uint64]
+
 
 def run_starts(values: NDArray[Any]) -> Indices:
     """Index of the first pixel of each run, in raster order; no run is longer than its row, the last axis.
@@ -33,29 +35,56 @@ def true_pixels(mask: Mask) -> Indices:
     >>> true_pixels(np.array([[True, False], [True, True]])).tolist()
     [0, 2, 3]
     """
-    bits = np.packbits(mask, bitorder="little")
-    words = np.pad(bits, (0, -bits.size % 8)).view("<u8").astype(np.uint64, copy=False)
-    return np.asarray(_set_bits(words, int(np.count_nonzero(mask))))
+    return _set_bits(_words(mask.reshape(1, -1)), mask.size)
 
 
-# Times one bit, this number has other six bits in front for each of the 64 places of that bit (de Bruijn).
-_FACTOR = np.uint64(0x03F79D71B4CB0A89)
-_BIT = np.zeros(64, np.int64)
-_BIT[np.left_shift(_FACTOR, np.arange(64, dtype=np.uint64)) >> np.uint64(58)] = np.arange(64)
+def mask_runs(mask: Mask) -> tuple[Indices, Indices]:
+    """Index of each first pixel of the runs where a mask holds, and the one behind their last, in raster order.
+
+    >>> start, stop = mask_runs(np.array([[True, True, False], [False, True, True]]))
+    >>> start.tolist(), stop.tolist()
+    ([0, 4], [2, 6])
+    """
+    width = mask.shape[-1]
+    words = _words(mask.reshape(-1, width))
+    one, last = np.uint64(1), np.uint64(63)
+    before, behind = words << one, words >> one
+    before[:, 1:] |= words[:, :-1] >> last
+    behind[:, :-1] |= words[:, 1:] << last
+    return _set_bits(words & ~before, width), _set_bits(words & ~behind, width) + 1
+
+
+def _words(rows: Mask) -> Words:
+    """64 pixels in each number, those of a row in numbers of its own."""
+    bits = np.packbits(rows, axis=-1, bitorder="little")
+    return np.pad(bits, [(0, 0), (0, -bits.shape[1] % 8)]).view("<u8").astype(np.uint64, copy=False)
+
+
+def _set_bits(words: Words, width: int) -> Indices:
+    """Index of each pixel whose bit is set, in rows of this width."""
+    places = np.empty(int(np.bitwise_count(words).sum()), np.int64)
+    _find_bits(words, width, places)
+    return places
+
+
+# Times a number of which one bit is set, this one has other six bits in front for each of the bit's 64 places, as a
+# de Bruijn sequence has.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_PLACE = np.zeros(64, np.int64)
+_PLACE[np.left_shift(_SEQUENCE, np.arange(64, dtype=np.uint64)) >> np.uint64(58)] = np.arange(64)
 
 
 @njit(cache=True, nogil=True)
-def _set_bits(words: NDArray[np.uint64], count: int) -> Indices:
-    """Number of each bit that is set, of which there are `count`."""
-    places, found = np.empty(count, np.int64), 0
-    for word in range(len(words)):
-        rest = words[word]
-        while rest != 0:
-            lowest = rest & (~rest + np.uint64(1))
-            places[found] = 64 * word + _BIT[(lowest * _FACTOR) >> np.uint64(58)]
-            found += 1
-            rest ^= lowest
-    return places
+def _find_bits(words: Words, width: int, places: Indices) -> None:
+    found = 0
+    for row in range(words.shape[0]):
+        for word in range(words.shape[1]):
+            rest = words[row, word]
+            while rest != 0:
+                lowest = rest & (~rest + np.uint64(1))
+                places[found] = row * width + 64 * word + _PLACE[(lowest * _SEQUENCE) >> np.uint64(58)]
+                found += 1
+                rest ^= lowest
 
 
 class IdRuns(NamedTuple):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unet.labels.runs import id_runs, joined_runs, painted, painted_rows, run_spans, run_starts, true_pixels
+from unet.labels.runs import id_runs, joined_runs, mask_runs, painted, painted_rows, run_spans, run_starts, true_pixels
 
 LABELS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), elements=st.integers(0, 3))
 
@@ -30,6 +30,12 @@ def test_a_run_begins_where_the_value_changes_or_a_row_does(labels):
 def test_true_pixels_are_those_that_numpy_finds(mask):
     for each in (mask, mask[::2], ~mask, np.zeros_like(mask)):
         np.testing.assert_array_equal(true_pixels(each), np.flatnonzero(each))
+
+
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_side=1, max_dims=2, max_side=150)))
+def test_runs_of_a_mask_are_those_of_its_pixels_as_ids(mask):
+    for each in (mask, np.repeat(mask, 7, axis=-1), np.ones_like(mask), np.zeros_like(mask)):
+        np.testing.assert_array_equal(mask_runs(each), id_runs(each.astype(np.uint8))[:2])
 
 
 @given(LABELS)
