@@ -259,5 +259,7 @@ def _parquet(measures: Measures, job: Instances, facts: Json, generation: str, k
     columns = table_columns(measures, job.axes, spacing, units, channels, shape, dimensions, kinds)
     rows = pa.table(columns).replace_schema_metadata({"unet-flows.generation": generation})
     buffer = io.BytesIO()
-    pq.write_table(rows, buffer)
+    whole = {field.name: "DELTA_BINARY_PACKED" for field in rows.schema if pa.types.is_integer(field.type)}
+    words = [field.name for field in rows.schema if pa.types.is_string(field.type)]
+    pq.write_table(rows, buffer, use_dictionary=words, column_encoding=whole)  # half the time of dictionaries for all
     return buffer.getvalue()

@@ -161,7 +161,7 @@ def painted(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], siz
     >>> painted(np.array([1, 3]), np.array([3, 4]), np.array([1, -1]), np.array([0, 7, 9]), size=5)
     array([0, 7, 7, 9, 0])
     """
-    pixels = np.zeros(size, table.dtype)
+    pixels = np.empty(size, table.dtype)
     _paint(start, stop, number, table, pixels, 0)
     return pixels
 
@@ -170,7 +170,7 @@ def painted_rows(  # noqa: PLR0913, PLR0917  # a table of runs, column by column
     rows: Indices, first: Indices, start: Indices, stop: Indices, number: Ids, table: NDArray[Any], width: int
 ) -> NDArray[Any]:
     """The same of some rows of `width` pixels; `first` is the index of each row's first run, and of none behind all."""
-    pixels = np.zeros((rows.size, width), table.dtype)
+    pixels = np.empty((rows.size, width), table.dtype)
     for row, line in zip(rows.tolist(), pixels, strict=True):
         here = slice(first[row], first[row + 1])
         _paint(start[here], stop[here], number[here], table, line, row * width)
@@ -180,5 +180,9 @@ def painted_rows(  # noqa: PLR0913, PLR0917  # a table of runs, column by column
 @njit(cache=True, nogil=True)
 def _paint(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], pixels: NDArray[Any], before: int) -> None:
     """Paint pixels, before which there are so many others."""
+    painted = 0
     for run in range(len(number)):
-        pixels[start[run] - before : stop[run] - before] = table[number[run]]
+        pixels[painted : start[run] - before] = 0
+        painted = stop[run] - before
+        pixels[start[run] - before : painted] = table[number[run]]
+    pixels[painted:] = 0
