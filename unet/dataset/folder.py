@@ -116,8 +116,10 @@ class Folder:
 
     def size(self) -> int:
         """Bytes of the file; 0 where there is none."""
-        filesystem, path = self._place
         try:
+            if self.is_local:
+                return os.stat(self.url).st_size  # noqa: PTH116  # half the time of Path.stat
+            filesystem, path = self._place
             with plain_os_errors(self.url):
                 return int(filesystem.size(path) or 0)
         except ABSENT:

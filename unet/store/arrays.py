@@ -114,7 +114,9 @@ class Stored:
     def missing(self) -> list[Region]:
         """Regions that remain to be written, in raster order."""
         if self.folder.is_local:
-            return [region for region in regions(self.layout) if not self.is_done(region)]
+            with in_the_making(self.folder):
+                self._demand()
+                return [region for region in regions(self.layout) if not self._shard(region).holds_bytes()]
         written = {name for name, (size, _) in (self.folder / "c").files().items() if size}  # asked at once
         return [r for r in regions(self.layout) if "/".join(map(str, shard_index(r, self.layout))) not in written]
 
