@@ -1,6 +1,6 @@
 """Arrays in a store, and the law of writing them: a region is one whole shard, written once, atomically.
 
-A shard that exists is done; shards of nothing but the fill value are written too, or nobody could tell.
+A shard that exists, and is whole, is done; those of nothing but the fill value are written too, or nobody could tell.
 
 Who reads demands every shard: zarr by itself takes one that is not there for fill values.
 """
@@ -106,17 +106,21 @@ class Stored:
         return Layout(self.array.shape, self.array.shards or self.array.chunks, self.array.chunks)
 
     def is_done(self, region: Region) -> bool:
-        """Whether the region's shard has been written; OSError where the array is not there any more."""
+        """Whether the region's shard has been written, and is whole; OSError where the array is not there any more.
+
+        Who goes on with what a run began takes no shard's word that was spoilt since, nor lists it as what was made.
+        An object store, which guards its bytes itself, is asked whether there are any.
+        """
         with in_the_making(self.folder):
             self._demand()
-            return self._shard(region).holds_bytes()
+            return self._is_written(region)
 
     def missing(self) -> list[Region]:
-        """Regions that remain to be written, in raster order."""
+        """Regions that remain to be written, as `is_done` tells, in raster order."""
         if self.folder.is_local:
             with in_the_making(self.folder):
                 self._demand()
-                return [region for region in regions(self.layout) if not self._shard(region).holds_bytes()]
+                return [region for region in regions(self.layout) if not self._is_written(region)]
         written = {name for name, (size, _) in (self.folder / "c").files().items() if size}  # asked at once
         return [r for r in regions(self.layout) if "/".join(map(str, shard_index(r, self.layout))) not in written]
 
@@ -187,6 +191,9 @@ class Stored:
         """LookupError where the array was removed after it was opened: a shard of it would be written into nothing."""
         if not (self.folder / "zarr.json").holds_bytes():
             raise LookupError(f"{self.folder.url} must hold an array, got nothing there")
+
+    def _is_written(self, region: Region) -> bool:
+        return self._shard(region).holds_bytes() and (self._reader is None or self._reader.is_whole(region))
 
     def _shard(self, region: Region) -> Folder:
         return self.folder / "/".join(["c", *map(str, shard_index(region, self.layout))])

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
 from unet.dataset.filesystem import open_regular
-from unet.store.shard_bytes import CHECKSUM, told_by
+from unet.store.shard_bytes import CHECKSUM, NOWHERE, told_by
 from unet.store.shards import Layout, Region, Shape, bounds, overlapping, shard_index, shared, within
 
 HEADER = Struct("<4sIII")
@@ -69,6 +69,17 @@ class ShardReader:
             self._read_shard(shard, within(common, shard), values[within(common, region)])
         return values
 
+    def is_whole(self, shard: Region) -> bool:
+        """Whether a shard's file is there and all of it has its checksums; no chunk is decoded."""
+        try:
+            with open_regular(self._path(shard)) as file:
+                places = self._index(file.fileno()).reshape(-1, 2)
+                for start, length in places[places[:, 0] != NOWHERE].tolist():
+                    _checked(file.fileno(), start, length)
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
     @cached_property
     def _counts(self) -> Shape:
         """Chunks of a shard along each axis."""
@@ -80,9 +91,8 @@ class ShardReader:
 
     def _read_shard(self, shard: Region, wanted: Region, values: NDArray[Any]) -> None:
         """Fill `values` with the pixels `wanted` of a shard."""
-        path = os.path.join(self.folder, "c", *map(str, shard_index(shard, self.layout)))  # noqa: PTH118  # 5 × Path's rate
         spare = np.empty(self.layout.chunk, self.dtype)
-        with open_regular(path) as file:
+        with open_regular(self._path(shard)) as file:
             index = self._index(file.fileno())
             for chunk in overlapping(wanted, self._within_shard):
                 place = shard_index(chunk, self._within_shard)
@@ -94,10 +104,16 @@ class ShardReader:
                 if not is_whole:
                     target[...] = spare[within(common, chunk)]
 
+    def _path(self, shard: Region) -> str:
+        return os.path.join(self.folder, "c", *map(str, shard_index(shard, self.layout)))  # noqa: PTH118  # 5 × Path's rate
+
     def _index(self, file: int) -> NDArray[np.uint64]:
         """Offset and length of each chunk in a shard's file."""
         length = prod(self._counts) * 16 + CHECKSUM
-        content = _checked(file, os.fstat(file).st_size - length, length)
+        size = os.fstat(file).st_size
+        if size < length:
+            raise ValueError(f"a shard must have an index of {length} bytes, got {size} bytes")
+        content = _checked(file, size - length, length)
         return np.frombuffer(content, "<u8").reshape(*self._counts, 2)
 
 

@@ -1,4 +1,4 @@
-"""Laws of stored arrays: a region is one shard, and a shard that exists is done."""
+"""Laws of stored arrays: a region is one shard, and a shard that exists, and is whole, is done."""
 
 import os
 import pickle
@@ -70,6 +70,23 @@ def test_a_region_that_is_no_shard_is_refused_and_nothing_is_written(region, sto
         with pytest.raises(ValueError, match="a region must be one whole shard"):
             act()
     assert stored.missing() == list(regions(stored.layout))
+
+
+@pytest.mark.parametrize("layout", [(1, 8, 8), (2, 16, 16)])
+def test_a_shard_that_was_spoilt_is_not_done(layout, tmp_path):
+    stored = create(Folder(str(tmp_path / "array")), Layout((2, 10, 13), layout, (1, 4, 4)), np.uint16, "zyx")
+    values, all_regions = drawn((2, 10, 13), np.uint16), list(regions(stored.layout))
+    fill(stored, values)
+    last = Path(stored._shard(all_regions[-1]).url)
+    whole = last.read_bytes()
+    turned = [bytes(byte ^ (at == place) for place, byte in enumerate(whole)) for at in range(0, len(whole), 7)]
+    for content in (*turned, whole[:-1], whole[: len(whole) // 2], whole[:3], b"", whole + b"\0", whole[1:]):
+        last.write_bytes(content)
+        assert stored.missing() == [all_regions[-1]]
+        assert not stored.is_done(all_regions[-1])
+    fill(stored, values)
+    assert stored.missing() == []
+    assert last.read_bytes() == whole
 
 
 def test_an_array_begun_before_is_gone_on_with(stored):
