@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.conftest import examples
@@ -116,17 +116,27 @@ def test_tiles_equal_the_whole_in_single_precision_and_in_bytes(case):
     assert np.abs(quantise(scores).astype(int) - quantise(expected)).max() <= 1
 
 
-TOLERANCE = {torch.float16: 2, torch.bfloat16: 4}
-"""Steps of 1/255 between tiles and one pass in half precision.
+HALVES = [torch.float16, torch.bfloat16]
 
-Sums of another order may end on the other side of a rounding: half a step of the precision, 2⁻¹² or 2⁻⁹ of a value, at
-each of some ten layers, most of which are averaged out. Of these networks 0.5 and 0.9 steps are the most that was seen.
-"""
+
+@lru_cache
+def most_between(depth, form, dtype):
+    """What may lie between tiles and one pass in half precision: twice what it makes of one pass, which is its noise.
+
+    Sums of another order may end on the other side of a rounding, half a step of the precision; at a deep level all
+    pixels below it feel that, and round otherwise themselves. So the two differ as any two roundings do, and no more.
+    """
+    plane, plain = Plane(image_of((48, 48), dtype=np.float32), ((0,), (1,))), network_of(depth, form, torch.float32)
+    exact, rounded = (scores_in_tiles(network, plane, 1024, 256) for network in (plain, rounding(plain, dtype)))
+    noise = np.abs(exact - rounded).max() * 255
+    assert 0.1 < noise < {torch.float16: 3, torch.bfloat16: 24}[dtype]
+    return 2 * noise / 255
 
 
 @examples(8)
-@given(cases(most=3), st.sampled_from([*TOLERANCE]))  # a CPU takes seconds for many small ones in half precision
-def test_tiles_equal_the_whole_within_the_tolerance_of_each_precision(case, dtype):
+@given(cases(most=3), st.sampled_from(HALVES))  # a CPU takes seconds for many small ones in half precision
+@example((4, ("same", "batch", "transposed"), (39, 51), 17), torch.bfloat16)  # 5.8 steps, the noise being 8
+def test_tiles_equal_the_whole_but_for_the_noise_of_half_precision(case, dtype):
     """By rounding, whose sums are torch's for float32, and of torch's own arithmetic."""
     depth, form, shape, tile = case
     image = image_of(shape, dtype=np.float32)
@@ -135,7 +145,7 @@ def test_tiles_equal_the_whole_within_the_tolerance_of_each_precision(case, dtyp
     own = ready_to_predict(network_of(depth, form, torch.float32), torch.device("cpu"), dtype)
     for network in (rounding(plain, dtype), own):
         found = [scores_in_tiles(network, plane, *sizes) for sizes in ((1024, 256), (tile, 16))]
-        assert np.abs(found[0] - found[1]).max() * 255 <= TOLERANCE[dtype]
+        assert np.abs(found[0] - found[1]).max() <= most_between(depth, form, dtype)
 
 
 def scores_in_tiles(network, plane, tile, block):
@@ -147,7 +157,7 @@ def scores_in_tiles(network, plane, tile, block):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, and this machine has none")
 @few
-@given(cases(most=3), st.sampled_from([torch.float32, *TOLERANCE]))
+@given(cases(most=3), st.sampled_from([torch.float32, *HALVES]))
 def test_tiles_equal_the_whole_on_a_gpu(case, dtype):
     """In float32 to 1e-5 those of a CPU too; and what is computed again is the same, bit for bit."""
     depth, form, shape, tile = case
@@ -155,7 +165,7 @@ def test_tiles_equal_the_whole_on_a_gpu(case, dtype):
     plane, plain = Plane(image, ((0,), (1,))), network_of(depth, form, torch.float32)
     network = ready_to_predict(plain, torch.device("cuda"), dtype)
     found = [scores_in_tiles(network, plane, *sizes) for sizes in ((1024, 256), (tile, 16))]
-    most = TOLERANCE.get(dtype, 255e-5) / 255
+    most = 1e-5 if dtype == torch.float32 else most_between(depth, form, dtype)
     assert np.abs(found[0] - found[1]).max() <= most
     assert np.abs(found[0] - whole(plain, image)).max() <= (most if dtype == torch.float32 else 0.05)
     assert (found[1] == scores_in_tiles(network, plane, tile, 16)).all()
