@@ -74,9 +74,9 @@ def test_a_killed_stage_goes_on_where_it_was(dataset, tmp_path, stage, small_sha
     assert result.committed() == old  # readers see the old result, whole
     for array, expected in zip(values(result), before, strict=True):
         np.testing.assert_array_equal(array, expected)
+    spoilt = turn_a_bit(min(shards(result, old.generation)))
     done = shards(result, old.generation)
     assert 2 <= len(done) < 32
-    spoilt = turn_a_bit(min(done))
 
     (outcome,) = stage(dataset, killed, only=["a"])
     assert outcome.state == "done"
@@ -109,8 +109,8 @@ def test_a_stopped_segmentation_goes_on_with_the_shards_that_are_there(dataset, 
     assert result.committed() == old
     np.testing.assert_array_equal(values(result)[0], before[0])
     monkeypatch.setattr(Stored, "write", write)
+    spoilt = turn_a_bit(min(shards(result, old.generation)))
     done = shards(result, old.generation)
-    spoilt = turn_a_bit(min(done))
     stage(dataset, "segment", only=["a"])
     after = shards(result, old.generation)
     assert len(done) == 7

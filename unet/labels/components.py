@@ -141,7 +141,7 @@ def _object_runs(volumes: NDArray[np.bool_]) -> _Runs:
 
 
 def _separate(start: Indices, stop: Indices, value: Indices, volumes: NDArray[Any], beside: bool) -> _Runs:
-    """Runs of which none is joined with another, and of which nothing is noted."""
+    """Runs with these ends and values, of which none is joined with another, and nothing is noted."""
     limits, count = np.iinfo(np.int64), start.size if beside else 0
     return _Runs(
         start=start,
@@ -190,6 +190,8 @@ def _join_rows(  # noqa: PLR0913, PLR0917  # what numba is given is plain values
         row          ├──one──┤├──one+1──┤
                      share ↑  ↑ corner: `one` ends where `other` did, and touches `other+1` (or the reverse, when
                                 `other` is compared with `one+1`, with which it shares no column)
+
+    Where the background is left out, runs that do not touch at all are compared, too, and passed over.
     """
     # Why two ways: runs of one value are joined, by the connectivity that this value has; runs of different values
     # only take note of each other, and that across faces alone, whatever the connectivity. Rows that share an edge but

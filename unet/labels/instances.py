@@ -9,7 +9,7 @@ Each class that is segmented by itself is a mask of its own, of the pixels where
 pass reads a block's scores once for all of them; ids are given class by class, so that an id tells its class.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from unet.labels.runs import IdRuns, joined_runs
 from unet.labels.scores import Scores, largest_class, of_any, own_score, reaching, read_channels
 from unet.settings.segment import SegmentNumbers
 from unet.store.arrays import Stored
-from unet.store.kept import KEPT
+from unet.store.kept import KEPT, Key
 from unet.store.pyramid import keep_sampled
 from unet.store.shards import Layout, Region, overlapping, regions, shared, within
 
@@ -247,13 +247,13 @@ class Instances:
         return Stored(self.target)
 
     def _again(
-        self, block: Region, kept: Callable[[Hashable], KeptBlock | None]
+        self, block: Region, kept: Callable[[Key], KeptBlock | None]
     ) -> tuple[NDArray[Any], Sequence[Connected | None]]:
         """A block's scores and the runs of each class's mask, of which there are none where it is not kept."""
         held = kept(self._key(block))
         return (self.scores.read(block), [None] * len(self.settings)) if held is None else held.unpacked()
 
-    def _key(self, block: Region) -> Hashable:
+    def _key(self, block: Region) -> Key:
         return self.run, *(part.start for part in block)
 
     def _by_class(self, scores: NDArray[Any]) -> Iterator[tuple[ClassInstances, NDArray[Any]]]:

@@ -30,7 +30,7 @@ def run_starts(values: NDArray[Any]) -> Indices:
 
 
 def true_pixels(mask: Mask) -> Indices:
-    """Index of each pixel where a mask holds, in raster order: `np.flatnonzero`, which looks at one pixel at a time.
+    """Index of each pixel where a mask holds, in raster order; 64 at once, where `np.flatnonzero` looks at one.
 
     >>> true_pixels(np.array([[True, False], [True, True]])).tolist()
     [0, 2, 3]
@@ -56,7 +56,7 @@ def mask_runs(mask: Mask) -> tuple[Indices, Indices]:
 
 def _words(rows: Mask) -> Words:
     """64 pixels in each number, those of a row in numbers of its own."""
-    bits = np.packbits(rows, axis=-1, bitorder="little")
+    bits = np.packbits(np.ascontiguousarray(rows), axis=-1, bitorder="little")
     return np.pad(bits, [(0, 0), (0, -bits.shape[1] % 8)]).view("<u8").astype(np.uint64, copy=False)
 
 
@@ -67,8 +67,7 @@ def _set_bits(words: Words, width: int) -> Indices:
     return places
 
 
-# Times a number of which one bit is set, this one has other six bits in front for each of the bit's 64 places, as a
-# de Bruijn sequence has.
+# A de Bruijn sequence: shifted by 0 … 63 bits it begins with six bits that are others each time, and tell the shift.
 _SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
 _PLACE = np.zeros(64, np.int64)
 _PLACE[np.left_shift(_SEQUENCE, np.arange(64, dtype=np.uint64)) >> np.uint64(58)] = np.arange(64)
@@ -180,9 +179,9 @@ def painted_rows(  # noqa: PLR0913, PLR0917  # a table of runs, column by column
 @njit(cache=True, nogil=True)
 def _paint(start: Indices, stop: Indices, number: Ids, table: NDArray[Any], pixels: NDArray[Any], before: int) -> None:
     """Paint pixels, before which there are so many others."""
-    painted = 0
+    done = 0
     for run in range(len(number)):
-        pixels[painted : start[run] - before] = 0
-        painted = stop[run] - before
-        pixels[start[run] - before : painted] = table[number[run]]
-    pixels[painted:] = 0
+        pixels[done : start[run] - before] = 0
+        done = stop[run] - before
+        pixels[start[run] - before : done] = table[number[run]]
+    pixels[done:] = 0

@@ -108,8 +108,8 @@ class Stored:
     def is_done(self, region: Region) -> bool:
         """Whether the region's shard has been written, and is whole; OSError where the array is not there any more.
 
-        Who goes on with what a run began takes no shard's word that was spoilt since, nor lists it as what was made.
-        An object store, which guards its bytes itself, is asked whether there are any.
+        A run that was killed may have been followed by anything: its shards are read, with their checksums. Of an
+        object store, which guards its bytes itself, it is enough that there are some.
         """
         with in_the_making(self.folder):
             self._demand()

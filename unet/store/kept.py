@@ -6,9 +6,12 @@ read and made again, to the same values: nothing ever rests on what is kept.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from threading import Lock
 from typing import Any, Protocol
+
+Key = tuple[Hashable, ...]
+"""What a value is found by: whose it is, then where it lies."""
 
 ROOM = 3 * 2**27
 """Bytes that a process keeps; 16,384² pixels of scores as uint8, with the runs of their segments, fit in."""
@@ -27,10 +30,10 @@ class Kept:
 
     def __init__(self, room: int) -> None:
         self.room, self.nbytes = room, 0
-        self.values: OrderedDict[Hashable, Sized] = OrderedDict()
+        self.values: OrderedDict[Key, Sized] = OrderedDict()
         self.lock = Lock()
 
-    def keep(self, key: Hashable, value: Sized) -> None:
+    def keep(self, key: Key, value: Sized) -> None:
         """Keep a value, in place of those that were kept first where there is no room."""
         with self.lock:
             self._drop(key)
@@ -39,19 +42,25 @@ class Kept:
             while self.nbytes > self.room:
                 self._drop(next(iter(self.values)))
 
-    def look(self, key: Hashable) -> Any:
+    def look(self, key: Key) -> Any:
         """A value that is kept, and stays so; None where it is not."""
         with self.lock:
             return self.values.get(key)
 
-    def take(self, key: Hashable) -> Any:
+    def take(self, key: Key) -> Any:
         """A value that was kept, and is not any more; None where it was not."""
         with self.lock:
             value = self.values.get(key)
             self._drop(key)
         return value
 
-    def _drop(self, key: Hashable) -> None:
+    def forget(self, owners: Collection[Hashable]) -> None:
+        """Keep nothing more of these."""
+        with self.lock:
+            for key in [key for key in self.values if key[0] in owners]:
+                self._drop(key)
+
+    def _drop(self, key: Key) -> None:
         value = self.values.pop(key, None)
         self.nbytes -= value.nbytes if value is not None else 0
 

@@ -1,7 +1,7 @@
 """Pyramids: levels of half the size, each made of the one before, shard by shard."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unet.dataset.folder import Folder
 from unet.store.arrays import CODECS, Codecs, Stored, create, in_the_making
-from unet.store.kept import KEPT
+from unet.store.kept import KEPT, Key
 from unet.store.shards import (
     Layout,
     Level,
@@ -50,7 +50,12 @@ def pyramid(
         map_regions: maps a function over regions and says when each is done; default: one after another.
     """
     with in_the_making(folder_of(0)):
-        return _pyramid(folder_of, plan, axes, codecs, map_regions)
+        levels, arrays = create_levels(folder_of, plan, axes, codecs)
+        try:
+            _make_levels(levels, arrays, map_regions)
+        finally:  # what was kept for shards that were there already
+            KEPT.forget({array.folder.url for array in arrays})
+    return levels
 
 
 def create_levels(
@@ -67,14 +72,7 @@ def create_levels(
     return levels, [full, *coarser]
 
 
-def _pyramid(
-    folder_of: Callable[[int], Folder],
-    plan: Callable[[Shape], list[Level]],
-    axes: str,
-    codecs: Codecs,
-    map_regions: RegionMap,
-) -> list[Level]:
-    levels, arrays = create_levels(folder_of, plan, axes, codecs)
+def _make_levels(levels: Sequence[Level], arrays: Sequence[Stored], map_regions: RegionMap) -> None:
     taken = [
         [(start - fine) / 2**number for start, fine in zip(level.first, before.first, strict=True)]
         for number, (before, level) in enumerate(pairwise(levels))
@@ -82,7 +80,6 @@ def _pyramid(
     for (finer, coarser), now, then in zip(pairwise(arrays), taken, [*taken[1:], None], strict=False):
         for _ in map_regions(partial(_coarsen, finer, coarser, now, then), coarser.missing()):
             pass
-    return levels
 
 
 def _coarsen(
@@ -120,7 +117,7 @@ def _keep(source: Stored, region: Region, block: NDArray[Any], taken: Sequence[f
         KEPT.keep(_key(source, region, taken), np.array(halve(block, taken), source.dtype))
 
 
-def _key(source: Stored, region: Region, taken: Sequence[float]) -> Hashable:
+def _key(source: Stored, region: Region, taken: Sequence[float]) -> Key:
     place = tuple((part.start, part.stop) for part in region)
     return source.folder.url, place, tuple(taken), source.file_state(region)
 

@@ -27,8 +27,8 @@ from numcodecs.blosc import decompress  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
-from unet.dataset.filesystem import open_regular
-from unet.store.shard_bytes import CHECKSUM, NOWHERE, told_by
+from unet.dataset.filesystem import ABSENT, open_regular
+from unet.store.shard_bytes import CHECKSUM, told_by
 from unet.store.shards import Layout, Region, Shape, bounds, overlapping, shard_index, shared, within
 
 HEADER = Struct("<4sIII")
@@ -70,13 +70,15 @@ class ShardReader:
         return values
 
     def is_whole(self, shard: Region) -> bool:
-        """Whether a shard's file is there and all of it has its checksums; no chunk is decoded."""
+        """Whether a shard's file is there, and in it each chunk with its checksum and its size; none is decoded."""
+        chunk_bytes = prod(self.layout.chunk) * self.dtype.itemsize
         try:
             with open_regular(self._path(shard)) as file:
-                places = self._index(file.fileno()).reshape(-1, 2)
-                for start, length in places[places[:, 0] != NOWHERE].tolist():
-                    _checked(file.fileno(), start, length)
-        except (FileNotFoundError, ValueError):
+                index = self._index(file.fileno())
+                for chunk in overlapping(within(shard, shard), self._within_shard):
+                    place = shard_index(chunk, self._within_shard)
+                    _require_size(_checked(file.fileno(), *map(int, index[place])), chunk_bytes)
+        except (*ABSENT, ValueError):
             return False
         return True
 
@@ -110,16 +112,15 @@ class ShardReader:
     def _index(self, file: int) -> NDArray[np.uint64]:
         """Offset and length of each chunk in a shard's file."""
         length = prod(self._counts) * 16 + CHECKSUM
-        size = os.fstat(file).st_size
-        if size < length:
-            raise ValueError(f"a shard must have an index of {length} bytes, got {size} bytes")
-        content = _checked(file, size - length, length)
+        content = _checked(file, os.fstat(file).st_size - length, length)
         return np.frombuffer(content, "<u8").reshape(*self._counts, 2)
 
 
 def _checked(file: int, start: int, length: int) -> bytes:
     """Bytes of a file without the checksum that they end with, which must be theirs."""
-    end = start + length - CHECKSUM
+    end, size = start + length - CHECKSUM, os.fstat(file).st_size
+    if start < 0 or length < CHECKSUM or start + length > size:
+        raise ValueError(f"a chunk must lie within its file of {size} bytes, got bytes {start}…{start + length}")
     content = os.pread(file, end - start, start)  # by itself: a slice of both would be a copy
     if google_crc32c.value(content) != int.from_bytes(os.pread(file, CHECKSUM, end), "little"):
         raise ValueError("a chunk must have its checksum, got another")
@@ -128,10 +129,17 @@ def _checked(file: int, start: int, length: int) -> bytes:
 
 def _unpack(packed: bytes, pixels: NDArray[Any]) -> None:
     """Fill `pixels` with those of a chunk."""
-    _, unpacked, _, length = HEADER.unpack_from(packed)
-    if (unpacked, length) != (pixels.nbytes, len(packed)):
-        raise ValueError(f"a chunk must have {pixels.nbytes} bytes, got {unpacked}")
+    _require_size(packed, pixels.nbytes)
     decompress(packed, pixels)
+
+
+def _require_size(packed: bytes, size: int) -> None:
+    """ValueError for a chunk that is not so many bytes, packed in just these."""
+    if len(packed) < HEADER.size:
+        raise ValueError(f"a chunk must begin with {HEADER.size} bytes of blosc's, got {len(packed)} in all")
+    _, unpacked, _, length = HEADER.unpack_from(packed)
+    if (unpacked, length) != (size, len(packed)):
+        raise ValueError(f"a chunk must have {size} bytes, got {unpacked}")
 
 
 def _region(index: Any, shape: Shape) -> tuple[Region, Shape]:

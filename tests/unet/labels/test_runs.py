@@ -34,7 +34,7 @@ def test_true_pixels_are_those_that_numpy_finds(mask):
 
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_side=1, max_dims=2, max_side=150)))
 def test_runs_of_a_mask_are_those_of_its_pixels_as_ids(mask):
-    for each in (mask, np.repeat(mask, 7, axis=-1), np.ones_like(mask), np.zeros_like(mask)):
+    for each in (mask, mask.T, mask[::-2], np.repeat(mask, 7, axis=-1), np.ones_like(mask), np.zeros_like(mask)):
         np.testing.assert_array_equal(mask_runs(each), id_runs(each.astype(np.uint8))[:2])
 
 

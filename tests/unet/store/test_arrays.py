@@ -80,7 +80,14 @@ def test_a_shard_that_was_spoilt_is_not_done(layout, tmp_path):
     last = Path(stored._shard(all_regions[-1]).url)
     whole = last.read_bytes()
     turned = [bytes(byte ^ (at == place) for place, byte in enumerate(whole)) for at in range(0, len(whole), 7)]
-    for content in (*turned, whole[:-1], whole[: len(whole) // 2], whole[:3], b"", whole + b"\0", whole[1:]):
+    others = [
+        ShardPacker.of(create(Folder(f"{tmp_path}/{kind}"), stored.layout, kind, "zyx").array, stored.layout)
+        for kind in ("u1", "u4")
+    ]
+    packed = [packer.pack(values[all_regions[-1]]) for packer in others]
+    nothing = ShardPacker.of(stored.array, stored.layout).pack(values[:0])
+    cut = (whole[:-1], whole[: len(whole) // 2], whole[:3], b"", whole + b"\0", whole[1:])
+    for content in (*turned, *cut, *packed, nothing):
         last.write_bytes(content)
         assert stored.missing() == [all_regions[-1]]
         assert not stored.is_done(all_regions[-1])

@@ -160,7 +160,8 @@ def test_what_is_kept_is_not_read_again(tmp_path, small_shards, monkeypatch):
 
 
 def test_a_shard_that_was_spoilt_before_the_next_level_is_read(tmp_path, small_shards, monkeypatch):
-    folder, values, coarsen = Folder(str(tmp_path)), drawn((200, 200), np.int32), module._coarsen
+    folder, values, coarsen, kept = Folder(str(tmp_path)), drawn((200, 200), np.int32), module._coarsen, Kept(2**30)
+    monkeypatch.setattr(module, "KEPT", kept)
     fill(create(folder / "g.0", stack_layout((200, 200), 4), np.int32, "yx"), values)
 
     def spoilt(source, target, taken, then, region):
@@ -171,3 +172,18 @@ def test_a_shard_that_was_spoilt_before_the_next_level_is_read(tmp_path, small_s
     monkeypatch.setattr(module, "_coarsen", spoilt)
     with pytest.raises(DamagedError, match=r"g\.1/c/0/0 is damaged"):
         pyramid(lambda number: folder / f"g.{number}", sampled, "yx")
+    assert not kept.values
+
+
+@pytest.mark.parametrize("plan", [averaged, sampled])
+def test_nothing_stays_of_a_pyramid_that_is_gone_on_with(plan, tmp_path, small_shards, monkeypatch):
+    kept = Kept(2**30)
+    monkeypatch.setattr(module, "KEPT", kept)
+    folder, values = Folder(str(tmp_path)), drawn((200, 200), np.uint8)
+    folder_of, levels = written(folder, values, plan)
+    before = [open_array(folder_of(number))[...] for number in range(len(levels))]
+    (tmp_path / "g.1/c/0/1").write_bytes(b"spoilt")
+    pyramid(folder_of, plan, "yx")
+    assert not kept.values
+    for number, expected in enumerate(before):
+        np.testing.assert_array_equal(open_array(folder_of(number))[...], expected)
