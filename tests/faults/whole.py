@@ -15,7 +15,7 @@ from unet.dataset.record_file import read_record
 
 BY_NATURE = {"made", "seconds", "waited", "packages", "attempt", "digest", "contents", "check", "seen", "source"}
 """What differs between two runs that made the same: when, how long, and digests of files that say so."""
-NOT_OURS = re.compile(r"(^|/)(dataset\.yaml|watch\.json|lease\.json)$|/checkpoints/|contents\.json$")
+NOT_OURS = re.compile(r"(^|/)(dataset\.yaml|watch\.json|lease\.json)$|^history/|/checkpoints/|contents\.json$")
 
 
 def settled(values):
