@@ -13,7 +13,19 @@ from tasks.tools.verify import damage, damage_of_model
 from tests.conftest import run_all
 from unet.dataset.record_file import read_record
 
-BY_NATURE = {"made", "seconds", "waited", "packages", "attempt", "digest", "contents", "check", "seen", "source"}
+BY_NATURE = {
+    "made",
+    "seconds",
+    "minutes",
+    "waited",
+    "packages",
+    "attempt",
+    "digest",
+    "contents",
+    "check",
+    "seen",
+    "source",
+}
 """What differs between two runs that made the same: when, how long, and digests of files that say so."""
 NOT_OURS = re.compile(r"(^|/)(dataset\.yaml|watch\.json|lease\.json)$|^history/|/checkpoints/|contents\.json$")
 
@@ -25,12 +37,12 @@ def settled(values):
     return [settled(value) for value in values] if isinstance(values, list) else values
 
 
-def content(path: Path):
-    """What a file holds."""
+def content(path: Path, top: str):
+    """What a file of the dataset at `top` holds, wherever that lies."""
     if path.suffix == ".json":
         return settled(json.loads(path.read_bytes()))
     if path.suffix == ".html":
-        return re.sub(r"\d{4}-\d\d-\d\d[^<]*|<code>[^<]*</code>", "", path.read_text("utf-8"))
+        return re.sub(r"\d{4}-\d\d-\d\d[^<]*|<code>[^<]*</code>", "", path.read_text("utf-8").replace(top, ""))
     if path.suffix == ".parquet":
         return pq.read_table(pa.BufferReader(path.read_bytes())).to_pydict()
     return hashlib.blake2b(path.read_bytes()).hexdigest()
@@ -44,7 +56,7 @@ def files(dataset):
 
 def held(dataset):
     """What every file holds that is of a result."""
-    return {name: content(path) for name, path in files(dataset).items() if not NOT_OURS.search(name)}
+    return {name: content(path, dataset.url) for name, path in files(dataset).items() if not NOT_OURS.search(name)}
 
 
 def verified(dataset):
