@@ -96,7 +96,7 @@ def of_result(result):
     paths = [path for part in parts for path in part.rglob("*") if path.is_file() and path.name != "zarr.json"]
     found = {path.relative_to(top).as_posix().replace(stamp.generation, ""): path for path in paths}
     found |= {f"published {name}": Path(place.url) for name, place in result.published}
-    named = {name: content(path, str(top)) for name, path in found.items() if not NOT_OURS.search(str(path))}
+    named = {name: content(path) for name, path in found.items() if not NOT_OURS.search(str(path))}
     return {name: of for name, of in named.items() if path_is_compared(name)}
 
 

@@ -27,6 +27,8 @@ BY_NATURE = {
     "source",
 }
 """What differs between two runs that made the same: when, how long, and digests of files that say so."""
+BY_NATURE_OF_PAGES = re.compile(r"\d{4}-\d\d-\d\d[^<]*|<code>[^<]*</code>|/[^\s<>\"]*/dataset\b")
+"""The same in a page: when it was made, and where the dataset lies."""
 NOT_OURS = re.compile(r"(^|/)(dataset\.yaml|watch\.json|lease\.json)$|^history/|/checkpoints/|contents\.json$")
 
 
@@ -37,12 +39,12 @@ def settled(values):
     return [settled(value) for value in values] if isinstance(values, list) else values
 
 
-def content(path: Path, top: str):
-    """What a file of the dataset at `top` holds, wherever that lies."""
+def content(path: Path):
+    """What a file of a dataset holds, wherever that lies."""
     if path.suffix == ".json":
         return settled(json.loads(path.read_bytes()))
     if path.suffix == ".html":
-        return re.sub(r"\d{4}-\d\d-\d\d[^<]*|<code>[^<]*</code>", "", path.read_text("utf-8").replace(top, ""))
+        return BY_NATURE_OF_PAGES.sub("", path.read_text("utf-8"))
     if path.suffix == ".parquet":
         return pq.read_table(pa.BufferReader(path.read_bytes())).to_pydict()
     return hashlib.blake2b(path.read_bytes()).hexdigest()
@@ -56,7 +58,7 @@ def files(dataset):
 
 def held(dataset):
     """What every file holds that is of a result."""
-    return {name: content(path, dataset.url) for name, path in files(dataset).items() if not NOT_OURS.search(name)}
+    return {name: content(path) for name, path in files(dataset).items() if not NOT_OURS.search(name)}
 
 
 def verified(dataset):
